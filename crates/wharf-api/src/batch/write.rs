@@ -1,0 +1,303 @@
+//! The growing batch: what `poll` fills.
+
+use std::collections::HashMap;
+
+use super::{Datum, NewOrigin, NewRecord};
+use super::{HEAD, LAYOUT, NO_PARTITION, NO_TIMESTAMP, ORIGIN_SINK, ORIGIN_SOURCE, TRAILER};
+use crate::error::Result;
+use crate::flat::{
+    self, NONE, SchemaTable, length_u32, put_block, put_datum, put_len, put_sized, put_u32, put_value,
+};
+use crate::offset_map::OffsetMap;
+use crate::record::{Origin, Record};
+use crate::value_ref::ValueRef;
+
+/// A growing batch.
+#[derive(Debug, Default)]
+pub struct RecordBatch {
+    buffer: Vec<u8>,
+    count: u32,
+    schemas: SchemaTable,
+    topics: NameTable,
+    partitions: PartitionTable,
+    finished: bool,
+}
+
+#[derive(Debug, Default)]
+struct NameTable {
+    names: Vec<String>,
+    last: usize,
+}
+
+impl NameTable {
+    #[inline]
+    fn index(&mut self, name: &str) -> u32 {
+        if self.names.get(self.last).is_none_or(|known| known != name) {
+            self.last = self
+                .names
+                .iter()
+                .position(|known| known == name)
+                .unwrap_or_else(|| {
+                    self.names.push(name.to_owned());
+                    self.names.len() - 1
+                });
+        }
+        u32::try_from(self.last).unwrap_or(NONE)
+    }
+}
+
+#[derive(Debug, Default)]
+struct PartitionTable {
+    /// The last one looked up, so that runs of records from one partition do not hash.
+    last: Option<(OffsetMap, u32)>,
+    encoded: Vec<Vec<u8>>,
+    index: HashMap<Vec<u8>, u32>,
+}
+
+impl PartitionTable {
+    #[inline]
+    fn index(&mut self, partition: &OffsetMap) -> Result<u32> {
+        match &self.last {
+            Some((last, index)) if last == partition => Ok(*index),
+            _ => self.find(partition),
+        }
+    }
+
+    fn find(&mut self, partition: &OffsetMap) -> Result<u32> {
+        let mut bytes = Vec::new();
+        put_value(
+            &mut bytes,
+            &partition.to_value().as_ref(),
+            None,
+            &mut SchemaTable::default(),
+        )?;
+        let next = length_u32(self.encoded.len())?;
+        let index = *self.index.entry(bytes.clone()).or_insert(next);
+        if index == next {
+            self.encoded.push(bytes);
+        }
+        self.last = Some((partition.clone(), index));
+        Ok(index)
+    }
+}
+
+impl RecordBatch {
+    /// An empty batch.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The number of records.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.count as usize
+    }
+
+    /// Whether there are no records.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// The bytes used so far.
+    #[must_use]
+    pub fn byte_len(&self) -> usize {
+        self.buffer.len()
+    }
+
+    /// Forgets all records, keeping the memory.
+    pub fn clear(&mut self) {
+        self.buffer.clear();
+        self.count = 0;
+        self.schemas.clear();
+        self.topics = NameTable::default();
+        self.partitions = PartitionTable::default();
+        self.finished = false;
+    }
+
+    /// Gives back memory beyond `bytes` after an unusually large batch.
+    pub fn shrink_to(&mut self, bytes: usize) {
+        if self.buffer.capacity() > bytes {
+            self.buffer.shrink_to(bytes);
+        }
+    }
+
+    /// Appends a record.
+    ///
+    /// # Errors
+    /// A data error when a part is too large for the encoding; the batch is then as before.
+    pub fn push(&mut self, record: &NewRecord<'_>) -> Result<()> {
+        self.reopen();
+        let start = self.buffer.len();
+        let written = self.write(record);
+        if written.is_err() {
+            self.buffer.truncate(start);
+        } else {
+            self.count += 1;
+        }
+        written
+    }
+
+    /// Appends an owned record.
+    ///
+    /// # Errors
+    /// As [`push`](Self::push).
+    pub fn push_record(&mut self, record: &Record) -> Result<()> {
+        let offset_entries: Option<Vec<(&str, ValueRef<'_>)>> = match &record.origin {
+            Origin::Source {
+                offset: Some(offset), ..
+            } => Some(offset.iter().map(|(key, value)| (key, value.as_ref())).collect()),
+            _ => None,
+        };
+        let origin = match &record.origin {
+            Origin::Source { partition, .. } => NewOrigin::Source {
+                partition: partition.as_ref(),
+                offset: offset_entries.as_deref(),
+            },
+            Origin::Sink {
+                offset,
+                timestamp_type,
+                original_topic,
+                original_partition,
+                original_offset,
+            } => NewOrigin::Sink {
+                offset: *offset,
+                timestamp_type: *timestamp_type,
+                original: Some((original_topic, *original_partition, *original_offset)),
+            },
+        };
+        self.push(&NewRecord {
+            topic: &record.topic,
+            kafka_partition: record.kafka_partition,
+            timestamp: record.timestamp,
+            key: Datum::new(record.key_schema.as_ref(), &record.key),
+            value: Datum::new(record.value_schema.as_ref(), &record.value),
+            headers: record.headers.as_slice(),
+            origin,
+        })
+    }
+
+    fn write(&mut self, record: &NewRecord<'_>) -> Result<()> {
+        let topic = self.topics.index(record.topic);
+        let schemas = &mut self.schemas;
+        let key_schema = record.key.schema.map_or(NONE, |schema| schemas.index(schema));
+        let value_schema = record.value.schema.map_or(NONE, |schema| schemas.index(schema));
+        let out = &mut self.buffer;
+        let start = out.len();
+        // The fixed part is laid out first and appended in one piece; the length, its first four bytes, is set last.
+        let mut head = [0; 4 + HEAD];
+        head[4..8].copy_from_slice(&topic.to_le_bytes());
+        head[8..12].copy_from_slice(&record.kafka_partition.unwrap_or(NO_PARTITION).to_le_bytes());
+        head[12..20].copy_from_slice(&record.timestamp.unwrap_or(NO_TIMESTAMP).to_le_bytes());
+        head[20..24].copy_from_slice(&key_schema.to_le_bytes());
+        head[24..28].copy_from_slice(&value_schema.to_le_bytes());
+        head[28] = match record.origin {
+            NewOrigin::Source { .. } => ORIGIN_SOURCE,
+            NewOrigin::Sink { .. } => ORIGIN_SINK,
+        };
+        out.extend_from_slice(&head);
+        match record.origin {
+            NewOrigin::Source { partition, offset } => {
+                let partitions = &mut self.partitions;
+                put_u32(
+                    out,
+                    partition.map_or(Ok(NONE), |partition| partitions.index(partition))?,
+                );
+                match offset {
+                    Some(entries) => put_sized(out, |out| put_offset(out, entries))?,
+                    None => put_u32(out, 0),
+                }
+            }
+            NewOrigin::Sink {
+                offset,
+                timestamp_type,
+                original,
+            } => {
+                out.extend_from_slice(&offset.to_le_bytes());
+                out.push(timestamp_type as u8);
+                match original {
+                    None => put_u32(out, NONE),
+                    Some((original_topic, partition, original_offset)) => {
+                        put_u32(out, self.topics.index(original_topic));
+                        out.extend_from_slice(&partition.to_le_bytes());
+                        out.extend_from_slice(&original_offset.to_le_bytes());
+                    }
+                }
+            }
+        }
+        put_datum(out, &record.key.value, record.key.schema, schemas)?;
+        put_datum(out, &record.value.value, record.value.schema, schemas)?;
+        put_len(out, record.headers.len())?;
+        for header in record.headers {
+            put_block(out, header.key().as_bytes())?;
+            put_u32(out, header.schema().map_or(NONE, |schema| schemas.index(schema)));
+            put_datum(out, &header.value().as_ref(), header.schema(), schemas)?;
+        }
+        let length = length_u32(out.len() - start - 4)?;
+        out[start..start + 4].copy_from_slice(&length.to_le_bytes());
+        Ok(())
+    }
+
+    /// Takes the definitions and trailer off again, so that records can be appended after [`finish`](Self::finish).
+    fn reopen(&mut self) {
+        if !self.finished {
+            return;
+        }
+        self.finished = false;
+        if let Some(at) = self.buffer.len().checked_sub(TRAILER) {
+            let position = self.buffer[at..]
+                .first_chunk::<8>()
+                .map_or(0, |bytes| u64::from_le_bytes(*bytes));
+            self.buffer.truncate(usize::try_from(position).unwrap_or(0));
+        }
+    }
+
+    /// The bytes that the last [`finish`](Self::finish) gave; none when the batch was not finished or grew since.
+    #[must_use]
+    pub fn finished_bytes(&self) -> &[u8] {
+        if self.finished { &self.buffer } else { &[] }
+    }
+
+    /// The finished bytes, to be read by [`RecordBatchRef::parse`].
+    ///
+    /// # Errors
+    /// A data error when a definition is too large for the encoding.
+    pub fn finish(&mut self) -> Result<&[u8]> {
+        if !self.finished {
+            let position = self.buffer.len() as u64;
+            let out = &mut self.buffer;
+            put_len(out, self.schemas.schemas().len())?;
+            for schema in self.schemas.schemas() {
+                put_sized(out, |out| flat::put_schema(out, schema))?;
+            }
+            put_len(out, self.topics.names.len())?;
+            for name in &self.topics.names {
+                put_block(out, name.as_bytes())?;
+            }
+            put_len(out, self.partitions.encoded.len())?;
+            for partition in &self.partitions.encoded {
+                put_block(out, partition)?;
+            }
+            out.extend_from_slice(&position.to_le_bytes());
+            put_u32(out, self.count);
+            put_u32(out, LAYOUT);
+            self.finished = true;
+        }
+        Ok(&self.buffer)
+    }
+}
+
+/// A source offset is encoded like a map value whose keys are texts.
+fn put_offset(out: &mut Vec<u8>, entries: &[(&str, ValueRef<'_>)]) -> Result<()> {
+    out.push(flat::tag::MAP);
+    put_sized(out, |out| {
+        put_len(out, entries.len())?;
+        for (key, value) in entries {
+            out.push(flat::tag::STRING);
+            put_block(out, key.as_bytes())?;
+            put_value(out, value, None, &mut SchemaTable::default())?;
+        }
+        Ok(())
+    })
+}

@@ -1,0 +1,145 @@
+//! Source partitions and source offsets: small maps from text to primitive values, in insertion order.
+
+use crate::error::{ConnectError, Result};
+use crate::value::Value;
+use crate::value_ref::{MapRef, ValueRef};
+
+/// A source partition (where records come from) or a source offset (how far it was read).
+///
+/// Keys are text; values are null or primitives. The order of insertion is kept, because the order of fields in the
+/// stored JSON is derived from it.
+#[derive(Debug, Clone, Default)]
+pub struct OffsetMap(Vec<(String, Value)>);
+
+impl OffsetMap {
+    /// An empty map.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets an entry; one with the same key keeps its place.
+    pub fn insert(&mut self, key: impl Into<String>, value: impl Into<Value>) {
+        let (key, value) = (key.into(), value.into());
+        match self.0.iter_mut().find(|(name, _)| *name == key) {
+            Some(entry) => entry.1 = value,
+            None => self.0.push((key, value)),
+        }
+    }
+
+    /// As [`insert`](Self::insert), for building a map in one expression.
+    #[must_use]
+    pub fn with(mut self, key: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.insert(key, value);
+        self
+    }
+
+    /// The value of a key.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&Value> {
+        self.0
+            .iter()
+            .find(|(name, _)| name == key)
+            .map(|(_, value)| value)
+    }
+
+    /// The entries in insertion order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.0.iter().map(|(key, value)| (key.as_str(), value))
+    }
+
+    /// The number of entries.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are no entries.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Checks that every value is null or a primitive, as stored offsets need.
+    ///
+    /// # Errors
+    /// A data error that names the key.
+    pub fn check_primitive(&self) -> Result<()> {
+        for (key, value) in &self.0 {
+            if matches!(
+                value,
+                Value::Array(_) | Value::Map(_) | Value::Struct(_) | Value::Decimal(_) | Value::Date(_)
+            ) {
+                return Err(ConnectError::data(format!(
+                    "Offsets may only contain primitive types as values, but field {key} contains a {}",
+                    value.java_class()
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// The map as a value.
+    #[must_use]
+    pub fn to_value(&self) -> Value {
+        Value::Map(
+            self.0
+                .iter()
+                .map(|(key, value)| (Value::from(key.as_str()), value.clone()))
+                .collect(),
+        )
+    }
+
+    /// A map from a value with text keys.
+    ///
+    /// # Errors
+    /// A data error when the value is not a map or a key is not text.
+    pub fn from_value(value: &Value) -> Result<Self> {
+        match value {
+            Value::Map(entries) => Self::from_entries(MapRef::Owned(entries)),
+            other => Err(ConnectError::data(format!(
+                "expected a map, found a {}",
+                other.java_class()
+            ))),
+        }
+    }
+
+    pub(crate) fn from_entries(entries: MapRef<'_>) -> Result<Self> {
+        let mut map = Self::new();
+        for (key, value) in entries.iter() {
+            match key {
+                ValueRef::String(key) => map.insert(key, value.to_value()),
+                other => {
+                    return Err(ConnectError::data(format!(
+                        "Non-String keys are not allowed for offsets, found a {}",
+                        other.java_class()
+                    )));
+                }
+            }
+        }
+        Ok(map)
+    }
+}
+
+/// Maps are equal when they have the same entries in any order.
+impl PartialEq for OffsetMap {
+    fn eq(&self, other: &Self) -> bool {
+        // Most often the order is the same too, which is cheaper to see.
+        self.0 == other.0
+            || (self.len() == other.len() && self.0.iter().all(|(key, value)| other.get(key) == Some(value)))
+    }
+}
+
+impl<K: Into<String>, V: Into<Value>, const N: usize> From<[(K, V); N]> for OffsetMap {
+    fn from(entries: [(K, V); N]) -> Self {
+        entries.into_iter().collect()
+    }
+}
+
+impl<K: Into<String>, V: Into<Value>> FromIterator<(K, V)> for OffsetMap {
+    fn from_iter<T: IntoIterator<Item = (K, V)>>(entries: T) -> Self {
+        entries
+            .into_iter()
+            .fold(Self::new(), |map, (key, value)| map.with(key, value))
+    }
+}

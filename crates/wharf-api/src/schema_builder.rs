@@ -1,0 +1,214 @@
+//! Builds schemas step by step, with upstream's rules: every attribute is set at most once, a default is validated at
+//! once against the builder as it stands, field names are unique.
+//!
+//! The methods of [`SchemaBuilder`] take and give the builder, and the first mistake is kept until
+//! [`build`](SchemaBuilder::build) reports it, so a schema reads as one expression.
+
+use std::sync::Arc;
+
+use crate::error::{ConnectError, Result};
+use crate::schema::{Field, Schema, SchemaRef, SchemaType};
+use crate::validate::validate_value;
+use crate::value::Value;
+
+/// A schema under construction.
+#[derive(Debug, Clone)]
+pub struct SchemaBuilder {
+    schema: Schema,
+    optional: Option<bool>,
+    error: Option<ConnectError>,
+}
+
+macro_rules! primitives {
+    ($($name:ident => $type:ident;)*) => {$(
+        #[doc = concat!("Starts a ", stringify!($type), " schema.")]
+        #[must_use]
+        pub fn $name() -> Self {
+            Self::new(SchemaType::$type)
+        }
+    )*};
+}
+
+impl SchemaBuilder {
+    primitives! {
+        int8 => Int8;
+        int16 => Int16;
+        int32 => Int32;
+        int64 => Int64;
+        float32 => Float32;
+        float64 => Float64;
+        boolean => Boolean;
+        string => String;
+        bytes => Bytes;
+        structure => Struct;
+    }
+
+    /// Starts a schema of the given type. Arrays and maps have their own starts, as they need element schemas.
+    #[must_use]
+    pub fn new(schema_type: SchemaType) -> Self {
+        Self {
+            schema: Schema::plain(schema_type, false),
+            optional: None,
+            error: None,
+        }
+    }
+
+    /// Starts an ARRAY of elements with the given schema.
+    #[must_use]
+    pub fn array(element: SchemaRef) -> Self {
+        let mut builder = Self::new(SchemaType::Array);
+        builder.schema.value_schema = Some(element);
+        builder
+    }
+
+    /// Starts a MAP with the given key and value schemas.
+    #[must_use]
+    pub fn map(key: SchemaRef, value: SchemaRef) -> Self {
+        let mut builder = Self::new(SchemaType::Map);
+        builder.schema.key_schema = Some(key);
+        builder.schema.value_schema = Some(value);
+        builder
+    }
+
+    fn fail(&mut self, message: impl Into<String>) {
+        self.error
+            .get_or_insert_with(|| ConnectError::schema_builder(message));
+    }
+
+    fn set_once(&mut self, what: &str, already: bool) -> bool {
+        if already {
+            self.fail(format!(
+                "Invalid SchemaBuilder call: {what} has already been set."
+            ));
+        }
+        !already
+    }
+
+    /// Null becomes a valid value.
+    #[must_use]
+    pub fn optional(mut self) -> Self {
+        if self.set_once("optional", self.optional == Some(false)) {
+            self.optional = Some(true);
+            self.schema.optional = true;
+        }
+        self
+    }
+
+    /// Null is not a valid value. The default when neither is said.
+    #[must_use]
+    pub fn required(mut self) -> Self {
+        if self.set_once("optional", self.optional == Some(true)) {
+            self.optional = Some(false);
+        }
+        self
+    }
+
+    /// Sets the name of the logical or domain type.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        let name = name.into();
+        let already = self.schema.name.as_ref().is_some_and(|set| *set != name);
+        if self.set_once("name", already) {
+            self.schema.name = Some(name);
+        }
+        self
+    }
+
+    /// Sets the version.
+    #[must_use]
+    pub fn version(mut self, version: i32) -> Self {
+        let already = self.schema.version.is_some_and(|set| set != version);
+        if self.set_once("version", already) {
+            self.schema.version = Some(version);
+        }
+        self
+    }
+
+    /// Sets the documentation.
+    #[must_use]
+    pub fn doc(mut self, doc: impl Into<String>) -> Self {
+        let doc = doc.into();
+        let already = self.schema.doc.as_ref().is_some_and(|set| *set != doc);
+        if self.set_once("doc", already) {
+            self.schema.doc = Some(doc);
+        }
+        self
+    }
+
+    /// Sets the default value. Call [`optional`](Self::optional) and [`field`](Self::field) first when the default
+    /// depends on them: it is validated at once.
+    #[must_use]
+    pub fn default_value(mut self, value: impl Into<Value>) -> Self {
+        let value = value.into();
+        let already = self.schema.default.as_ref().is_some_and(|set| *set != value);
+        if !self.set_once("default", already) {
+            return self;
+        }
+        match validate_value(&self.schema, &value) {
+            Ok(()) => self.schema.default = (!value.is_null()).then_some(value),
+            Err(error) => {
+                self.error.get_or_insert_with(|| {
+                    ConnectError::schema_builder("Invalid default value").caused_by(error)
+                });
+            }
+        }
+        self
+    }
+
+    /// Adds a parameter; one with the same key is replaced.
+    #[must_use]
+    pub fn parameter(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        let (key, value) = (key.into(), value.into());
+        let parameters = self.schema.parameters.get_or_insert_with(Vec::new);
+        match parameters.iter_mut().find(|(name, _)| *name == key) {
+            Some(entry) => entry.1 = value,
+            None => parameters.push((key, value)),
+        }
+        self
+    }
+
+    /// Adds parameters in order.
+    #[must_use]
+    pub fn parameters(self, parameters: impl IntoIterator<Item = (String, String)>) -> Self {
+        parameters
+            .into_iter()
+            .fold(self, |builder, (key, value)| builder.parameter(key, value))
+    }
+
+    /// Adds a field to a STRUCT.
+    #[must_use]
+    pub fn field(mut self, name: impl Into<String>, schema: SchemaRef) -> Self {
+        let name = name.into();
+        if self.schema.schema_type != SchemaType::Struct {
+            self.fail(format!(
+                "Cannot create fields on type {}",
+                self.schema.schema_type
+            ));
+        } else if name.is_empty() {
+            self.fail("fieldName cannot be null.");
+        } else if self.schema.fields.iter().any(|field| field.name() == name) {
+            self.fail(format!(
+                "Cannot create field because of field name duplication {name}"
+            ));
+        } else {
+            let index = self.schema.fields.len();
+            self.schema.fields.push(Field::new(name, index, schema));
+        }
+        self
+    }
+
+    /// The finished schema.
+    ///
+    /// # Errors
+    /// The first mistake made on the way, as a schema builder error.
+    pub fn build(self) -> Result<SchemaRef> {
+        match self.error {
+            Some(error) => Err(error),
+            None => {
+                let mut schema = self.schema;
+                schema.index_fields();
+                Ok(Arc::new(schema))
+            }
+        }
+    }
+}

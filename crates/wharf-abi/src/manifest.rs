@@ -125,7 +125,9 @@ impl Manifest {
             classes: Vec::new(),
         };
         for line in lines {
-            let (key, value) = line.split_once('=').ok_or_else(|| malformed("a line without ="))?;
+            let (key, value) = line
+                .split_once('=')
+                .ok_or_else(|| malformed("a line without ="))?;
             match key {
                 "interface" => {
                     manifest.interface = value
@@ -136,7 +138,9 @@ impl Manifest {
                 "panic" => value.clone_into(&mut manifest.panic),
                 "target" => value.clone_into(&mut manifest.target),
                 "package" => value.clone_into(&mut manifest.package),
-                "class" => manifest.classes.push(class_line(value).ok_or_else(|| malformed("a class line"))?),
+                "class" => manifest
+                    .classes
+                    .push(class_line(value).ok_or_else(|| malformed("a class line"))?),
                 _ => {}
             }
         }
@@ -206,7 +210,6 @@ pub const fn concatenate<const N: usize>(parts: &[&str]) -> [u8; N] {
     out
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -224,31 +227,58 @@ mod tests {
         let manifest = Manifest::parse(&text("1.0", "unwind", TARGET)).unwrap();
         assert_eq!(manifest.check(), Ok(()));
         assert_eq!(manifest.classes.len(), 3);
-        assert_eq!(manifest.classes[0].as_ref().unwrap().task_class.as_deref(), Some("a.Task"));
+        assert_eq!(
+            manifest.classes[0].as_ref().unwrap().task_class.as_deref(),
+            Some("a.Task")
+        );
         assert_eq!(manifest.classes[1], None);
         assert_eq!(manifest.classes[2].as_ref().unwrap().kind, PluginKind::Converter);
     }
 
     #[test]
     fn what_cannot_be_loaded_is_refused_with_its_reason() {
-        let check = |interface, panic, target| Manifest::parse(&text(interface, panic, target)).unwrap().check();
-        assert_eq!(check("2.0", "unwind", TARGET), Err(ManifestError::Interface(2, 0)));
-        assert_eq!(check("0.9", "unwind", TARGET), Err(ManifestError::Interface(0, 9)));
-        assert_eq!(check("1.99", "unwind", TARGET), Err(ManifestError::Interface(1, 99)));
+        let check =
+            |interface, panic, target| Manifest::parse(&text(interface, panic, target)).unwrap().check();
+        assert_eq!(
+            check("2.0", "unwind", TARGET),
+            Err(ManifestError::Interface(2, 0))
+        );
+        assert_eq!(
+            check("0.9", "unwind", TARGET),
+            Err(ManifestError::Interface(0, 9))
+        );
+        assert_eq!(
+            check("1.99", "unwind", TARGET),
+            Err(ManifestError::Interface(1, 99))
+        );
         assert_eq!(check("1.0", "abort", TARGET), Err(ManifestError::PanicAbort));
-        assert_eq!(check("1.0", "unwind", "sparc-sunos"), Err(ManifestError::Target("sparc-sunos".into())));
+        assert_eq!(
+            check("1.0", "unwind", "sparc-sunos"),
+            Err(ManifestError::Target("sparc-sunos".into()))
+        );
     }
 
     #[test]
     fn damaged_manifests_are_named_as_such() {
         let good = text("1.0", "unwind", TARGET);
-        for damaged in [&good[..20], b"", b"x\nend\n", b"WHARF-PLUGIN-MANIFEST\nno separator\nend\n"] {
-            assert!(matches!(Manifest::parse(damaged), Err(ManifestError::Malformed(_))), "{damaged:?}");
+        for damaged in [
+            &good[..20],
+            b"",
+            b"x\nend\n",
+            b"WHARF-PLUGIN-MANIFEST\nno separator\nend\n",
+        ] {
+            assert!(
+                matches!(Manifest::parse(damaged), Err(ManifestError::Malformed(_))),
+                "{damaged:?}"
+            );
         }
     }
 
     #[test]
     fn the_interface_text_says_the_version_numbers() {
-        assert_eq!(INTERFACE, format!("{}.{}", crate::INTERFACE_MAJOR, crate::INTERFACE_MINOR));
+        assert_eq!(
+            INTERFACE,
+            format!("{}.{}", crate::INTERFACE_MAJOR, crate::INTERFACE_MINOR)
+        );
     }
 }

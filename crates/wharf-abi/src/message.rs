@@ -10,7 +10,9 @@ use wharf_api::flat::{decode_value, encode_value};
 use wharf_api::plugin::MetricKind;
 use wharf_api::sink::ReportedRecord;
 use wharf_api::source::TransactionEnd;
-use wharf_api::{ConfigMap, ConnectError, ErrorKind, OffsetMap, Offsets, RecordMetadata, Result, TopicPartition, Value};
+use wharf_api::{
+    ConfigMap, ConnectError, ErrorKind, OffsetMap, Offsets, RecordMetadata, Result, TopicPartition, Value,
+};
 
 /// Something that crosses the border as a value.
 pub trait Message: Sized {
@@ -45,7 +47,12 @@ pub trait Message: Sized {
 /// Builds a map value.
 #[must_use]
 pub fn map<const N: usize>(entries: [(&str, Value); N]) -> Value {
-    Value::Map(entries.into_iter().map(|(key, value)| (Value::from(key), value)).collect())
+    Value::Map(
+        entries
+            .into_iter()
+            .map(|(key, value)| (Value::from(key), value))
+            .collect(),
+    )
 }
 
 fn unexpected(what: &str) -> ConnectError {
@@ -53,11 +60,19 @@ fn unexpected(what: &str) -> ConnectError {
 }
 
 fn text(value: &Value, key: &str) -> Result<String> {
-    value.get(key).and_then(Value::as_str).map(str::to_owned).ok_or_else(|| unexpected(key))
+    value
+        .get(key)
+        .and_then(Value::as_str)
+        .map(str::to_owned)
+        .ok_or_else(|| unexpected(key))
 }
 
 fn text_or_default(value: &Value, key: &str) -> String {
-    value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
+    value
+        .get(key)
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .to_owned()
 }
 
 fn optional_text(value: &Value, key: &str) -> Option<String> {
@@ -69,7 +84,10 @@ fn flag(value: &Value, key: &str, default: bool) -> bool {
 }
 
 fn number(value: &Value, key: &str) -> Result<i64> {
-    value.get(key).and_then(Value::as_i64).ok_or_else(|| unexpected(key))
+    value
+        .get(key)
+        .and_then(Value::as_i64)
+        .ok_or_else(|| unexpected(key))
 }
 
 fn int(value: &Value, key: &str) -> Result<i32> {
@@ -118,7 +136,10 @@ impl Message for String {
     }
 
     fn from_value(value: &Value) -> Result<Self> {
-        value.as_str().map(str::to_owned).ok_or_else(|| unexpected("text"))
+        value
+            .as_str()
+            .map(str::to_owned)
+            .ok_or_else(|| unexpected("text"))
     }
 }
 
@@ -128,7 +149,11 @@ impl<T: Message> Message for Option<T> {
     }
 
     fn from_value(value: &Value) -> Result<Self> {
-        if value.is_null() { Ok(None) } else { T::from_value(value).map(Some) }
+        if value.is_null() {
+            Ok(None)
+        } else {
+            T::from_value(value).map(Some)
+        }
     }
 }
 
@@ -138,7 +163,12 @@ impl<T: Message> Message for Vec<T> {
     }
 
     fn from_value(value: &Value) -> Result<Self> {
-        value.as_array().ok_or_else(|| unexpected("list"))?.iter().map(T::from_value).collect()
+        value
+            .as_array()
+            .ok_or_else(|| unexpected("list"))?
+            .iter()
+            .map(T::from_value)
+            .collect()
     }
 }
 
@@ -157,7 +187,11 @@ impl<A: Message, B: Message> Message for (A, B) {
 
 impl Message for ConfigMap {
     fn to_value(&self) -> Value {
-        Value::Map(self.iter().map(|(key, value)| (Value::from(key.as_str()), Value::from(value.as_str()))).collect())
+        Value::Map(
+            self.iter()
+                .map(|(key, value)| (Value::from(key.as_str()), Value::from(value.as_str())))
+                .collect(),
+        )
     }
 
     fn from_value(value: &Value) -> Result<Self> {
@@ -167,8 +201,13 @@ impl Message for ConfigMap {
             .iter()
             .map(|(key, value)| {
                 Ok((
-                    key.as_str().ok_or_else(|| unexpected("configuration key"))?.to_owned(),
-                    value.as_str().ok_or_else(|| unexpected("configuration value"))?.to_owned(),
+                    key.as_str()
+                        .ok_or_else(|| unexpected("configuration key"))?
+                        .to_owned(),
+                    value
+                        .as_str()
+                        .ok_or_else(|| unexpected("configuration value"))?
+                        .to_owned(),
                 ))
             })
             .collect()
@@ -187,29 +226,42 @@ impl Message for OffsetMap {
 
 impl Message for TopicPartition {
     fn to_value(&self) -> Value {
-        map([("topic", self.topic.as_str().into()), ("partition", self.partition.into())])
+        map([
+            ("topic", self.topic.as_str().into()),
+            ("partition", self.partition.into()),
+        ])
     }
 
     fn from_value(value: &Value) -> Result<Self> {
-        Ok(Self { topic: text(value, "topic")?, partition: int(value, "partition")? })
+        Ok(Self {
+            topic: text(value, "topic")?,
+            partition: int(value, "partition")?,
+        })
     }
 }
 
 impl Message for Offsets {
     fn to_value(&self) -> Value {
         Value::Array(
-            self.iter().map(|(partition, offset)| (partition.clone(), *offset).to_value()).collect(),
+            self.iter()
+                .map(|(partition, offset)| (partition.clone(), *offset).to_value())
+                .collect(),
         )
     }
 
     fn from_value(value: &Value) -> Result<Self> {
-        Ok(Vec::<(TopicPartition, i64)>::from_value(value)?.into_iter().collect())
+        Ok(Vec::<(TopicPartition, i64)>::from_value(value)?
+            .into_iter()
+            .collect())
     }
 }
 
 impl Message for ReportedRecord {
     fn to_value(&self) -> Value {
-        map([("partition", self.partition.to_value()), ("offset", self.offset.into())])
+        map([
+            ("partition", self.partition.to_value()),
+            ("offset", self.offset.into()),
+        ])
     }
 
     fn from_value(value: &Value) -> Result<Self> {
@@ -280,10 +332,14 @@ impl Message for ConfigKeyInfo {
             (false, None) => DefaultValue::Null,
         };
         Ok(Self {
-            value_type: text(value, "type")?.parse::<Type>().map_err(|_| unexpected("type of a configuration key"))?,
+            value_type: text(value, "type")?
+                .parse::<Type>()
+                .map_err(|_| unexpected("type of a configuration key"))?,
             default,
             validator: optional_text(value, "validator"),
-            importance: text_or_default(value, "importance").parse().unwrap_or(Importance::Medium),
+            importance: text_or_default(value, "importance")
+                .parse()
+                .unwrap_or(Importance::Medium),
             documentation: text_or_default(value, "documentation"),
             group: optional_text(value, "group"),
             order_in_group: int(value, "order").unwrap_or(-1),
@@ -352,7 +408,10 @@ impl Message for ConfigValue {
     }
 
     fn from_value(value: &Value) -> Result<Self> {
-        let mut out = Self::with_value(text(value, "name")?, ParsedValue::from_value(part(value, "value"))?);
+        let mut out = Self::with_value(
+            text(value, "name")?,
+            ParsedValue::from_value(part(value, "value"))?,
+        );
         out.recommended_values = Vec::from_value(part(value, "recommended")).unwrap_or_default();
         out.errors = Vec::from_value(part(value, "errors")).unwrap_or_default();
         out.visible = flag(value, "visible", true);
@@ -401,7 +460,11 @@ pub struct MetricRegistration {
 
 impl Message for MetricRegistration {
     fn to_value(&self) -> Value {
-        let kind = if self.kind == MetricKind::Counter { "counter" } else { "gauge" };
+        let kind = if self.kind == MetricKind::Counter {
+            "counter"
+        } else {
+            "gauge"
+        };
         map([
             ("kind", kind.into()),
             ("name", self.name.as_str().into()),
@@ -490,7 +553,10 @@ impl Message for BatchResult {
     fn to_value(&self) -> Value {
         map([
             ("batch", self.batch.as_slice().into()),
-            ("positions", Value::Array(self.positions.iter().map(|&at| position_value(at)).collect())),
+            (
+                "positions",
+                Value::Array(self.positions.iter().map(|&at| position_value(at)).collect()),
+            ),
             ("errors", errors_to_value(&self.errors)),
         ])
     }
@@ -513,7 +579,10 @@ impl Message for BatchResult {
 #[must_use]
 pub fn errors_to_value(errors: &[(usize, ConnectError)]) -> Value {
     Value::Array(
-        errors.iter().map(|(at, error)| Value::Array(vec![position_value(*at), error.to_value()])).collect(),
+        errors
+            .iter()
+            .map(|(at, error)| Value::Array(vec![position_value(*at), error.to_value()]))
+            .collect(),
     )
 }
 
@@ -543,15 +612,28 @@ mod tests {
 
     #[test]
     fn messages_survive_the_border() {
-        round_trip(ConnectError::data("bad").with_class("a.B").with_frames(["x:1"]).context("outer"));
+        round_trip(
+            ConnectError::data("bad")
+                .with_class("a.B")
+                .with_frames(["x:1"])
+                .context("outer"),
+        );
         round_trip(ConfigMap::from([("a".to_owned(), "ä=b".to_owned())]));
         round_trip(Offsets::from([(TopicPartition::new("t", 3), 42)]));
         round_trip(vec![(OffsetMap::from([("f", "x")]), None::<OffsetMap>)]);
         round_trip(TransactionEnd::AbortRecord(7));
-        round_trip(RecordAck { record: 3, metadata: None });
         round_trip(RecordAck {
             record: 3,
-            metadata: Some(RecordMetadata { topic: "t".into(), partition: 1, offset: 9, timestamp: None }),
+            metadata: None,
+        });
+        round_trip(RecordAck {
+            record: 3,
+            metadata: Some(RecordMetadata {
+                topic: "t".into(),
+                partition: 1,
+                offset: 9,
+                timestamp: None,
+            }),
         });
         round_trip(MetricRegistration {
             kind: MetricKind::Gauge,

@@ -25,7 +25,8 @@ pub enum Role {
 #[sabi(missing_field(panic))]
 pub struct HostTable {
     /// Calls a method of the worker for an instance's host object. The answer is a [`crate::raw::Status`].
-    pub call: extern "C" fn(object: *const c_void, method: u32, args: RawSlice, output: &mut RawOutput) -> u32,
+    pub call:
+        extern "C" fn(object: *const c_void, method: u32, args: RawSlice, output: &mut RawOutput) -> u32,
     /// One more reference to a host object.
     pub retain: extern "C" fn(object: *const c_void),
     /// One reference less.
@@ -59,7 +60,8 @@ pub struct PluginModule {
         output: &mut RawOutput,
     ) -> u32,
     /// Calls a method of an instance.
-    pub call: extern "C" fn(instance: *mut c_void, method: u32, args: RawSlice, output: &mut RawOutput) -> u32,
+    pub call:
+        extern "C" fn(instance: *mut c_void, method: u32, args: RawSlice, output: &mut RawOutput) -> u32,
     /// Drops an instance.
     #[sabi(last_prefix_field)]
     pub destroy: extern "C" fn(instance: *mut c_void),

@@ -18,7 +18,10 @@ impl RawSlice {
     /// These bytes.
     #[must_use]
     pub const fn new(bytes: &[u8]) -> Self {
-        Self { data: bytes.as_ptr(), len: bytes.len() }
+        Self {
+            data: bytes.as_ptr(),
+            len: bytes.len(),
+        }
     }
 
     /// The bytes.
@@ -51,8 +54,12 @@ pub struct RawOutput {
 
 impl RawOutput {
     /// No bytes.
-    pub const EMPTY: Self =
-        Self { data: std::ptr::null(), len: 0, owner: std::ptr::null_mut(), release: None };
+    pub const EMPTY: Self = Self {
+        data: std::ptr::null(),
+        len: 0,
+        owner: std::ptr::null_mut(),
+        release: None,
+    };
 
     /// Bytes that the receiver gives back.
     #[must_use]
@@ -63,13 +70,23 @@ impl RawOutput {
         }
         let bytes = Box::new(bytes);
         let (data, len) = (bytes.as_ptr(), bytes.len());
-        Self { data, len, owner: Box::into_raw(bytes).cast(), release: Some(release) }
+        Self {
+            data,
+            len,
+            owner: Box::into_raw(bytes).cast(),
+            release: Some(release),
+        }
     }
 
     /// Bytes that stay with the instance until its next call.
     #[must_use]
     pub fn borrowed(bytes: &[u8]) -> Self {
-        Self { data: bytes.as_ptr(), len: bytes.len(), owner: std::ptr::null_mut(), release: None }
+        Self {
+            data: bytes.as_ptr(),
+            len: bytes.len(),
+            owner: std::ptr::null_mut(),
+            release: None,
+        }
     }
 }
 
@@ -92,7 +109,13 @@ impl Received {
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         // SAFETY: `new`'s caller vouches that they are valid until `release` or the next call.
-        unsafe { RawSlice { data: self.0.data, len: self.0.len }.as_bytes() }
+        unsafe {
+            RawSlice {
+                data: self.0.data,
+                len: self.0.len,
+            }
+            .as_bytes()
+        }
     }
 }
 

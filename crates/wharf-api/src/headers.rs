@@ -1,12 +1,17 @@
 //! Record headers: an ordered list in which keys may repeat.
 
+use std::fmt;
+
+use crate::decimal::Decimal;
 use crate::error::{ConnectError, Result};
+use crate::logical;
 use crate::schema::{Schema, SchemaRef, SchemaType};
+use crate::structs::Struct;
 use crate::validate::class_suits;
 use crate::value::Value;
 
 /// One header: a key, and a value with its schema.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Header {
     key: String,
     schema: Option<SchemaRef>,
@@ -62,9 +67,42 @@ impl Header {
     }
 }
 
+/// Headers are equal when key, value and [`schema`](Header::schema) are; a struct's own schema counts as given.
+impl PartialEq for Header {
+    fn eq(&self, other: &Self) -> bool {
+        self.key == other.key && self.value == other.value && self.schema() == other.schema()
+    }
+}
+
+impl fmt::Display for Header {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let value = crate::values::convert_to_string(&self.value.as_ref());
+        write!(
+            f,
+            "ConnectHeader(key={}, value={}, schema=",
+            self.key,
+            value.as_deref().unwrap_or("null")
+        )?;
+        match self.schema() {
+            Some(schema) => write!(f, "{schema})"),
+            None => f.write_str("null)"),
+        }
+    }
+}
+
 /// The headers of a record.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Headers(Vec<Header>);
+
+macro_rules! number_headers {
+    ($($(#[$doc:meta])* $name:ident => $type:ty, $schema:ident;)*) => {$(
+        $(#[$doc])*
+        pub fn $name(&mut self, key: impl Into<String>, value: $type) -> &mut Self {
+            self.0.push(Header::new(key, Some(Schema::$schema()), value));
+            self
+        }
+    )*};
+}
 
 impl Headers {
     /// No headers.
@@ -147,6 +185,124 @@ impl Headers {
         self
     }
 
+    number_headers! {
+        /// Appends a BOOLEAN header.
+        add_boolean => bool, boolean;
+        /// Appends an INT8 header.
+        add_byte => i8, int8;
+        /// Appends an INT16 header.
+        add_short => i16, int16;
+        /// Appends an INT32 header.
+        add_int => i32, int32;
+        /// Appends an INT64 header.
+        add_long => i64, int64;
+        /// Appends a FLOAT32 header.
+        add_float => f32, float32;
+        /// Appends a FLOAT64 header.
+        add_double => f64, float64;
+    }
+
+    /// Appends a Decimal header of the value's own scale; a null has no schema.
+    pub fn add_decimal(&mut self, key: impl Into<String>, value: Option<Decimal>) -> &mut Self {
+        let schema = value.as_ref().map(|value| logical::decimal(value.scale()));
+        self.0.push(Header::new(key, schema, value));
+        self
+    }
+
+    /// Appends an ARRAY header; a null has no schema.
+    ///
+    /// # Errors
+    /// A data error when the schema is of another type.
+    pub fn add_list(
+        &mut self,
+        key: impl Into<String>,
+        value: Option<Vec<Value>>,
+        schema: SchemaRef,
+    ) -> Result<&mut Self> {
+        self.add_container(key.into(), Value::from(value), schema, SchemaType::Array)
+    }
+
+    /// Appends a MAP header; a null has no schema.
+    ///
+    /// # Errors
+    /// A data error when the schema is of another type.
+    pub fn add_map(
+        &mut self,
+        key: impl Into<String>,
+        value: Option<Vec<(Value, Value)>>,
+        schema: SchemaRef,
+    ) -> Result<&mut Self> {
+        self.add_container(key.into(), Value::from(value), schema, SchemaType::Map)
+    }
+
+    fn add_container(
+        &mut self,
+        key: String,
+        value: Value,
+        schema: SchemaRef,
+        expected: SchemaType,
+    ) -> Result<&mut Self> {
+        if value.is_null() {
+            self.0.push(Header {
+                key,
+                schema: None,
+                value,
+            });
+            return Ok(self);
+        }
+        if schema.schema_type() != expected {
+            let found = schema.schema_type();
+            return Err(ConnectError::data(format!(
+                "Expecting {expected} but instead found {found}"
+            )));
+        }
+        self.add(key, Some(schema), value)
+    }
+
+    /// Appends a STRUCT header with the struct's own schema; a null has no schema.
+    pub fn add_struct(&mut self, key: impl Into<String>, value: Option<Struct>) -> &mut Self {
+        let schema = value.as_ref().map(|value| SchemaRef::clone(value.schema()));
+        self.0.push(Header::new(key, schema, value));
+        self
+    }
+
+    /// Appends a Date header, in milliseconds since the epoch. A null has the required schema, as upstream.
+    ///
+    /// # Errors
+    /// A data error when the value is not midnight UTC.
+    pub fn add_date(&mut self, key: impl Into<String>, millis: Option<i64>) -> Result<&mut Self> {
+        if let Some(millis) = millis {
+            logical::date_to_days(&logical::date(), millis)?;
+        }
+        Ok(self.add_logical(key.into(), millis, logical::date()))
+    }
+
+    /// Appends a Time header, in milliseconds after midnight. A null has the required schema, as upstream.
+    ///
+    /// # Errors
+    /// A data error when the value lies outside one day.
+    pub fn add_time(&mut self, key: impl Into<String>, millis: Option<i64>) -> Result<&mut Self> {
+        if let Some(millis) = millis {
+            logical::time_to_millis(&logical::time(), millis)?;
+        }
+        Ok(self.add_logical(key.into(), millis, logical::time()))
+    }
+
+    /// Appends a Timestamp header, in milliseconds since the epoch. A null has the required schema, as upstream.
+    pub fn add_timestamp(&mut self, key: impl Into<String>, millis: Option<i64>) -> &mut Self {
+        self.add_logical(key.into(), millis, logical::timestamp())
+    }
+
+    fn add_logical(&mut self, key: String, millis: Option<i64>, schema: SchemaRef) -> &mut Self {
+        let value = millis.map_or(Value::Null, Value::Date);
+        self.0.push(Header {
+            key,
+            schema: Some(schema),
+            value,
+        });
+        self
+    }
+
     /// The newest header with this key.
     #[must_use]
     pub fn last_with_name(&self, key: &str) -> Option<&Header> {
@@ -190,22 +346,36 @@ impl Headers {
         self.0.clear();
     }
 
-    /// Replaces each header by what `change` makes of it; `None` drops it.
-    ///
-    /// # Errors
-    /// As [`add`](Self::add), for a header that was changed.
-    pub fn apply(&mut self, mut change: impl FnMut(Header) -> Option<Header>) -> Result<&mut Self> {
-        let changed: Vec<Header> = std::mem::take(&mut self.0)
+    /// Replaces each header by what `change` makes of it; `None` drops it. Nothing is checked, as upstream.
+    pub fn apply(&mut self, change: impl FnMut(Header) -> Option<Header>) -> &mut Self {
+        self.0 = std::mem::take(&mut self.0)
             .into_iter()
-            .filter_map(&mut change)
+            .filter_map(change)
             .collect();
-        for header in &changed {
-            if let Some(schema) = &header.schema {
-                check(schema, &header.value)?;
+        self
+    }
+
+    /// As [`apply`](Self::apply), for the headers with this key.
+    pub fn apply_to(&mut self, key: &str, mut change: impl FnMut(Header) -> Option<Header>) -> &mut Self {
+        self.apply(|header| {
+            if header.key == key {
+                change(header)
+            } else {
+                Some(header)
             }
+        })
+    }
+}
+
+/// `ConnectHeaders(headers=[…])`; without headers nothing stands behind the sign.
+impl fmt::Display for Headers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ConnectHeaders(headers=")?;
+        for (position, header) in self.0.iter().enumerate() {
+            f.write_str(if position == 0 { "[" } else { ", " })?;
+            write!(f, "{header}")?;
         }
-        self.0 = changed;
-        Ok(self)
+        f.write_str(if self.0.is_empty() { ")" } else { "])" })
     }
 }
 
@@ -227,17 +397,165 @@ fn check(schema: &SchemaRef, value: &Value) -> Result<()> {
             "A null value requires an optional schema but was {schema}"
         )));
     }
-    let is_list_or_map = matches!(
-        schema.schema_type(),
-        SchemaType::Array | SchemaType::Map | SchemaType::Struct
-    );
-    if class_suits(schema, value)
-        || (is_list_or_map && class_suits(&Schema::plain(schema.schema_type(), false), value))
-    {
+    // The class of the base type is as good as that of the logical one.
+    if class_suits(schema, value) || class_suits(&Schema::plain(schema.schema_type(), false), value) {
         return Ok(());
     }
     Err(ConnectError::data(format!(
         "The value {} is not compatible with the schema {schema}",
         crate::java_text::to_java_string(&value.as_ref())
     )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema_builder::SchemaBuilder;
+
+    fn keys(headers: &Headers) -> String {
+        headers
+            .iter()
+            .map(|header| format!("{}{}", header.key(), header.value().as_i64().unwrap()))
+            .collect()
+    }
+
+    fn sample() -> Headers {
+        let mut headers = Headers::new();
+        headers
+            .add_int("a", 1)
+            .add_int("b", 2)
+            .add_int("a", 3)
+            .add_int("b", 4)
+            .add_int("a", 5);
+        headers
+    }
+
+    #[test]
+    fn values_must_suit_their_schema_at_the_outermost_level() {
+        let mut headers = Headers::new();
+        let strings = SchemaBuilder::array(Schema::string()).build().unwrap();
+        headers.add("list", Some(strings), vec![Value::from(1)]).unwrap();
+        headers.add("schemaless", None, 1).unwrap();
+        headers
+            .add("date", Some(logical::date()), Value::Date(0))
+            .unwrap();
+        // As upstream, the base class of a logical type is as good as the logical one here.
+        headers.add("days", Some(logical::date()), 5).unwrap();
+        for (schema, value, message) in [
+            (
+                Schema::string(),
+                Value::Null,
+                "A null value requires an optional schema but was Schema{STRING}",
+            ),
+            (
+                Schema::int32(),
+                Value::from("x"),
+                "The value x is not compatible with the schema Schema{INT32}",
+            ),
+            (
+                logical::date(),
+                Value::from("x"),
+                "The value x is not compatible with the schema Schema{org.apache.kafka.connect.data.Date:INT32}",
+            ),
+        ] {
+            assert_eq!(
+                headers.add("k", Some(schema), value).unwrap_err().message(),
+                message
+            );
+        }
+        assert_eq!(headers.len(), 4);
+    }
+
+    #[test]
+    fn nulls_have_the_schema_that_upstream_gives_them() {
+        let mut headers = Headers::new();
+        headers
+            .add_string("s", None)
+            .add_bytes("y", None)
+            .add_decimal("d", None)
+            .add_struct("t", None);
+        headers.add_list("l", None, Schema::string()).unwrap();
+        headers.add_map("m", None, Schema::string()).unwrap();
+        headers.add_date("e", None).unwrap().add_timestamp("p", None);
+        let schemas: Vec<String> = headers
+            .iter()
+            .map(|header| {
+                header
+                    .schema()
+                    .map_or("none".to_owned(), |s| format!("{s} {}", s.is_optional()))
+            })
+            .collect();
+        assert_eq!(
+            schemas,
+            [
+                "Schema{STRING} true",
+                "Schema{BYTES} true",
+                "none",
+                "none",
+                "none",
+                "none",
+                "Schema{org.apache.kafka.connect.data.Date:INT32} false",
+                "Schema{org.apache.kafka.connect.data.Timestamp:INT64} false",
+            ]
+        );
+    }
+
+    #[test]
+    fn lists_and_maps_need_schemas_of_their_type() {
+        let mut headers = Headers::new();
+        let list = headers.add_list("k", Some(vec![]), Schema::string()).unwrap_err();
+        assert_eq!(list.message(), "Expecting ARRAY but instead found STRING");
+        let map = headers.add_map("k", Some(vec![]), Schema::string()).unwrap_err();
+        assert_eq!(map.message(), "Expecting MAP but instead found STRING");
+        assert!(headers.add_date("k", Some(1)).is_err());
+        assert!(headers.add_time("k", Some(-1)).is_err());
+        assert!(headers.is_empty());
+    }
+
+    #[test]
+    fn lookups_and_removals_go_by_key() {
+        let headers = sample();
+        assert_eq!(headers.last_with_name("b").unwrap().value(), &Value::from(4));
+        assert_eq!(headers.all_with_name("a").count(), 3);
+        assert!(headers.last_with_name("c").is_none());
+        assert_eq!(keys(sample().remove("a")), "b2b4");
+        assert_eq!(keys(sample().retain_latest()), "b4a5");
+        assert_eq!(keys(sample().retain_latest_of("a")), "b2b4a5");
+        assert_eq!(keys(sample().retain_latest_of("c")), "a1b2a3b4a5");
+    }
+
+    #[test]
+    fn headers_can_be_changed_and_dropped() {
+        let mut headers = sample();
+        headers.apply_to("a", |header| {
+            (header.value().as_i64() != Some(3)).then(|| header.rename("c"))
+        });
+        assert_eq!(keys(&headers), "c1b2b4c5");
+        headers.apply(|_| None);
+        assert!(headers.is_empty());
+    }
+
+    #[test]
+    fn a_struct_without_schema_reports_its_own() {
+        let schema = SchemaBuilder::structure()
+            .field("a", Schema::int8())
+            .build()
+            .unwrap();
+        let value = Struct::new(SchemaRef::clone(&schema)).unwrap();
+        let header = Header::new("k", None, value.clone());
+        assert_eq!(header.schema(), Some(&schema));
+        assert_eq!(header, Header::new("k", Some(schema), value));
+    }
+
+    #[test]
+    fn text_forms_are_upstream_s() {
+        assert_eq!(Headers::new().to_string(), "ConnectHeaders(headers=)");
+        let mut headers = Headers::new();
+        headers.add_string("k", "v").add("n", None, Value::Null).unwrap();
+        assert_eq!(
+            headers.to_string(),
+            "ConnectHeaders(headers=[ConnectHeader(key=k, value=v, schema=Schema{STRING}), \
+             ConnectHeader(key=n, value=null, schema=null)])"
+        );
+    }
 }

@@ -143,3 +143,40 @@ impl<K: Into<String>, V: Into<Value>> FromIterator<(K, V)> for OffsetMap {
             .fold(Self::new(), |map, (key, value)| map.with(key, value))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn order_is_kept_but_does_not_count() {
+        let map = OffsetMap::new().with("b", 1).with("a", 2).with("b", 3);
+        assert_eq!(map.iter().map(|(key, _)| key).collect::<Vec<_>>(), ["b", "a"]);
+        assert_eq!(map.get("b"), Some(&Value::Int32(3)));
+        assert_eq!(map, OffsetMap::from([("a", 2), ("b", 3)]));
+        assert_ne!(map, OffsetMap::from([("a", 2), ("b", 4)]));
+        assert_ne!(map, OffsetMap::from([("a", 2)]));
+        assert_eq!(OffsetMap::from_value(&map.to_value()).unwrap(), map);
+    }
+
+    #[test]
+    fn only_primitive_values_with_text_keys_can_be_stored() {
+        let nested = OffsetMap::new().with("a", 1).with("k", vec![Value::Null]);
+        assert!(
+            nested
+                .check_primitive()
+                .unwrap_err()
+                .message()
+                .contains("field k contains a java.util.ArrayList")
+        );
+        assert!(
+            OffsetMap::new()
+                .with("n", Value::Null)
+                .with("t", "x")
+                .check_primitive()
+                .is_ok()
+        );
+        assert!(OffsetMap::from_value(&Value::Map(vec![(Value::from(1), Value::Null)])).is_err());
+        assert!(OffsetMap::from_value(&Value::Null).is_err());
+    }
+}

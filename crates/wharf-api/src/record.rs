@@ -1,5 +1,7 @@
 //! Owned records, as transforms and tests handle them. On the hot path records stay flat: see [`crate::batch`].
 
+use std::fmt;
+
 use crate::headers::Headers;
 use crate::offset_map::OffsetMap;
 use crate::schema::SchemaRef;
@@ -60,8 +62,8 @@ impl TopicPartition {
     }
 }
 
-impl std::fmt::Display for TopicPartition {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for TopicPartition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}-{}", self.topic, self.partition)
     }
 }
@@ -180,5 +182,82 @@ impl Record {
     pub fn with_headers(mut self, headers: Headers) -> Self {
         self.headers = headers;
         self
+    }
+}
+
+/// `SourceRecord{…} ConnectRecord{…}` or `SinkRecord{…} ConnectRecord{…}`, as upstream's `toString`.
+impl fmt::Display for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.origin {
+            Origin::Source { partition, offset } => {
+                let text =
+                    |map: &Option<OffsetMap>| or_null(map.as_ref().map(|map| text_of(&map.to_value())));
+                let (partition, offset) = (text(partition), text(offset));
+                write!(
+                    f,
+                    "SourceRecord{{sourcePartition={partition}, sourceOffset={offset}}} "
+                )?;
+            }
+            Origin::Sink {
+                offset,
+                timestamp_type,
+                original_topic,
+                original_partition,
+                original_offset,
+            } => {
+                write!(
+                    f,
+                    "SinkRecord{{kafkaOffset={offset}, timestampType={}, originalTopic={original_topic}, \
+                     originalKafkaPartition={original_partition}, originalKafkaOffset={original_offset}}} ",
+                    timestamp_type.name()
+                )?;
+            }
+        }
+        write!(
+            f,
+            "ConnectRecord{{topic='{}', kafkaPartition={}, key={}, keySchema={}, value={}, valueSchema={}, \
+             timestamp={}, headers={}}}",
+            self.topic,
+            or_null(self.kafka_partition),
+            text_of(&self.key),
+            or_null(self.key_schema.as_ref()),
+            text_of(&self.value),
+            or_null(self.value_schema.as_ref()),
+            or_null(self.timestamp),
+            self.headers
+        )
+    }
+}
+
+fn text_of(value: &Value) -> String {
+    crate::java_text::to_java_string(&value.as_ref())
+}
+
+fn or_null(part: Option<impl fmt::Display>) -> String {
+    part.map_or_else(|| "null".to_owned(), |part| part.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::Schema;
+
+    #[test]
+    fn text_forms_are_upstream_s() {
+        let source = Record::source("t", Some(OffsetMap::new().with("file", "a")), None)
+            .with_value(Some(Schema::string()), "x")
+            .with_timestamp(5);
+        assert_eq!(
+            source.to_string(),
+            "SourceRecord{sourcePartition={file=a}, sourceOffset=null} ConnectRecord{topic='t', \
+             kafkaPartition=null, key=null, keySchema=null, value=x, valueSchema=Schema{STRING}, timestamp=5, \
+             headers=ConnectHeaders(headers=)}"
+        );
+        assert_eq!(
+            Record::sink("t", 1, 7).to_string(),
+            "SinkRecord{kafkaOffset=7, timestampType=NoTimestampType, originalTopic=t, originalKafkaPartition=1, \
+             originalKafkaOffset=7} ConnectRecord{topic='t', kafkaPartition=1, key=null, keySchema=null, \
+             value=null, valueSchema=null, timestamp=null, headers=ConnectHeaders(headers=)}"
+        );
     }
 }

@@ -212,3 +212,125 @@ impl SchemaBuilder {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+    use crate::structs::Struct;
+
+    fn message(builder: SchemaBuilder) -> String {
+        let error = builder.build().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::SchemaBuilder);
+        error.message().to_owned()
+    }
+
+    #[test]
+    fn attributes_are_set_at_most_once() {
+        let base = || {
+            SchemaBuilder::int8()
+                .name("n")
+                .version(1)
+                .doc("d")
+                .optional()
+                .default_value(1_i8)
+        };
+        assert!(
+            base()
+                .name("n")
+                .version(1)
+                .doc("d")
+                .optional()
+                .default_value(1_i8)
+                .build()
+                .is_ok()
+        );
+        for (builder, what) in [
+            (base().name("m"), "name"),
+            (base().version(2), "version"),
+            (base().doc("e"), "doc"),
+            (base().required(), "optional"),
+            (base().default_value(2_i8), "default"),
+        ] {
+            assert_eq!(
+                message(builder),
+                format!("Invalid SchemaBuilder call: {what} has already been set.")
+            );
+        }
+    }
+
+    #[test]
+    fn a_default_must_suit_the_schema_as_it_stands() {
+        for (builder, default) in [
+            (SchemaBuilder::int8(), Value::Int16(1)),
+            (SchemaBuilder::int16(), Value::Int8(1)),
+            (SchemaBuilder::int32(), Value::from("x")),
+            (SchemaBuilder::int64(), Value::Int32(1)),
+            (SchemaBuilder::float32(), Value::Float64(1.0)),
+            (SchemaBuilder::float64(), Value::Float32(1.0)),
+            (SchemaBuilder::boolean(), Value::from("true")),
+            (SchemaBuilder::string(), Value::from(true)),
+            (SchemaBuilder::bytes(), Value::from("x")),
+            (
+                SchemaBuilder::array(Schema::int8()),
+                Value::Array(vec![Value::from("x")]),
+            ),
+            (
+                SchemaBuilder::map(Schema::int8(), Schema::int8()),
+                Value::Map(vec![(Value::from("x"), Value::Null)]),
+            ),
+            (SchemaBuilder::string(), Value::Null),
+        ] {
+            let error = builder.default_value(default).build().unwrap_err();
+            assert_eq!(error.message(), "Invalid default value");
+            assert_eq!(error.cause().unwrap().kind(), ErrorKind::Data);
+        }
+        assert!(
+            SchemaBuilder::string()
+                .optional()
+                .default_value(Value::Null)
+                .build()
+                .is_ok()
+        );
+        let builder = SchemaBuilder::structure().field("a", Schema::int8());
+        let value = Struct::new(builder.clone().build().unwrap())
+            .unwrap()
+            .with("a", 1_i8)
+            .unwrap();
+        let schema = builder.default_value(value.clone()).build().unwrap();
+        assert_eq!(schema.default_value(), Some(&Value::from(value)));
+    }
+
+    #[test]
+    fn fields_are_named_once_and_belong_to_structs() {
+        let field = |builder: SchemaBuilder, name: &str| builder.field(name, Schema::int8());
+        assert_eq!(
+            message(field(SchemaBuilder::int8(), "a")),
+            "Cannot create fields on type INT8"
+        );
+        assert_eq!(
+            message(field(SchemaBuilder::structure(), "")),
+            "fieldName cannot be null."
+        );
+        assert_eq!(
+            message(field(field(SchemaBuilder::structure(), "a"), "a")),
+            "Cannot create field because of field name duplication a"
+        );
+    }
+
+    #[test]
+    fn parameters_gather_in_order() {
+        let schema = SchemaBuilder::int8()
+            .parameter("b", "1")
+            .parameters([("a".to_owned(), "2".to_owned())])
+            .parameter("b", "3")
+            .build()
+            .unwrap();
+        let expected = [("b".to_owned(), "3".to_owned()), ("a".to_owned(), "2".to_owned())];
+        assert_eq!(schema.parameters(), Some(&expected[..]));
+        assert_eq!(
+            SchemaBuilder::int8().parameters([]).build().unwrap().parameters(),
+            None
+        );
+    }
+}

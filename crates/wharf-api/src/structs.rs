@@ -193,3 +193,161 @@ impl fmt::Display for Struct {
 pub fn check(schema: &SchemaRef, value: &Value) -> Result<()> {
     validate_value(schema, value)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::logical;
+    use crate::schema::Schema;
+    use crate::schema_builder::SchemaBuilder;
+
+    fn schema() -> SchemaRef {
+        let with_default = SchemaBuilder::int32().default_value(7).build().unwrap();
+        SchemaBuilder::structure()
+            .field("number", Schema::int32())
+            .field("text", Schema::optional_string())
+            .field("defaulted", with_default)
+            .field(
+                "list",
+                SchemaBuilder::array(Schema::int8()).optional().build().unwrap(),
+            )
+            .field("bytes", Schema::optional_bytes())
+            .build()
+            .unwrap()
+    }
+
+    fn message<T>(result: Result<T>) -> String {
+        result.err().unwrap().message().to_owned()
+    }
+
+    #[test]
+    fn only_struct_schemas_have_structs() {
+        assert_eq!(
+            message(Struct::new(Schema::int8())),
+            "Not a struct schema: Schema{INT8}"
+        );
+    }
+
+    #[test]
+    fn defaults_show_in_get_but_not_in_typed_getters() {
+        let mut value = Struct::new(schema()).unwrap();
+        assert_eq!(value.get("defaulted").unwrap(), &Value::Int32(7));
+        assert!(value.get_without_default("defaulted").unwrap().is_null());
+        assert_eq!(value.get_int32("defaulted").unwrap(), None);
+        value.put("defaulted", 8).unwrap();
+        assert_eq!(value.get_int32("defaulted").unwrap(), Some(8));
+        assert_eq!(
+            message(value.get_int64("number")),
+            "Field 'number' is not of type INT64"
+        );
+        assert_eq!(message(value.get("x")), "x is not a valid field name");
+        assert_eq!(message(value.put("x", 1)), "x is not a valid field name");
+    }
+
+    #[test]
+    fn what_is_put_must_suit_the_field() {
+        let mut value = Struct::new(schema()).unwrap();
+        for (field, bad, expected) in [
+            (
+                "number",
+                Value::Null,
+                "Invalid value: null used for required field: \"number\", schema type: INT32",
+            ),
+            (
+                "defaulted",
+                Value::Null,
+                "Invalid value: null used for required field: \"defaulted\", schema type: INT32",
+            ),
+            (
+                "number",
+                Value::Int64(1),
+                "Invalid Java object for schema with type INT32: class java.lang.Long for field: \"number\"",
+            ),
+            (
+                "list",
+                Value::Array(vec![Value::from("x")]),
+                "Invalid Java object for schema with type INT8: class java.lang.String for element of array field: \
+                 \"list\"",
+            ),
+            (
+                "list",
+                Value::Array(vec![Value::Null]),
+                "Invalid value: null used for required element of array field: \"list\", schema type: INT8",
+            ),
+        ] {
+            assert_eq!(message(value.put(field, bad)), expected);
+        }
+        assert_eq!(value, Struct::new(schema()).unwrap());
+    }
+
+    #[test]
+    fn validation_excuses_nulls_that_are_optional_or_have_a_default() {
+        let mut value = Struct::new(schema()).unwrap();
+        assert!(message(value.validate()).contains("field: \"number\""));
+        value.put("number", 1).unwrap();
+        value.validate().unwrap();
+    }
+
+    #[test]
+    fn equality_looks_at_schema_and_content() {
+        let value = |bytes: &[u8]| Struct::new(schema()).unwrap().with("bytes", bytes).unwrap();
+        assert_eq!(value(b"ab"), value(b"ab"));
+        assert_ne!(value(b"ab"), value(b"ac"));
+        let other = SchemaBuilder::structure()
+            .field("bytes", Schema::optional_bytes())
+            .build()
+            .unwrap();
+        assert_ne!(
+            value(b"ab"),
+            Struct::new(other).unwrap().with("bytes", &b"ab"[..]).unwrap()
+        );
+    }
+
+    #[test]
+    fn nested_values_are_checked_with_upstream_s_words() {
+        let map = SchemaBuilder::map(Schema::string(), Schema::int8())
+            .build()
+            .unwrap();
+        let entry = |key: Value, value: Value| Value::Map(vec![(key, value)]);
+        for (schema, value, expected) in [
+            (
+                &map,
+                entry(Value::from(1), Value::from(1_i8)),
+                "Invalid Java object for schema with type STRING: class java.lang.Integer for key of map value",
+            ),
+            (
+                &map,
+                entry(Value::from("k"), Value::Null),
+                "Invalid value: null used for required value of map value, schema type: INT8",
+            ),
+            (
+                &logical::date(),
+                Value::Int32(1),
+                "Invalid Java object for schema \"org.apache.kafka.connect.data.Date\" with type INT32: class \
+                 java.lang.Integer for value",
+            ),
+            (
+                &Schema::inferred_array(None),
+                Value::Array(vec![]),
+                "No schema defined for element of array value",
+            ),
+            (
+                &schema(),
+                Value::from(Struct::new(wider()).unwrap()),
+                "Struct schemas do not match.",
+            ),
+        ] {
+            assert_eq!(message(check(schema, &value)), expected);
+        }
+        check(&logical::decimal(1), &Value::from(crate::Decimal::new(1, 1))).unwrap();
+        check(&logical::timestamp(), &Value::Date(1)).unwrap();
+        assert!(check(&Schema::int64(), &Value::Date(1)).is_err());
+    }
+
+    fn wider() -> SchemaRef {
+        SchemaBuilder::structure()
+            .field("more", Schema::int8())
+            .build()
+            .unwrap()
+    }
+}

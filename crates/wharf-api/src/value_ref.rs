@@ -318,11 +318,31 @@ impl<'a> ValueRef<'a> {
     /// A data error when the bytes are not a value of this encoding, or nest more than [`flat::MAX_DEPTH`] levels.
     #[inline]
     pub fn decode(bytes: &'a [u8], schema: Option<&'a SchemaRef>, table: &'a [SchemaRef]) -> Result<Self> {
+        // What most records are made of is built where it is returned: moving a value of many variants costs more
+        // than reading it.
+        match *bytes {
+            [tag::NULL] => Ok(Self::Null),
+            [tag::STRING, a, b, c, d, ref text @ ..]
+                if u32::from_le_bytes([a, b, c, d]) as usize == text.len() =>
+            {
+                match std::str::from_utf8(text) {
+                    Ok(text) => Ok(Self::String(text)),
+                    Err(_) => Err(flat::malformed("a text is not UTF-8")),
+                }
+            }
+            [tag::BYTES, a, b, c, d, ref content @ ..]
+                if u32::from_le_bytes([a, b, c, d]) as usize == content.len() =>
+            {
+                Ok(Self::Bytes(content))
+            }
+            _ => Self::decode_any(bytes, schema, table),
+        }
+    }
+
+    fn decode_any(bytes: &'a [u8], schema: Option<&'a SchemaRef>, table: &'a [SchemaRef]) -> Result<Self> {
         let mut cursor = Cursor::new(bytes);
         let value = Self::read(&mut cursor, schema, table)?;
-        if matches!(value, Self::Array(_) | Self::Map(_) | Self::Struct(_)) {
-            value.check(1)?;
-        }
+        value.check(1)?;
         if cursor.is_empty() {
             Ok(value)
         } else {

@@ -65,14 +65,17 @@ pub(crate) fn to_wall(millis: i64, zone: &TimeZone) -> (Wall, String) {
 /// The instant at which a clock in the zone shows this time. Fields beyond their range roll over, as in a lenient
 /// Java calendar.
 pub(crate) fn from_wall(wall: Wall, zone: &TimeZone) -> i64 {
-    let clock = ((wall.hour * 60 + wall.minute) * 60 + wall.second) * 1000 + wall.milli;
-    let local = days_of(wall.year, wall.month, wall.day) * MILLIS_PER_DAY + clock;
+    // Fields come from text and may be as large as 32 bits allow, which is more than 64 bits of milliseconds.
+    let clock = i128::from((wall.hour * 60 + wall.minute) * 60 + wall.second) * 1000 + i128::from(wall.milli);
+    let days = i128::from(days_of(wall.year, wall.month, wall.day));
+    let local = days * i128::from(MILLIS_PER_DAY) + clock;
     let offset = civil(local).map_or(0, |civil| match zone.to_ambiguous_timestamp(civil).offset() {
         AmbiguousOffset::Unambiguous { offset } => offset.seconds(),
         AmbiguousOffset::Gap { before, .. } => before.seconds(),
         AmbiguousOffset::Fold { after, .. } => after.seconds(),
     });
-    local - i64::from(offset) * 1000
+    let millis = local - i128::from(offset) * 1000;
+    i64::try_from(millis).unwrap_or(if millis < 0 { i64::MIN } else { i64::MAX })
 }
 
 /// The zone that `TZ` or the system names.
@@ -80,8 +83,8 @@ pub(crate) fn system() -> TimeZone {
     TimeZone::system()
 }
 
-fn civil(local: i64) -> Option<DateTime> {
-    let instant = Timestamp::from_millisecond(local).ok()?;
+fn civil(local: i128) -> Option<DateTime> {
+    let instant = Timestamp::from_millisecond(i64::try_from(local).ok()?).ok()?;
     Some(TimeZone::UTC.to_datetime(instant))
 }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use wharf_api::sink::SinkOffsetChange;
 use wharf_api::source::SourceOffsetChange;
 use wharf_api::{
-    ConfigMap, ConnectError, ConnectorContext, ConnectorTransactionBoundaries, ExactlyOnceSupport, Result, SinkConnector,
-    SourceConnector,
+    ConfigMap, ConnectError, ConnectorContext, ConnectorTransactionBoundaries, ExactlyOnceSupport, Result,
+    SinkConnector, SourceConnector,
 };
 
 use super::host::HostObject;
@@ -22,7 +22,10 @@ use crate::module::Role;
 /// Never; a constructor that panics is contained by the caller.
 pub fn source_connector<C: SourceConnector>(role: Role, host: HostObject) -> Result<Box<dyn Instance>> {
     Ok(match role {
-        Role::Plugin => Box::new(SourceConnectorInstance { connector: C::default(), host: Arc::new(host) }),
+        Role::Plugin => Box::new(SourceConnectorInstance {
+            connector: C::default(),
+            host: Arc::new(host),
+        }),
         Role::Task => Box::new(SourceTaskInstance::<C::Task>::new(host)),
     })
 }
@@ -33,7 +36,10 @@ pub fn source_connector<C: SourceConnector>(role: Role, host: HostObject) -> Res
 /// Never; a constructor that panics is contained by the caller.
 pub fn sink_connector<C: SinkConnector>(role: Role, host: HostObject) -> Result<Box<dyn Instance>> {
     Ok(match role {
-        Role::Plugin => Box::new(SinkConnectorInstance { connector: C::default(), host: Arc::new(host) }),
+        Role::Plugin => Box::new(SinkConnectorInstance {
+            connector: C::default(),
+            host: Arc::new(host),
+        }),
         Role::Task => Box::new(SinkTaskInstance::<C::Task>::new(host)),
     })
 }
@@ -64,7 +70,8 @@ impl<C: SourceConnector> Instance for SourceConnectorInstance<C> {
                 Response::message(&support.map(|support| support == ExactlyOnceSupport::Supported))
             }
             method::TRANSACTION_BOUNDARIES => {
-                let boundaries = connector.can_define_transaction_boundaries(&ConfigMap::from_bytes(args)?)?;
+                let boundaries =
+                    connector.can_define_transaction_boundaries(&ConfigMap::from_bytes(args)?)?;
                 Response::message(&(boundaries == ConnectorTransactionBoundaries::Supported))
             }
             method::ALTER_OFFSETS => {
@@ -111,7 +118,7 @@ pub(super) fn checked(
     definition: wharf_api::config::ConfigDef,
 ) -> Result<Vec<wharf_api::config::ConfigKeyInfo>> {
     definition.check()?;
-    Ok(definition.infos().into_iter().cloned().collect())
+    Ok(definition.infos().cloned().collect())
 }
 
 fn count(args: &[u8]) -> Result<usize> {

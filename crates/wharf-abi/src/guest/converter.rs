@@ -4,8 +4,8 @@ use wharf_api::batch::{Datum, NewOrigin, NewRecord, RecordBatchRef, RecordRef};
 use wharf_api::flat::SchemaCache;
 use wharf_api::policy::{ClientType, OverrideRequest};
 use wharf_api::{
-    ClientConfigOverridePolicy, ConfigMap, ConfigProvider, ConnectError, Converter, ConverterType, Encoded, HeaderConverter,
-    Headers, RecordBatch, Result, SchemaAndValue, ValueRef,
+    ClientConfigOverridePolicy, ConfigMap, ConfigProvider, ConnectError, Converter, ConverterType, Encoded,
+    HeaderConverter, Headers, RecordBatch, Result, SchemaAndValue, ValueRef,
 };
 
 use super::host::HostObject;
@@ -19,22 +19,34 @@ use crate::module::Role;
 /// # Errors
 /// Never; a constructor that panics is contained by the caller.
 pub fn converter<C: Converter + Default + 'static>(_: Role, _: HostObject) -> Result<Box<dyn Instance>> {
-    Ok(Box::new(ConverterInstance { converter: C::default(), schemas: SchemaCache::default() }))
+    Ok(Box::new(ConverterInstance {
+        converter: C::default(),
+        schemas: SchemaCache::default(),
+    }))
 }
 
 /// Makes a header converter.
 ///
 /// # Errors
 /// Never; a constructor that panics is contained by the caller.
-pub fn header_converter<C: HeaderConverter + Default + 'static>(_: Role, _: HostObject) -> Result<Box<dyn Instance>> {
-    Ok(Box::new(HeaderConverterInstance { converter: C::default(), schemas: SchemaCache::default() }))
+pub fn header_converter<C: HeaderConverter + Default + 'static>(
+    _: Role,
+    _: HostObject,
+) -> Result<Box<dyn Instance>> {
+    Ok(Box::new(HeaderConverterInstance {
+        converter: C::default(),
+        schemas: SchemaCache::default(),
+    }))
 }
 
 /// Makes a config provider.
 ///
 /// # Errors
 /// Never; a constructor that panics is contained by the caller.
-pub fn config_provider<P: ConfigProvider + Default + 'static>(_: Role, _: HostObject) -> Result<Box<dyn Instance>> {
+pub fn config_provider<P: ConfigProvider + Default + 'static>(
+    _: Role,
+    _: HostObject,
+) -> Result<Box<dyn Instance>> {
     Ok(Box::new(ProviderInstance(P::default())))
 }
 
@@ -76,7 +88,10 @@ fn converted<'a>(topic: &'a str, value: Datum<'a>, headers: &'a Headers) -> NewR
         key: Datum::default(),
         value,
         headers: headers.as_slice(),
-        origin: NewOrigin::Source { partition: None, offset: None },
+        origin: NewOrigin::Source {
+            partition: None,
+            offset: None,
+        },
     }
 }
 
@@ -111,14 +126,22 @@ impl<C: Converter> Instance for ConverterInstance<C> {
                         record.value(),
                         &mut bytes,
                     )?;
-                    output.push(&converted(record.topic(), encoded_datum(encoded, &bytes), &headers))
+                    output.push(&converted(
+                        record.topic(),
+                        encoded_datum(encoded, &bytes),
+                        &headers,
+                    ))
                 })
             }
             method::DECODE => convert_batch(args, &mut self.schemas, |record, output| {
                 let headers = record.headers().to_headers()?;
                 let SchemaAndValue { schema, value } =
                     converter.decode(record.topic(), &headers, record.value().as_bytes())?;
-                output.push(&converted(record.topic(), Datum::new(schema.as_ref(), &value), &Headers::new()))
+                output.push(&converted(
+                    record.topic(),
+                    Datum::new(schema.as_ref(), &value),
+                    &Headers::new(),
+                ))
             }),
             _ => Ok(None),
         }
@@ -128,7 +151,10 @@ impl<C: Converter> Instance for ConverterInstance<C> {
 fn encoded_datum(encoded: Encoded, bytes: &[u8]) -> Datum<'_> {
     match encoded {
         Encoded::Null => Datum::default(),
-        Encoded::Bytes => Datum { schema: None, value: ValueRef::Bytes(bytes) },
+        Encoded::Bytes => Datum {
+            schema: None,
+            value: ValueRef::Bytes(bytes),
+        },
     }
 }
 
@@ -159,13 +185,21 @@ impl<C: HeaderConverter> Instance for HeaderConverterInstance<C> {
                         record.value(),
                         &mut bytes,
                     )?;
-                    output.push(&converted(record.topic(), encoded_datum(encoded, &bytes), &Headers::new()))
+                    output.push(&converted(
+                        record.topic(),
+                        encoded_datum(encoded, &bytes),
+                        &Headers::new(),
+                    ))
                 })
             }
             method::DECODE => convert_batch(args, &mut self.schemas, |record, output| {
                 let SchemaAndValue { schema, value } =
                     converter.decode_header(record.topic(), &key(record), record.value().as_bytes())?;
-                output.push(&converted(record.topic(), Datum::new(schema.as_ref(), &value), &Headers::new()))
+                output.push(&converted(
+                    record.topic(),
+                    Datum::new(schema.as_ref(), &value),
+                    &Headers::new(),
+                ))
             }),
             _ => Ok(None),
         }
@@ -185,8 +219,13 @@ impl<P: ConfigProvider> Instance for ProviderInstance<P> {
                 let (path, keys) = <(String, Vec<String>)>::from_bytes(args)?;
                 let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
                 let found = self.0.get(&path, &keys)?;
-                let ttl = found.ttl.map(|ttl| i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX));
-                Response::message(&map([("data", Message::to_value(&found.data)), ("ttl", ttl.to_value())]))
+                let ttl = found
+                    .ttl
+                    .map(|ttl| i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX));
+                Response::message(&map([
+                    ("data", Message::to_value(&found.data)),
+                    ("ttl", ttl.to_value()),
+                ]))
             }
             _ => Ok(None),
         }
@@ -206,8 +245,9 @@ impl<P: ClientConfigOverridePolicy> Instance for PolicyInstance<P> {
                 let message = wharf_api::flat::decode_value(args)?;
                 let properties = ConfigMap::from_value(part(&message, "properties"))?;
                 let text = |key: &str| part(&message, key).as_str().unwrap_or_default();
-                let client = ClientType::from_name(text("client"))
-                    .ok_or_else(|| ConnectError::data("a message on the plugin border has no valid client"))?;
+                let client = ClientType::from_name(text("client")).ok_or_else(|| {
+                    ConnectError::data("a message on the plugin border has no valid client")
+                })?;
                 let request = OverrideRequest {
                     properties: &properties,
                     client,

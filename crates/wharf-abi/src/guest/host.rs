@@ -42,7 +42,9 @@ impl HostObject {
 
     fn call(&self, method: u32, args: &impl Message) -> Result<Received> {
         let Some(host) = HOST.get().filter(|_| !self.0.is_null()) else {
-            return Err(ConnectError::illegal_state("the plugin is not connected to a worker"));
+            return Err(ConnectError::illegal_state(
+                "the plugin is not connected to a worker",
+            ));
         };
         let args = args.to_bytes()?;
         let mut output = RawOutput::EMPTY;
@@ -51,9 +53,9 @@ impl HostObject {
         let received = unsafe { Received::new(output) };
         match Status::from_number(status) {
             Status::Ok => Ok(received),
-            Status::Unsupported => {
-                Err(ConnectError::unsupported(format!("this worker does not know method {method} of plugins")))
-            }
+            Status::Unsupported => Err(ConnectError::unsupported(format!(
+                "this worker does not know method {method} of plugins"
+            ))),
             Status::Error => Err(ConnectError::from_bytes(received.bytes())
                 .unwrap_or_else(|_| ConnectError::connect("the worker gave an unreadable error"))),
         }
@@ -101,7 +103,10 @@ impl PluginHost for HostObject {
             kind,
             name: name.to_owned(),
             description: description.to_owned(),
-            tags: tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
+            tags: tags
+                .iter()
+                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+                .collect(),
         };
         let number: i64 = self.ask(method::REGISTER_METRIC, &registration)?;
         u64::try_from(number).map_err(|_| ConnectError::data("the worker gave a metric a negative number"))
@@ -110,7 +115,10 @@ impl PluginHost for HostObject {
     fn record_metric(&self, metric: u64, value: f64) {
         let metric = i64::try_from(metric).unwrap_or(-1);
         // Metrics never fail a plugin.
-        let _ = self.tell(method::RECORD_METRIC, &map([("metric", metric.into()), ("value", value.into())]));
+        let _ = self.tell(
+            method::RECORD_METRIC,
+            &map([("metric", metric.into()), ("value", value.into())]),
+        );
     }
 
     fn wait(&self, time: Duration) -> bool {
@@ -142,7 +150,11 @@ impl ConnectorHost for HostObject {
 }
 
 fn tracing_warn(error: &ConnectError) {
-    super::logging::write(2, "wharf_abi::guest", &format!("a call to the worker failed: {error:#}"));
+    super::logging::write(
+        2,
+        "wharf_abi::guest",
+        &format!("a call to the worker failed: {error:#}"),
+    );
 }
 
 impl SourceTaskHost for HostObject {
@@ -155,7 +167,8 @@ impl SourceTaskHost for HostObject {
     }
 
     fn has_transaction_context(&self) -> bool {
-        self.ask(method::HAS_TRANSACTION_CONTEXT, &Value::Null).unwrap_or(false)
+        self.ask(method::HAS_TRANSACTION_CONTEXT, &Value::Null)
+            .unwrap_or(false)
     }
 
     fn end_transaction(&self, end: TransactionEnd) -> Result<()> {

@@ -26,7 +26,11 @@ pub(super) fn install(host: HostTableRef) {
 /// Writes a line without tracing.
 pub(super) fn write(level: u32, target: &str, message: &str) {
     if let Some(host) = HOST.get() {
-        host.log()(level, RawSlice::new(target.as_bytes()), RawSlice::new(message.as_bytes()));
+        host.log()(
+            level,
+            RawSlice::new(target.as_bytes()),
+            RawSlice::new(message.as_bytes()),
+        );
     }
 }
 
@@ -72,7 +76,11 @@ impl Subscriber for Forwarder {
         let mut line = Line::default();
         event.record(&mut line);
         line.message.push_str(&line.fields);
-        write(number(*event.metadata().level()), event.metadata().target(), &line.message);
+        write(
+            number(*event.metadata().level()),
+            event.metadata().target(),
+            &line.message,
+        );
     }
 
     fn enter(&self, _: &Id) {}

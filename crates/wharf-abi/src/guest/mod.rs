@@ -99,8 +99,11 @@ pub fn init(host: HostTableRef, initializer: Option<Initializer>, output: &mut R
 }
 
 /// Behind `PluginModule::create`.
+///
+/// # Safety
+/// `object` must be null or one reference to an object of the worker whose table was given to [`init`].
 #[doc(hidden)]
-pub fn create(
+pub unsafe fn create(
     factories: &[Factory],
     class: u32,
     role: u32,
@@ -108,13 +111,17 @@ pub fn create(
     instance: &mut *mut c_void,
     output: &mut RawOutput,
 ) -> u32 {
-    // SAFETY: the worker gives one reference to a host object of its own with this call.
+    // SAFETY: the caller vouches that this is a reference, and gives it up.
     let object = unsafe { HostObject::take(object) };
     enter(output, || {
         let role = match role {
             0 => Role::Plugin,
             1 => Role::Task,
-            other => return Err(ConnectError::unsupported(format!("unknown role {other} of an instance"))),
+            other => {
+                return Err(ConnectError::unsupported(format!(
+                    "unknown role {other} of an instance"
+                )));
+            }
         };
         let factory = factories
             .get(class as usize)
@@ -176,13 +183,17 @@ pub unsafe fn destroy(instance: *mut c_void) {
 ///
 /// Kinds: `source_connector`, `sink_connector`, `converter`, `header_converter`, `transformation`, `predicate`, `config_provider`,
 /// `override_policy`. Each type implements the trait of its kind and `Default`. The version is the crate's. A library that
-/// must be set up first names a function `fn() -> wharf_api::Result<()>` in a last line `init: set_up`.
+/// must be set up first names a function `fn() -> wharf_api::Result<()>` in a first line `init: set_up;`.
 ///
 /// The macro makes a module `wharf_plugin` with `plugin_module()`, by which a program that links the crate statically
-/// (a test) gets at the classes.
+/// (a test) gets at the classes. Use it once per library; one program can link only one such library statically.
 #[macro_export]
 macro_rules! export_plugins {
-    ($($kind:ident $type:ty { class: $class:literal $(, task_class: $task:literal)? $(,)? })+ $(init: $init:path)?) => {
+    (init: $init:path; $($classes:tt)+) => {
+        $crate::export_plugins! { @init [Some($init)] $($classes)+ }
+    };
+    (@init [$init:expr]
+     $($kind:ident $type:ty { class: $class:literal $(, task_class: $task:literal)? $(,)? })+) => {
         /// The library's entry points.
         pub mod wharf_plugin {
             #[allow(unused_imports)]
@@ -209,12 +220,7 @@ macro_rules! export_plugins {
 
             static FACTORIES: &[Factory] = &[$($crate::guest::$kind::<$type>),+];
 
-            const INITIALIZER: Option<Initializer> = {
-                #[allow(unused_mut, unused_assignments)]
-                let mut initializer: Option<Initializer> = None;
-                $(initializer = Some($init);)?
-                initializer
-            };
+            const INITIALIZER: Option<Initializer> = $init;
 
             extern "C" fn manifest() -> RawSlice {
                 RawSlice::new(&MANIFEST)
@@ -231,7 +237,8 @@ macro_rules! export_plugins {
                 instance: &mut *mut ::std::ffi::c_void,
                 output: &mut RawOutput,
             ) -> u32 {
-                $crate::guest::create(FACTORIES, class, role, object, instance, output)
+                // SAFETY: the worker gives one reference to a host object of its own with this call.
+                unsafe { $crate::guest::create(FACTORIES, class, role, object, instance, output) }
             }
 
             extern "C" fn call(
@@ -268,6 +275,12 @@ macro_rules! export_plugins {
                 LibHeader::from_constructor::<PluginModuleRef>(load, $crate::abi_stable::library::CheckTypeLayout::Yes)
             };
         }
+    };
+    (@init $($classes:tt)*) => {
+        compile_error!("a plugin class reads: kind Type { class: \"its.Name\", task_class: \"its.TaskName\" }");
+    };
+    ($($classes:tt)+) => {
+        $crate::export_plugins! { @init [None] $($classes)+ }
     };
 }
 

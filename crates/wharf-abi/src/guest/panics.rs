@@ -43,12 +43,25 @@ fn plugin_frames(backtrace: &str) -> Vec<String> {
     let mut frames = Vec::new();
     let mut lines = backtrace.lines().map(str::trim).peekable();
     while let Some(line) = lines.next() {
-        let Some((_, function)) = line.split_once(": ") else { continue };
-        let place = lines.next_if(|next| next.starts_with("at ")).map(|at| at.trim_start_matches("at "));
-        if function.starts_with("wharf_abi::guest::panics::contain") || function.contains("wharf_abi::guest::enter") {
+        let Some((_, function)) = line.split_once(": ") else {
+            continue;
+        };
+        let place = lines
+            .next_if(|next| next.starts_with("at "))
+            .map(|at| at.trim_start_matches("at "));
+        if function.starts_with("wharf_abi::guest::panics::contain")
+            || function.contains("wharf_abi::guest::enter")
+        {
             break;
         }
-        let machinery = ["std::", "core::", "<alloc::boxed::Box", "rust_begin_unwind", "__rustc", "wharf_abi::guest::panics"];
+        let machinery = [
+            "std::",
+            "core::",
+            "<alloc::boxed::Box",
+            "rust_begin_unwind",
+            "__rustc",
+            "wharf_abi::guest::panics",
+        ];
         if machinery.iter().any(|prefix| function.starts_with(prefix)) {
             continue;
         }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use wharf_api::batch::RecordBatchRef;
 use wharf_api::flat::SchemaCache;
 use wharf_api::{
-    ConfigMap, ConnectError, Offsets, RecordBatch, Result, SinkTask, SinkTaskContext, SourceTask, SourceTaskContext,
-    TopicPartition, Value,
+    ConfigMap, ConnectError, Offsets, RecordBatch, Result, SinkTask, SinkTaskContext, SourceTask,
+    SourceTaskContext, TopicPartition, Value,
 };
 
 use super::host::HostObject;
@@ -40,7 +40,9 @@ impl<T: SourceTask> SourceTaskInstance<T> {
     fn commit_records(&mut self, args: &[u8]) -> Result<()> {
         let message = wharf_api::flat::decode_value(args)?;
         let Value::Bytes(bytes) = part(&message, "batch") else {
-            return Err(ConnectError::data("a message on the plugin border has no valid batch"));
+            return Err(ConnectError::data(
+                "a message on the plugin border has no valid batch",
+            ));
         };
         let acks = Vec::<RecordAck>::from_value(part(&message, "acks"))?;
         let batch = RecordBatchRef::parse(bytes, &mut self.schemas)?;
@@ -73,7 +75,9 @@ impl<T: SourceTask> Instance for SourceTaskInstance<T> {
                 self.ready = true;
                 Ok(Some(Response::Kept))
             }
-            method::SOURCE_DESCRIBE => Response::message(&map([("commits_records", T::COMMITS_RECORDS.into())])),
+            method::SOURCE_DESCRIBE => {
+                Response::message(&map([("commits_records", T::COMMITS_RECORDS.into())]))
+            }
             method::SOURCE_START => {
                 let context = SourceTaskContext::new(Arc::clone(&self.host));
                 self.task.start(context, &ConfigMap::from_bytes(args)?)?;
@@ -96,7 +100,11 @@ impl<T: SourceTask> Instance for SourceTaskInstance<T> {
     }
 
     fn kept(&self) -> &[u8] {
-        if self.ready { self.batch.finished_bytes() } else { &[] }
+        if self.ready {
+            self.batch.finished_bytes()
+        } else {
+            &[]
+        }
     }
 }
 
@@ -108,7 +116,11 @@ pub(super) struct SinkTaskInstance<T> {
 
 impl<T: SinkTask> SinkTaskInstance<T> {
     pub(super) fn new(host: HostObject) -> Self {
-        Self { task: T::default(), host: Arc::new(host), schemas: SchemaCache::default() }
+        Self {
+            task: T::default(),
+            host: Arc::new(host),
+            schemas: SchemaCache::default(),
+        }
     }
 }
 

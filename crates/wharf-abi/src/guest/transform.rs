@@ -14,8 +14,14 @@ use crate::module::Role;
 ///
 /// # Errors
 /// Never; a constructor that panics is contained by the caller.
-pub fn transformation<T: Transformation + Default + 'static>(_: Role, _: HostObject) -> Result<Box<dyn Instance>> {
-    Ok(Box::new(TransformationInstance { transformation: T::default(), schemas: SchemaCache::default() }))
+pub fn transformation<T: Transformation + Default + 'static>(
+    _: Role,
+    _: HostObject,
+) -> Result<Box<dyn Instance>> {
+    Ok(Box::new(TransformationInstance {
+        transformation: T::default(),
+        schemas: SchemaCache::default(),
+    }))
 }
 
 /// Makes a predicate.
@@ -23,7 +29,10 @@ pub fn transformation<T: Transformation + Default + 'static>(_: Role, _: HostObj
 /// # Errors
 /// Never; a constructor that panics is contained by the caller.
 pub fn predicate<P: Predicate + Default + 'static>(_: Role, _: HostObject) -> Result<Box<dyn Instance>> {
-    Ok(Box::new(PredicateInstance { predicate: P::default(), schemas: SchemaCache::default() }))
+    Ok(Box::new(PredicateInstance {
+        predicate: P::default(),
+        schemas: SchemaCache::default(),
+    }))
 }
 
 struct TransformationInstance<T> {
@@ -36,7 +45,8 @@ impl<T: Transformation> Instance for TransformationInstance<T> {
         match method {
             method::CONFIG => Response::message(&super::connector::checked(self.transformation.config())?),
             method::CONFIGURE => {
-                self.transformation.configure(&<(ConfigMap, String)>::from_bytes(args)?.0)?;
+                self.transformation
+                    .configure(&<(ConfigMap, String)>::from_bytes(args)?.0)?;
                 Response::none()
             }
             method::APPLY => {
@@ -72,7 +82,8 @@ impl<P: Predicate> Instance for PredicateInstance<P> {
         match method {
             method::CONFIG => Response::message(&super::connector::checked(self.predicate.config())?),
             method::CONFIGURE => {
-                self.predicate.configure(&<(ConfigMap, String)>::from_bytes(args)?.0)?;
+                self.predicate
+                    .configure(&<(ConfigMap, String)>::from_bytes(args)?.0)?;
                 Response::none()
             }
             method::TEST => {

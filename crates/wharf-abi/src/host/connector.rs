@@ -56,7 +56,10 @@ impl ConnectorHandle {
     /// # Errors
     /// When the plugin fails.
     pub fn task_configs(&mut self, max_tasks: usize) -> Result<Vec<ConfigMap>> {
-        self.0.ask(method::TASK_CONFIGS, &i64::try_from(max_tasks).unwrap_or(i64::MAX))
+        self.0.ask(
+            method::TASK_CONFIGS,
+            &i64::try_from(max_tasks).unwrap_or(i64::MAX),
+        )
     }
 
     /// Stops it.
@@ -73,7 +76,13 @@ impl ConnectorHandle {
     /// When the plugin fails.
     pub fn exactly_once_support(&mut self, config: &ConfigMap) -> Result<Option<ExactlyOnceSupport>> {
         let support: Option<bool> = or_default(self.0.ask(method::EXACTLY_ONCE_SUPPORT, config), || None)?;
-        Ok(support.map(|yes| if yes { ExactlyOnceSupport::Supported } else { ExactlyOnceSupport::Unsupported }))
+        Ok(support.map(|yes| {
+            if yes {
+                ExactlyOnceSupport::Supported
+            } else {
+                ExactlyOnceSupport::Unsupported
+            }
+        }))
     }
 
     /// Whether tasks can say where transactions end.
@@ -93,8 +102,15 @@ impl ConnectorHandle {
     ///
     /// # Errors
     /// When the connector refuses it.
-    pub fn alter_source_offsets(&mut self, config: &ConfigMap, offsets: Vec<SourceOffsetChange>) -> Result<bool> {
-        or_default(self.0.ask(method::ALTER_OFFSETS, &(config.clone(), offsets)), || false)
+    pub fn alter_source_offsets(
+        &mut self,
+        config: &ConfigMap,
+        offsets: Vec<SourceOffsetChange>,
+    ) -> Result<bool> {
+        or_default(
+            self.0.ask(method::ALTER_OFFSETS, &(config.clone(), offsets)),
+            || false,
+        )
     }
 
     /// Tells a sink connector of an offset change.
@@ -102,6 +118,9 @@ impl ConnectorHandle {
     /// # Errors
     /// When the connector refuses it.
     pub fn alter_sink_offsets(&mut self, config: &ConfigMap, offsets: Vec<SinkOffsetChange>) -> Result<bool> {
-        or_default(self.0.ask(method::ALTER_OFFSETS, &(config.clone(), offsets)), || false)
+        or_default(
+            self.0.ask(method::ALTER_OFFSETS, &(config.clone(), offsets)),
+            || false,
+        )
     }
 }

@@ -9,8 +9,8 @@ use wharf_api::policy::OverrideRequest;
 use wharf_api::provider::ConfigData;
 use wharf_api::schema::SchemaRef;
 use wharf_api::{
-    ClientConfigOverridePolicy, ConfigMap, ConfigProvider, ConnectError, Converter, ConverterType, Encoded, HeaderConverter,
-    Headers, RecordBatch, RecordBatchRef, Result, SchemaAndValue, Value, ValueRef,
+    ClientConfigOverridePolicy, ConfigMap, ConfigProvider, ConnectError, Converter, ConverterType, Encoded,
+    HeaderConverter, Headers, RecordBatch, RecordBatchRef, Result, SchemaAndValue, Value, ValueRef,
 };
 
 use super::{Handle, or_default};
@@ -36,7 +36,11 @@ impl RemoteConverter {
     /// # Errors
     /// When the plugin fails.
     pub fn new(mut handle: Handle) -> Result<Self> {
-        Ok(Self { definition: definition(&mut handle)?, handle, schemas: SchemaCache::default() })
+        Ok(Self {
+            definition: definition(&mut handle)?,
+            handle,
+            schemas: SchemaCache::default(),
+        })
     }
 
     /// Converts the value of each record of a finished batch to bytes, in one crossing.
@@ -66,7 +70,10 @@ fn single<'a>(topic: &'a str, key: Datum<'a>, value: Datum<'a>, headers: &'a Hea
         key,
         value,
         headers: headers.as_slice(),
-        origin: NewOrigin::Source { partition: None, offset: None },
+        origin: NewOrigin::Source {
+            partition: None,
+            offset: None,
+        },
     })?;
     Ok(batch)
 }
@@ -81,7 +88,10 @@ fn only<T>(
         return Err(error);
     }
     let batch = RecordBatchRef::parse(&result.batch, schemas)?;
-    let record = batch.iter().next().ok_or_else(|| ConnectError::data("the plugin's converter gave no value"))?;
+    let record = batch
+        .iter()
+        .next()
+        .ok_or_else(|| ConnectError::data("the plugin's converter gave no value"))?;
     read(&record?)
 }
 
@@ -96,16 +106,25 @@ fn append(record: &wharf_api::RecordRef<'_>, out: &mut Vec<u8>) -> Encoded {
 }
 
 fn owned(record: &wharf_api::RecordRef<'_>) -> SchemaAndValue {
-    SchemaAndValue { schema: record.value_schema().cloned(), value: record.value().to_value() }
+    SchemaAndValue {
+        schema: record.value_schema().cloned(),
+        value: record.value().to_value(),
+    }
 }
 
 fn raw(bytes: Option<&[u8]>) -> Datum<'_> {
-    Datum { schema: None, value: bytes.map_or(ValueRef::Null, ValueRef::Bytes) }
+    Datum {
+        schema: None,
+        value: bytes.map_or(ValueRef::Null, ValueRef::Bytes),
+    }
 }
 
 impl Converter for RemoteConverter {
     fn configure(&mut self, config: &ConfigMap, converter_type: ConverterType) -> Result<()> {
-        self.handle.tell(method::CONFIGURE, &(config.clone(), converter_type.name().to_owned()))
+        self.handle.tell(
+            method::CONFIGURE,
+            &(config.clone(), converter_type.name().to_owned()),
+        )
     }
 
     fn config(&self) -> ConfigDef {
@@ -149,11 +168,18 @@ impl RemoteHeaderConverter {
     /// # Errors
     /// When the plugin fails.
     pub fn new(mut handle: Handle) -> Result<Self> {
-        Ok(Self { definition: definition(&mut handle)?, handle, schemas: SchemaCache::default() })
+        Ok(Self {
+            definition: definition(&mut handle)?,
+            handle,
+            schemas: SchemaCache::default(),
+        })
     }
 
     fn convert(&mut self, method: u32, topic: &str, key: &str, value: Datum<'_>) -> Result<BatchResult> {
-        let key = Datum { schema: None, value: ValueRef::String(key) };
+        let key = Datum {
+            schema: None,
+            value: ValueRef::String(key),
+        };
         let mut batch = single(topic, key, value, &Headers::new())?;
         BatchResult::from_bytes(self.handle.call_raw(method, batch.finish()?)?.bytes())
     }
@@ -161,7 +187,10 @@ impl RemoteHeaderConverter {
 
 impl HeaderConverter for RemoteHeaderConverter {
     fn configure(&mut self, config: &ConfigMap) -> Result<()> {
-        self.handle.tell(method::CONFIGURE, &(config.clone(), ConverterType::Header.name().to_owned()))
+        self.handle.tell(
+            method::CONFIGURE,
+            &(config.clone(), ConverterType::Header.name().to_owned()),
+        )
     }
 
     fn config(&self) -> ConfigDef {
@@ -209,7 +238,9 @@ impl ConfigProvider for RemoteProvider {
         let ttl: Option<i64> = Message::from_value(part(&answer, "ttl"))?;
         Ok(ConfigData {
             data: Message::from_value(part(&answer, "data"))?,
-            ttl: ttl.and_then(|millis| u64::try_from(millis).ok()).map(Duration::from_millis),
+            ttl: ttl
+                .and_then(|millis| u64::try_from(millis).ok())
+                .map(Duration::from_millis),
         })
     }
 }

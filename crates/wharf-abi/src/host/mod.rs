@@ -49,7 +49,11 @@ extern "C" fn host_call(object: *const c_void, method: u32, args: RawSlice, outp
     // SAFETY: the plugin keeps its arguments alive during the call.
     let args = unsafe { args.as_bytes() };
     let answer = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| services.call(method, args)))
-        .unwrap_or_else(|_| Err(ConnectError::panic("the worker panicked while it served a plugin's call")));
+        .unwrap_or_else(|_| {
+            Err(ConnectError::panic(
+                "the worker panicked while it served a plugin's call",
+            ))
+        });
     let status = match answer {
         Ok(Some(bytes)) if bytes.is_empty() => Status::Ok,
         Ok(Some(bytes)) => {
@@ -88,7 +92,13 @@ fn with_log<T>(default: T, work: impl FnOnce(&dyn HostLog) -> T) -> T {
 extern "C" fn host_log(level: u32, target: RawSlice, message: RawSlice) {
     // SAFETY: the plugin keeps both alive during the call.
     let (target, message) = unsafe { (target.as_bytes(), message.as_bytes()) };
-    with_log((), |log| log.log(level, &String::from_utf8_lossy(target), &String::from_utf8_lossy(message)));
+    with_log((), |log| {
+        log.log(
+            level,
+            &String::from_utf8_lossy(target),
+            &String::from_utf8_lossy(message),
+        )
+    });
 }
 
 extern "C" fn host_max_log_level() -> u32 {
@@ -125,7 +135,9 @@ pub struct Module {
 
 impl std::fmt::Debug for Module {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Module").field("manifest", &self.manifest).finish_non_exhaustive()
+        f.debug_struct("Module")
+            .field("manifest", &self.manifest)
+            .finish_non_exhaustive()
     }
 }
 
@@ -139,7 +151,9 @@ impl Module {
         // SAFETY: the manifest is a static of the library, which is never unloaded.
         let manifest = Manifest::parse(unsafe { bytes.as_bytes() })
             .map_err(|error| ConnectError::connect(error.to_string()))?;
-        manifest.check().map_err(|error| ConnectError::connect(error.to_string()))?;
+        manifest
+            .check()
+            .map_err(|error| ConnectError::connect(error.to_string()))?;
         let mut output = RawOutput::EMPTY;
         let status = functions.init()(host_table(), &mut output);
         // SAFETY: the plugin filled the output in this call.
@@ -157,7 +171,12 @@ impl Module {
     ///
     /// # Errors
     /// When its constructor fails or panics.
-    pub fn create(self: &Arc<Self>, class: usize, role: Role, services: Box<dyn HostServices>) -> Result<Handle> {
+    pub fn create(
+        self: &Arc<Self>,
+        class: usize,
+        role: Role,
+        services: Box<dyn HostServices>,
+    ) -> Result<Handle> {
         let class = u32::try_from(class).unwrap_or(u32::MAX);
         let object = Arc::into_raw(Arc::new(services)).cast::<c_void>();
         let mut instance = std::ptr::null_mut();
@@ -168,7 +187,10 @@ impl Module {
         if instance.is_null() {
             return Err(ConnectError::connect("the plugin gave no instance"));
         }
-        Ok(Handle { module: Arc::clone(self), instance })
+        Ok(Handle {
+            module: Arc::clone(self),
+            instance,
+        })
     }
 }
 
@@ -192,7 +214,9 @@ unsafe impl Send for Handle {}
 
 impl std::fmt::Debug for Handle {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Handle").field("package", &self.module.manifest.package).finish_non_exhaustive()
+        f.debug_struct("Handle")
+            .field("package", &self.module.manifest.package)
+            .finish_non_exhaustive()
     }
 }
 
@@ -206,7 +230,10 @@ impl Handle {
         let status = self.module.functions.call()(self.instance, method, RawSlice::new(args), &mut output);
         // SAFETY: the plugin filled the output in this call, and `Answer` keeps the handle from another call.
         let received = answer(status, unsafe { Received::new(output) })?;
-        Ok(Answer { received, _handle: std::marker::PhantomData })
+        Ok(Answer {
+            received,
+            _handle: std::marker::PhantomData,
+        })
     }
 
     /// Calls a method that answers with a message.

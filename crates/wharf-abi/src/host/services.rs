@@ -52,7 +52,9 @@ fn done() -> Result<Option<Vec<u8>>> {
 }
 
 fn duration(args: &[u8]) -> Result<Duration> {
-    Ok(Duration::from_millis(u64::try_from(i64::from_bytes(args)?).unwrap_or(0)))
+    Ok(Duration::from_millis(
+        u64::try_from(i64::from_bytes(args)?).unwrap_or(0),
+    ))
 }
 
 /// Calls that every plugin may make.
@@ -60,13 +62,19 @@ fn common(host: &impl PluginHost, method: u32, args: &[u8]) -> Result<Option<Vec
     match method {
         method::REGISTER_METRIC => {
             let metric = MetricRegistration::from_bytes(args)?;
-            let tags: Vec<(&str, &str)> = metric.tags.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+            let tags: Vec<(&str, &str)> = metric
+                .tags
+                .iter()
+                .map(|(k, v)| (k.as_str(), v.as_str()))
+                .collect();
             let number = host.register_metric(metric.kind, &metric.name, &metric.description, &tags)?;
             answer(&i64::try_from(number).unwrap_or(i64::MAX))
         }
         method::RECORD_METRIC => {
             let message = Value::from_bytes(args)?;
-            if let (Some(metric), Value::Float64(value)) = (part(&message, "metric").as_i64(), part(&message, "value")) {
+            if let (Some(metric), Value::Float64(value)) =
+                (part(&message, "metric").as_i64(), part(&message, "value"))
+            {
                 host.record_metric(u64::try_from(metric).unwrap_or(u64::MAX), *value);
             }
             done()
@@ -142,7 +150,8 @@ impl<H: SinkTaskHost> HostServices for SinkTaskServices<H> {
                 answer(&i64::try_from(self.0.report_error(&record, &error)?).unwrap_or(i64::MAX))
             }
             method::AWAIT_REPORT => {
-                self.0.await_report(u64::try_from(i64::from_bytes(args)?).unwrap_or(u64::MAX))?;
+                self.0
+                    .await_report(u64::try_from(i64::from_bytes(args)?).unwrap_or(u64::MAX))?;
                 done()
             }
             _ => common(self.0.as_ref(), method, args),

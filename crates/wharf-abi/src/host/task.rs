@@ -19,9 +19,13 @@ impl SourceTaskHandle {
     /// # Errors
     /// When the plugin fails.
     pub fn new(mut handle: Handle) -> Result<Self> {
-        let description: Value = or_default(handle.ask(method::SOURCE_DESCRIBE, &Value::Null), Value::default)?;
+        let description: Value =
+            or_default(handle.ask(method::SOURCE_DESCRIBE, &Value::Null), Value::default)?;
         let commits_records = part(&description, "commits_records").as_bool().unwrap_or(false);
-        Ok(Self { handle, commits_records })
+        Ok(Self {
+            handle,
+            commits_records,
+        })
     }
 
     /// Whether the task wants to know of each acknowledged record.

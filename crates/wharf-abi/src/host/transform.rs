@@ -11,7 +11,9 @@ use crate::message::{BatchResult, Message, errors_from_value, part};
 use crate::method::plugin as method;
 
 fn definition(handle: &mut Handle) -> Result<ConfigDef> {
-    Ok(ConfigDef::from_infos(handle.ask::<Vec<ConfigKeyInfo>>(method::CONFIG, &Value::Null)?))
+    Ok(ConfigDef::from_infos(
+        handle.ask::<Vec<ConfigKeyInfo>>(method::CONFIG, &Value::Null)?,
+    ))
 }
 
 fn single(record: &Record) -> Result<RecordBatch> {
@@ -34,7 +36,11 @@ impl RemoteTransformation {
     /// # Errors
     /// When the plugin fails.
     pub fn new(mut handle: Handle) -> Result<Self> {
-        Ok(Self { definition: definition(&mut handle)?, handle, schemas: SchemaCache::default() })
+        Ok(Self {
+            definition: definition(&mut handle)?,
+            handle,
+            schemas: SchemaCache::default(),
+        })
     }
 
     /// Applies it to each record of a finished batch. Dropped records are missing from the result's positions.
@@ -48,7 +54,8 @@ impl RemoteTransformation {
 
 impl Transformation for RemoteTransformation {
     fn configure(&mut self, config: &ConfigMap) -> Result<()> {
-        self.handle.tell(method::CONFIGURE, &(config.clone(), String::new()))
+        self.handle
+            .tell(method::CONFIGURE, &(config.clone(), String::new()))
     }
 
     fn config(&self) -> ConfigDef {
@@ -79,7 +86,10 @@ impl RemotePredicate {
     /// # Errors
     /// When the plugin fails.
     pub fn new(mut handle: Handle) -> Result<Self> {
-        Ok(Self { definition: definition(&mut handle)?, handle })
+        Ok(Self {
+            definition: definition(&mut handle)?,
+            handle,
+        })
     }
 
     /// Decides on each record of a finished batch.
@@ -92,7 +102,11 @@ impl RemotePredicate {
             .as_array()
             .unwrap_or_default()
             .iter()
-            .map(|decision| decision.as_bool().ok_or_else(|| ConnectError::data("the predicate did not decide")))
+            .map(|decision| {
+                decision
+                    .as_bool()
+                    .ok_or_else(|| ConnectError::data("the predicate did not decide"))
+            })
             .collect();
         for (position, error) in errors_from_value(part(&answer, "errors"))? {
             if let Some(decision) = decisions.get_mut(position) {
@@ -105,7 +119,8 @@ impl RemotePredicate {
 
 impl Predicate for RemotePredicate {
     fn configure(&mut self, config: &ConfigMap) -> Result<()> {
-        self.handle.tell(method::CONFIGURE, &(config.clone(), String::new()))
+        self.handle
+            .tell(method::CONFIGURE, &(config.clone(), String::new()))
     }
 
     fn config(&self) -> ConfigDef {

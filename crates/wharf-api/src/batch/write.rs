@@ -185,28 +185,28 @@ impl RecordBatch {
         let value_schema = record.value.schema.map_or(NONE, |schema| schemas.index(schema));
         let out = &mut self.buffer;
         let start = out.len();
-        // The fixed part is laid out first and appended in one piece; the length, its first four bytes, is set last.
-        let mut head = [0; 4 + HEAD];
+        // What has a fixed place is laid out first and appended in one piece; lengths are set when they are known.
+        let mut head = [0; 4 + HEAD + SOURCE_HEAD];
         head[4..8].copy_from_slice(&topic.to_le_bytes());
         head[8..12].copy_from_slice(&record.kafka_partition.unwrap_or(NO_PARTITION).to_le_bytes());
         head[12..20].copy_from_slice(&record.timestamp.unwrap_or(NO_TIMESTAMP).to_le_bytes());
         head[20..24].copy_from_slice(&key_schema.to_le_bytes());
         head[24..28].copy_from_slice(&value_schema.to_le_bytes());
-        head[28] = match record.origin {
-            NewOrigin::Source { .. } => ORIGIN_SOURCE,
-            NewOrigin::Sink { .. } => ORIGIN_SINK,
-        };
-        out.extend_from_slice(&head);
         match record.origin {
             NewOrigin::Source { partition, offset } => {
                 let partitions = &mut self.partitions;
-                put_u32(
-                    out,
-                    partition.map_or(Ok(NONE), |partition| partitions.index(partition))?,
-                );
+                let partition = partition.map_or(Ok(NONE), |partition| partitions.index(partition))?;
+                head[28] = ORIGIN_SOURCE;
+                head[29..33].copy_from_slice(&partition.to_le_bytes());
                 match offset {
-                    Some(entries) => put_sized(out, |out| put_offset(out, entries))?,
-                    None => put_u32(out, 0),
+                    Some(entries) => {
+                        head[37] = flat::tag::MAP;
+                        head[42..].copy_from_slice(&length_u32(entries.len())?.to_le_bytes());
+                        out.extend_from_slice(&head);
+                        put_offset_entries(out, entries)?;
+                    }
+                    // An offset of length 0 is a null.
+                    None => out.extend_from_slice(&head[..37]),
                 }
             }
             NewOrigin::Sink {
@@ -214,6 +214,8 @@ impl RecordBatch {
                 timestamp_type,
                 original,
             } => {
+                head[28] = ORIGIN_SINK;
+                out.extend_from_slice(&head[..4 + HEAD]);
                 out.extend_from_slice(&offset.to_le_bytes());
                 out.push(timestamp_type as u8);
                 match original {
@@ -288,16 +290,23 @@ impl RecordBatch {
     }
 }
 
-/// A source offset is encoded like a map value whose keys are texts.
-fn put_offset(out: &mut Vec<u8>, entries: &[(&str, ValueRef<'_>)]) -> Result<()> {
-    out.push(flat::tag::MAP);
-    put_sized(out, |out| {
-        put_len(out, entries.len())?;
-        for (key, value) in entries {
-            out.push(flat::tag::STRING);
-            put_block(out, key.as_bytes())?;
-            put_value(out, value, None, &mut SchemaTable::default())?;
-        }
-        Ok(())
-    })
+/// The source's partition index, the length of the offset, and the head of the map that an offset is.
+const SOURCE_HEAD: usize = 4 + 4 + 1 + 4 + 4;
+
+/// A source offset is encoded like a map value whose keys are texts. Its head was written just before; the two lengths
+/// in it are set here.
+#[inline]
+fn put_offset_entries(out: &mut Vec<u8>, entries: &[(&str, ValueRef<'_>)]) -> Result<()> {
+    const COUNT: usize = 4;
+    let start = out.len();
+    for (key, value) in entries {
+        let length = length_u32(key.len())?.to_le_bytes();
+        out.extend_from_slice(&[flat::tag::STRING, length[0], length[1], length[2], length[3]]);
+        out.extend_from_slice(key.as_bytes());
+        put_value(out, value, None, &mut SchemaTable::default())?;
+    }
+    let body = out.len() - start + COUNT;
+    out[start - 8..start - 4].copy_from_slice(&length_u32(body)?.to_le_bytes());
+    out[start - 13..start - 9].copy_from_slice(&length_u32(body + 5)?.to_le_bytes());
+    Ok(())
 }

@@ -257,3 +257,6 @@ pub fn is_flat(value: &ValueRef<'_>) -> bool {
             | ValueRef::Struct(StructRef::Flat(..))
     )
 }
+
+#[cfg(test)]
+mod tests;

@@ -94,8 +94,11 @@ pub(crate) fn put_value(
     table: &mut SchemaTable,
 ) -> Result<()> {
     match *value {
+        // The usual value of a source offset, in one piece.
         ValueRef::Int64(number) => {
-            put_number(out, tag::INT64, number.to_le_bytes());
+            let mut encoded = [tag::INT64; 9];
+            encoded[1..].copy_from_slice(&number.to_le_bytes());
+            out.extend_from_slice(&encoded);
             Ok(())
         }
         _ => put_any(out, value, declared, table, 0),
@@ -199,6 +202,7 @@ fn put_struct(
 
 #[inline]
 fn put_number<const N: usize>(out: &mut Vec<u8>, tag: u8, bytes: [u8; N]) {
+    out.reserve(1 + N);
     out.push(tag);
     out.extend_from_slice(&bytes);
 }

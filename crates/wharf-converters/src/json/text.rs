@@ -1,0 +1,205 @@
+//! Writes JSON scalars: what is escaped, how numbers look. The forms are those of upstream's writer, byte for byte.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use wharf_api::java_text;
+
+/// For each byte of UTF-8: whether it ends a run that can be copied as it is. Those are the quote, the backslash,
+/// control characters, and the first byte of a character outside the basic plane.
+const SPECIAL: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = byte < 0x20 || byte == b'"' as usize || byte == b'\\' as usize || byte >= 0xf0;
+        byte += 1;
+    }
+    table
+};
+
+const HEX: &[u8; 16] = b"0123456789ABCDEF";
+
+/// Appends a quoted string.
+pub(super) fn write_string(text: &str, out: &mut Vec<u8>) {
+    let bytes = text.as_bytes();
+    out.reserve(bytes.len() + 2);
+    out.push(b'"');
+    let mut start = 0;
+    let mut at = 0;
+    while at < bytes.len() {
+        if !SPECIAL[usize::from(bytes[at])] {
+            at += 1;
+            continue;
+        }
+        out.extend_from_slice(&bytes[start..at]);
+        at += write_escaped(&text[at..], out);
+        start = at;
+    }
+    out.extend_from_slice(&bytes[start..]);
+    out.push(b'"');
+}
+
+/// Appends the escaped form of the first character; gives its length in UTF-8.
+fn write_escaped(text: &str, out: &mut Vec<u8>) -> usize {
+    let Some(character) = text.chars().next() else {
+        return 0;
+    };
+    let short = match character {
+        '"' => b'"',
+        '\\' => b'\\',
+        '\u{8}' => b'b',
+        '\t' => b't',
+        '\n' => b'n',
+        '\u{c}' => b'f',
+        '\r' => b'r',
+        _ => {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                out.extend_from_slice(b"\\u");
+                out.extend([12, 8, 4, 0].map(|shift| HEX[usize::from(*unit >> shift & 0xf)]));
+            }
+            return character.len_utf8();
+        }
+    };
+    out.extend_from_slice(&[b'\\', short]);
+    character.len_utf8()
+}
+
+/// Appends an integer.
+pub(super) fn write_integer(number: impl itoa::Integer, out: &mut Vec<u8>) {
+    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+}
+
+/// Appends a number in Java's form; one that JSON cannot express becomes a string.
+pub(super) fn write_float32(number: f32, out: &mut Vec<u8>) {
+    if PLAIN_FLOATS.contains(&f64::from(number.abs())) {
+        out.extend_from_slice(zmij::Buffer::new().format_finite(number).as_bytes());
+    } else {
+        quoted_unless(number.is_finite(), out, |out| {
+            java_text::write_float32(number, out)
+        });
+    }
+}
+
+/// As [`write_float32`], for 64 bits.
+pub(super) fn write_float64(number: f64, out: &mut Vec<u8>) {
+    if PLAIN_FLOATS.contains(&number.abs()) {
+        out.extend_from_slice(zmij::Buffer::new().format_finite(number).as_bytes());
+    } else {
+        quoted_unless(number.is_finite(), out, |out| {
+            java_text::write_float64(number, out)
+        });
+    }
+}
+
+/// Java writes these without exponent, just as a faster algorithm does that writes others differently.
+const PLAIN_FLOATS: std::ops::Range<f64> = 1e-3..1e7;
+
+fn quoted_unless(bare: bool, out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+    if bare {
+        write(out);
+    } else {
+        out.push(b'"');
+        write(out);
+        out.push(b'"');
+    }
+}
+
+/// Appends bytes as padded Base64 in quotes.
+pub(super) fn write_bytes(bytes: &[u8], out: &mut Vec<u8>) {
+    out.push(b'"');
+    let start = out.len();
+    out.resize(start + bytes.len().div_ceil(3) * 4, 0);
+    // The room is exactly what the encoding needs; were it not, the rest would be cut.
+    let written = STANDARD.encode_slice(bytes, &mut out[start..]).unwrap_or(0);
+    out.truncate(start + written);
+    out.push(b'"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(write: impl FnOnce(&mut Vec<u8>)) -> String {
+        let mut out = Vec::new();
+        write(&mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn strings_are_escaped_as_upstream_does() {
+        for (text, json) in [
+            ("", r#""""#),
+            ("plain", r#""plain""#),
+            ("a\"b\\c/d", r#""a\"b\\c/d""#),
+            (
+                "\u{8}\t\n\u{c}\r\0\u{1f}\u{7f}",
+                "\"\\b\\t\\n\\f\\r\\u0000\\u001F\u{7f}\"",
+            ),
+            ("é日", "\"é日\""),
+            ("x😀y", r#""x\uD83D\uDE00y""#),
+            ("\u{10ffff}", r#""\uDBFF\uDFFF""#),
+        ] {
+            assert_eq!(written(|out| write_string(text, out)), json);
+        }
+    }
+
+    #[test]
+    fn numbers_have_java_s_form() {
+        assert_eq!(
+            written(|out| write_integer(i64::MIN, out)),
+            "-9223372036854775808"
+        );
+        for (number, json) in [
+            (1.0, "1.0"),
+            (1e10, "1.0E10"),
+            (1e-5, "1.0E-5"),
+            (-0.0, "-0.0"),
+            (f64::NAN, "\"NaN\""),
+            (f64::INFINITY, "\"Infinity\""),
+            (f64::NEG_INFINITY, "\"-Infinity\""),
+        ] {
+            assert_eq!(written(|out| write_float64(number, out)), json);
+        }
+        assert_eq!(written(|out| write_float32(12.34, out)), "12.34");
+        assert_eq!(written(|out| write_float32(f32::NAN, out)), "\"NaN\"");
+    }
+
+    #[test]
+    fn plain_numbers_are_the_shortest_that_mean_the_same() {
+        // Between two equally near and short ones Java takes the even digit.
+        assert_eq!(written(|out| write_float32(16_621_941.0 / 4.0, out)), "4155485.2");
+        for (number, json) in [
+            (0.001, "0.001"),
+            (9_999_999.5, "9999999.5"),
+            (1e7, "1.0E7"),
+            (9.9e-4, "9.9E-4"),
+        ] {
+            assert_eq!(written(|out| write_float64(number, out)), json);
+        }
+        let mut bits = 1_u64;
+        for round in 1..20_000_u32 {
+            bits = bits
+                .wrapping_mul(0x5851_f42d_4c95_7f2d)
+                .wrapping_add(0x1405_7b7e_f767_814f);
+            let number = f64::from(u32::try_from(bits >> 32).unwrap_or(0)) / f64::from(round);
+            let text = written(|out| write_float64(number, out));
+            assert_eq!(text.parse(), Ok(number));
+            assert_eq!(text.len(), java_text::float64(number).len(), "{text}");
+            assert_eq!(
+                text.contains('E'),
+                !(1e-3..1e7).contains(&number) && number != 0.0,
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn bytes_are_padded_base64() {
+        for (bytes, json) in [
+            (&b""[..], "\"\""),
+            (b"test-string", "\"dGVzdC1zdHJpbmc=\""),
+            (b"\xfb\xff", "\"+/8=\""),
+        ] {
+            assert_eq!(written(|out| write_bytes(bytes, out)), json);
+        }
+    }
+}

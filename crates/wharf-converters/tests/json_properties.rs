@@ -1,0 +1,269 @@
+//! What must hold for any value and for any bytes: what JsonConverter writes it reads again, flat-encoded values are
+//! written as owned ones, and nothing panics.
+
+use std::sync::Arc;
+
+use wharf_api::flat::{SchemaCache, is_flat};
+use wharf_api::{
+    ConfigMap, Converter, ConverterType, Decimal, Headers, NewRecord, OffsetMap, RecordBatch, RecordBatchRef,
+    Schema, SchemaBuilder, SchemaRef, SchemaType, Struct, Value, ValueRef, logical,
+};
+use wharf_converters::{BUILTIN, JsonConverter};
+
+/// A small generator of pseudo-random numbers, so that a failing seed can be run again.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    fn below(&mut self, limit: u64) -> u64 {
+        self.next() % limit
+    }
+
+    fn chance(&mut self, one_in: u64) -> bool {
+        self.below(one_in) == 0
+    }
+
+    fn pick<T: Copy>(&mut self, items: &[T]) -> T {
+        items[usize::try_from(self.below(items.len() as u64)).unwrap()]
+    }
+
+    fn text(&mut self) -> String {
+        let length = self.below(20);
+        (0..length)
+            .map(|_| {
+                self.pick(&[
+                    'a',
+                    'Z',
+                    '0',
+                    ' ',
+                    '"',
+                    '\\',
+                    '/',
+                    '\n',
+                    '\0',
+                    '\u{1f}',
+                    '\u{7f}',
+                    'é',
+                    '日',
+                    '😀',
+                    '\u{10ffff}',
+                ])
+            })
+            .collect()
+    }
+
+    fn bytes(&mut self) -> Vec<u8> {
+        let length = self.below(20);
+        (0..length).map(|_| self.next().to_le_bytes()[0]).collect()
+    }
+
+    fn schema(&mut self, depth: u64) -> SchemaRef {
+        let kinds = if depth == 0 { 13 } else { 17 };
+        let mut builder = match self.below(kinds) {
+            kind @ 0..=8 => SchemaBuilder::new(SchemaType::ALL[usize::try_from(kind).unwrap()]),
+            9 => SchemaBuilder::bytes()
+                .name(logical::DECIMAL)
+                .version(1)
+                .parameter(
+                    logical::SCALE_PARAMETER,
+                    (i64::try_from(self.below(10)).unwrap() - 3).to_string(),
+                ),
+            10 => SchemaBuilder::int32().name(logical::DATE).version(1),
+            11 => SchemaBuilder::int32().name(logical::TIME).version(1),
+            12 => SchemaBuilder::int64().name(logical::TIMESTAMP).version(1),
+            13 => SchemaBuilder::array(self.schema(depth - 1)),
+            14 => SchemaBuilder::map(Schema::string(), self.schema(depth - 1)),
+            15 => SchemaBuilder::map(Schema::int32(), self.schema(depth - 1)),
+            _ => {
+                let fields = self.below(12);
+                (0..fields).fold(SchemaBuilder::structure(), |builder, number| {
+                    let name = if self.chance(4) {
+                        format!("{}{number}", self.text())
+                    } else {
+                        format!("f{number}")
+                    };
+                    builder.field(name, self.schema(depth - 1))
+                })
+            }
+        };
+        if self.chance(3) {
+            builder = builder.optional();
+        }
+        if self.chance(4) {
+            builder = builder.doc(self.text()).parameter("key", self.text());
+        }
+        let schema = builder.clone().build().unwrap();
+        if self.chance(4) && schema.schema_type().is_primitive() {
+            let default = self.value(&schema, true);
+            return builder.default_value(default).build().unwrap();
+        }
+        schema
+    }
+
+    fn value(&mut self, schema: &SchemaRef, never_null: bool) -> Value {
+        // With a default, null would come back as the default.
+        if schema.is_optional() && schema.default_value().is_none() && !never_null && self.chance(4) {
+            return Value::Null;
+        }
+        // Narrowing is the point: any bits will do.
+        #[allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap)]
+        match (schema.schema_type(), schema.name()) {
+            (_, Some(logical::DECIMAL)) => {
+                Decimal::new(self.next() as i64, logical::scale(schema).unwrap()).into()
+            }
+            (_, Some(logical::DATE)) => Value::Date(i64::from(self.next() as i32) * logical::MILLIS_PER_DAY),
+            (_, Some(logical::TIME)) => Value::Date(self.below(86_400_001) as i64),
+            (_, Some(logical::TIMESTAMP)) => Value::Date(self.next() as i64),
+            (SchemaType::Int8, _) => (self.next() as i8).into(),
+            (SchemaType::Int16, _) => (self.next() as i16).into(),
+            (SchemaType::Int32, _) => (self.next() as i32).into(),
+            (SchemaType::Int64, _) => (self.next() as i64).into(),
+            (SchemaType::Float32, _) => f32::from_bits(self.next() as u32).into(),
+            (SchemaType::Float64, _) => f64::from_bits(self.next()).into(),
+            (SchemaType::Boolean, _) => self.chance(2).into(),
+            (SchemaType::String, _) => self.text().into(),
+            (SchemaType::Bytes, _) => self.bytes().into(),
+            (SchemaType::Array, _) => {
+                let element = Arc::clone(schema.value_schema().unwrap().unwrap());
+                Value::Array((0..self.below(5)).map(|_| self.value(&element, false)).collect())
+            }
+            (SchemaType::Map, _) => {
+                let key = schema.key_schema().unwrap().unwrap().schema_type();
+                let item = Arc::clone(schema.value_schema().unwrap().unwrap());
+                let key = |number: u64| match key {
+                    SchemaType::String => format!("k{number}").into(),
+                    _ => Value::Int32(number as i32),
+                };
+                Value::Map(
+                    (0..self.below(20))
+                        .map(|number| (key(number), self.value(&item, false)))
+                        .collect(),
+                )
+            }
+            (SchemaType::Struct, _) => {
+                let mut value = Struct::new(Arc::clone(schema)).unwrap();
+                for field in schema.fields().unwrap() {
+                    let item = self.value(field.schema(), false);
+                    value.put(field.name(), item).unwrap();
+                }
+                value.into()
+            }
+        }
+    }
+}
+
+fn converter(decimal_format: &str) -> JsonConverter {
+    let config = ConfigMap::from([("decimal.format".to_owned(), decimal_format.to_owned())]);
+    let mut converter = JsonConverter::default();
+    converter.configure(&config, ConverterType::Value).unwrap();
+    converter
+}
+
+fn encode(converter: &mut JsonConverter, schema: &SchemaRef, value: ValueRef<'_>) -> Vec<u8> {
+    let mut out = Vec::new();
+    converter
+        .encode("t", &mut Headers::new(), Some(schema), value, &mut out)
+        .unwrap();
+    out
+}
+
+#[test]
+fn what_is_written_is_read_again() {
+    let mut converters = [converter("BASE64"), converter("NUMERIC")];
+    for seed in 0..2000 {
+        let mut random = Random(seed);
+        let schema = random.schema(3);
+        let value = random.value(&schema, false);
+        for converter in &mut converters {
+            let written = encode(converter, &schema, value.as_ref());
+            let text = String::from_utf8(written.clone()).expect("JSON is text");
+            // Twice: the second message finds the schema of the first.
+            for _ in 0..2 {
+                let read = converter.decode("t", &Headers::new(), Some(&written)).unwrap();
+                assert_eq!(read.schema.as_ref(), Some(&schema), "seed {seed}: {text}");
+                assert_eq!(read.value, value, "seed {seed}: {text}");
+            }
+        }
+    }
+}
+
+#[test]
+fn flat_values_are_written_as_owned_ones() {
+    let mut converter = converter("BASE64");
+    let mut containers = 0;
+    for seed in 0..500 {
+        let mut random = Random(seed);
+        let schema = random.schema(3);
+        let value = random.value(&schema, false);
+        let mut batch = RecordBatch::new();
+        let partition = OffsetMap::new();
+        let record = NewRecord::source("t", &partition, &[]).value(Some(&schema), value.as_ref());
+        batch.push(&record).unwrap();
+        let mut schemas = SchemaCache::default();
+        let batch = RecordBatchRef::parse(batch.finish().unwrap(), &mut schemas).unwrap();
+        let flat_value = batch.iter().next().unwrap().unwrap().value();
+        containers += u32::from(is_flat(&flat_value));
+        let from_flat = encode(&mut converter, &schema, flat_value);
+        assert_eq!(
+            from_flat,
+            encode(&mut converter, &schema, value.as_ref()),
+            "seed {seed}"
+        );
+    }
+    assert!(containers > 50, "few values had parts: {containers}");
+}
+
+#[test]
+fn no_bytes_make_a_converter_panic() {
+    let mut converters: Vec<_> = BUILTIN
+        .iter()
+        .filter_map(|entry| entry.new_converter)
+        .map(|new| new())
+        .collect();
+    let mut plain = JsonConverter::default();
+    let config = ConfigMap::from([("schemas.enable".to_owned(), "false".to_owned())]);
+    plain.configure(&config, ConverterType::Value).unwrap();
+    converters.push(Box::new(plain));
+    let mut header_converters: Vec<_> = BUILTIN
+        .iter()
+        .map(|entry| (entry.new_header_converter)())
+        .collect();
+
+    let mut json = converter("BASE64");
+    let mut refused = 0;
+    for seed in 0..3000 {
+        let mut random = Random(seed);
+        let mut bytes = if random.chance(4) {
+            random.bytes()
+        } else {
+            let schema = random.schema(2);
+            let value = random.value(&schema, false);
+            encode(&mut json, &schema, value.as_ref())
+        };
+        for _ in 0..random.below(4) {
+            let at = usize::try_from(random.below(bytes.len() as u64 + 1)).unwrap();
+            match random.below(3) {
+                0 => bytes.truncate(at),
+                1 => bytes.insert(at, random.pick(b"\"\\{}[],:0-.eE\x00\xff\xc3unt")),
+                _ => {
+                    if let Some(byte) = bytes.get_mut(at) {
+                        *byte = random.next().to_le_bytes()[0];
+                    }
+                }
+            }
+        }
+        for converter in &mut converters {
+            refused += u32::from(converter.decode("t", &Headers::new(), Some(&bytes)).is_err());
+        }
+        for converter in &mut header_converters {
+            refused += u32::from(converter.decode_header("t", "h", Some(&bytes)).is_err());
+        }
+    }
+    assert!(refused > 1000, "most damaged messages are refused, not {refused}");
+}

@@ -1,0 +1,265 @@
+//! The admin client: topics, group offsets, groups, offsets of partitions.
+//!
+//! Every call blocks, at most for the time it is given, and may be made from any thread; callers that must not
+//! block put it on a thread of their own. Errors carry Kafka's code, so that "is not there" and "has members" can be
+//! told from real failures.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::native::admin as native;
+use crate::native::client::Client;
+use crate::native::lists::{Entry, List};
+use crate::properties::{ClientKind, Translated};
+use crate::types::{PartitionOffset, TopicMetadata, TopicPartition};
+use crate::{ErrorCode, KafkaError};
+
+/// A topic to be created.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewTopic {
+    /// Name.
+    pub name: String,
+    /// Number of partitions; `None` (−1 in Connect's properties) leaves it to the broker.
+    pub partitions: Option<i32>,
+    /// Replication factor; `None` (−1) leaves it to the broker.
+    pub replication_factor: Option<i16>,
+    /// Further settings, by Kafka's topic setting names.
+    pub configs: BTreeMap<String, String>,
+}
+
+/// What became of a wish to create a topic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TopicCreation {
+    /// It was created.
+    Created,
+    /// It was there already.
+    Existed,
+}
+
+/// What became of a wish to delete something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deletion {
+    /// It was deleted.
+    Deleted,
+    /// There was nothing of that name.
+    NotFound,
+}
+
+/// A consumer group as its coordinator sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupDescription {
+    /// Kafka's name of the state, for example `Stable`, `Empty` or `Dead` (which is also said of a group that never was).
+    pub state: String,
+    /// Number of members.
+    pub members: usize,
+}
+
+/// Which offset of a partition is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OffsetSpec {
+    /// The first offset that is still there.
+    Earliest,
+    /// The offset the next record will get.
+    Latest,
+    /// The first offset whose record is at least this new, in milliseconds since 1970.
+    AtOrAfter(i64),
+}
+
+/// An admin client.
+pub struct Admin {
+    client: Client,
+}
+
+fn explain(operation: String) -> impl FnOnce(native::Failure) -> KafkaError {
+    move |(code, detail)| KafkaError::operation(operation, code, detail)
+}
+
+/// Fails with the first entry that carries an error.
+fn all_succeeded(operation: &str, entries: Vec<Entry>) -> Result<(), KafkaError> {
+    match entries
+        .into_iter()
+        .find_map(|entry| Some((entry.partition, entry.error?)))
+    {
+        Some((partition, code)) => {
+            let detail = format!("the broker refused it for {partition}");
+            Err(KafkaError::operation(operation, code.0, detail))
+        }
+        None => Ok(()),
+    }
+}
+
+impl Admin {
+    /// Makes an admin client; no broker is contacted yet.
+    pub fn new(properties: &Translated) -> Result<Self, KafkaError> {
+        Ok(Self {
+            client: Client::new(ClientKind::Admin, &properties.librdkafka)?,
+        })
+    }
+
+    /// Id of the cluster.
+    pub fn cluster_id(&self, timeout: Duration) -> Result<String, KafkaError> {
+        self.client.cluster_id(timeout).ok_or_else(|| {
+            self.client.take_failure().unwrap_or_else(|| {
+                let detail = format!("no broker answered within {} ms", timeout.as_millis());
+                KafkaError::operation("asking for the cluster id", ErrorCode::TIMED_OUT.0, detail)
+            })
+        })
+    }
+
+    /// All topics of the cluster.
+    pub fn list_topics(&self, timeout: Duration) -> Result<Vec<TopicMetadata>, KafkaError> {
+        self.client.topics(timeout)
+    }
+
+    /// The topic, or `None` when it does not exist; asking never creates it.
+    pub fn describe_topic(&self, name: &str, timeout: Duration) -> Result<Option<TopicMetadata>, KafkaError> {
+        let failed = |failure| explain(format!("description of topic {name}"))(failure);
+        let found = native::describe_topics(&self.client, &[name.to_owned()], timeout)?.map_err(failed)?;
+        match found.into_iter().next() {
+            Some((name, Ok(partitions))) => Ok(Some(TopicMetadata { name, partitions })),
+            Some((_, Err((code, _)))) if ErrorCode(code) == ErrorCode::UNKNOWN_TOPIC_OR_PARTITION => Ok(None),
+            Some((_, Err(failure))) => Err(failed(failure)),
+            None => Ok(None),
+        }
+    }
+
+    /// Creates a topic unless it is there.
+    pub fn create_topic(&self, topic: &NewTopic, timeout: Duration) -> Result<TopicCreation, KafkaError> {
+        let outcome = native::create_topic(
+            &self.client,
+            &topic.name,
+            topic.partitions.unwrap_or(-1),
+            topic.replication_factor.unwrap_or(-1),
+            &topic.configs,
+            timeout,
+        )?;
+        match outcome {
+            Ok(()) => Ok(TopicCreation::Created),
+            Err((code, _)) if ErrorCode(code) == ErrorCode::TOPIC_ALREADY_EXISTS => {
+                Ok(TopicCreation::Existed)
+            }
+            Err(failure) => Err(explain(format!("creation of topic {}", topic.name))(failure)),
+        }
+    }
+
+    /// All committed offsets of a group; empty for a group that does not exist.
+    pub fn group_offsets(&self, group: &str, timeout: Duration) -> Result<Vec<PartitionOffset>, KafkaError> {
+        let operation = format!("listing the offsets of group {group}");
+        let request = native::GroupOffsets::List;
+        let entries = native::group_offsets(&self.client, group, request, timeout)?
+            .map_err(explain(operation.clone()))?;
+        all_succeeded(&operation, entries.clone())?;
+        Ok(entries
+            .into_iter()
+            .filter(|entry| entry.offset >= 0)
+            .map(|entry| PartitionOffset {
+                partition: entry.partition,
+                offset: entry.offset,
+            })
+            .collect())
+    }
+
+    /// Sets committed offsets of a group without members.
+    ///
+    /// # Errors
+    /// [`Admin::is_group_in_use`] tells that the group has members.
+    pub fn alter_group_offsets(
+        &self,
+        group: &str,
+        offsets: &[PartitionOffset],
+        timeout: Duration,
+    ) -> Result<(), KafkaError> {
+        if offsets.is_empty() {
+            return Ok(());
+        }
+        let operation = format!("altering the offsets of group {group}");
+        let list = List::of_offsets(offsets)?;
+        let request = native::GroupOffsets::Alter(&list);
+        let entries = native::group_offsets(&self.client, group, request, timeout)?
+            .map_err(explain(operation.clone()))?;
+        all_succeeded(&operation, entries)
+    }
+
+    /// Removes committed offsets of a group; a missing group is [`Deletion::NotFound`].
+    pub fn delete_group_offsets(
+        &self,
+        group: &str,
+        partitions: &[TopicPartition],
+        timeout: Duration,
+    ) -> Result<Deletion, KafkaError> {
+        if partitions.is_empty() {
+            return Ok(Deletion::Deleted);
+        }
+        let operation = format!("deleting offsets of group {group}");
+        let list = List::of_partitions(partitions)?;
+        let request = native::GroupOffsets::Delete(&list);
+        match native::group_offsets(&self.client, group, request, timeout)? {
+            Ok(entries) => all_succeeded(&operation, entries).map(|()| Deletion::Deleted),
+            Err((code, _)) if ErrorCode(code) == ErrorCode::GROUP_ID_NOT_FOUND => Ok(Deletion::NotFound),
+            Err(failure) => Err(explain(operation)(failure)),
+        }
+    }
+
+    /// Deletes a group with its offsets; a missing group is [`Deletion::NotFound`].
+    pub fn delete_group(&self, group: &str, timeout: Duration) -> Result<Deletion, KafkaError> {
+        match native::delete_group(&self.client, group, timeout)? {
+            Ok(()) => Ok(Deletion::Deleted),
+            Err((code, _)) if ErrorCode(code) == ErrorCode::GROUP_ID_NOT_FOUND => Ok(Deletion::NotFound),
+            Err(failure) => Err(explain(format!("deletion of group {group}"))(failure)),
+        }
+    }
+
+    /// State and members of a group.
+    pub fn describe_group(&self, group: &str, timeout: Duration) -> Result<GroupDescription, KafkaError> {
+        let (state, members) = native::describe_group(&self.client, group, timeout)?
+            .map_err(explain(format!("description of group {group}")))?;
+        Ok(GroupDescription { state, members })
+    }
+
+    /// Whether an error of this client says that the group still has members (or members subscribed to the topic), so the
+    /// caller must wait until they left.
+    pub fn is_group_in_use(error: &KafkaError) -> bool {
+        matches!(
+            error.code(),
+            Some(
+                ErrorCode::NON_EMPTY_GROUP
+                    | ErrorCode::GROUP_SUBSCRIBED_TO_TOPIC
+                    | ErrorCode::UNKNOWN_MEMBER_ID
+            )
+        )
+    }
+
+    /// Offsets of partitions as the brokers know them; with `committed_only` no further than the last finished transaction.
+    pub fn list_offsets(
+        &self,
+        specs: &[(TopicPartition, OffsetSpec)],
+        committed_only: bool,
+        timeout: Duration,
+    ) -> Result<Vec<PartitionOffset>, KafkaError> {
+        if specs.is_empty() {
+            return Ok(Vec::new());
+        }
+        let wanted: Vec<_> = specs
+            .iter()
+            .map(|(partition, spec)| PartitionOffset {
+                partition: partition.clone(),
+                offset: match spec {
+                    OffsetSpec::Earliest => -2,
+                    OffsetSpec::Latest => -1,
+                    OffsetSpec::AtOrAfter(at) => *at,
+                },
+            })
+            .collect();
+        let operation = "listing offsets".to_owned();
+        let entries = native::list_offsets(&self.client, &wanted, committed_only, timeout)?
+            .map_err(explain(operation.clone()))?;
+        all_succeeded(&operation, entries.clone())?;
+        Ok(entries
+            .into_iter()
+            .map(|entry| PartitionOffset {
+                partition: entry.partition,
+                offset: entry.offset,
+            })
+            .collect())
+    }
+}

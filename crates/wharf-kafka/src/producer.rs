@@ -1,0 +1,219 @@
+//! The producer of source tasks.
+//!
+//! [`Producer::send`] copies a record into librdkafka's queue and allocates nothing of its own (but for
+//! headers); delivery reports wait until the thread that owns the task asks for them by
+//! [`Producer::poll_acks`], so offsets can be kept without locks. What must stay true: every accepted
+//! record is reported exactly once, delivered or not, with the number it was sent with; records of one
+//! partition are delivered in the order sent, as long as the user left at most one request in flight or
+//! idempotence on.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::native::client::{Client, Queue};
+use crate::native::producer::{self as native, Outgoing, Topic};
+use crate::properties::{ClientKind, Translated};
+use crate::types::TopicMetadata;
+use crate::{ErrorCode, KafkaError};
+
+/// How long one step of a flush waits, so that reports are taken while it goes on.
+const FLUSH_STEP: Duration = Duration::from_millis(20);
+
+/// A topic to send to; make it once per topic and keep it.
+#[derive(Clone)]
+pub struct TopicHandle {
+    name: Arc<str>,
+    topic: Arc<Topic>,
+}
+
+impl TopicHandle {
+    /// Name of the topic.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+/// Why a record was not accepted. It will not be reported by [`Producer::poll_acks`].
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SendError {
+    /// `buffer.memory` is used up: call [`Producer::poll_acks`] and send the same record again.
+    #[error("the producer's buffer is full")]
+    QueueFull,
+    /// The record can not be sent, now or later.
+    #[error(transparent)]
+    Failed(#[from] KafkaError),
+}
+
+/// What became of a record.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Delivery {
+    /// The number given to [`Producer::send`].
+    pub opaque: u64,
+    /// Success, or why the record was given up; see [`KafkaError::is_retriable`] and [`KafkaError::java_class`].
+    pub result: Result<(), KafkaError>,
+    /// The partition chosen; −1 when none was.
+    pub partition: i32,
+    /// The record's offset; −1 when unknown (`acks=0`, failure).
+    pub offset: i64,
+    /// The record's timestamp in milliseconds since 1970; −1 when unknown.
+    pub timestamp: i64,
+}
+
+/// A producer. Sharing it between threads is sound; reports then go to whichever polls first.
+pub struct Producer {
+    // Before `client`: a queue must be given back while its client lives.
+    queue: Queue,
+    client: Arc<Client>,
+    queued_bytes: AtomicU64,
+}
+
+impl Producer {
+    /// Makes a producer; no broker is contacted yet.
+    pub fn new(properties: &Translated) -> Result<Self, KafkaError> {
+        let client = Arc::new(Client::new(ClientKind::Producer, &properties.librdkafka)?);
+        let queue = native::main_queue(&client);
+        Ok(Self {
+            queue,
+            client,
+            queued_bytes: AtomicU64::new(0),
+        })
+    }
+
+    /// The handle by which records are sent to `name`.
+    pub fn topic(&self, name: &str) -> Result<TopicHandle, KafkaError> {
+        Ok(TopicHandle {
+            name: name.into(),
+            topic: Arc::new(Topic::new(&self.client, name)?),
+        })
+    }
+
+    /// Puts one record into the queue.
+    ///
+    /// Without `partition` the Java clients' rule chooses: murmur2 of the key, or for a record without key a
+    /// partition that changes now and then. Without `timestamp` (or with 0, which librdkafka cannot tell from none)
+    /// the time of the call is taken. `opaque` comes back in the record's [`Delivery`].
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one record, taken apart so that nothing is built per record"
+    )]
+    pub fn send(
+        &self,
+        topic: &TopicHandle,
+        partition: Option<i32>,
+        timestamp: Option<i64>,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+        headers: &[(&str, Option<&[u8]>)],
+        opaque: u64,
+    ) -> Result<(), SendError> {
+        let record = Outgoing {
+            partition,
+            timestamp,
+            key,
+            value,
+            headers,
+            opaque,
+        };
+        let size = (key.map_or(0, <[u8]>::len) + value.map_or(0, <[u8]>::len)) as u64;
+        // Counted before the call: the report may be there before the call returns.
+        self.queued_bytes.fetch_add(size, Ordering::Relaxed);
+        native::produce(&self.client, &topic.topic, &record).map_err(|code| {
+            self.queued_bytes.fetch_sub(size, Ordering::Relaxed);
+            self.refusal(topic, code, size)
+        })
+    }
+
+    #[cold]
+    fn refusal(&self, topic: &TopicHandle, code: i32, size: u64) -> SendError {
+        if ErrorCode(code) == ErrorCode::QUEUE_FULL {
+            return SendError::QueueFull;
+        }
+        let detail = match ErrorCode(code) {
+            ErrorCode::MESSAGE_TOO_LARGE => format!(
+                "the record of {size} bytes is larger than max.request.size allows; raise max.request.size"
+            ),
+            ErrorCode::FATAL => "the producer can no longer be used".to_owned(),
+            code => format!("the client library refused the record with {code:?}"),
+        };
+        SendError::Failed(KafkaError::operation(
+            format!("sending to topic {}", topic.name),
+            code,
+            detail,
+        ))
+    }
+
+    /// Reports what became of records, waiting at most `timeout` for the first report; returns how many.
+    pub fn poll_acks(&self, timeout: Duration, mut each: impl FnMut(Delivery)) -> usize {
+        let (mut count, mut wait) = (0, timeout);
+        while let Some(event) = self.queue.poll(wait) {
+            let mut bytes = 0;
+            let reported = native::reports(&event, |report, explain| {
+                bytes += report.size as u64;
+                let result = match report.code {
+                    0 => Ok(()),
+                    code => {
+                        let (topic, detail) = explain();
+                        Err(KafkaError::operation(
+                            format!("sending to topic {topic}"),
+                            code,
+                            detail,
+                        ))
+                    }
+                };
+                each(Delivery {
+                    opaque: report.opaque,
+                    result,
+                    partition: report.partition,
+                    offset: report.offset,
+                    timestamp: report.timestamp,
+                });
+            });
+            self.queued_bytes.fetch_sub(bytes, Ordering::Relaxed);
+            count += reported;
+            wait = Duration::ZERO;
+        }
+        count
+    }
+
+    /// Sends everything without waiting for `linger.ms` and reports it; `true` when nothing is left within `timeout`.
+    pub fn flush(&self, timeout: Duration, mut each: impl FnMut(Delivery)) -> bool {
+        let deadline = Instant::now() + timeout;
+        loop {
+            self.poll_acks(Duration::ZERO, &mut each);
+            let left = deadline.saturating_duration_since(Instant::now());
+            if self.in_flight() == 0 || left.is_zero() {
+                return self.in_flight() == 0;
+            }
+            native::flush(&self.client, left.min(FLUSH_STEP));
+        }
+    }
+
+    /// Gives up every record that is not delivered yet; each is still reported, as
+    /// [`ErrorCode::PURGED_QUEUED`] or [`ErrorCode::PURGED_IN_FLIGHT`].
+    pub fn purge(&self) {
+        native::purge(&self.client);
+    }
+
+    /// Records accepted but not reported yet.
+    pub fn in_flight(&self) -> usize {
+        native::outstanding(&self.client)
+    }
+
+    /// Bytes of keys and values of these records.
+    pub fn queued_bytes(&self) -> u64 {
+        self.queued_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Takes the failure that ends this producer (refused authentication, TLS, fencing), if one came up.
+    /// Failures are noticed by [`Producer::poll_acks`].
+    pub fn take_failure(&self) -> Option<KafkaError> {
+        self.client.take_failure()
+    }
+
+    /// All topics of the cluster.
+    pub fn list_topics(&self, timeout: Duration) -> Result<Vec<TopicMetadata>, KafkaError> {
+        self.client.topics(timeout)
+    }
+}

@@ -1,0 +1,64 @@
+//! The admin client against librdkafka's mock cluster, as far as that answers admin requests.
+
+mod common;
+
+use std::time::{Duration, Instant};
+
+use common::{Cluster, PATIENCE, cluster, fill, properties};
+use wharf_kafka::{Admin, ClientKind, OffsetSpec, PartitionOffset, TopicPartition};
+
+fn admin(cluster: &Cluster) -> Admin {
+    Admin::new(&properties(cluster, ClientKind::Admin, &[])).unwrap()
+}
+
+#[test]
+fn the_cluster_and_its_topics_are_described() {
+    let cluster = cluster("t", 3);
+    let admin = admin(&cluster);
+    assert!(!admin.cluster_id(PATIENCE).unwrap().is_empty());
+    let topics = admin.list_topics(PATIENCE).unwrap();
+    assert_eq!(
+        (topics.len(), &*topics[0].name, topics[0].partitions),
+        (1, "t", 3)
+    );
+}
+
+#[test]
+fn group_offsets_are_altered() {
+    let cluster = cluster("t", 2);
+    let admin = admin(&cluster);
+    let offsets = [PartitionOffset::new("t", 0, 11), PartitionOffset::new("t", 1, 22)];
+    admin
+        .alter_group_offsets("connect-sink", &offsets, PATIENCE)
+        .unwrap();
+    let reader = common::consumer(&cluster, &[]);
+    let partitions = offsets.each_ref().map(|offset| offset.partition.clone());
+    assert_eq!(reader.committed(&partitions, PATIENCE).unwrap(), offsets);
+    assert_eq!(admin.group_offsets("connect-other", PATIENCE).unwrap(), []);
+}
+
+#[test]
+fn first_and_next_offsets_of_a_partition_are_listed() {
+    let cluster = cluster("t", 1);
+    fill(&cluster, "t", 0, 9);
+    let partition = TopicPartition::new("t", 0);
+    let ask = |spec| {
+        let found = admin(&cluster)
+            .list_offsets(&[(partition.clone(), spec)], false, PATIENCE)
+            .unwrap();
+        found[0].offset
+    };
+    assert_eq!((ask(OffsetSpec::Earliest), ask(OffsetSpec::Latest)), (0, 9));
+}
+
+#[test]
+fn a_call_without_an_answer_ends_with_its_deadline() {
+    let cluster = cluster("t", 1);
+    cluster.broker_down(1).unwrap();
+    let start = Instant::now();
+    let error = admin(&cluster)
+        .group_offsets("connect-sink", Duration::from_millis(300))
+        .unwrap_err();
+    assert!(error.is_timeout(), "{error}");
+    assert!(start.elapsed() < Duration::from_secs(5));
+}

@@ -1,0 +1,96 @@
+//! Errors: of an answer ([`ApiError`], always the JSON shape of Connect) and of the server itself ([`RestError`]).
+
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use wharf_runtime::herder::HerderError;
+
+use crate::api::json;
+
+/// Why the server cannot start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RestError {
+    /// An address cannot be listened on.
+    #[error("cannot listen on {listener}: {source}; free the port or change it in `{key}`")]
+    Bind {
+        /// The listener as configured.
+        listener: String,
+        /// The key that holds it.
+        key: &'static str,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// An encrypted listener.
+    #[error(
+        "cannot listen on {listener}: https listeners are not supported by this build; use http:// in `{key}`"
+    )]
+    Https {
+        /// The listener as configured.
+        listener: String,
+        /// The key that holds it.
+        key: &'static str,
+    },
+}
+
+/// An answer that reports a failure.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct ApiError {
+    status: StatusCode,
+    message: String,
+}
+
+#[derive(Serialize)]
+struct ErrorBody<'a> {
+    error_code: u16,
+    message: &'a str,
+}
+
+impl ApiError {
+    pub(crate) fn new(status: StatusCode, message: impl Into<String>) -> Self {
+        Self {
+            status,
+            message: message.into(),
+        }
+    }
+
+    /// The user made a mistake; the message says what to change.
+    pub(crate) fn bad_request(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, message)
+    }
+
+    pub(crate) fn not_found(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, message)
+    }
+
+    /// The HTTP layer's own refusals: `HTTP 404 Not Found`, in the words of Jersey.
+    pub(crate) fn of_status(status: StatusCode) -> Self {
+        Self::new(
+            status,
+            format!(
+                "HTTP {} {}",
+                status.as_u16(),
+                status.canonical_reason().unwrap_or("Error")
+            ),
+        )
+    }
+}
+
+impl From<HerderError> for ApiError {
+    fn from(error: HerderError) -> Self {
+        let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        Self::new(status, error.to_string())
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        json(
+            self.status,
+            &ErrorBody {
+                error_code: self.status.as_u16(),
+                message: &self.message,
+            },
+        )
+    }
+}

@@ -1,0 +1,45 @@
+//! `GET /connectors/{c}/tasks`, and the two endpoints that workers of a cluster use among themselves.
+//!
+//! A standalone worker has no peers: it refuses these with 500, as upstream does.
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::middleware::from_fn;
+use axum::response::Response;
+use axum::routing::{get, post, put};
+
+use super::open_resource;
+use super::params::Name;
+use crate::api::{Api, ok};
+use crate::error::ApiError;
+use crate::media_type;
+
+pub(super) fn routes() -> Router<Api> {
+    // one path, two rules: reading tasks takes JSON only, the internal endpoint any content type
+    let tasks = get(tasks)
+        .route_layer(from_fn(media_type::json_only))
+        .merge(open_resource(post(put_tasks)));
+    Router::new()
+        .route("/connectors/{connector}/tasks", tasks)
+        .route("/connectors/{connector}/fence", open_resource(put(fence)))
+}
+
+async fn tasks(State(api): State<Api>, Name(name): Name) -> Result<Response, ApiError> {
+    Ok(ok(&api.herder.task_infos(&name)?))
+}
+
+async fn put_tasks() -> ApiError {
+    refused("setting task configurations from outside")
+}
+
+async fn fence() -> ApiError {
+    refused("fencing zombie source tasks")
+}
+
+fn refused(what: &str) -> ApiError {
+    ApiError::new(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        format!("Kafka Connect in standalone mode does not support {what}"),
+    )
+}

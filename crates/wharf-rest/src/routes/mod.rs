@@ -1,0 +1,61 @@
+//! The routes, one file per resource of upstream.
+//!
+//! To add one: write the handler in the file of its resource, name it in that file's `routes`, describe it in
+//! `openapi.json` (a test compares the two), and add its rows to the tests.
+
+mod connectors;
+mod internal;
+mod loggers;
+mod offsets;
+mod params;
+mod plugins;
+mod root;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::middleware::from_fn;
+use axum::routing::MethodRouter;
+use wharf_runtime::herder::Herder;
+
+use crate::api::{Api, Timeouts};
+use crate::error::ApiError;
+use crate::{conventions, media_type};
+
+/// The OpenAPI 3 description of the API, as `GET /openapi.json` serves it.
+pub const OPENAPI: &str = include_str!("../openapi.json");
+
+/// Everything, `/admin/*` only when asked for.
+pub fn main_router(herder: Arc<dyn Herder>, timeouts: Timeouts, with_admin: bool) -> Router {
+    let mut routes = Router::new()
+        .merge(root::routes())
+        .merge(connectors::routes())
+        .merge(offsets::routes())
+        .merge(plugins::routes())
+        .merge(internal::routes());
+    if with_admin {
+        routes = routes.merge(loggers::routes());
+    }
+    finished(routes, Api { herder, timeouts })
+}
+
+/// `/admin/*` alone, for separate admin listeners.
+pub fn admin_router(herder: Arc<dyn Herder>, timeouts: Timeouts) -> Router {
+    finished(loggers::routes(), Api { herder, timeouts })
+}
+
+fn finished(routes: Router<Api>, api: Api) -> Router {
+    let unknown = || async { ApiError::of_status(StatusCode::NOT_FOUND) };
+    conventions::around(routes.fallback(unknown).with_state(api))
+}
+
+/// A resource that takes and gives JSON only. The checks come after the method's, as upstream: 404, 405, 415, 406.
+fn json_resource(methods: MethodRouter<Api>) -> MethodRouter<Api> {
+    methods.route_layer(from_fn(media_type::json_only))
+}
+
+/// A resource that takes anything and gives JSON.
+fn open_resource(methods: MethodRouter<Api>) -> MethodRouter<Api> {
+    methods.route_layer(from_fn(media_type::accepts_json))
+}

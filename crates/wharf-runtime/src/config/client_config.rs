@@ -1,0 +1,303 @@
+//! The settings of the Kafka clients that a standalone worker makes, under Java's names.
+//!
+//! Layers, the later wins: what Connect itself sets, the brokers, the worker's prefixed keys, the connector's override
+//! keys. Admin clients alone also inherit the worker's unprefixed client settings, security included.
+
+use std::fmt;
+
+use wharf_api::ConfigMap;
+
+use super::StandaloneConfig;
+use super::converter_config::with_prefix;
+
+/// A kind of Kafka client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ClientKind {
+    /// Writes records.
+    Producer,
+    /// Reads records.
+    Consumer,
+    /// Manages topics and groups.
+    Admin,
+}
+
+impl ClientKind {
+    /// In the order in which validation lists their overrides.
+    pub const ALL: [Self; 3] = [Self::Producer, Self::Consumer, Self::Admin];
+
+    /// What the keys start with by which a connector overrides settings.
+    #[must_use]
+    pub fn override_prefix(self) -> &'static str {
+        match self {
+            Self::Producer => "producer.override.",
+            Self::Consumer => "consumer.override.",
+            Self::Admin => "admin.override.",
+        }
+    }
+
+    /// The overrides that a connector configuration holds for this kind, without prefix.
+    #[must_use]
+    pub fn overrides(self, connector: &ConfigMap) -> ConfigMap {
+        with_prefix(connector, self.override_prefix())
+    }
+}
+
+impl fmt::Display for ClientKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Producer => "producer",
+            Self::Consumer => "consumer",
+            Self::Admin => "admin",
+        })
+    }
+}
+
+/// Settings of the producer of a source task. Waiting without limit for acknowledgements is the way a source is slowed
+/// down when Kafka is slow or away.
+#[must_use]
+pub fn source_producer_config(
+    worker: &StandaloneConfig,
+    connector: &str,
+    task: u32,
+    config: &ConfigMap,
+) -> ConfigMap {
+    producer_config(worker, format!("connector-producer-{connector}-{task}"), config)
+}
+
+/// Settings of the producer of a sink task's dead letter queue.
+#[must_use]
+pub fn dlq_producer_config(
+    worker: &StandaloneConfig,
+    connector: &str,
+    task: u32,
+    config: &ConfigMap,
+) -> ConfigMap {
+    producer_config(
+        worker,
+        format!("connector-dlq-producer-{connector}-{task}"),
+        config,
+    )
+}
+
+/// Settings of the consumer of a sink task.
+#[must_use]
+pub fn sink_consumer_config(
+    worker: &StandaloneConfig,
+    connector: &str,
+    task: u32,
+    config: &ConfigMap,
+) -> ConfigMap {
+    let built_in = [
+        ("client.id", format!("connector-consumer-{connector}-{task}")),
+        ("group.id", format!("connect-{connector}")),
+        ("auto.offset.reset", "earliest".to_owned()),
+        ("enable.auto.commit", "false".to_owned()),
+    ];
+    layers(worker, built_in, &worker.consumer, ClientKind::Consumer, config)
+}
+
+/// The group that a sink connector's tasks consume in.
+#[must_use]
+pub fn sink_consumer_group(worker: &StandaloneConfig, connector: &str, config: &ConfigMap) -> String {
+    let mut settings = sink_consumer_config(worker, connector, 0, config);
+    settings
+        .remove("group.id")
+        .unwrap_or_else(|| format!("connect-{connector}"))
+}
+
+/// Settings of the admin client by which a source task creates topics.
+#[must_use]
+pub fn task_admin_config(
+    worker: &StandaloneConfig,
+    connector: &str,
+    task: u32,
+    config: &ConfigMap,
+) -> ConfigMap {
+    admin_config(
+        worker,
+        &format!("connector-adminclient-{connector}-{task}"),
+        config,
+    )
+}
+
+/// Settings of the admin client by which a sink task makes its dead letter topic.
+#[must_use]
+pub fn dlq_admin_config(
+    worker: &StandaloneConfig,
+    connector: &str,
+    task: u32,
+    config: &ConfigMap,
+) -> ConfigMap {
+    admin_config(
+        worker,
+        &format!("connector-dlq-adminclient-{connector}-{task}"),
+        config,
+    )
+}
+
+/// Settings of the admin client by which a connector's offsets are read and changed.
+#[must_use]
+pub fn offsets_admin_config(worker: &StandaloneConfig, connector: &str, config: &ConfigMap) -> ConfigMap {
+    admin_config(
+        worker,
+        &format!("connector-worker-adminclient-{connector}"),
+        config,
+    )
+}
+
+/// Settings of the worker's own admin client, which looks up the cluster: unprefixed keys only.
+#[must_use]
+pub fn worker_admin_config(worker: &StandaloneConfig) -> ConfigMap {
+    let mut settings = worker.inherited_by_admin.clone();
+    settings.insert("bootstrap.servers".to_owned(), worker.bootstrap_servers.join(","));
+    settings
+}
+
+fn producer_config(worker: &StandaloneConfig, client_id: String, config: &ConfigMap) -> ConfigMap {
+    let built_in = [
+        ("client.id", client_id),
+        ("max.block.ms", i64::MAX.to_string()),
+        ("enable.idempotence", "false".to_owned()),
+        ("acks", "all".to_owned()),
+        ("max.in.flight.requests.per.connection", "1".to_owned()),
+        ("delivery.timeout.ms", i32::MAX.to_string()),
+    ];
+    layers(worker, built_in, &worker.producer, ClientKind::Producer, config)
+}
+
+fn admin_config(worker: &StandaloneConfig, client_id: &str, config: &ConfigMap) -> ConfigMap {
+    let mut prefixed = worker.inherited_by_admin.clone();
+    prefixed.extend(worker.admin.clone());
+    layers(
+        worker,
+        [("client.id", client_id.to_owned())],
+        &prefixed,
+        ClientKind::Admin,
+        config,
+    )
+}
+
+fn layers(
+    worker: &StandaloneConfig,
+    built_in: impl IntoIterator<Item = (&'static str, String)>,
+    from_worker: &ConfigMap,
+    kind: ClientKind,
+    connector: &ConfigMap,
+) -> ConfigMap {
+    let mut settings: ConfigMap = built_in
+        .into_iter()
+        .map(|(key, value)| (key.to_owned(), value))
+        .collect();
+    settings.insert("bootstrap.servers".to_owned(), worker.bootstrap_servers.join(","));
+    settings.extend(from_worker.clone());
+    settings.extend(kind.overrides(connector));
+    settings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(entries: &[(&str, &str)]) -> ConfigMap {
+        entries
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect()
+    }
+
+    fn worker(entries: &[(&str, &str)]) -> StandaloneConfig {
+        let mut all = map(&[
+            ("bootstrap.servers", "a:1, b:2"),
+            ("key.converter", "K"),
+            ("value.converter", "V"),
+            ("offset.storage.file.filename", "/tmp/offsets"),
+        ]);
+        all.extend(map(entries));
+        StandaloneConfig::parse(&all).unwrap()
+    }
+
+    #[test]
+    fn a_source_producer_starts_from_what_connect_sets() {
+        assert_eq!(
+            source_producer_config(
+                &worker(&[("security.protocol", "SSL")]),
+                "c",
+                2,
+                &ConfigMap::new()
+            ),
+            map(&[
+                ("acks", "all"),
+                ("bootstrap.servers", "a:1,b:2"),
+                ("client.id", "connector-producer-c-2"),
+                ("delivery.timeout.ms", "2147483647"),
+                ("enable.idempotence", "false"),
+                ("max.block.ms", "9223372036854775807"),
+                ("max.in.flight.requests.per.connection", "1"),
+            ])
+        );
+    }
+
+    #[test]
+    fn a_sink_consumer_reads_from_the_start_in_the_connectors_group() {
+        assert_eq!(
+            sink_consumer_config(&worker(&[]), "c", 0, &ConfigMap::new()),
+            map(&[
+                ("auto.offset.reset", "earliest"),
+                ("bootstrap.servers", "a:1,b:2"),
+                ("client.id", "connector-consumer-c-0"),
+                ("enable.auto.commit", "false"),
+                ("group.id", "connect-c"),
+            ])
+        );
+    }
+
+    #[test]
+    fn later_layers_win() {
+        let worker = worker(&[
+            ("producer.acks", "1"),
+            ("producer.linger.ms", "5"),
+            ("consumer.group.id", "g"),
+        ]);
+        let connector = map(&[
+            ("producer.override.linger.ms", "9"),
+            ("producer.override.bootstrap.servers", "z:9"),
+        ]);
+        let producer = source_producer_config(&worker, "c", 0, &connector);
+        assert_eq!(producer["acks"], "1");
+        assert_eq!(producer["linger.ms"], "9");
+        assert_eq!(producer["bootstrap.servers"], "z:9");
+        assert_eq!(sink_consumer_group(&worker, "c", &ConfigMap::new()), "g");
+        assert_eq!(
+            sink_consumer_group(&worker, "c", &map(&[("consumer.override.group.id", "h")])),
+            "h"
+        );
+    }
+
+    #[test]
+    fn only_admin_clients_inherit_unprefixed_settings() {
+        let worker = worker(&[
+            ("security.protocol", "SSL"),
+            ("ssl.truststore.location", "/t"),
+            ("admin.retries", "3"),
+        ]);
+        let admin = offsets_admin_config(&worker, "c", &map(&[("admin.override.retries", "4")]));
+        assert_eq!(
+            admin,
+            map(&[
+                ("bootstrap.servers", "a:1,b:2"),
+                ("client.id", "connector-worker-adminclient-c"),
+                ("retries", "4"),
+                ("security.protocol", "SSL"),
+                ("ssl.truststore.location", "/t"),
+            ])
+        );
+        assert_eq!(
+            task_admin_config(&worker, "c", 1, &ConfigMap::new())["client.id"],
+            "connector-adminclient-c-1"
+        );
+        let own = worker_admin_config(&worker);
+        assert_eq!(own["security.protocol"], "SSL");
+        assert!(!own.contains_key("retries"));
+        assert!(!sink_consumer_config(&worker, "c", 0, &ConfigMap::new()).contains_key("security.protocol"));
+    }
+}

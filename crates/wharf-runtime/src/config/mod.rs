@@ -1,0 +1,53 @@
+//! Configuration of the worker and of connectors: from properties and JSON to checked structs and validation answers.
+//!
+//! Two steps everywhere: what was said is checked against a [`ConfigDef`](wharf_api::config::ConfigDef) with all
+//! mistakes at once, then becomes a typed struct. What this build does not do is refused by name, never ignored.
+
+mod client_config;
+mod client_override_policy;
+mod config_infos;
+mod connector_config;
+mod connector_file;
+mod converter_config;
+mod java_regex;
+mod listener;
+mod properties;
+mod sink_connector_config;
+mod source_connector_config;
+mod topic_creation;
+mod unsupported_keys;
+mod validation;
+mod worker_config;
+mod worker_key;
+mod worker_keys;
+
+pub use client_config::{
+    ClientKind, dlq_admin_config, dlq_producer_config, offsets_admin_config, sink_consumer_config,
+    sink_consumer_group, source_producer_config, task_admin_config, worker_admin_config,
+};
+pub use client_override_policy::ClientOverridePolicy;
+pub use config_infos::{ConfigDefinition, ConfigInfo, ConfigInfos, ConfigValueInfo};
+pub use connector_config::{
+    CONNECTOR_CLASS, CONNECTOR_VERSION, ConnectorConfig, ConverterDefault, FrameworkDefaults, NAME,
+    connector_config_def,
+};
+pub use connector_file::{ConnectorFile, parse_connector_file, read_connector_file};
+pub use converter_config::{ConverterConfig, ConverterKind};
+pub use java_regex::JavaRegex;
+pub use listener::{AdminListeners, Listener, RestConfig, Scheme};
+pub use properties::{parse_properties, parse_properties_text, read_properties};
+pub use sink_connector_config::{
+    DLQ_TOPIC_NAME, SinkConnectorConfig, TOPICS, TOPICS_REGEX, TopicSelection, sink_connector_config_def,
+};
+pub use source_connector_config::{SourceConnectorConfig, source_connector_config_def};
+pub use topic_creation::{TOPIC_CREATION_PREFIX, TopicCreation, TopicCreationGroup};
+pub use validation::{
+    PluginValidation, PluginView, ValidationRequest, VersionProblem, connector_class, connector_definitions,
+    framework_config_def, validate_connector,
+};
+pub use worker_config::{MemoryLimits, StandaloneConfig};
+pub use worker_key::{PrefixRule, PrefixSupport, Support, WorkerKey, standalone_worker_reference};
+pub use worker_keys::{
+    PREFIX_RULES, TASK_MEMORY_DEFAULT, WORKER_MEMORY_DEFAULT, standalone_worker_config_def,
+    standalone_worker_keys,
+};

@@ -1,0 +1,169 @@
+//! The keys that the framework adds for source connectors.
+
+use wharf_api::config::{ConfigDef, ConfigKey, Importance, Type, Validator, Width};
+use wharf_api::{ConfigMap, ConnectError, Result};
+
+use super::connector_config::{ConnectorConfig, FrameworkDefaults, aliases, connector_config_def};
+use super::topic_creation::TopicCreation;
+
+/// The keys of source connectors.
+#[must_use]
+pub fn source_connector_config_def(defaults: &FrameworkDefaults) -> ConfigDef {
+    connector_config_def(defaults)
+        .define(aliases(
+            super::topic_creation::GROUPS,
+            "topic creation group",
+            "Topic Creation",
+            1,
+            "Topic Creation Groups",
+        ))
+        .define(
+            exactly_once("exactly.once.support", Type::String, Importance::Medium, 2, "Exactly once support")
+                .default("requested")
+                .validator(Validator::one_of_ignore_case(["REQUESTED", "REQUIRED"]))
+                .doc("Whether the connector may run only where every record is delivered exactly once."),
+        )
+        .define(
+            exactly_once("transaction.boundary", Type::String, Importance::Medium, 3, "Transaction Boundary")
+                .default("poll")
+                .validator(Validator::one_of_ignore_case(["INTERVAL", "POLL", "CONNECTOR"]))
+                .doc("What ends a transaction: every batch, a time, or the connector."),
+        )
+        .define(
+            exactly_once(
+                "transaction.boundary.interval.ms",
+                Type::Long,
+                Importance::Low,
+                4,
+                "Transaction boundary interval",
+            )
+            .default_null()
+            .validator(null_or_at_least_zero())
+            .doc("Time between two ends of transactions, in milliseconds; the worker's flush interval without it."),
+        )
+        .define(
+            ConfigKey::new("offsets.storage.topic", Type::String)
+                .default_null()
+                .validator(Validator::NonEmptyString)
+                .importance(Importance::Low)
+                .group("offsets.topic", 1)
+                .width(Width::Long)
+                .display_name("Offsets topic")
+                .doc("A topic of its own for the connector's offsets, in distributed mode."),
+        )
+}
+
+fn exactly_once(
+    name: &str,
+    value_type: Type,
+    importance: Importance,
+    order: i32,
+    display: &str,
+) -> ConfigKey {
+    ConfigKey::new(name, value_type)
+        .importance(importance)
+        .group("Exactly Once Support", order)
+        .width(Width::Short)
+        .display_name(display)
+}
+
+fn null_or_at_least_zero() -> Validator {
+    let range = Validator::at_least(0);
+    Validator::custom("null or a non-negative number", move |name, value| {
+        if value.is_null() {
+            Ok(())
+        } else {
+            range.ensure_valid(name, value)
+        }
+    })
+}
+
+/// A source connector's configuration as far as the framework reads it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SourceConnectorConfig {
+    /// What all connectors have.
+    pub common: ConnectorConfig,
+    /// Rules for creating topics, if there are any and the worker allows it.
+    pub topic_creation: Option<TopicCreation>,
+}
+
+impl SourceConnectorConfig {
+    /// Reads a configuration that passed validation.
+    ///
+    /// # Errors
+    ///
+    /// The first value that does not fit.
+    pub fn parse(config: &ConfigMap, topic_creation_enable: bool) -> Result<Self> {
+        let topic_creation = if topic_creation_enable {
+            TopicCreation::parse(config).map_err(|problems| {
+                ConnectError::config(
+                    problems
+                        .into_iter()
+                        .map(|(_, text)| text)
+                        .collect::<Vec<_>>()
+                        .join("; "),
+                )
+            })?
+        } else {
+            None
+        };
+        Ok(Self {
+            common: ConnectorConfig::parse(config)?,
+            topic_creation,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn source_keys_follow_the_common_ones_in_their_groups() {
+        let def = source_connector_config_def(&FrameworkDefaults::default());
+        assert_eq!(def.check(), Ok(()));
+        let rows: Vec<_> = def
+            .infos()
+            .skip(19)
+            .map(|info| (info.name.as_str(), info.order_in_group))
+            .collect();
+        assert_eq!(
+            rows,
+            [
+                ("topic.creation.groups", 1),
+                ("exactly.once.support", 2),
+                ("transaction.boundary", 3),
+                ("transaction.boundary.interval.ms", 4),
+                ("offsets.storage.topic", 1),
+            ]
+        );
+        assert_eq!(
+            def.groups()[4..],
+            ["Topic Creation", "Exactly Once Support", "offsets.topic"]
+        );
+    }
+
+    #[test]
+    fn topic_rules_are_read_only_where_the_worker_allows_them() {
+        let config: ConfigMap = [
+            ("name", "c"),
+            ("connector.class", "C"),
+            ("topic.creation.default.partitions", "2"),
+            ("topic.creation.default.replication.factor", "1"),
+        ]
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .into();
+        assert!(
+            SourceConnectorConfig::parse(&config, true)
+                .unwrap()
+                .topic_creation
+                .is_some()
+        );
+        assert!(
+            SourceConnectorConfig::parse(&config, false)
+                .unwrap()
+                .topic_creation
+                .is_none()
+        );
+    }
+}

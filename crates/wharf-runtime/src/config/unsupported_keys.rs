@@ -1,0 +1,119 @@
+//! Connector keys of Kafka's catalogue that this build does not honour yet: set to something that would change
+//! behaviour, they make the configuration invalid instead of being ignored.
+//!
+//! Keys that only refine one of these (`errors.retry.delay.max.ms`, `errors.log.include.messages`, the dead letter
+//! topic's other settings, `transaction.boundary.interval.ms`) have no effect without it and are accepted.
+//! `config.action.reload` concerns config providers, which the worker refuses; `offsets.storage.topic` is without
+//! effect in standalone mode upstream too.
+
+use wharf_api::config::{ConfigDef, ConfigValue, ParsedValue};
+
+/// Key, what is missing, and what to do.
+const UNSUPPORTED: &[(&str, &str)] = &[
+    (
+        "transforms",
+        "transforms are not supported by this build yet; remove it",
+    ),
+    (
+        "predicates",
+        "predicates are not supported by this build yet; remove it",
+    ),
+    (
+        "errors.retry.timeout",
+        "trying failed operations again is not supported by this build yet; remove it",
+    ),
+    (
+        "errors.tolerance",
+        "skipping failed records is not supported by this build yet; remove it",
+    ),
+    (
+        "errors.log.enable",
+        "logging of failed operations is not supported by this build yet; remove it",
+    ),
+    (
+        "errors.deadletterqueue.topic.name",
+        "dead letter topics are not supported by this build yet; remove it",
+    ),
+    (
+        "exactly.once.support",
+        "exactly-once delivery is not supported by this build yet; remove it",
+    ),
+    (
+        "transaction.boundary",
+        "transactions are not supported by this build yet; remove it",
+    ),
+];
+
+/// Adds an error to each such key whose value asks for something.
+pub(super) fn check(def: &ConfigDef, values: &mut [ConfigValue]) {
+    for (name, why) in UNSUPPORTED {
+        let Some(key) = def.key(name) else { continue };
+        let Some(value) = values.iter_mut().find(|value| value.name == *name) else {
+            continue;
+        };
+        // a null stands for a value that could not be parsed, which has its error already
+        let harmless = value.value.is_null()
+            || key
+                .default_value()
+                .ok()
+                .flatten()
+                .is_some_and(|default| same(&default, &value.value));
+        if !harmless {
+            value.errors.push(format!(
+                "Invalid value {} for configuration {name}: {why}",
+                value.value
+            ));
+        }
+    }
+}
+
+fn same(default: &ParsedValue, value: &ParsedValue) -> bool {
+    match (default.as_str(), value.as_str()) {
+        (Some(default), Some(text)) => default.eq_ignore_ascii_case(text.trim()),
+        _ => default == value,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{FrameworkDefaults, sink_connector_config_def, source_connector_config_def};
+
+    fn errors(def: &ConfigDef, key: &str, text: &str) -> usize {
+        let mut values = def.validate(&[(key.to_owned(), text.to_owned())].into());
+        let count = |values: &[ConfigValue]| -> usize { values.iter().map(|value| value.errors.len()).sum() };
+        let before = count(&values);
+        check(def, &mut values);
+        count(&values) - before
+    }
+
+    #[test]
+    fn only_values_that_ask_for_something_are_refused() {
+        let source = source_connector_config_def(&FrameworkDefaults::default());
+        let sink = sink_connector_config_def(&FrameworkDefaults::default());
+        let cases = [
+            (&source, "transforms", "t", 1),
+            (&source, "transforms", "", 0),
+            (&source, "predicates", "p", 1),
+            (&source, "errors.retry.timeout", "-1", 1),
+            (&source, "errors.retry.timeout", "0", 0),
+            (&source, "errors.retry.timeout", "x", 0),
+            (&source, "errors.retry.delay.max.ms", "5", 0),
+            (&source, "errors.tolerance", "all", 1),
+            (&source, "errors.tolerance", "none", 0),
+            (&source, "errors.log.enable", "true", 1),
+            (&source, "errors.log.include.messages", "true", 0),
+            (&source, "exactly.once.support", "required", 1),
+            (&source, "exactly.once.support", "REQUESTED", 0),
+            (&source, "transaction.boundary", "interval", 1),
+            (&source, "transaction.boundary", "Poll", 0),
+            (&source, "config.action.reload", "none", 0),
+            (&sink, "errors.deadletterqueue.topic.name", "d", 1),
+            (&sink, "errors.deadletterqueue.topic.name", " ", 0),
+            (&sink, "errors.deadletterqueue.context.headers.enable", "true", 0),
+        ];
+        for (def, key, text, expected) in cases {
+            assert_eq!(errors(def, key, text), expected, "{key}={text}");
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! Tests of the worker configuration: defaults, mistakes, refusals, warnings.
+
+use std::path::Path;
+
+use super::*;
+
+fn map(entries: &[(&str, &str)]) -> ConfigMap {
+    entries
+        .iter()
+        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+        .collect()
+}
+
+fn with(entries: &[(&str, &str)]) -> ConfigMap {
+    let mut all = map(&[
+        ("key.converter", "org.apache.kafka.connect.json.JsonConverter"),
+        (
+            "value.converter",
+            "org.apache.kafka.connect.storage.StringConverter",
+        ),
+        ("offset.storage.file.filename", "/tmp/connect.offsets"),
+    ]);
+    all.extend(map(entries));
+    all
+}
+
+fn parse(entries: &[(&str, &str)]) -> StandaloneConfig {
+    StandaloneConfig::parse(&with(entries)).unwrap()
+}
+
+fn mistakes(entries: &[(&str, &str)]) -> Vec<String> {
+    let errors = StandaloneConfig::parse(&with(entries)).unwrap_err();
+    errors.iter().map(|error| error.message().to_owned()).collect()
+}
+
+#[test]
+fn a_minimal_file_gets_the_defaults_of_kafka() {
+    let config = parse(&[]);
+    assert_eq!(config.bootstrap_servers, ["localhost:9092"]);
+    assert_eq!(
+        config.header_converter.class,
+        "org.apache.kafka.connect.storage.SimpleHeaderConverter"
+    );
+    assert_eq!(config.task_shutdown_graceful_timeout, Duration::from_secs(5));
+    assert_eq!(config.offset_flush_interval, Duration::from_secs(60));
+    assert_eq!(config.offset_flush_timeout, Duration::from_secs(5));
+    assert_eq!(config.rest.listeners, [Listener::parse("http://:8083").unwrap()]);
+    assert_eq!(config.rest.admin_listeners, AdminListeners::OnMainListeners);
+    assert_eq!(config.override_policy, ClientOverridePolicy::All);
+    assert!(
+        config.topic_creation_enable && config.topic_tracking_enable && config.topic_tracking_allow_reset
+    );
+    assert_eq!(
+        config.memory,
+        MemoryLimits {
+            task_max_bytes: 32 << 20,
+            worker_max_bytes: 256 << 20
+        }
+    );
+    assert!(config.plugin_path.is_empty() && config.warnings.is_empty());
+}
+
+#[test]
+fn prefixed_settings_reach_whom_they_are_for() {
+    let config = parse(&[
+        ("key.converter.schemas.enable", "false"),
+        ("key.converter.plugin.version", "1.0"),
+        ("producer.linger.ms", "7"),
+        ("consumer.max.poll.records", "9"),
+        ("admin.retries", "3"),
+        ("admin.listeners", ""),
+        ("sasl.mechanism", "PLAIN"),
+        ("request.timeout.ms", "5"),
+        ("plugin.path", "/a, /b"),
+    ]);
+    assert_eq!(config.key_converter.config["schemas.enable"], "false");
+    assert_eq!(config.key_converter.version.as_deref(), Some("1.0"));
+    assert_eq!(config.producer, map(&[("linger.ms", "7")]));
+    assert_eq!(config.consumer, map(&[("max.poll.records", "9")]));
+    assert_eq!(config.admin, map(&[("retries", "3")]));
+    assert_eq!(
+        config.inherited_by_admin,
+        map(&[("request.timeout.ms", "5"), ("sasl.mechanism", "PLAIN")])
+    );
+    assert_eq!(config.rest.admin_listeners, AdminListeners::Off);
+    assert_eq!(config.plugin_path, [PathBuf::from("/a"), PathBuf::from("/b")]);
+    assert_eq!(config.warnings, Vec::<String>::new());
+}
+
+#[test]
+fn all_mistakes_are_listed_at_once() {
+    let properties = map(&[
+        ("value.converter", "x"),
+        ("offset.flush.interval.ms", "soon"),
+        ("listeners", "8083"),
+        ("rest.extension.classes", "Basic"),
+        ("connector.client.config.override.policy", "Mine"),
+    ]);
+    let errors = StandaloneConfig::parse(&properties).unwrap_err();
+    let text = errors
+        .iter()
+        .map(ConnectError::message)
+        .collect::<Vec<_>>()
+        .join("\n");
+    for part in [
+        "Missing required configuration \"key.converter\" which has no default value.",
+        "Missing required configuration \"offset.storage.file.filename\" which has no default value.",
+        "Invalid value soon for configuration offset.flush.interval.ms: Not a number of type LONG",
+        "Listener doesn't have the right format",
+        "for configuration rest.extension.classes: REST extensions are not supported by this build yet",
+        "Invalid value Mine for configuration connector.client.config.override.policy",
+    ] {
+        assert!(text.contains(part), "{part} is missing in\n{text}");
+    }
+    assert_eq!(errors.len(), 6, "{text}");
+}
+
+#[test]
+fn what_changes_behaviour_and_is_not_done_is_refused_by_name() {
+    let cases = [
+        ("listeners", "https://:8443"),
+        ("admin.listeners", "https://:8443"),
+        ("listeners.https.ssl.keystore.location", "x"),
+        ("admin.listeners.https.ssl.keystore.location", "x"),
+        ("rest.advertised.listener", "https"),
+        ("access.control.allow.origin", "*"),
+        ("access.control.allow.methods", "GET"),
+        ("response.http.headers.config", "add X-A: b"),
+        ("rest.extension.classes", "x.Y"),
+        ("config.providers", "file"),
+        ("metric.reporters", "x.Y"),
+    ];
+    for (key, value) in cases {
+        let mistakes = mistakes(&[(key, value)]);
+        assert_eq!(mistakes.len(), 1, "{mistakes:?}");
+        assert!(mistakes[0].contains(key), "{mistakes:?}");
+    }
+}
+
+#[test]
+fn what_cannot_change_anything_is_accepted() {
+    let config = parse(&[
+        ("plugin.discovery", "SERVICE_LOAD"),
+        ("metric.reporters", "org.apache.kafka.common.metrics.JmxReporter"),
+        ("metrics.recording.level", "DEBUG"),
+        ("metrics.context.zone", "a"),
+        ("access.control.allow.origin", ""),
+        ("rest.extension.classes", ""),
+        ("config.providers", ""),
+        ("config.providers.file.class", "x"),
+        ("ssl.client.auth", "required"),
+    ]);
+    assert_eq!(config.warnings, Vec::<String>::new());
+}
+
+#[test]
+fn values_are_checked_even_where_they_have_no_effect() {
+    assert_eq!(mistakes(&[("plugin.discovery", "magic")]).len(), 1);
+    assert_eq!(mistakes(&[("rest.advertised.port", "70000")]).len(), 1);
+    assert_eq!(mistakes(&[("rest.advertised.listener", "ftp")]).len(), 1);
+    assert_eq!(mistakes(&[("listeners", "")]).len(), 1);
+    assert_eq!(mistakes(&[("listeners", "http://:1,,http://:2")]).len(), 1);
+    assert_eq!(mistakes(&[("wharf.worker.memory.max.bytes", "1000000")]).len(), 1);
+}
+
+#[test]
+fn unknown_keys_are_reported_once() {
+    let config = parse(&[
+        ("offset.flush.intervall.ms", "1"),
+        ("zzz", "2"),
+        ("internal.key.converter", "x"),
+    ]);
+    assert_eq!(config.warnings.len(), 2, "{:?}", config.warnings);
+    assert!(config.warnings[0].starts_with("internal.key.converter: "));
+    assert!(config.warnings[1].ends_with("offset.flush.intervall.ms, zzz"));
+}
+
+#[test]
+fn secrets_do_not_reach_debug_output() {
+    let config = parse(&[
+        ("producer.sasl.jaas.config", "s3cret"),
+        ("ssl.key.password", "s3cret"),
+    ]);
+    assert!(!format!("{config:?}").contains("s3cret"));
+}
+
+#[test]
+fn the_worker_file_that_is_shipped_is_accepted_without_warnings() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config/connect-standalone.properties");
+    let properties = crate::config::read_properties(&path).unwrap();
+    assert_eq!(
+        StandaloneConfig::parse(&properties).unwrap().warnings,
+        Vec::<String>::new()
+    );
+}

@@ -1,0 +1,8 @@
+//! The worker: plugin loading, connectors and tasks, offsets, statuses, configuration, and the standalone herder.
+
+pub mod config;
+pub mod herder;
+pub mod logging;
+pub mod offsets;
+pub mod plugins;
+pub mod worker;

@@ -1,0 +1,79 @@
+//! Logger names. Upstream's class names are the one name space, because operators' runbooks and scripts know them;
+//! module paths of this workspace have a row here.
+
+/// Module path → logger name. The longest row that fits decides; what is left of the path is appended with dots.
+pub(super) const ROWS: &[(&str, &str)] = &[
+    ("rdkafka", "org.apache.kafka.clients"),
+    ("wharf", "org.apache.kafka.connect.cli"),
+    ("wharf_abi", "org.apache.kafka.connect.runtime.isolation"),
+    ("wharf_converters", "org.apache.kafka.connect.converters"),
+    ("wharf_converters.json", "org.apache.kafka.connect.json"),
+    ("wharf_file", "org.apache.kafka.connect.file"),
+    ("wharf_file.sink", "org.apache.kafka.connect.file.FileStreamSinkTask"),
+    ("wharf_file.source", "org.apache.kafka.connect.file.FileStreamSourceTask"),
+    ("wharf_kafka", "org.apache.kafka.clients"),
+    ("wharf_kafka.admin", "org.apache.kafka.clients.admin"),
+    ("wharf_kafka.consumer", "org.apache.kafka.clients.consumer"),
+    ("wharf_kafka.producer", "org.apache.kafka.clients.producer"),
+    ("wharf_rest", "org.apache.kafka.connect.runtime.rest"),
+    ("wharf_rest.server", "org.apache.kafka.connect.runtime.rest.RestServer"),
+    ("wharf_runtime", "org.apache.kafka.connect.runtime"),
+    ("wharf_runtime.config", "org.apache.kafka.connect.runtime.WorkerConfig"),
+    ("wharf_runtime.herder", "org.apache.kafka.connect.runtime.AbstractHerder"),
+    ("wharf_runtime.logging", "org.apache.kafka.connect.runtime.Loggers"),
+    ("wharf_runtime.offset_backing_store", "org.apache.kafka.connect.storage.OffsetBackingStore"),
+    ("wharf_runtime.plugins", "org.apache.kafka.connect.runtime.isolation.Plugins"),
+    ("wharf_runtime.standalone", "org.apache.kafka.connect.runtime.standalone.StandaloneHerder"),
+    ("wharf_runtime.topic_admin", "org.apache.kafka.connect.util.TopicAdmin"),
+    ("wharf_runtime.worker", "org.apache.kafka.connect.runtime.Worker"),
+    ("wharf_runtime.worker_connector", "org.apache.kafka.connect.runtime.WorkerConnector"),
+    ("wharf_runtime.worker_sink_task", "org.apache.kafka.connect.runtime.WorkerSinkTask"),
+    ("wharf_runtime.worker_source_task", "org.apache.kafka.connect.runtime.WorkerSourceTask"),
+    ("wharf_runtime.worker_task", "org.apache.kafka.connect.runtime.WorkerTask"),
+];
+
+/// The logger that a `tracing` target, a module path or a name of either kind stands for.
+#[must_use]
+pub fn logger_name(target: &str) -> String {
+    let dotted = target.trim().replace("::", ".");
+    let row = ROWS
+        .iter()
+        .filter_map(|(path, name)| {
+            let rest = dotted.strip_prefix(path)?;
+            (rest.is_empty() || rest.starts_with('.')).then_some((path.len(), *name, rest))
+        })
+        .max_by_key(|(length, ..)| *length);
+    match row {
+        Some((_, name, rest)) => format!("{name}{rest}"),
+        None => dotted,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_fitting_row_decides() {
+        let cases = [
+            ("wharf_runtime::worker_source_task", "org.apache.kafka.connect.runtime.WorkerSourceTask"),
+            ("wharf_runtime.worker_source_task", "org.apache.kafka.connect.runtime.WorkerSourceTask"),
+            ("wharf_runtime::worker_sink_task::offsets", "org.apache.kafka.connect.runtime.WorkerSinkTask.offsets"),
+            ("wharf_runtime::worker", "org.apache.kafka.connect.runtime.Worker"),
+            ("wharf_runtime::workers", "org.apache.kafka.connect.runtime.workers"),
+            ("wharf_runtime", "org.apache.kafka.connect.runtime"),
+            ("wharf::standalone", "org.apache.kafka.connect.cli.standalone"),
+            ("wharfish", "wharfish"),
+            ("org.apache.kafka.clients.producer", "org.apache.kafka.clients.producer"),
+            ("my_plugin::task", "my_plugin.task"),
+        ];
+        for (target, expected) in cases {
+            assert_eq!(logger_name(target), expected, "{target}");
+        }
+    }
+
+    #[test]
+    fn rows_are_sorted_and_no_path_comes_twice() {
+        assert!(ROWS.windows(2).all(|pair| pair[0].0 < pair[1].0));
+    }
+}

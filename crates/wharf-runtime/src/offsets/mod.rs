@@ -1,0 +1,21 @@
+//! Source offsets: how far each source partition was read, as upstream stores it.
+//!
+//! Keys and values are JSON ([`offset_json`]); in standalone mode they live in one file of Java serialization
+//! ([`FileOffsetBackingStore`]), which the Java worker reads and writes too. [`OffsetStorage`] is a connector's view of a
+//! store, [`OffsetStorageWriter`] gathers a task's offsets and flushes them within a time limit.
+//!
+//! Invariants: what a store said it has stored survives the end of the process; a partition that is known keeps the very
+//! key bytes it was stored under, since every reader looks it up by them.
+
+mod file_store;
+pub mod hash_order;
+pub mod java_serialization;
+pub mod offset_json;
+mod offset_storage;
+mod offset_writer;
+mod store;
+
+pub use file_store::FileOffsetBackingStore;
+pub use offset_storage::OffsetStorage;
+pub use offset_writer::{FlushError, OffsetStorageWriter, OffsetStoreThread};
+pub use store::{MemoryOffsetBackingStore, OffsetBackingStore, OffsetEntry, StoredEntry};

@@ -1,0 +1,189 @@
+//! Gathers a task's offsets and flushes them to the store within a time limit.
+//!
+//! The store is written by one thread of its own, so that a slow disk cannot hold a task longer than its limit. A flush that
+//! ends after its limit is ignored: its offsets are still here and go with the next one, which is right because writing an
+//! offset twice does no harm. What must stay true: an offset leaves this object only when the store said it has it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use wharf_api::{ConnectError, Result};
+
+use super::store::{OffsetBackingStore, OffsetEntry};
+
+/// Why offsets were not flushed. They are kept for the next attempt.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FlushError {
+    /// A flush is under way.
+    #[error("offsets are being flushed already")]
+    Busy,
+    /// The store did not answer in time.
+    #[error("the offset store did not answer within {} ms; offsets are kept and flushed again", .0.as_millis())]
+    TimedOut(Duration),
+    /// The store failed.
+    #[error("the offset store failed: {0:#}")]
+    Store(ConnectError),
+}
+
+struct Job {
+    entries: Vec<OffsetEntry>,
+    flush_id: u64,
+    done: Sender<(u64, Result<()>)>,
+}
+
+/// The thread that writes to a store. Cheap to clone; it ends with the last clone, after what it was given.
+#[derive(Debug, Clone)]
+pub struct OffsetStoreThread {
+    jobs: Sender<Job>,
+}
+
+impl OffsetStoreThread {
+    /// Starts the thread of a store.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn start(store: Arc<dyn OffsetBackingStore>) -> Result<Self> {
+        let (jobs, work) = channel::<Job>();
+        thread::Builder::new().name("offset-store".to_owned()).spawn(move || {
+            for job in work {
+                let result = store.set(job.entries);
+                // The writer may be gone: its task ended.
+                let _ = job.done.send((job.flush_id, result));
+            }
+        })?;
+        Ok(Self { jobs })
+    }
+}
+
+/// Offsets by key; values as stored.
+type Offsets = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
+
+/// Offsets of one task on their way to the store.
+#[derive(Debug)]
+pub struct OffsetStorageWriter {
+    thread: OffsetStoreThread,
+    /// Newer than the snapshot.
+    data: Offsets,
+    /// What is being flushed.
+    snapshot: Option<Offsets>,
+    flush_id: u64,
+    /// Jobs given to the thread that it has not finished.
+    outstanding: usize,
+    done: Sender<(u64, Result<()>)>,
+    results: Receiver<(u64, Result<()>)>,
+}
+
+impl OffsetStorageWriter {
+    /// A writer to the store of this thread.
+    #[must_use]
+    pub fn new(thread: OffsetStoreThread) -> Self {
+        let (done, results) = channel();
+        Self { thread, data: Offsets::new(), snapshot: None, flush_id: 0, outstanding: 0, done, results }
+    }
+
+    /// Takes note of an offset; a later one of the same key replaces it.
+    pub fn put(&mut self, key: Vec<u8>, value: Option<Vec<u8>>) {
+        self.data.insert(key, value);
+    }
+
+    /// Whether there is anything to flush.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.data.is_empty() && self.snapshot.is_none()
+    }
+
+    /// Whether a flush is under way.
+    #[must_use]
+    pub fn is_flushing(&self) -> bool {
+        self.snapshot.is_some()
+    }
+
+    /// Takes a snapshot of what is to be flushed. Says whether there is anything.
+    ///
+    /// # Errors
+    /// [`FlushError::Busy`] when a flush is under way.
+    pub fn begin(&mut self) -> Result<bool, FlushError> {
+        if self.snapshot.is_some() {
+            return Err(FlushError::Busy);
+        }
+        if self.data.is_empty() {
+            return Ok(false);
+        }
+        self.snapshot = Some(std::mem::take(&mut self.data));
+        Ok(true)
+    }
+
+    /// Gives the snapshot to the store and waits for it at most this long. On failure the snapshot is taken back.
+    ///
+    /// # Errors
+    /// The store failed or did not answer in time.
+    pub fn flush(&mut self, timeout: Duration) -> Result<(), FlushError> {
+        let result = self.send_and_wait(timeout);
+        match result {
+            Ok(()) => {
+                self.snapshot = None;
+                self.flush_id += 1;
+            }
+            Err(_) => self.cancel(),
+        }
+        result
+    }
+
+    /// Takes the snapshot back: what was noted since wins over it. Its result no longer counts.
+    pub fn cancel(&mut self) {
+        if let Some(mut snapshot) = self.snapshot.take() {
+            snapshot.append(&mut self.data);
+            self.data = snapshot;
+            self.flush_id += 1;
+        }
+    }
+
+    /// [`begin`](Self::begin) and [`flush`](Self::flush) in one. Says whether there was anything.
+    ///
+    /// # Errors
+    /// As both.
+    pub fn commit(&mut self, timeout: Duration) -> Result<bool, FlushError> {
+        let has_data = self.begin()?;
+        if has_data {
+            self.flush(timeout)?;
+        }
+        Ok(has_data)
+    }
+
+    fn send_and_wait(&mut self, timeout: Duration) -> Result<(), FlushError> {
+        let deadline = Instant::now() + timeout;
+        // A store that is late gets no more work from here: its queue would only grow.
+        while self.outstanding > 0 {
+            self.receive(deadline, timeout)?;
+        }
+        let Some(snapshot) = &self.snapshot else { return Ok(()) };
+        let entries = snapshot.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
+        let job = Job { entries, flush_id: self.flush_id, done: self.done.clone() };
+        self.thread.jobs.send(job).map_err(|_| FlushError::Store(ConnectError::connect("its thread has ended")))?;
+        self.outstanding += 1;
+        loop {
+            let (flush_id, result) = self.receive(deadline, timeout)?;
+            if flush_id == self.flush_id {
+                return result.map_err(FlushError::Store);
+            }
+        }
+    }
+
+    fn receive(&mut self, deadline: Instant, timeout: Duration) -> Result<(u64, Result<()>), FlushError> {
+        let left = deadline.saturating_duration_since(Instant::now());
+        match self.results.recv_timeout(left) {
+            Ok(result) => {
+                self.outstanding -= 1;
+                Ok(result)
+            }
+            Err(RecvTimeoutError::Timeout) => Err(FlushError::TimedOut(timeout)),
+            Err(RecvTimeoutError::Disconnected) => {
+                Err(FlushError::Store(ConnectError::connect("its thread has ended")))
+            }
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! Plugins: from the files of `plugin.path` to instances.
+//!
+//! [`inspect`] reads what a library says of itself without running it, [`load`] loads it, [`PluginRegistry::scan`] does
+//! both for every library of `plugin.path` and adds what is built in. Lookups by name, alias and version range go to
+//! the registry.
+//!
+//! Invariants: a library that does not fit is refused with one line and harms nothing else; the listing shows exactly
+//! what can be used, since every library is loaded before it is listed; a loaded library stays loaded.
+
+mod builtin;
+mod connector_plugin;
+mod library;
+mod loader;
+mod maven_version;
+mod names;
+mod plugin_error;
+mod refused;
+mod registry;
+mod registry_view;
+mod scan;
+#[cfg(test)]
+mod test_module;
+mod verify;
+
+pub use builtin::ConverterPlugin;
+pub use connector_plugin::ConnectorPlugin;
+pub use library::inspect;
+pub use loader::load;
+pub use maven_version::{MavenVersion, VersionRange};
+pub use names::{pruned_name, simple_name};
+pub use refused::{Refusal, RefusedPlugin};
+pub use registry::{PluginLocation, PluginRegistry};
+pub use registry_view::RegistryView;
+pub use verify::{VERIFY_ARGUMENT, child_answer, verify, verify_in_child};

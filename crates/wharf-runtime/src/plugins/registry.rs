@@ -1,0 +1,512 @@
+//! All plugin classes that this worker can use, and how they are found by name and version.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use wharf_abi::host::{
+    Handle, Module, NoServices, RemoteConverter, RemoteHeaderConverter, RemotePolicy, RemotePredicate, RemoteProvider,
+    RemoteTransformation,
+};
+use wharf_abi::manifest::ManifestClass;
+use wharf_abi::module::Role;
+use wharf_api::config::ConfigKeyInfo;
+use wharf_api::{
+    ClientConfigOverridePolicy, ConfigProvider, ConnectError, HeaderConverter, PluginKind, Predicate, Result,
+    Transformation,
+};
+use wharf_converters::BuiltinConverter;
+
+use super::builtin::ConverterPlugin;
+use super::connector_plugin::ConnectorPlugin;
+use super::maven_version::{MavenVersion, VersionRange};
+use super::names::{Aliases, pruned_name, simple_name};
+use super::plugin_error::{no_such_version, not_found, unreadable_range, version_error};
+use super::refused::RefusedPlugin;
+use crate::config::{FrameworkDefaults, VersionProblem, framework_config_def};
+use crate::herder::{ConnectorType, HerderError, PluginInfo};
+
+/// Version of what is built in.
+const BUILTIN_VERSION: &str = env!("CARGO_PKG_VERSION");
+/// Where what is built in is said to be.
+const BUILTIN_LOCATION: &str = "classpath";
+
+const CONNECTORS: &[PluginKind] = &[PluginKind::Sink, PluginKind::Source];
+
+/// One class in one version, as `wharf plugin list` shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PluginLocation {
+    /// The full class name.
+    pub class: String,
+    /// The kind.
+    pub kind: PluginKind,
+    /// The version, if stated.
+    pub version: Option<String>,
+    /// The simple name, unless it is ambiguous.
+    pub first_alias: Option<String>,
+    /// The simple name without the kind's word, unless it is ambiguous or the same.
+    pub second_alias: Option<String>,
+    /// The library; `None` for what is built in.
+    pub path: Option<PathBuf>,
+}
+
+/// Where a class comes from.
+#[derive(Debug, Clone)]
+enum Origin {
+    Builtin(&'static BuiltinConverter),
+    Library { path: Arc<Path>, module: Arc<Module>, position: usize },
+}
+
+#[derive(Debug, Clone)]
+struct Entry {
+    kind: PluginKind,
+    class: Arc<str>,
+    version: MavenVersion,
+    task_class: Arc<str>,
+    origin: Origin,
+}
+
+impl Entry {
+    fn path(&self) -> Option<&Path> {
+        match &self.origin {
+            Origin::Builtin(_) => None,
+            Origin::Library { path, .. } => Some(path),
+        }
+    }
+
+    /// An instance of a class in a library.
+    fn create(&self) -> Result<Handle> {
+        match &self.origin {
+            Origin::Library { module, position, .. } => module.create(*position, Role::Plugin, Box::new(NoServices)),
+            Origin::Builtin(_) => Err(ConnectError::connect(format!("{} is built in", self.class))),
+        }
+    }
+
+    fn stated_version(&self) -> Option<String> {
+        Some(self.version.to_string()).filter(|version| !version.is_empty())
+    }
+
+    /// As upstream's `PluginDesc` prints.
+    fn describe(&self) -> String {
+        let version = self.stated_version().unwrap_or_else(|| "undefined".to_owned());
+        let location = match self.path() {
+            None => BUILTIN_LOCATION.to_owned(),
+            Some(path) => format!("file:{}", path.display()),
+        };
+        format!(
+            "PluginDesc{{klass=class {class}, name='{class}', version='{version}', encodedVersion={version}, \
+             type={kind}, typeName='{kind}', location='{location}'}}",
+            class = self.class,
+            kind = self.kind.name(),
+        )
+    }
+
+    fn connector(&self) -> Option<ConnectorPlugin> {
+        let kind = match self.kind {
+            PluginKind::Sink => ConnectorType::Sink,
+            PluginKind::Source => ConnectorType::Source,
+            _ => return None,
+        };
+        let Origin::Library { path, module, position } = &self.origin else {
+            return None;
+        };
+        Some(ConnectorPlugin {
+            class: Arc::clone(&self.class),
+            version: self.version.as_str().into(),
+            kind,
+            task_class: Arc::clone(&self.task_class),
+            path: Arc::clone(path),
+            module: Arc::clone(module),
+            position: *position,
+        })
+    }
+}
+
+/// The classes of all loaded libraries and those built in. It does not change after the scan.
+#[derive(Debug)]
+pub struct PluginRegistry {
+    /// Ordered by kind, class, version; of two equal ones the library's comes after the one that is built in.
+    entries: Vec<Entry>,
+    aliases: Aliases,
+    refused: Vec<RefusedPlugin>,
+}
+
+impl Default for PluginRegistry {
+    /// What is built in.
+    fn default() -> Self {
+        let mut registry = Self { entries: Vec::new(), aliases: Aliases::default(), refused: Vec::new() };
+        for builtin in wharf_converters::BUILTIN {
+            for kind in builtin.kinds {
+                registry.add(*kind, builtin.class, BUILTIN_VERSION, None, Origin::Builtin(builtin));
+            }
+        }
+        registry
+    }
+}
+
+impl PluginRegistry {
+    /// What is built in and these modules: for tests and for workers that link plugins statically. Of two equal classes the
+    /// first counts.
+    #[must_use]
+    pub fn of_modules(modules: impl IntoIterator<Item = (PathBuf, Arc<Module>)>) -> Self {
+        let mut registry = Self::default();
+        for (path, module) in modules {
+            registry.add_module(&path, &module);
+        }
+        registry
+    }
+
+    /// Adds the classes of a loaded library that are not there yet.
+    pub(super) fn add_module(&mut self, path: &Path, module: &Arc<Module>) {
+        let path: Arc<Path> = path.into();
+        for (position, class) in module.manifest().classes.iter().enumerate() {
+            let Some(class) = class else { continue };
+            if self.location_of(class).is_none() {
+                let origin = Origin::Library { path: Arc::clone(&path), module: Arc::clone(module), position };
+                self.add(class.kind, &class.class, &class.version, class.task_class.as_deref(), origin);
+            }
+        }
+    }
+
+    fn add(&mut self, kind: PluginKind, class: &str, version: &str, task_class: Option<&str>, origin: Origin) {
+        self.aliases.add(kind, class);
+        let entry = Entry {
+            kind,
+            class: class.into(),
+            version: MavenVersion::new(version),
+            task_class: task_class.unwrap_or_default().into(),
+            origin,
+        };
+        let key = |entry: &Entry| (entry.kind, Arc::clone(&entry.class));
+        let at = self.entries.partition_point(|known| {
+            key(known).cmp(&key(&entry)).then_with(|| known.version.cmp(&entry.version)).is_le()
+        });
+        self.entries.insert(at, entry);
+    }
+
+    /// The library that offers this class in this version already.
+    pub(super) fn location_of(&self, class: &ManifestClass) -> Option<&Path> {
+        let version = MavenVersion::new(&class.version);
+        self.entries
+            .iter()
+            .filter(|entry| entry.kind == class.kind && *entry.class == *class.class && entry.version == version)
+            .find_map(Entry::path)
+    }
+
+    pub(super) fn refuse(&mut self, refused: RefusedPlugin) {
+        self.refused.push(refused);
+    }
+
+    /// Libraries that are not used, in the order in which they were found.
+    #[must_use]
+    pub fn refused(&self) -> &[RefusedPlugin] {
+        &self.refused
+    }
+
+    /// The listing of the REST API: by kind, class and version, each class and version once.
+    #[must_use]
+    pub fn list(&self, connectors_only: bool) -> Vec<PluginInfo> {
+        let listed = |kind| match kind {
+            PluginKind::Sink | PluginKind::Source => true,
+            PluginKind::ConfigProvider | PluginKind::OverridePolicy => false,
+            _ => !connectors_only,
+        };
+        let mut list: Vec<PluginInfo> = self
+            .entries
+            .iter()
+            .filter(|entry| listed(entry.kind))
+            .map(|entry| PluginInfo {
+                class: entry.class.to_string(),
+                plugin_type: entry.kind.name(),
+                version: entry.stated_version(),
+            })
+            .collect();
+        list.dedup();
+        list
+    }
+
+    /// Every class with its aliases and file, in the order of [`list`](Self::list).
+    #[must_use]
+    pub fn locations(&self) -> Vec<PluginLocation> {
+        let alias = |entry: &Entry, alias: &str| {
+            (self.aliases.class(alias) == Some(&entry.class)).then(|| alias.to_owned())
+        };
+        self.entries
+            .iter()
+            .map(|entry| {
+                let simple = simple_name(&entry.class);
+                let pruned = pruned_name(entry.kind, &entry.class);
+                PluginLocation {
+                    class: entry.class.to_string(),
+                    kind: entry.kind,
+                    version: entry.stated_version(),
+                    first_alias: alias(entry, simple),
+                    second_alias: if pruned == simple { None } else { alias(entry, pruned) },
+                    path: entry.path().map(Path::to_owned),
+                }
+            })
+            .collect()
+    }
+
+    fn of_kinds<'r, 'k>(&'r self, kinds: &'k [PluginKind]) -> impl Iterator<Item = &'r Entry> + use<'r, 'k> {
+        self.entries.iter().filter(|entry| kinds.contains(&entry.kind))
+    }
+
+    /// The class of one of these kinds that a full name or alias stands for.
+    fn class<'r>(&'r self, kinds: &[PluginKind], name: &str) -> Option<&'r str> {
+        let class = |wanted: &str| self.of_kinds(kinds).find(|entry| *entry.class == *wanted).map(|entry| &*entry.class);
+        class(name).or_else(|| class(self.aliases.class(name)?))
+    }
+
+    fn all_versions<'r, 'k>(
+        &'r self,
+        kinds: &'k [PluginKind],
+        class: &'k str,
+    ) -> impl Iterator<Item = &'r Entry> + use<'r, 'k> {
+        self.of_kinds(kinds).filter(move |entry| *entry.class == *class)
+    }
+
+    fn versions(&self, kinds: &[PluginKind], class: &str) -> Vec<String> {
+        let mut versions: Vec<String> = self.all_versions(kinds, class).map(|entry| entry.version.to_string()).collect();
+        versions.dedup();
+        versions
+    }
+
+    /// The highest version of a class that meets a requirement; the highest of all without one.
+    fn select<'r>(
+        &'r self,
+        kinds: &[PluginKind],
+        class: &str,
+        requirement: Option<&str>,
+    ) -> Result<&'r Entry, VersionProblem> {
+        let range = VersionRange::parse(requirement.unwrap_or_default()).map_err(unreadable_range)?;
+        self.all_versions(kinds, class)
+            .filter(|entry| range.as_ref().is_none_or(|range| range.contains(&entry.version)))
+            // the last of equal ones: a library wins over what is built in
+            .max_by(|a, b| a.version.cmp(&b.version))
+            .ok_or_else(|| {
+                let range = range.map_or_else(|| "latest".to_owned(), |range| range.to_string());
+                no_such_version(class, &range, self.versions(kinds, class))
+            })
+    }
+
+    fn find(&self, kind: PluginKind, name: &str, version: Option<&str>) -> Result<&Entry> {
+        let kinds = &[kind];
+        let class = self.class(kinds, name).ok_or_else(|| {
+            let available: Vec<String> = self.of_kinds(kinds).map(Entry::describe).collect();
+            not_found(format!(
+                "Failed to find any class that implements {} and which name matches {name}, available {}s are: {}",
+                java_interface(kind),
+                kind.name(),
+                available.join(", ")
+            ))
+        })?;
+        self.select(kinds, class, version).map_err(version_error)
+    }
+
+    /// The connector class that `connector.class` and `connector.plugin.version` name.
+    ///
+    /// # Errors
+    /// Of kind not found when the name fits no class or several, of kind config when there is no such version; in upstream's
+    /// words.
+    pub fn connector(&self, name: &str, version: Option<&str>) -> Result<ConnectorPlugin> {
+        let class = match self.class(CONNECTORS, name) {
+            Some(class) => class,
+            None => self.connector_by_simple_name(name)?,
+        };
+        let entry = self.select(CONNECTORS, class, version).map_err(version_error)?;
+        entry.connector().ok_or_else(|| not_found(format!("{class} is not a connector of a library")))
+    }
+
+    /// Second try: any connector whose simple name is the text, with or without `Connector`.
+    fn connector_by_simple_name(&self, name: &str) -> Result<&str> {
+        let fits = |simple: &str| simple.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest == "Connector");
+        let classes: BTreeSet<&str> =
+            self.of_kinds(CONNECTORS).map(|entry| &*entry.class).filter(|class| fits(simple_name(class))).collect();
+        let mut matches = classes.iter();
+        match (matches.next(), matches.next()) {
+            (Some(class), None) => Ok(class),
+            (None, _) => {
+                let available: Vec<String> = self.of_kinds(CONNECTORS).map(Entry::describe).collect();
+                Err(not_found(format!(
+                    "Failed to find any class that implements Connector and which name matches {name}, available \
+                     connectors are: {}",
+                    available.join(", ")
+                )))
+            }
+            (Some(_), Some(_)) => Err(not_found(format!(
+                "More than one connector matches alias {name}. Please use full package and class name instead. Classes \
+                 found: {}",
+                classes.into_iter().collect::<Vec<_>>().join(", ")
+            ))),
+        }
+    }
+
+    /// The connector class whose tasks have this class name, in this version; the newest without one.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn connector_for_task_class(&self, task_class: &str, version: Option<&str>) -> Result<ConnectorPlugin> {
+        let class = self
+            .of_kinds(CONNECTORS)
+            .find(|entry| *entry.task_class == *task_class)
+            .map(|entry| &*entry.class)
+            .ok_or_else(|| not_found(format!("no connector plugin has tasks of class {task_class}")))?;
+        self.connector(class, version)
+    }
+
+    /// A converter for keys or values.
+    ///
+    /// # Errors
+    /// When there is none of that name and version, or its plugin fails.
+    pub fn converter(&self, name: &str, version: Option<&str>) -> Result<ConverterPlugin> {
+        let entry = self.find(PluginKind::Converter, name, version)?;
+        if let Origin::Builtin(builtin) = entry.origin
+            && let Some(new) = builtin.new_converter
+        {
+            return Ok(ConverterPlugin::Builtin { class: builtin.class, converter: new() });
+        }
+        Ok(ConverterPlugin::Remote(Box::new(RemoteConverter::new(entry.create()?)?)))
+    }
+
+    /// A converter for header values.
+    ///
+    /// # Errors
+    /// When there is none of that name and version, or its plugin fails.
+    pub fn header_converter(&self, name: &str, version: Option<&str>) -> Result<Box<dyn HeaderConverter>> {
+        let entry = self.find(PluginKind::HeaderConverter, name, version)?;
+        match entry.origin {
+            Origin::Builtin(builtin) => Ok((builtin.new_header_converter)()),
+            Origin::Library { .. } => Ok(Box::new(RemoteHeaderConverter::new(entry.create()?)?)),
+        }
+    }
+
+    /// A transformation.
+    ///
+    /// # Errors
+    /// When there is none of that name and version, or its plugin fails.
+    pub fn transformation(&self, name: &str, version: Option<&str>) -> Result<Box<dyn Transformation>> {
+        let entry = self.find(PluginKind::Transformation, name, version)?;
+        Ok(Box::new(RemoteTransformation::new(entry.create()?)?))
+    }
+
+    /// A predicate.
+    ///
+    /// # Errors
+    /// When there is none of that name and version, or its plugin fails.
+    pub fn predicate(&self, name: &str, version: Option<&str>) -> Result<Box<dyn Predicate>> {
+        let entry = self.find(PluginKind::Predicate, name, version)?;
+        Ok(Box::new(RemotePredicate::new(entry.create()?)?))
+    }
+
+    /// A config provider of a library.
+    ///
+    /// # Errors
+    /// When there is none of that name, or its plugin fails.
+    pub fn config_provider(&self, name: &str, version: Option<&str>) -> Result<Box<dyn ConfigProvider>> {
+        Ok(Box::new(RemoteProvider::new(self.find(PluginKind::ConfigProvider, name, version)?.create()?)))
+    }
+
+    /// An override policy of a library.
+    ///
+    /// # Errors
+    /// When there is none of that name, or its plugin fails.
+    pub fn override_policy(&self, name: &str, version: Option<&str>) -> Result<Box<dyn ClientConfigOverridePolicy>> {
+        Ok(Box::new(RemotePolicy::new(self.find(PluginKind::OverridePolicy, name, version)?.create()?)))
+    }
+
+    /// The full class name of a kind that a name or alias stands for, in the version that would be used.
+    #[must_use]
+    pub fn plugin_class(&self, kind: PluginKind, name: &str, version: Option<&str>) -> Option<String> {
+        let class = self.class(&[kind], name)?;
+        self.select(&[kind], class, version).ok().map(|entry| entry.class.to_string())
+    }
+
+    /// As [`plugin_class`](Self::plugin_class): what a converter key names.
+    #[must_use]
+    pub fn converter_class(&self, kind: PluginKind, name: &str, version: Option<&str>) -> Option<String> {
+        self.plugin_class(kind, name, version)
+    }
+
+    /// Full names of all classes of a kind.
+    #[must_use]
+    pub fn plugin_classes(&self, kind: PluginKind) -> Vec<String> {
+        let mut classes: Vec<String> = self.of_kinds(&[kind]).map(|entry| entry.class.to_string()).collect();
+        classes.dedup();
+        classes
+    }
+
+    /// All versions of a class, lowest first.
+    #[must_use]
+    pub fn plugin_versions(&self, kind: PluginKind, class: &str) -> Vec<String> {
+        self.versions(&[kind], class)
+    }
+
+    /// The newest version of a class, or the newest that meets a requirement.
+    ///
+    /// # Errors
+    /// The requirement cannot be read or met.
+    pub fn select_version(
+        &self,
+        kind: PluginKind,
+        class: &str,
+        requirement: Option<&str>,
+    ) -> Result<String, VersionProblem> {
+        self.select(&[kind], class, requirement).map(|entry| entry.version.to_string())
+    }
+
+    /// The configuration keys of a plugin: its own in definition order, then, for a connector, the framework's that it does
+    /// not define itself.
+    ///
+    /// # Errors
+    /// Not found for an unknown name, bad request for kinds without listing and versions that are not there.
+    pub fn plugin_config(&self, name: &str, version: Option<&str>) -> Result<Vec<ConfigKeyInfo>, HerderError> {
+        use PluginKind as Kind;
+        const LISTED: [&[PluginKind]; 5] =
+            [CONNECTORS, &[Kind::Converter], &[Kind::HeaderConverter], &[Kind::Transformation], &[Kind::Predicate]];
+        let found = LISTED.into_iter().find_map(|kinds| Some((kinds, self.class(kinds, name)?)));
+        let Some((kinds, class)) = found else {
+            let unlisted = [Kind::ConfigProvider, Kind::OverridePolicy];
+            return Err(match self.class(&unlisted, name) {
+                None => HerderError::NotFound(format!("Unknown plugin {name}.")),
+                Some(class) => HerderError::BadRequest(format!(
+                    "Invalid plugin class {class}. Valid types are sink, source, converter, header_converter, \
+                     transformation, predicate."
+                )),
+            });
+        };
+        let entry =
+            self.select(kinds, class, version).map_err(|problem| HerderError::BadRequest(problem.message))?;
+        Ok(self.entry_config(entry)?)
+    }
+
+    fn entry_config(&self, entry: &Entry) -> Result<Vec<ConfigKeyInfo>> {
+        let version = Some(entry.version.as_str()).filter(|version| !version.is_empty());
+        let class = &*entry.class;
+        let def = match entry.kind {
+            PluginKind::Converter => self.converter(class, version)?.as_converter().config(),
+            PluginKind::HeaderConverter => self.header_converter(class, version)?.config(),
+            PluginKind::Transformation => self.transformation(class, version)?.config(),
+            PluginKind::Predicate => self.predicate(class, version)?.config(),
+            _ => {
+                let plugin = self.connector(class, version)?;
+                let mut keys = plugin.config()?;
+                let framework = framework_config_def(plugin.kind, &FrameworkDefaults::default());
+                for key in framework.infos() {
+                    if !keys.iter().any(|own| own.name == key.name) {
+                        keys.push(key.clone());
+                    }
+                }
+                return Ok(keys);
+            }
+        };
+        Ok(def.infos().cloned().collect())
+    }
+}
+
+fn java_interface(kind: PluginKind) -> &'static str {
+    match kind {
+        PluginKind::Sink | PluginKind::Source => "Connector",
+        other => other.suffix(),
+    }
+}

@@ -1,0 +1,52 @@
+//! A plugin made of plain functions, linked into the tests: it knows its classes, makes instances and answers nothing.
+
+use std::ffi::c_void;
+use std::sync::Arc;
+
+use wharf_abi::abi_stable::prefix_type::PrefixTypeTrait as _;
+use wharf_abi::host::Module;
+use wharf_abi::manifest::{INTERFACE, MAGIC, TARGET};
+use wharf_abi::module::{HostTableRef, PluginModule};
+use wharf_abi::raw::{RawOutput, RawSlice, Status};
+
+extern "C" fn init(_: HostTableRef, _: &mut RawOutput) -> u32 {
+    Status::Ok as u32
+}
+
+extern "C" fn create(_: u32, _: u32, _: *const c_void, instance: &mut *mut c_void, _: &mut RawOutput) -> u32 {
+    *instance = std::ptr::dangling_mut::<u8>().cast();
+    Status::Ok as u32
+}
+
+extern "C" fn call(_: *mut c_void, _: u32, _: RawSlice, _: &mut RawOutput) -> u32 {
+    Status::Unsupported as u32
+}
+
+extern "C" fn destroy(_: *mut c_void) {}
+
+const OLD: &str = "source|org.x.AlphaSourceConnector|1.0|org.x.AlphaTask|\n\
+    class=sink|org.x.AlphaSinkConnector|1.0|org.x.AlphaSinkTask|\n\
+    class=source|org.y.BetaConnector|1.0|org.y.BetaTask|\n\
+    class=converter|org.x.RotConverter|1.0||\n";
+const NEW: &str = "source|org.x.AlphaSourceConnector|1.10|org.x.AlphaTask|\n\
+    class=source|org.z.BetaConnector|1.0|org.z.BetaTask|\n\
+    class=configprovider|org.x.VaultConfigProvider|1.0||\n";
+
+macro_rules! module {
+    ($name:ident, $classes:expr) => {
+        /// A started module with these classes.
+        pub(super) fn $name() -> Arc<Module> {
+            extern "C" fn manifest() -> RawSlice {
+                let text = format!(
+                    "{MAGIC}\ninterface={INTERFACE}\npanic=unwind\ntarget={TARGET}\npackage=test 1\nclass={}\nend\n",
+                    $classes.trim_end()
+                );
+                RawSlice::new(text.leak().as_bytes())
+            }
+            Module::start(PluginModule { manifest, init, create, call, destroy }.leak_into_prefix()).unwrap()
+        }
+    };
+}
+
+module!(old, OLD);
+module!(new, NEW);

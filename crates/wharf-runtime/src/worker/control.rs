@@ -1,0 +1,194 @@
+//! What the herder tells a running connector or task, and how its thread hears of it.
+//!
+//! A [`TaskControl`] is shared between the herder and one task's thread. Everything a task waits for ends when the herder
+//! wants something: stop, pause, resume, or nothing more to do with it (cancelled).
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// What the user asked of a connector.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TargetState {
+    /// It runs.
+    Started,
+    /// Allocated, doing nothing.
+    Paused,
+    /// Doing nothing, without tasks.
+    Stopped,
+}
+
+impl TargetState {
+    /// Upstream's name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Started => "STARTED",
+            Self::Paused => "PAUSED",
+            Self::Stopped => "STOPPED",
+        }
+    }
+}
+
+#[derive(Debug)]
+struct State {
+    paused: bool,
+    stopping: bool,
+    done: bool,
+}
+
+/// The herder's hand on a task.
+#[derive(Debug)]
+pub struct TaskControl {
+    state: Mutex<State>,
+    changed: Condvar,
+    /// Mirrors `stopping || paused`, for checks on the hot path.
+    interrupted: AtomicBool,
+    cancelled: AtomicBool,
+}
+
+impl TaskControl {
+    /// A task that starts running, or paused.
+    #[must_use]
+    pub fn new(paused: bool) -> Self {
+        Self {
+            state: Mutex::new(State { paused, stopping: false, done: false }),
+            changed: Condvar::new(),
+            interrupted: AtomicBool::new(paused),
+            cancelled: AtomicBool::new(false),
+        }
+    }
+
+    /// A panic elsewhere must not make a task deaf.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        let mut state = self.lock();
+        change(&mut state);
+        self.interrupted.store(state.stopping || state.paused, Ordering::Release);
+        self.changed.notify_all();
+    }
+
+    /// Asks the task to stop.
+    pub fn stop(&self) {
+        self.change(|state| state.stopping = true);
+    }
+
+    /// Asks the task to pause or to go on.
+    pub fn set_paused(&self, paused: bool) {
+        self.change(|state| state.paused = paused);
+    }
+
+    /// Gives the task up: it may still run, but nothing it reports counts any more.
+    pub fn cancel(&self) {
+        self.cancelled.store(true, Ordering::Release);
+        self.stop();
+    }
+
+    /// Whether the task was given up.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Acquire)
+    }
+
+    /// Whether the task is to stop.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        self.is_interrupted() && self.lock().stopping
+    }
+
+    /// Whether the task is to pause.
+    #[must_use]
+    pub fn is_paused(&self) -> bool {
+        self.is_interrupted() && self.lock().paused
+    }
+
+    /// Whether the task is to stop or pause.
+    #[must_use]
+    pub fn is_interrupted(&self) -> bool {
+        self.interrupted.load(Ordering::Acquire)
+    }
+
+    /// Waits until the task is to stop or pause, at most this long. Says whether it is.
+    #[must_use]
+    pub fn wait_interrupted(&self, time: Duration) -> bool {
+        self.wait_until(Instant::now().checked_add(time), |state| state.stopping || state.paused)
+    }
+
+    /// Waits while the task is paused and not stopping, at most this long. Says whether it may go on or must stop.
+    #[must_use]
+    pub fn wait_resumed(&self, time: Duration) -> bool {
+        self.wait_until(Instant::now().checked_add(time), |state| state.stopping || !state.paused)
+    }
+
+    /// Says that the task's thread has ended.
+    pub fn set_done(&self) {
+        self.change(|state| state.done = true);
+    }
+
+    /// Waits for the task's thread to end, until this time. Says whether it did.
+    #[must_use]
+    pub fn wait_done(&self, deadline: Instant) -> bool {
+        self.wait_until(Some(deadline), |state| state.done)
+    }
+
+    /// Waits until the condition holds or the deadline has passed; no deadline is for ever.
+    fn wait_until(&self, deadline: Option<Instant>, holds: impl Fn(&State) -> bool) -> bool {
+        let mut state = self.lock();
+        loop {
+            if holds(&state) {
+                return true;
+            }
+            state = match deadline {
+                None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+                Some(deadline) => {
+                    let left = deadline.saturating_duration_since(Instant::now());
+                    if left.is_zero() {
+                        return false;
+                    }
+                    self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[test]
+    fn a_wait_ends_when_the_task_is_to_stop() {
+        let control = Arc::new(TaskControl::new(false));
+        let waiting = Arc::clone(&control);
+        let thread = std::thread::spawn(move || waiting.wait_interrupted(Duration::from_secs(60)));
+        control.stop();
+        assert!(thread.join().unwrap());
+        assert!(control.is_stopping());
+    }
+
+    #[test]
+    fn pausing_interrupts_but_does_not_stop() {
+        let control = TaskControl::new(false);
+        assert!(!control.wait_interrupted(Duration::ZERO));
+        control.set_paused(true);
+        assert!(control.is_interrupted() && control.is_paused() && !control.is_stopping());
+        assert!(!control.wait_resumed(Duration::ZERO));
+        control.set_paused(false);
+        assert!(control.wait_resumed(Duration::ZERO) && !control.is_interrupted());
+    }
+
+    #[test]
+    fn a_cancelled_task_is_to_stop() {
+        let control = TaskControl::new(true);
+        control.cancel();
+        assert!(control.is_cancelled() && control.is_stopping());
+        assert!(!control.wait_done(Instant::now()));
+        control.set_done();
+        assert!(control.wait_done(Instant::now()));
+    }
+}

@@ -1,0 +1,302 @@
+//! A worker's connectors and tasks: how they are made, run and stopped. Herders decide what runs; this does it.
+
+mod active_topics;
+mod control;
+mod converters;
+mod memory;
+mod plugin_metrics;
+mod remote_decode;
+mod status;
+mod submitted_records;
+mod task_context;
+mod topic_creator;
+mod worker_connector;
+mod worker_sink_task;
+mod worker_source_task;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use wharf_api::{ConfigMap, ConnectError, Result};
+use wharf_kafka::{Admin, Consumer, Producer, Translated, translate};
+
+pub use self::active_topics::ActiveTopicStore;
+pub use self::control::{TargetState, TaskControl};
+pub use self::memory::WorkerMemory;
+pub use self::plugin_metrics::{Metric, MetricName, PluginMetricRegistry};
+pub use self::status::StatusStore;
+use self::converters::{Part, TaskConverter, TaskConverters};
+use self::task_context::{TaskHost, TaskReporter, WorkerSinkHost, WorkerSourceHost};
+use self::topic_creator::TopicCreator;
+pub(crate) use self::worker_connector::{ConnectorSetup, WorkerConnector};
+use self::worker_sink_task::WorkerSinkTask;
+use self::worker_source_task::{WorkerSourceTask, kafka_error};
+use crate::config::{
+    ConnectorConfig, ConverterKind, SinkConnectorConfig, SourceConnectorConfig, StandaloneConfig, sink_consumer_config,
+    source_producer_config, task_admin_config,
+};
+use crate::herder::{ConnectorState, ConnectorType, TaskId};
+use crate::offsets::{OffsetBackingStore, OffsetStorage, OffsetStorageWriter, OffsetStoreThread};
+use crate::plugins::{ConnectorPlugin, PluginRegistry};
+
+/// The key by which a task configuration names its class.
+pub const TASK_CLASS: &str = "task.class";
+
+/// What all connectors and tasks of a worker share.
+pub struct Worker {
+    pub(crate) config: Arc<StandaloneConfig>,
+    pub(crate) plugins: Arc<PluginRegistry>,
+    pub(crate) offsets: Arc<dyn OffsetBackingStore>,
+    offset_thread: OffsetStoreThread,
+    pub(crate) statuses: Arc<StatusStore>,
+    pub(crate) active_topics: Arc<ActiveTopicStore>,
+    pub(crate) metrics: Arc<PluginMetricRegistry>,
+    pub(crate) memory: Arc<WorkerMemory>,
+}
+
+/// The herder's hand on a running task.
+pub(crate) struct RunningTask {
+    id: TaskId,
+    control: Arc<TaskControl>,
+    reporter: TaskReporter,
+}
+
+impl RunningTask {
+    pub(crate) fn set_paused(&self, paused: bool) {
+        self.control.set_paused(paused);
+    }
+}
+
+/// Java settings translated for librdkafka; all problems in one error.
+fn client_properties(kind: wharf_kafka::ClientKind, settings: &ConfigMap) -> Result<Translated> {
+    let translated = translate(kind, settings).map_err(|problems| {
+        let list: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        ConnectError::config(format!("the {} cannot be configured: {}", kind.name(), list.join("; ")))
+    })?;
+    for warning in &translated.warnings {
+        tracing::warn!("{warning}");
+    }
+    if !translated.unknown.is_empty() {
+        tracing::warn!("these settings of the {} are not known: {}", kind.name(), translated.unknown.join(", "));
+    }
+    Ok(translated)
+}
+
+impl Worker {
+    /// A worker without connectors.
+    ///
+    /// # Errors
+    /// When the system gives no thread for the offset store.
+    pub fn new(
+        config: Arc<StandaloneConfig>,
+        plugins: Arc<PluginRegistry>,
+        offsets: Arc<dyn OffsetBackingStore>,
+        worker_id: &str,
+    ) -> Result<Self> {
+        let offset_thread = OffsetStoreThread::start(Arc::clone(&offsets))?;
+        let memory = WorkerMemory::new(config.memory);
+        Ok(Self {
+            config,
+            plugins,
+            offsets,
+            offset_thread,
+            statuses: Arc::new(StatusStore::new(worker_id)),
+            active_topics: Arc::default(),
+            metrics: PluginMetricRegistry::new(),
+            memory,
+        })
+    }
+
+    /// Metrics that plugins registered.
+    #[must_use]
+    pub fn plugin_metrics(&self) -> &PluginMetricRegistry {
+        &self.metrics
+    }
+
+    /// Source offsets of a connector.
+    pub(crate) fn offset_storage(&self, connector: &str) -> OffsetStorage {
+        OffsetStorage::new(connector, Arc::clone(&self.offsets))
+    }
+
+    /// Starts a task on a thread of its own. A failure to make it is reported as the task's failure.
+    pub(crate) fn start_task(
+        &self,
+        plugin: &ConnectorPlugin,
+        connector_config: &ConfigMap,
+        id: &TaskId,
+        task_config: &ConfigMap,
+        paused: bool,
+    ) -> Option<RunningTask> {
+        let control = Arc::new(TaskControl::new(paused));
+        let reporter = TaskReporter {
+            task: id.clone(),
+            epoch: self.statuses.next_epoch(),
+            version: plugin.stated_version(),
+            statuses: Arc::clone(&self.statuses),
+            control: Arc::clone(&control),
+        };
+        let state = if paused { ConnectorState::Paused } else { ConnectorState::Unassigned };
+        reporter.report(state, None);
+        let made = match plugin.kind {
+            ConnectorType::Source => self
+                .source_task(plugin, connector_config, task_config, &reporter)
+                .and_then(|task| spawn(&reporter, move || task.run())),
+            _ => self
+                .sink_task(plugin, connector_config, task_config, &reporter)
+                .and_then(|task| spawn(&reporter, move || task.run())),
+        };
+        match made {
+            Ok(()) => Some(RunningTask { id: id.clone(), control, reporter }),
+            Err(error) => {
+                tracing::error!("failed to start task {id}: {error:#}");
+                reporter.report(ConnectorState::Failed, Some(error.trace()));
+                None
+            }
+        }
+    }
+
+    fn task_host(&self, reporter: &TaskReporter, task_config: &ConfigMap) -> TaskHost {
+        TaskHost {
+            task: reporter.task.clone(),
+            config: task_config.clone(),
+            control: Arc::clone(&reporter.control),
+            metrics: Arc::clone(&self.metrics),
+        }
+    }
+
+    fn converters(&self, connector: &ConnectorConfig) -> Result<TaskConverters> {
+        let part = |kind, part| {
+            let settings = connector.converter(kind, &self.config);
+            let plugin = self.plugins.converter(&settings.class, settings.version.as_deref())?;
+            TaskConverter::new(plugin, part, &settings.class, &settings.config)
+        };
+        let header = connector.converter(ConverterKind::Header, &self.config);
+        let mut header_converter = self.plugins.header_converter(&header.class, header.version.as_deref())?;
+        header_converter.configure(&header.config)?;
+        Ok(TaskConverters {
+            key: part(ConverterKind::Key, Part::Key)?,
+            value: part(ConverterKind::Value, Part::Value)?,
+            header: header_converter,
+        })
+    }
+
+    fn source_task(
+        &self,
+        plugin: &ConnectorPlugin,
+        connector_config: &ConfigMap,
+        task_config: &ConfigMap,
+        reporter: &TaskReporter,
+    ) -> Result<WorkerSourceTask> {
+        let TaskId { connector, task } = &reporter.task;
+        let parsed = SourceConnectorConfig::parse(connector_config, self.config.topic_creation_enable)?;
+        let mut settings = source_producer_config(&self.config, connector, *task, connector_config);
+        // The producer's buffer is the larger part of what a source task holds.
+        let limit = self.memory.task_limit();
+        let buffer = settings.get("buffer.memory").and_then(|text| text.trim().parse::<u64>().ok());
+        if buffer.is_none_or(|bytes| bytes > limit) {
+            settings.insert("buffer.memory".to_owned(), limit.to_string());
+        }
+        let producer = Producer::new(&client_properties(wharf_kafka::ClientKind::Producer, &settings)?)
+            .map_err(|error| kafka_error(&error))?;
+        let topic_creator = match parsed.topic_creation {
+            Some(rules) => {
+                let settings = task_admin_config(&self.config, connector, *task, connector_config);
+                let admin = Admin::new(&client_properties(wharf_kafka::ClientKind::Admin, &settings)?)
+                    .map_err(|error| kafka_error(&error))?;
+                Some(TopicCreator::new(rules, admin))
+            }
+            None => None,
+        };
+        let host = WorkerSourceHost {
+            common: self.task_host(reporter, task_config),
+            offsets: self.offset_storage(connector),
+        };
+        Ok(WorkerSourceTask {
+            plugin: plugin.clone(),
+            host: Arc::new(host),
+            config: task_config.clone(),
+            control: Arc::clone(&reporter.control),
+            reporter: reporter.clone(),
+            converters: self.converters(&parsed.common)?,
+            producer,
+            topic_creator,
+            active_topics: self.config.topic_tracking_enable.then(|| Arc::clone(&self.active_topics)),
+            offsets: self.offset_storage(connector),
+            offset_writer: OffsetStorageWriter::new(self.offset_thread.clone()),
+            flush_interval: self.config.offset_flush_interval,
+            flush_timeout: self.config.offset_flush_timeout,
+            memory: self.memory.share(),
+        })
+    }
+
+    fn sink_task(
+        &self,
+        plugin: &ConnectorPlugin,
+        connector_config: &ConfigMap,
+        task_config: &ConfigMap,
+        reporter: &TaskReporter,
+    ) -> Result<WorkerSinkTask> {
+        let TaskId { connector, task } = &reporter.task;
+        let parsed = SinkConnectorConfig::parse(connector_config)?;
+        let settings = sink_consumer_config(&self.config, connector, *task, connector_config);
+        let mut properties = client_properties(wharf_kafka::ClientKind::Consumer, &settings)?;
+        // Half of a sink task's budget is for records fetched ahead, half for the batch that is being put.
+        let mut memory = self.memory.share();
+        let prefetch = memory.reserve(self.memory.task_limit() / 2, 64 * 1024);
+        properties.bound_prefetch(prefetch);
+        let consumer = Consumer::new(&properties).map_err(|error| kafka_error(&error))?;
+        Ok(WorkerSinkTask {
+            plugin: plugin.clone(),
+            host: Arc::new(WorkerSinkHost::new(self.task_host(reporter, task_config))),
+            config: task_config.clone(),
+            control: Arc::clone(&reporter.control),
+            reporter: reporter.clone(),
+            converters: self.converters(&parsed.common)?,
+            consumer,
+            topics: parsed.topics,
+            active_topics: self.config.topic_tracking_enable.then(|| Arc::clone(&self.active_topics)),
+            flush_interval: self.config.offset_flush_interval,
+            flush_timeout: self.config.offset_flush_timeout,
+            max_batch_bytes: usize::try_from(self.memory.task_limit() / 4).unwrap_or(usize::MAX),
+            prefetch,
+            memory,
+        })
+    }
+
+    /// Stops tasks, all together within the graceful time-out; those that do not stop are given up. Blocks.
+    pub(crate) fn stop_tasks(&self, tasks: Vec<RunningTask>) {
+        for task in &tasks {
+            task.control.stop();
+        }
+        let deadline = Instant::now() + self.config.task_shutdown_graceful_timeout;
+        for task in tasks {
+            if task.control.wait_done(deadline) {
+                continue;
+            }
+            tracing::error!(
+                "task {} did not stop within {} ms and is given up; its thread hangs in the plugin",
+                task.id,
+                self.config.task_shutdown_graceful_timeout.as_millis()
+            );
+            task.reporter.report(ConnectorState::Unassigned, None);
+            task.control.cancel();
+        }
+    }
+}
+
+fn spawn(reporter: &TaskReporter, run: impl FnOnce() + Send + 'static) -> Result<()> {
+    let id = reporter.task.clone();
+    let reporter = reporter.clone();
+    std::thread::Builder::new()
+        .name(format!("task-thread-{id}"))
+        .spawn(move || {
+            // A defect of the worker itself must not leave a task that only looks alive.
+            if std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).is_err() {
+                let error = ConnectError::panic("the worker's own code panicked; this is a defect of wharf");
+                reporter.report(ConnectorState::Failed, Some(error.trace()));
+                reporter.control.set_done();
+            }
+        })
+        .map(|_| ())
+        .map_err(|error| ConnectError::connect(format!("no thread for task {id}: {error}")))
+}

@@ -1,0 +1,173 @@
+//! Statuses of connectors and tasks in memory, as a standalone worker keeps them.
+//!
+//! Every start of a connector or task gets an [`Epoch`]; only the newest one may report. So a thread that was given up can
+//! never overwrite what is true now.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::herder::{ConnectorState, InstanceState, TaskId, TaskStateInfo};
+
+/// Which start of a connector or task a report belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Epoch(u64);
+
+/// One status.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Status {
+    epoch: Epoch,
+    state: ConnectorState,
+    trace: Option<String>,
+    version: Option<String>,
+}
+
+/// All statuses of a worker.
+#[derive(Debug)]
+pub struct StatusStore {
+    worker_id: String,
+    next_epoch: AtomicU64,
+    statuses: Mutex<Statuses>,
+}
+
+#[derive(Debug, Default)]
+struct Statuses {
+    connectors: BTreeMap<String, Status>,
+    tasks: BTreeMap<TaskId, Status>,
+}
+
+impl StatusStore {
+    /// No statuses yet.
+    #[must_use]
+    pub fn new(worker_id: impl Into<String>) -> Self {
+        Self { worker_id: worker_id.into(), next_epoch: AtomicU64::new(1), statuses: Mutex::default() }
+    }
+
+    /// The id of this worker.
+    #[must_use]
+    pub fn worker_id(&self) -> &str {
+        &self.worker_id
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Statuses> {
+        self.statuses.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A new start: reports of earlier ones no longer count.
+    pub fn next_epoch(&self) -> Epoch {
+        Epoch(self.next_epoch.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Reports the state of a connector instance.
+    pub fn set_connector(
+        &self,
+        name: &str,
+        epoch: Epoch,
+        state: ConnectorState,
+        trace: Option<String>,
+        version: Option<String>,
+    ) {
+        let mut statuses = self.lock();
+        if statuses.connectors.get(name).is_none_or(|current| current.epoch <= epoch) {
+            statuses.connectors.insert(name.to_owned(), Status { epoch, state, trace, version });
+        }
+    }
+
+    /// Reports the state of a task.
+    pub fn set_task(
+        &self,
+        task: &TaskId,
+        epoch: Epoch,
+        state: ConnectorState,
+        trace: Option<String>,
+        version: Option<String>,
+    ) {
+        let mut statuses = self.lock();
+        if statuses.tasks.get(task).is_none_or(|current| current.epoch <= epoch) {
+            statuses.tasks.insert(task.clone(), Status { epoch, state, trace, version });
+        }
+    }
+
+    /// Forgets a connector and its tasks.
+    pub fn remove_connector(&self, name: &str) {
+        let mut statuses = self.lock();
+        statuses.connectors.remove(name);
+        statuses.tasks.retain(|task, _| task.connector != name);
+    }
+
+    /// Forgets a connector's tasks.
+    pub fn remove_tasks(&self, name: &str) {
+        self.lock().tasks.retain(|task, _| task.connector != name);
+    }
+
+    /// The state of a connector instance.
+    #[must_use]
+    pub fn connector(&self, name: &str) -> Option<InstanceState> {
+        self.lock().connectors.get(name).map(|status| self.instance(status))
+    }
+
+    fn instance(&self, status: &Status) -> InstanceState {
+        InstanceState {
+            state: status.state,
+            worker_id: self.worker_id.clone(),
+            trace: status.trace.clone(),
+            version: status.version.clone(),
+        }
+    }
+
+    fn task_info(&self, task: &TaskId, status: &Status) -> TaskStateInfo {
+        TaskStateInfo {
+            id: task.task,
+            state: status.state,
+            worker_id: self.worker_id.clone(),
+            trace: status.trace.clone(),
+            version: status.version.clone(),
+        }
+    }
+
+    /// The state of a task.
+    #[must_use]
+    pub fn task(&self, task: &TaskId) -> Option<TaskStateInfo> {
+        self.lock().tasks.get(task).map(|status| self.task_info(task, status))
+    }
+
+    /// The states of a connector's tasks, by number.
+    #[must_use]
+    pub fn tasks(&self, name: &str) -> Vec<TaskStateInfo> {
+        let statuses = self.lock();
+        let of_connector = statuses.tasks.iter().filter(|(task, _)| task.connector == name);
+        of_connector.map(|(task, status)| self.task_info(task, status)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_of_an_earlier_start_does_not_count() {
+        let store = StatusStore::new("w:1");
+        let task = TaskId::new("c", 0);
+        let (old, new) = (store.next_epoch(), store.next_epoch());
+        store.set_task(&task, old, ConnectorState::Running, None, None);
+        store.set_task(&task, new, ConnectorState::Running, None, None);
+        store.set_task(&task, old, ConnectorState::Failed, Some("late".into()), None);
+        assert_eq!(store.task(&task).unwrap().state, ConnectorState::Running);
+        store.set_connector("c", new, ConnectorState::Paused, None, None);
+        store.set_connector("c", old, ConnectorState::Running, None, None);
+        assert_eq!(store.connector("c").unwrap().state, ConnectorState::Paused);
+    }
+
+    #[test]
+    fn removing_a_connector_takes_only_its_own_tasks() {
+        let store = StatusStore::new("w:1");
+        let epoch = store.next_epoch();
+        for name in ["a", "b"] {
+            store.set_connector(name, epoch, ConnectorState::Running, None, None);
+            store.set_task(&TaskId::new(name, 0), epoch, ConnectorState::Running, None, None);
+        }
+        store.remove_connector("a");
+        assert!(store.connector("a").is_none() && store.tasks("a").is_empty());
+        assert_eq!(store.tasks("b").len(), 1);
+    }
+}

@@ -1,0 +1,226 @@
+//! What every task of a worker shares, and the worker as tasks' plugins see it.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use wharf_api::plugin::{MetricKind, PluginHost};
+use wharf_api::sink::{Offsets, ReportedRecord, SinkTaskHost};
+use wharf_api::source::{SourceTaskHost, TransactionEnd};
+use wharf_api::{ConfigMap, ConnectError, OffsetMap, Result, TopicPartition};
+
+use super::control::TaskControl;
+use super::plugin_metrics::{MetricName, PluginMetricRegistry};
+use super::status::{Epoch, StatusStore};
+use crate::herder::{ConnectorState, TaskId};
+use crate::offsets::OffsetStorage;
+
+/// Reports a task's state, as long as it was not given up.
+#[derive(Clone)]
+pub(crate) struct TaskReporter {
+    pub(crate) task: TaskId,
+    pub(crate) epoch: Epoch,
+    pub(crate) version: Option<String>,
+    pub(crate) statuses: Arc<StatusStore>,
+    pub(crate) control: Arc<TaskControl>,
+}
+
+impl TaskReporter {
+    pub(crate) fn report(&self, state: ConnectorState, trace: Option<String>) {
+        if !self.control.is_cancelled() {
+            self.statuses.set_task(&self.task, self.epoch, state, trace, self.version.clone());
+        }
+    }
+}
+
+/// Services that source and sink tasks have in common.
+pub(crate) struct TaskHost {
+    pub(crate) task: TaskId,
+    pub(crate) config: ConfigMap,
+    pub(crate) control: Arc<TaskControl>,
+    pub(crate) metrics: Arc<PluginMetricRegistry>,
+}
+
+impl PluginHost for TaskHost {
+    fn register_metric(
+        &self,
+        kind: MetricKind,
+        name: &str,
+        description: &str,
+        tags: &[(&str, &str)],
+    ) -> Result<u64> {
+        let name = MetricName {
+            connector: self.task.connector.clone(),
+            task: Some(self.task.task),
+            name: name.to_owned(),
+            tags: tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
+        };
+        self.metrics.register(name, kind, description)
+    }
+
+    fn record_metric(&self, metric: u64, value: f64) {
+        self.metrics.record(metric, value);
+    }
+
+    fn wait(&self, time: Duration) -> bool {
+        self.control.wait_interrupted(time)
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.control.is_interrupted()
+    }
+}
+
+/// The worker, as the plugin of a source task sees it.
+pub(crate) struct WorkerSourceHost {
+    pub(crate) common: TaskHost,
+    pub(crate) offsets: OffsetStorage,
+}
+
+/// The worker, as the plugin of a sink task sees it.
+pub(crate) struct WorkerSinkHost {
+    pub(crate) common: TaskHost,
+    requests: Mutex<SinkRequests>,
+}
+
+/// What a sink task's plugin asked for since the task's thread last looked.
+#[derive(Debug, Default)]
+pub(crate) struct SinkRequests {
+    pub(crate) assignment: BTreeSet<TopicPartition>,
+    /// Partitions that the plugin wants paused.
+    pub(crate) paused: BTreeSet<TopicPartition>,
+    /// Partitions to be paused or resumed at the consumer.
+    pub(crate) to_pause: BTreeSet<TopicPartition>,
+    pub(crate) to_resume: BTreeSet<TopicPartition>,
+    pub(crate) rewinds: Offsets,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) commit: bool,
+}
+
+impl WorkerSinkHost {
+    pub(crate) fn new(common: TaskHost) -> Self {
+        Self { common, requests: Mutex::default() }
+    }
+
+    pub(crate) fn requests(&self) -> MutexGuard<'_, SinkRequests> {
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn check_assigned(requests: &SinkRequests, partitions: &[TopicPartition], what: &str) -> Result<()> {
+        match partitions.iter().find(|partition| !requests.assignment.contains(*partition)) {
+            None => Ok(()),
+            Some(partition) => Err(ConnectError::illegal_state(format!(
+                "SinkTasks may not {what} partitions that are not currently assigned to them: {partition}"
+            ))),
+        }
+    }
+}
+
+macro_rules! delegate_plugin_host {
+    ($type:ty) => {
+        impl PluginHost for $type {
+            fn register_metric(
+                &self,
+                kind: MetricKind,
+                name: &str,
+                description: &str,
+                tags: &[(&str, &str)],
+            ) -> Result<u64> {
+                self.common.register_metric(kind, name, description, tags)
+            }
+
+            fn record_metric(&self, metric: u64, value: f64) {
+                self.common.record_metric(metric, value);
+            }
+
+            fn wait(&self, time: Duration) -> bool {
+                self.common.wait(time)
+            }
+
+            fn is_stopping(&self) -> bool {
+                self.common.is_stopping()
+            }
+        }
+    };
+}
+
+delegate_plugin_host!(WorkerSourceHost);
+delegate_plugin_host!(WorkerSinkHost);
+
+impl SourceTaskHost for WorkerSourceHost {
+    fn offsets(&self, partitions: &[OffsetMap]) -> Result<Vec<Option<OffsetMap>>> {
+        self.offsets.read(partitions)
+    }
+
+    fn configs(&self) -> ConfigMap {
+        self.common.config.clone()
+    }
+
+    fn has_transaction_context(&self) -> bool {
+        false
+    }
+
+    fn end_transaction(&self, _end: TransactionEnd) -> Result<()> {
+        Err(ConnectError::illegal_state(
+            "transactions are not in use: exactly-once source support needs a distributed worker",
+        ))
+    }
+}
+
+impl SinkTaskHost for WorkerSinkHost {
+    fn configs(&self) -> ConfigMap {
+        self.common.config.clone()
+    }
+
+    fn rewind(&self, offsets: &Offsets) {
+        self.requests().rewinds.extend(offsets.iter().map(|(partition, offset)| (partition.clone(), *offset)));
+    }
+
+    fn timeout(&self, time: Duration) {
+        self.requests().timeout = Some(time);
+    }
+
+    fn assignment(&self) -> Vec<TopicPartition> {
+        self.requests().assignment.iter().cloned().collect()
+    }
+
+    fn pause(&self, partitions: &[TopicPartition]) -> Result<()> {
+        let mut requests = self.requests();
+        Self::check_assigned(&requests, partitions, "pause")?;
+        for partition in partitions {
+            requests.to_resume.remove(partition);
+            requests.to_pause.insert(partition.clone());
+            requests.paused.insert(partition.clone());
+        }
+        Ok(())
+    }
+
+    fn resume(&self, partitions: &[TopicPartition]) -> Result<()> {
+        let mut requests = self.requests();
+        Self::check_assigned(&requests, partitions, "resume")?;
+        for partition in partitions {
+            requests.to_pause.remove(partition);
+            requests.to_resume.insert(partition.clone());
+            requests.paused.remove(partition);
+        }
+        Ok(())
+    }
+
+    fn request_commit(&self) {
+        self.requests().commit = true;
+    }
+
+    fn can_report_errors(&self) -> bool {
+        false
+    }
+
+    fn report_error(&self, _record: &ReportedRecord, _error: &ConnectError) -> Result<u64> {
+        Err(ConnectError::illegal_state(
+            "no error reporting is configured for this connector, so errant records cannot be reported",
+        ))
+    }
+
+    fn await_report(&self, _report: u64) -> Result<()> {
+        Ok(())
+    }
+}

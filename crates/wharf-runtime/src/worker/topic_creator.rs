@@ -1,0 +1,56 @@
+//! Creates the topics of a source connector by its rules (`topic.creation.*`), just before the first record for a missing one.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use wharf_api::{ConnectError, Result};
+use wharf_kafka::{Admin, NewTopic, TopicCreation as Outcome};
+
+use super::worker_source_task::kafka_error;
+use crate::config::TopicCreation;
+
+/// How long Kafka may take to describe or create a topic.
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The rules of one task, and an admin client to carry them out.
+pub(crate) struct TopicCreator {
+    rules: TopicCreation,
+    admin: Admin,
+    known: HashSet<String>,
+}
+
+impl TopicCreator {
+    pub(crate) fn new(rules: TopicCreation, admin: Admin) -> Self {
+        Self { rules, admin, known: HashSet::new() }
+    }
+
+    /// Makes sure that the topic exists. An existing one is never changed.
+    pub(crate) fn ensure(&mut self, topic: &str) -> Result<()> {
+        if self.known.contains(topic) {
+            return Ok(());
+        }
+        let existing = self.admin.describe_topic(topic, TIMEOUT).map_err(|error| kafka_error(&error))?;
+        if existing.is_none() {
+            let group = self.rules.group_for(topic);
+            tracing::info!("creating topic {topic} by the rules of topic creation group {}", group.name);
+            let new = NewTopic {
+                name: topic.to_owned(),
+                partitions: Some(group.partitions).filter(|count| *count > 0),
+                replication_factor: Some(group.replication_factor).filter(|factor| *factor > 0),
+                configs: group.configs.clone(),
+            };
+            let outcome = self.admin.create_topic(&new, TIMEOUT).map_err(|error| {
+                ConnectError::connect(format!(
+                    "topic {topic} cannot be created; create it by hand or change topic.creation.{}.*",
+                    group.name
+                ))
+                .caused_by(kafka_error(&error))
+            })?;
+            if matches!(outcome, Outcome::Existed) {
+                tracing::info!("topic {topic} was created by another client meanwhile");
+            }
+        }
+        self.known.insert(topic.to_owned());
+        Ok(())
+    }
+}

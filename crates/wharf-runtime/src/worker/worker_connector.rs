@@ -1,0 +1,312 @@
+//! The thread of a connector instance.
+//!
+//! All calls to the plugin happen here, so a plugin that hangs blocks this thread and nothing else. The herder sends orders
+//! and waits for answers as long as it wants to; when it gives the connector up, the thread may hang on, but its reports no
+//! longer count.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{oneshot, watch};
+use wharf_abi::host::{ConnectorHandle, ConnectorServices};
+use wharf_api::connector::ConnectorHost;
+use wharf_api::plugin::{MetricKind, PluginHost};
+use wharf_api::{ConfigMap, ConnectError, OffsetMap, Result};
+
+use super::control::{TargetState, TaskControl};
+use super::plugin_metrics::{MetricName, PluginMetricRegistry};
+use super::status::{Epoch, StatusStore};
+use crate::herder::ConnectorState;
+use crate::logging;
+use crate::offsets::OffsetStorage;
+use crate::plugins::ConnectorPlugin;
+
+/// What the herder hears from a connector by itself.
+pub(crate) type ReconfigurationRequest = Arc<dyn Fn() + Send + Sync>;
+
+/// What a connector instance needs.
+pub(crate) struct ConnectorSetup {
+    pub(crate) name: String,
+    pub(crate) plugin: ConnectorPlugin,
+    pub(crate) config: ConfigMap,
+    pub(crate) offsets: Option<OffsetStorage>,
+    pub(crate) statuses: Arc<StatusStore>,
+    pub(crate) metrics: Arc<PluginMetricRegistry>,
+    pub(crate) request_reconfiguration: ReconfigurationRequest,
+}
+
+enum Order {
+    Transition(TargetState, oneshot::Sender<Result<()>>),
+    TaskConfigs(usize, oneshot::Sender<Result<Vec<ConfigMap>>>),
+}
+
+/// The herder's hand on a connector instance. Dropping it lets the instance stop by itself.
+pub(crate) struct WorkerConnector {
+    orders: Sender<Order>,
+    shared: Arc<Shared>,
+    ended: watch::Receiver<bool>,
+}
+
+/// What the thread and the plugin's callbacks have in common.
+struct Shared {
+    name: String,
+    epoch: Epoch,
+    version: Option<String>,
+    statuses: Arc<StatusStore>,
+    metrics: Arc<PluginMetricRegistry>,
+    control: TaskControl,
+    offsets: Option<OffsetStorage>,
+    request_reconfiguration: ReconfigurationRequest,
+    failed: AtomicBool,
+    abandoned: AtomicBool,
+}
+
+impl Shared {
+    fn report(&self, state: ConnectorState, trace: Option<String>) {
+        if !self.abandoned.load(Ordering::Acquire) {
+            self.statuses.set_connector(&self.name, self.epoch, state, trace, self.version.clone());
+        }
+    }
+
+    fn fail(&self, error: &ConnectError) {
+        self.failed.store(true, Ordering::Release);
+        self.report(ConnectorState::Failed, Some(error.trace()));
+    }
+}
+
+/// The worker, as the plugin of a connector sees it.
+struct WorkerConnectorHost(Arc<Shared>);
+
+impl PluginHost for WorkerConnectorHost {
+    fn register_metric(
+        &self,
+        kind: MetricKind,
+        name: &str,
+        description: &str,
+        tags: &[(&str, &str)],
+    ) -> Result<u64> {
+        let name = MetricName {
+            connector: self.0.name.clone(),
+            task: None,
+            name: name.to_owned(),
+            tags: tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
+        };
+        self.0.metrics.register(name, kind, description)
+    }
+
+    fn record_metric(&self, metric: u64, value: f64) {
+        self.0.metrics.record(metric, value);
+    }
+
+    fn wait(&self, time: Duration) -> bool {
+        self.0.control.wait_interrupted(time)
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.0.control.is_interrupted()
+    }
+}
+
+impl ConnectorHost for WorkerConnectorHost {
+    fn request_task_reconfiguration(&self) {
+        if !self.0.abandoned.load(Ordering::Acquire) {
+            (self.0.request_reconfiguration)();
+        }
+    }
+
+    fn raise_error(&self, error: ConnectError) {
+        let _context = logging::with_context(format!("[{}|worker] ", self.0.name));
+        tracing::error!("the connector raised an error: {error:#}");
+        self.0.fail(&error);
+    }
+
+    fn offsets(&self, partitions: &[OffsetMap]) -> Result<Vec<Option<OffsetMap>>> {
+        match &self.0.offsets {
+            Some(offsets) => offsets.read(partitions),
+            None => Err(ConnectError::illegal_state("sink connectors have no source offsets")),
+        }
+    }
+}
+
+impl WorkerConnector {
+    /// Starts the connector's thread. The plugin is asked to start with the first transition to STARTED.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub(crate) fn spawn(setup: ConnectorSetup) -> Result<Self> {
+        let (orders, inbox) = channel();
+        let (end, ended) = watch::channel(false);
+        let ConnectorSetup { name, plugin, config, offsets, statuses, metrics, request_reconfiguration } = setup;
+        let shared = Arc::new(Shared {
+            epoch: statuses.next_epoch(),
+            version: plugin.stated_version(),
+            name,
+            statuses,
+            metrics,
+            control: TaskControl::new(false),
+            offsets,
+            request_reconfiguration,
+            failed: AtomicBool::new(false),
+            abandoned: AtomicBool::new(false),
+        });
+        let of_thread = Arc::clone(&shared);
+        std::thread::Builder::new()
+            .name(format!("connector-thread-{}", shared.name))
+            .spawn(move || {
+                run(&of_thread, &plugin, &config, &inbox);
+                of_thread.metrics.remove(&of_thread.name, None);
+                // Nobody may be waiting any more.
+                let _ = end.send(true);
+            })
+            .map_err(|error| ConnectError::connect(format!("no thread for connector {}: {error}", shared.name)))?;
+        Ok(Self { orders, shared, ended })
+    }
+
+    /// Orders a transition; the answer comes when the plugin has done its part.
+    pub(crate) fn transition(&self, target: TargetState) -> oneshot::Receiver<Result<()>> {
+        let (answer, receiver) = oneshot::channel();
+        // A thread that has ended drops the sender, which the receiver reports.
+        let _ = self.orders.send(Order::Transition(target, answer));
+        receiver
+    }
+
+    /// Asks for the configurations of at most this many tasks.
+    pub(crate) fn task_configs(&self, max_tasks: usize) -> oneshot::Receiver<Result<Vec<ConfigMap>>> {
+        let (answer, receiver) = oneshot::channel();
+        let _ = self.orders.send(Order::TaskConfigs(max_tasks, answer));
+        receiver
+    }
+
+    /// Moves the connector to FAILED from outside.
+    pub(crate) fn fail(&self, error: &ConnectError) {
+        self.shared.fail(error);
+    }
+
+    /// Whether the connector is FAILED.
+    pub(crate) fn is_failed(&self) -> bool {
+        self.shared.failed.load(Ordering::Acquire)
+    }
+
+    /// Stops the instance and ends its thread, waiting at most until the deadline. Then it is given up.
+    pub(crate) async fn shut_down(self, deadline: Instant) {
+        let Self { orders, shared, mut ended } = self;
+        shared.control.stop();
+        drop(orders);
+        let wait = ended.wait_for(|ended| *ended);
+        if tokio::time::timeout_at(deadline.into(), wait).await.is_err() {
+            tracing::warn!(
+                "connector {} did not stop in time and is given up; its thread hangs in the plugin",
+                shared.name
+            );
+        }
+        shared.abandoned.store(true, Ordering::Release);
+    }
+}
+
+/// The thread: carries out orders until there can be no more.
+fn run(shared: &Arc<Shared>, plugin: &ConnectorPlugin, config: &ConfigMap, inbox: &Receiver<Order>) {
+    let _context = logging::with_context(format!("[{}|worker] ", shared.name));
+    let mut instance = Instance { shared, plugin, config, handle: None, started: false };
+    while let Ok(order) = inbox.recv() {
+        match order {
+            Order::Transition(target, answer) => {
+                let outcome = instance.transition(target);
+                // The one who asked may have given up.
+                let _ = answer.send(outcome);
+            }
+            Order::TaskConfigs(max_tasks, answer) => {
+                let _ = answer.send(instance.task_configs(max_tasks));
+            }
+        }
+    }
+    if let Err(error) = instance.stop() {
+        tracing::error!("the connector failed to stop cleanly: {error:#}");
+    }
+}
+
+struct Instance<'c> {
+    shared: &'c Arc<Shared>,
+    plugin: &'c ConnectorPlugin,
+    config: &'c ConfigMap,
+    handle: Option<ConnectorHandle>,
+    started: bool,
+}
+
+impl Instance<'_> {
+    fn transition(&mut self, target: TargetState) -> Result<()> {
+        if self.shared.failed.load(Ordering::Acquire) && target != TargetState::Stopped {
+            // The trace that says what failed stays.
+            return Err(ConnectError::illegal_state(format!(
+                "cannot transition connector {} to {} since it has failed; restart it, or change its configuration",
+                self.shared.name,
+                target.name()
+            )));
+        }
+        match target {
+            TargetState::Started => self.start(),
+            TargetState::Paused => self.stop().map(|()| self.shared.report(ConnectorState::Paused, None)).inspect_err(
+                |error| {
+                    tracing::error!("the connector failed to pause: {error:#}");
+                    self.shared.fail(error);
+                },
+            ),
+            TargetState::Stopped => {
+                // Stopping may fail; the connector counts as stopped all the same.
+                if let Err(error) = self.stop() {
+                    tracing::warn!("the connector failed to stop cleanly: {error:#}");
+                }
+                self.shared.failed.store(false, Ordering::Release);
+                self.shared.report(ConnectorState::Stopped, None);
+                Ok(())
+            }
+        }
+    }
+
+    fn handle(&mut self) -> Result<&mut ConnectorHandle> {
+        match &mut self.handle {
+            Some(handle) => Ok(handle),
+            empty => {
+                let services = ConnectorServices(Arc::new(WorkerConnectorHost(Arc::clone(self.shared))));
+                Ok(empty.insert(self.plugin.new_connector(Box::new(services))?))
+            }
+        }
+    }
+
+    fn start(&mut self) -> Result<()> {
+        if self.started {
+            return Ok(());
+        }
+        let config = self.config;
+        match self.handle().and_then(|handle| handle.start(config)) {
+            Ok(()) => {
+                self.started = true;
+                self.shared.report(ConnectorState::Running, None);
+                tracing::info!("connector {} started", self.shared.name);
+                Ok(())
+            }
+            Err(error) => {
+                tracing::error!("connector {} failed to start: {error:#}", self.shared.name);
+                self.shared.fail(&error);
+                Err(error)
+            }
+        }
+    }
+
+    fn stop(&mut self) -> Result<()> {
+        if !std::mem::take(&mut self.started) {
+            return Ok(());
+        }
+        let outcome = self.handle()?.stop();
+        tracing::info!("connector {} stopped", self.shared.name);
+        outcome
+    }
+
+    fn task_configs(&mut self, max_tasks: usize) -> Result<Vec<ConfigMap>> {
+        if !self.started {
+            return Err(ConnectError::illegal_state(format!("connector {} is not running", self.shared.name)));
+        }
+        self.handle()?.task_configs(max_tasks)
+    }
+}

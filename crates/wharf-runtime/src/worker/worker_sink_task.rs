@@ -1,0 +1,743 @@
+//! The thread of a sink task: read, convert, put, and commit offsets that the task says are safe.
+//!
+//! **Consumer offsets are committed only up to what the task's `preCommit` allowed**, and it is only asked about records
+//! that `put` took. [`Loop::commit`] is the one place that commits. Offsets are kept by original topic, partition and offset.
+//!
+//! The thread is the consumer's only user, so rebalances happen inside [`Consumer::poll_batch`], on this thread: partitions
+//! are given up after `preCommit`, `close` and a synchronous commit, in this order.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use wharf_abi::host::{SinkTaskHandle, SinkTaskServices};
+use wharf_api::batch::{Datum, NewOrigin, NewRecord};
+use wharf_api::flat::SchemaCache;
+use wharf_api::{
+    ConfigMap, ConnectError, Header, Headers, Offsets, RecordBatch, RecordBatchRef, Result, TimestampType, TopicPartition,
+    Value, ValueRef,
+};
+use wharf_kafka::{Consumer, ConsumerHandler, KafkaError, MessageRef, PartitionOffset, Timestamp};
+
+use super::active_topics::ActiveTopicStore;
+use super::control::TaskControl;
+use super::converters::TaskConverters;
+use super::memory::Share;
+use super::remote_decode::decode_remote;
+use super::task_context::{TaskReporter, WorkerSinkHost};
+use super::worker_source_task::kafka_error;
+use crate::config::TopicSelection;
+use crate::herder::ConnectorState;
+use crate::logging;
+use crate::plugins::ConnectorPlugin;
+
+/// The consumer is asked for records in slices of this length, so that the thread hears of stop requests.
+const SLICE: Duration = Duration::from_millis(100);
+/// How often topics are listed for a subscription by pattern, and how long that may take.
+const TOPIC_REFRESH: Duration = Duration::from_secs(300);
+const TOPIC_RETRY: Duration = Duration::from_secs(5);
+const LIST_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long Kafka may take to say where a new partition is read from.
+const POSITION_TIMEOUT: Duration = Duration::from_secs(10);
+/// Bytes of a batch while the worker's byte budget is used up.
+const SHORT_BATCH: usize = 64 * 1024;
+/// How long the group may take to let the consumer go.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Everything a sink task's thread needs.
+pub(crate) struct WorkerSinkTask {
+    pub(crate) plugin: ConnectorPlugin,
+    pub(crate) host: Arc<WorkerSinkHost>,
+    pub(crate) config: ConfigMap,
+    pub(crate) control: Arc<TaskControl>,
+    pub(crate) reporter: TaskReporter,
+    pub(crate) converters: TaskConverters,
+    pub(crate) consumer: Consumer,
+    pub(crate) topics: TopicSelection,
+    pub(crate) active_topics: Option<Arc<ActiveTopicStore>>,
+    pub(crate) flush_interval: Duration,
+    pub(crate) flush_timeout: Duration,
+    pub(crate) max_batch_bytes: usize,
+    /// Bytes that the consumer may hold ahead of `put`; part of what `memory` holds.
+    pub(crate) prefetch: u64,
+    pub(crate) memory: Share,
+}
+
+impl WorkerSinkTask {
+    /// Runs the task until it is to stop or fails, and reports how it went.
+    pub(crate) fn run(self) {
+        let _context = logging::with_context(format!("[{}|task-{}] ", self.reporter.task.connector, self.reporter.task.task));
+        let (reporter, control) = (self.reporter.clone(), Arc::clone(&self.control));
+        match self.run_to_end() {
+            Ok(()) => reporter.report(ConnectorState::Unassigned, None),
+            Err(error) => {
+                tracing::error!("task {} threw an uncaught error and will not recover until it is restarted: {error:#}", reporter.task);
+                reporter.report(ConnectorState::Failed, Some(error.trace()));
+            }
+        }
+        control.set_done();
+    }
+
+    fn run_to_end(self) -> Result<()> {
+        if self.control.is_paused() {
+            self.reporter.report(ConnectorState::Paused, None);
+            while !self.control.wait_resumed(Duration::from_secs(3600)) {}
+        }
+        if self.control.is_stopping() {
+            return Ok(());
+        }
+        let services = SinkTaskServices(Arc::clone(&self.host));
+        let mut task = self.plugin.new_sink_task(Box::new(services))?;
+        if let Err(error) = task.start(&self.config) {
+            if let Err(stop) = task.stop() {
+                tracing::warn!("the task failed to stop cleanly: {stop:#}");
+            }
+            return Err(error);
+        }
+        self.reporter.report(ConnectorState::Running, None);
+        tracing::info!("sink task {} finished initialization and start", self.reporter.task);
+        let WorkerSinkTask { consumer, topics, .. } = self;
+        let worker = Worker {
+            host: self.host,
+            control: self.control,
+            reporter: self.reporter,
+            converters: self.converters,
+            active_topics: self.active_topics,
+            flush_interval: self.flush_interval,
+            flush_timeout: self.flush_timeout,
+            max_batch_bytes: self.max_batch_bytes,
+            commit_timeout: consumer.settings().default_api_timeout,
+            max_poll_records: consumer.settings().max_poll_records,
+            prefetch: self.prefetch,
+            memory: self.memory,
+        };
+        let mut running = Loop::new(worker, task);
+        let mut subscription = Subscription::new(topics);
+        let outcome = running.run(&consumer, &mut subscription);
+        running.end(&consumer);
+        running.closed = true;
+        if !consumer.close(CLOSE_TIMEOUT, &mut running) {
+            tracing::warn!("the consumer group did not answer in time; it notices by its session timeout");
+        }
+        outcome
+    }
+}
+
+struct Worker {
+    host: Arc<WorkerSinkHost>,
+    control: Arc<TaskControl>,
+    reporter: TaskReporter,
+    converters: TaskConverters,
+    active_topics: Option<Arc<ActiveTopicStore>>,
+    flush_interval: Duration,
+    flush_timeout: Duration,
+    max_batch_bytes: usize,
+    commit_timeout: Duration,
+    max_poll_records: usize,
+    prefetch: u64,
+    memory: Share,
+}
+
+/// Which topics are read.
+struct Subscription {
+    topics: TopicSelection,
+    current: Option<Vec<String>>,
+    next_refresh: Instant,
+}
+
+impl Subscription {
+    fn new(topics: TopicSelection) -> Self {
+        Self { topics, current: None, next_refresh: Instant::now() }
+    }
+
+    /// Subscribes at first, and again when the topics that match a pattern have changed.
+    fn refresh(&mut self, consumer: &Consumer) -> Result<()> {
+        let wanted = match &self.topics {
+            TopicSelection::List(topics) if self.current.is_none() => topics.clone(),
+            TopicSelection::List(_) => return Ok(()),
+            TopicSelection::Regex(_) if Instant::now() < self.next_refresh => return Ok(()),
+            TopicSelection::Regex(regex) => match consumer.list_topics(LIST_TIMEOUT) {
+                Ok(topics) => {
+                    let mut matching: Vec<String> =
+                        topics.into_iter().map(|topic| topic.name).filter(|name| regex.matches(name)).collect();
+                    matching.sort();
+                    self.next_refresh =
+                        Instant::now() + if matching.is_empty() { TOPIC_RETRY } else { TOPIC_REFRESH };
+                    matching
+                }
+                Err(error) => {
+                    tracing::warn!("the topics of the cluster cannot be listed, which is tried again: {error}");
+                    self.next_refresh = Instant::now() + TOPIC_RETRY;
+                    return Ok(());
+                }
+            },
+        };
+        if wanted.is_empty() || self.current.as_ref() == Some(&wanted) {
+            return Ok(());
+        }
+        tracing::info!("subscribing to {}", wanted.join(", "));
+        consumer.subscribe(&wanted).map_err(|error| kafka_error(&error))?;
+        self.current = Some(wanted);
+        Ok(())
+    }
+}
+
+/// Offsets of one assigned partition; each is the offset of the next record.
+#[derive(Debug)]
+struct PartitionState {
+    partition: TopicPartition,
+    /// After the last record that was read, dropped ones included.
+    consumed: Option<i64>,
+    /// After the last record that `put` took.
+    current: Option<i64>,
+    committed: Option<i64>,
+}
+
+/// A commit that was sent and not answered.
+struct OpenCommit {
+    sequence: u64,
+    started: Instant,
+    offsets: Offsets,
+}
+
+struct Loop {
+    worker: Worker,
+    task: SinkTaskHandle,
+    batch: RecordBatch,
+    partitions: Vec<PartitionState>,
+    /// Position of the partition of the last message.
+    last: usize,
+    headers: Vec<(String, Option<Vec<u8>>)>,
+    failure: Option<ConnectError>,
+    redelivering: bool,
+    paused: bool,
+    open_commit: Option<OpenCommit>,
+    sequence: u64,
+    next_commit: Instant,
+    closed: bool,
+}
+
+impl Loop {
+    fn new(worker: Worker, task: SinkTaskHandle) -> Self {
+        let next_commit = Instant::now() + worker.flush_interval;
+        Self {
+            worker,
+            task,
+            batch: RecordBatch::new(),
+            partitions: Vec::new(),
+            last: 0,
+            headers: Vec::new(),
+            failure: None,
+            redelivering: false,
+            paused: false,
+            open_commit: None,
+            sequence: 0,
+            next_commit,
+            closed: false,
+        }
+    }
+
+    fn run(&mut self, consumer: &Consumer, subscription: &mut Subscription) -> Result<()> {
+        while !self.worker.control.is_stopping() {
+            subscription.refresh(consumer)?;
+            self.follow_pause(consumer)?;
+            self.turn(consumer)?;
+        }
+        Ok(())
+    }
+
+    /// One turn: commit when due, wait for records, put them.
+    fn turn(&mut self, consumer: &Consumer) -> Result<()> {
+        let now = Instant::now();
+        let requested = std::mem::take(&mut self.worker.host.requests().commit);
+        if self.open_commit.is_none() && (requested || now >= self.next_commit) {
+            self.next_commit = now + self.worker.flush_interval;
+            self.commit_all(consumer)?;
+        }
+        if let Some(open) = &self.open_commit
+            && open.started.elapsed() >= self.worker.flush_timeout
+        {
+            tracing::warn!("commit {} of offsets timed out", open.sequence);
+            self.open_commit = None;
+        }
+        let asked = self.worker.host.requests().timeout.take().filter(|timeout| !timeout.is_zero());
+        let wait = self.next_commit.saturating_duration_since(now).min(asked.unwrap_or(Duration::MAX));
+        self.apply_requests(consumer)?;
+        let arrived = self.wait_for_records(consumer, now + wait)?;
+        if let Some(failure) = self.failure.take() {
+            return Err(failure);
+        }
+        if !arrived && self.worker.control.is_interrupted() {
+            return Ok(());
+        }
+        self.put(consumer)
+    }
+
+    /// Polls in short slices until records arrive, the time is over or something is asked of the task. `true` means that
+    /// `put` is due.
+    fn wait_for_records(&mut self, consumer: &Consumer, until: Instant) -> Result<bool> {
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            let records = self.worker.max_poll_records;
+            let most = self.worker.max_batch_bytes;
+            let bytes = if self.worker.memory.may_take_more() { most } else { SHORT_BATCH.min(most) };
+            let count = consumer
+                .poll_batch(left.min(SLICE), records, bytes, self)
+                .map_err(|error| kafka_error(&error))?;
+            if count > 0 || self.failure.is_some() || left.is_zero() {
+                return Ok(true);
+            }
+            let asked = {
+                let requests = self.worker.host.requests();
+                requests.commit || !requests.rewinds.is_empty() || !requests.to_resume.is_empty()
+            };
+            if asked || self.worker.control.is_stopping() || self.worker.control.is_paused() != self.paused {
+                return Ok(false);
+            }
+        }
+    }
+
+    /// Pauses or resumes the consumer as the user asked.
+    fn follow_pause(&mut self, consumer: &Consumer) -> Result<()> {
+        let wanted = self.worker.control.is_paused();
+        if wanted == self.paused {
+            return Ok(());
+        }
+        self.paused = wanted;
+        if wanted {
+            consumer.pause(&consumer.assignment()).map_err(|error| kafka_error(&error))?;
+            self.worker.host.requests().commit = true;
+            self.worker.reporter.report(ConnectorState::Paused, None);
+            tracing::info!("{} paused", self.worker.reporter.task);
+        } else {
+            if !self.redelivering {
+                self.resume_all(consumer)?;
+            }
+            self.worker.reporter.report(ConnectorState::Running, None);
+            tracing::info!("{} resumed", self.worker.reporter.task);
+        }
+        Ok(())
+    }
+
+    /// Resumes every partition that the task itself has not paused.
+    fn resume_all(&self, consumer: &Consumer) -> Result<()> {
+        let paused = self.worker.host.requests().paused.clone();
+        let resumed: Vec<_> =
+            consumer.assignment().into_iter().filter(|partition| !paused.contains(&plain(partition))).collect();
+        consumer.resume(&resumed).map_err(|error| kafka_error(&error))
+    }
+
+    /// Carries out what the task asked for through its context.
+    fn apply_requests(&mut self, consumer: &Consumer) -> Result<()> {
+        let (rewinds, to_pause, to_resume) = {
+            let mut requests = self.worker.host.requests();
+            (
+                std::mem::take(&mut requests.rewinds),
+                std::mem::take(&mut requests.to_pause),
+                std::mem::take(&mut requests.to_resume),
+            )
+        };
+        if !to_pause.is_empty() {
+            consumer.pause(&kafka_partitions(to_pause.iter())).map_err(|error| kafka_error(&error))?;
+        }
+        if !to_resume.is_empty() && !self.paused && !self.redelivering {
+            consumer.resume(&kafka_partitions(to_resume.iter())).map_err(|error| kafka_error(&error))?;
+        }
+        for (partition, offset) in rewinds {
+            let Some(state) = self.partitions.iter_mut().find(|state| state.partition == partition) else {
+                tracing::warn!("the task asked for offset {offset} of {partition}, which is not assigned to it");
+                continue;
+            };
+            tracing::trace!("rewinding {partition} to offset {offset}");
+            let target = PartitionOffset::new(partition.topic.as_str(), partition.partition, offset);
+            consumer.seek(&[target]).map_err(|error| kafka_error(&error))?;
+            state.consumed = Some(offset);
+            state.current = Some(offset);
+            state.committed = Some(offset);
+        }
+        Ok(())
+    }
+
+    fn put(&mut self, consumer: &Consumer) -> Result<()> {
+        let converters = &mut self.worker.converters;
+        // A batch that is put again was converted before.
+        if !self.redelivering && (converters.key.is_remote() || converters.value.is_remote()) {
+            let converted = decode_remote(converters, self.batch.finish()?)?;
+            return self.put_batch(consumer, converted);
+        }
+        let batch = std::mem::take(&mut self.batch);
+        self.put_batch(consumer, batch)
+    }
+
+    fn put_batch(&mut self, consumer: &Consumer, mut batch: RecordBatch) -> Result<()> {
+        self.worker.memory.hold(self.worker.prefetch + batch.byte_len() as u64);
+        match self.task.put(batch.finish()?) {
+            Ok(()) => {
+                for state in &mut self.partitions {
+                    if state.consumed.is_some() {
+                        state.current = state.consumed;
+                    }
+                }
+                batch.clear();
+                batch.shrink_to(self.worker.max_batch_bytes);
+                self.batch = batch;
+                self.worker.memory.hold(self.worker.prefetch);
+                if std::mem::take(&mut self.redelivering) && !self.paused {
+                    self.resume_all(consumer)?;
+                }
+                Ok(())
+            }
+            Err(error) if error.is_retriable() => {
+                tracing::warn!("put failed with a retriable error and is tried again with the same records: {error:#}");
+                self.batch = batch;
+                if !std::mem::replace(&mut self.redelivering, true) {
+                    consumer.pause(&consumer.assignment()).map_err(|error| kafka_error(&error))?;
+                }
+                Ok(())
+            }
+            Err(error) => Err(ConnectError::connect("Exiting WorkerSinkTask due to unrecoverable exception.")
+                .caused_by(error)),
+        }
+    }
+
+    fn commit_all(&mut self, consumer: &Consumer) -> Result<()> {
+        let all: Vec<TopicPartition> = self.partitions.iter().map(|state| state.partition.clone()).collect();
+        self.commit(consumer, &all, false)
+    }
+
+    /// Asks the task what is safe and commits it. The only place where consumer offsets are committed. When closing, the
+    /// partitions are closed in between and the commit is waited for.
+    fn commit(&mut self, consumer: &Consumer, partitions: &[TopicPartition], closing: bool) -> Result<()> {
+        let offers: Offsets = self
+            .partitions
+            .iter()
+            .filter(|state| partitions.contains(&state.partition))
+            .filter_map(|state| Some((state.partition.clone(), state.current?)))
+            .collect();
+        if offers.is_empty() {
+            return if closing { self.close_partitions(partitions) } else { Ok(()) };
+        }
+        self.sequence += 1;
+        let answer = self.task.pre_commit(&offers);
+        let mut close_result = Ok(());
+        if closing {
+            close_result = self.close_partitions(partitions);
+        }
+        let allowed = match answer {
+            Ok(allowed) => allowed,
+            Err(error) if closing => {
+                tracing::warn!("preCommit failed while closing; offsets are not committed: {error:#}");
+                return close_result;
+            }
+            Err(error) => {
+                tracing::error!("preCommit failed; going back to the last committed offsets: {error:#}");
+                self.rewind_to_committed(consumer, &offers)?;
+                return Ok(());
+            }
+        };
+        let commit = self.committable(&offers, allowed);
+        if commit.is_empty() || self.worker.control.is_cancelled() {
+            return close_result;
+        }
+        let list: Vec<PartitionOffset> = commit
+            .iter()
+            .map(|(partition, offset)| PartitionOffset::new(partition.topic.as_str(), partition.partition, *offset))
+            .collect();
+        if closing {
+            match consumer.commit_sync(&list, self.worker.commit_timeout) {
+                Ok(()) => self.set_committed(&commit),
+                Err(error) => tracing::error!("commit of offsets failed: {error}"),
+            }
+        } else {
+            match consumer.commit_async(&list, self.sequence) {
+                Ok(()) => {
+                    self.open_commit =
+                        Some(OpenCommit { sequence: self.sequence, started: Instant::now(), offsets: commit });
+                }
+                Err(error) => tracing::error!("commit {} of offsets failed: {error}", self.sequence),
+            }
+        }
+        close_result
+    }
+
+    /// Of what the task allows: only what was offered, not beyond it, and only what is news.
+    fn committable(&self, offers: &Offsets, allowed: Offsets) -> Offsets {
+        let mut commit = BTreeMap::new();
+        for (partition, offset) in allowed {
+            let Some(state) = self.partitions.iter().find(|state| state.partition == partition) else {
+                tracing::warn!("the task wants to commit {partition}, which is not assigned to it; ignored");
+                continue;
+            };
+            match offers.get(&partition) {
+                None => {}
+                Some(offered) if offset > *offered => {
+                    tracing::warn!(
+                        "the task wants to commit offset {offset} of {partition}, beyond the consumed {offered}; ignored"
+                    );
+                }
+                Some(_) if state.committed == Some(offset) => {}
+                Some(_) => {
+                    commit.insert(partition, offset);
+                }
+            }
+        }
+        commit
+    }
+
+    fn rewind_to_committed(&mut self, consumer: &Consumer, offers: &Offsets) -> Result<()> {
+        let mut targets = Vec::new();
+        for state in self.partitions.iter_mut().filter(|state| offers.contains_key(&state.partition)) {
+            if let Some(committed) = state.committed {
+                let partition = &state.partition;
+                targets.push(PartitionOffset::new(partition.topic.as_str(), partition.partition, committed));
+                state.consumed = Some(committed);
+                state.current = Some(committed);
+            }
+        }
+        consumer.seek(&targets).map_err(|error| kafka_error(&error))
+    }
+
+    fn set_committed(&mut self, offsets: &Offsets) {
+        for state in &mut self.partitions {
+            if let Some(offset) = offsets.get(&state.partition) {
+                state.committed = Some(*offset);
+            }
+        }
+    }
+
+    fn close_partitions(&mut self, partitions: &[TopicPartition]) -> Result<()> {
+        self.task.close(partitions)
+    }
+
+    /// The end of the task: a last commit with closing, then stop.
+    fn end(&mut self, consumer: &Consumer) {
+        let all: Vec<TopicPartition> = self.partitions.iter().map(|state| state.partition.clone()).collect();
+        if !all.is_empty()
+            && !self.worker.control.is_cancelled()
+            && let Err(error) = self.commit(consumer, &all, true)
+        {
+            tracing::error!("closing partitions failed: {error:#}");
+        }
+        if let Err(error) = self.task.stop() {
+            tracing::warn!("the task failed to stop cleanly: {error:#}");
+        }
+        self.partitions.clear();
+    }
+
+    /// Keeps the first failure of a callback; it is raised after the poll.
+    fn keep(&mut self, outcome: Result<()>) {
+        if let Err(error) = outcome {
+            self.failure.get_or_insert(error);
+        }
+    }
+
+    fn state(&mut self, message: &MessageRef<'_>) -> Option<&mut PartitionState> {
+        let fits = |state: &PartitionState| {
+            state.partition.partition == message.partition() && state.partition.topic == message.topic()
+        };
+        if !self.partitions.get(self.last).is_some_and(fits) {
+            self.last = self.partitions.iter().position(fits)?;
+        }
+        self.partitions.get_mut(self.last)
+    }
+
+    fn take(&mut self, message: &MessageRef<'_>) -> Result<()> {
+        let (timestamp_type, timestamp) = match message.timestamp() {
+            Timestamp::CreateTime(millis) => (TimestampType::CreateTime, Some(millis)),
+            Timestamp::LogAppendTime(millis) => (TimestampType::LogAppendTime, Some(millis)),
+            _ => (TimestampType::None, None),
+        };
+        let topic = message.topic();
+        let converters = &mut self.worker.converters;
+        let raw = raw_headers(message.headers());
+        let batch = &mut self.batch;
+        let mut push = |key: Datum<'_>, value: Datum<'_>, headers: &Headers| {
+            batch.push(&NewRecord {
+                topic,
+                kafka_partition: Some(message.partition()),
+                timestamp,
+                key,
+                value,
+                headers: headers.as_slice(),
+                origin: NewOrigin::Sink { offset: message.offset(), timestamp_type, original: None },
+            })
+        };
+        if converters.key.is_remote() || converters.value.is_remote() {
+            // Plugins' converters get the whole batch later; until then the record holds the raw bytes.
+            return push(raw_datum(message.key()), raw_datum(message.value()), &raw);
+        }
+        let headers =
+            if raw.is_empty() { Headers::new() } else { converters.decode_headers(topic, message.headers())? };
+        let TaskConverters { key, value, .. } = converters;
+        key.decode(topic, &raw, message.key(), |key| {
+            value.decode(topic, &raw, message.value(), |value| push(key, value, &headers))
+        })
+    }
+}
+
+fn raw_datum(bytes: Option<&[u8]>) -> Datum<'_> {
+    Datum { schema: None, value: bytes.map_or(ValueRef::Null, ValueRef::Bytes) }
+}
+
+/// The headers as they were consumed, for converters that look at them.
+fn raw_headers<'h>(headers: impl Iterator<Item = (Cow<'h, str>, Option<&'h [u8]>)>) -> Headers {
+    let mut raw = Headers::new();
+    for (key, bytes) in headers {
+        raw.push(Header::new(key, None, Value::from(bytes)));
+    }
+    raw
+}
+
+impl ConsumerHandler for Loop {
+    fn message(&mut self, message: MessageRef<'_>) {
+        if self.failure.is_some() {
+            return;
+        }
+        let outcome = self.take(&message);
+        if outcome.is_ok() {
+            if let Some(active) = &self.worker.active_topics {
+                let known = self.partitions.get(self.last).is_some_and(|state| {
+                    state.consumed.is_some_and(|consumed| state.current.is_some_and(|first| consumed > first))
+                        && state.partition.topic == message.topic()
+                });
+                if !known {
+                    active.add(&self.worker.reporter.task.connector, message.topic());
+                }
+            }
+            let next = message.offset() + 1;
+            if let Some(state) = self.state(&message) {
+                state.consumed = Some(next);
+            }
+        }
+        self.keep(outcome);
+    }
+
+    fn assigned(&mut self, consumer: &Consumer, partitions: &[wharf_kafka::TopicPartition]) {
+        if self.closed {
+            return;
+        }
+        let added: Vec<TopicPartition> = partitions.iter().map(plain).collect();
+        for (partition, kafka_partition) in added.iter().zip(partitions) {
+            let position = match consumer.position(kafka_partition, POSITION_TIMEOUT) {
+                Ok(position) => Some(position),
+                Err(error) => {
+                    tracing::warn!("the position in {partition} is not known yet: {error}");
+                    None
+                }
+            };
+            tracing::debug!("assigned {partition}, position {position:?}");
+            self.partitions.retain(|state| state.partition != *partition);
+            self.partitions.push(PartitionState {
+                partition: partition.clone(),
+                consumed: position,
+                current: position,
+                committed: position,
+            });
+        }
+        let still_paused: Vec<_> = {
+            let mut requests = self.worker.host.requests();
+            requests.assignment.extend(added.iter().cloned());
+            let assignment = requests.assignment.clone();
+            requests.paused.retain(|partition| assignment.contains(partition));
+            requests.paused.iter().cloned().collect()
+        };
+        let pause = if self.paused || (self.redelivering && !self.batch.is_empty()) {
+            consumer.pause(&consumer.assignment())
+        } else {
+            consumer.pause(&kafka_partitions(still_paused.iter()))
+        };
+        self.keep(pause.map_err(|error| kafka_error(&error)));
+        if added.is_empty() || self.failure.is_some() {
+            return;
+        }
+        let opened = self.task.open(&added).and_then(|()| self.apply_requests(consumer));
+        self.keep(opened);
+    }
+
+    fn revoked(&mut self, consumer: &Consumer, partitions: &[wharf_kafka::TopicPartition]) {
+        if self.closed || partitions.is_empty() {
+            return;
+        }
+        let gone: Vec<TopicPartition> = partitions.iter().map(plain).collect();
+        let committed = self.commit(consumer, &gone, true);
+        self.keep(committed);
+        self.forget(&gone);
+    }
+
+    fn lost(&mut self, _consumer: &Consumer, partitions: &[wharf_kafka::TopicPartition]) {
+        if self.closed || partitions.is_empty() {
+            return;
+        }
+        let gone: Vec<TopicPartition> = partitions.iter().map(plain).collect();
+        let closed = self.close_partitions(&gone);
+        self.keep(closed);
+        self.forget(&gone);
+    }
+
+    fn committed(&mut self, _consumer: &Consumer, token: u64, result: Result<(), KafkaError>) {
+        let Some(open) = self.open_commit.take_if(|open| open.sequence == token) else {
+            tracing::debug!("commit {token} was answered after it had been given up");
+            return;
+        };
+        match result {
+            Ok(()) => {
+                tracing::debug!("commit {token} took {} ms", open.started.elapsed().as_millis());
+                self.set_committed(&open.offsets);
+            }
+            Err(error) => tracing::error!("commit {token} of offsets failed: {error}"),
+        }
+    }
+}
+
+impl Loop {
+    /// Drops everything that belongs to partitions that went.
+    fn forget(&mut self, gone: &[TopicPartition]) {
+        self.partitions.retain(|state| !gone.contains(&state.partition));
+        self.last = 0;
+        {
+            let mut requests = self.worker.host.requests();
+            for partition in gone {
+                requests.assignment.remove(partition);
+                requests.paused.remove(partition);
+                requests.to_pause.remove(partition);
+                requests.to_resume.remove(partition);
+                requests.rewinds.remove(partition);
+            }
+        }
+        if self.batch.is_empty() {
+            return;
+        }
+        match without_partitions(&mut self.batch, gone) {
+            Ok(kept) => self.batch = kept,
+            Err(error) => self.keep(Err(error)),
+        }
+    }
+}
+
+/// The batch without the records of these partitions.
+fn without_partitions(batch: &mut RecordBatch, gone: &[TopicPartition]) -> Result<RecordBatch> {
+    let mut kept = RecordBatch::new();
+    let mut schemas = SchemaCache::default();
+    let all = RecordBatchRef::parse(batch.finish()?, &mut schemas)?;
+    for record in all.iter() {
+        let record = record?.to_record(&all)?;
+        let of = |partition: &TopicPartition| {
+            partition.topic == record.topic && Some(partition.partition) == record.kafka_partition
+        };
+        if !gone.iter().any(of) {
+            kept.push_record(&record)?;
+        }
+    }
+    Ok(kept)
+}
+
+fn plain(partition: &wharf_kafka::TopicPartition) -> TopicPartition {
+    TopicPartition::new(partition.topic.as_ref(), partition.partition)
+}
+
+fn kafka_partitions<'p>(partitions: impl Iterator<Item = &'p TopicPartition>) -> Vec<wharf_kafka::TopicPartition> {
+    partitions
+        .map(|partition| wharf_kafka::TopicPartition::new(partition.topic.as_str(), partition.partition))
+        .collect()
+}

@@ -1,0 +1,607 @@
+//! The thread of a source task: poll, convert, send, and store offsets of what was acknowledged.
+//!
+//! **A source offset is stored only after its record, and all before it of the same source partition, were acknowledged by
+//! Kafka.** [`SubmittedRecords`] knows which those are; [`WorkerSourceTask::commit_offsets`] is the one place that
+//! stores them. A record is entered before the producer gets it, so nothing is ever acknowledged unseen.
+//!
+//! Back-pressure: when the producer's buffer is full the thread waits for acknowledgements, without end, as upstream. Every
+//! wait ends when the task is to stop.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use wharf_abi::host::{SourceTaskHandle, SourceTaskServices};
+use wharf_abi::message::RecordAck;
+use wharf_api::batch::{OriginRef, RecordBatchRef, RecordRef, decode_offset};
+use wharf_api::flat::SchemaCache;
+use wharf_api::{ConfigMap, ConnectError, Header, Headers, RecordMetadata, Result};
+use wharf_kafka::{Delivery, Producer, SendError, TopicHandle};
+
+use super::active_topics::ActiveTopicStore;
+use super::control::TaskControl;
+use super::converters::{RemoteBatch, TaskConverters};
+use super::memory::Share;
+use super::submitted_records::{PartitionId, SubmittedRecords, Token};
+use super::task_context::{TaskReporter, WorkerSourceHost};
+use super::topic_creator::TopicCreator;
+use crate::herder::ConnectorState;
+use crate::logging;
+use crate::offsets::{OffsetStorage, OffsetStorageWriter};
+use crate::plugins::ConnectorPlugin;
+
+/// How long a send waits for room before it looks at stop requests again.
+const BACKPRESSURE_WAIT: Duration = Duration::from_millis(100);
+/// A poll that gave nothing and took less than this is followed by a short rest, so that a plugin that does not wait by itself
+/// does not burn a core.
+const IDLE_POLL: Duration = Duration::from_millis(1);
+const IDLE_REST: Duration = Duration::from_millis(5);
+
+/// Everything a source task's thread needs.
+pub(crate) struct WorkerSourceTask {
+    pub(crate) plugin: ConnectorPlugin,
+    pub(crate) host: Arc<WorkerSourceHost>,
+    pub(crate) config: ConfigMap,
+    pub(crate) control: Arc<TaskControl>,
+    pub(crate) reporter: TaskReporter,
+    pub(crate) converters: TaskConverters,
+    pub(crate) producer: Producer,
+    pub(crate) topic_creator: Option<TopicCreator>,
+    pub(crate) active_topics: Option<Arc<ActiveTopicStore>>,
+    pub(crate) offsets: OffsetStorage,
+    pub(crate) offset_writer: OffsetStorageWriter,
+    pub(crate) flush_interval: Duration,
+    pub(crate) flush_timeout: Duration,
+    pub(crate) memory: Share,
+}
+
+/// The state of the loop.
+struct Running {
+    worker: WorkerSourceTask,
+    deliveries: Deliveries,
+    topics: HashMap<String, TopicHandle>,
+    partitions: HashMap<Vec<u8>, PartitionId>,
+    schemas: SchemaCache,
+    next_commit: Instant,
+}
+
+/// What comes back from the producer.
+#[derive(Default)]
+struct Deliveries {
+    submitted: SubmittedRecords,
+    failure: Option<ConnectError>,
+    /// Topics whose first record is on its way.
+    unconfirmed_topics: Vec<(Token, String)>,
+    confirmed_topics: Vec<String>,
+    /// For tasks that want to know of each record: batches with records in flight.
+    tracked: Option<Tracked>,
+}
+
+#[derive(Default)]
+struct Tracked {
+    batches: HashMap<u64, TrackedBatch>,
+    /// Which record of which batch a token stands for.
+    records: HashMap<u64, (u64, usize, Arc<str>)>,
+    next_batch: u64,
+}
+
+struct TrackedBatch {
+    bytes: Vec<u8>,
+    acks: Vec<RecordAck>,
+    in_flight: usize,
+    complete: bool,
+}
+
+impl Deliveries {
+    fn take(&mut self, delivery: Delivery) {
+        let token = Token::from_number(delivery.opaque);
+        match delivery.result {
+            Ok(()) => {
+                self.submitted.ack(token);
+                if !self.unconfirmed_topics.is_empty() {
+                    let confirmed = self.unconfirmed_topics.iter().position(|(first, _)| *first == token);
+                    if let Some(at) = confirmed {
+                        self.confirmed_topics.push(self.unconfirmed_topics.swap_remove(at).1);
+                    }
+                }
+                if let Some(tracked) = &mut self.tracked {
+                    tracked.acknowledged(token, &delivery);
+                }
+            }
+            Err(error) => {
+                let class = error.java_class();
+                self.failure.get_or_insert_with(|| {
+                    ConnectError::connect("Unrecoverable exception from producer send callback")
+                        .caused_by(ConnectError::connect(error.to_string()).with_class(class))
+                });
+            }
+        }
+    }
+}
+
+impl Tracked {
+    fn acknowledged(&mut self, token: Token, delivery: &Delivery) {
+        let Some((batch, record, topic)) = self.records.remove(&token.number()) else { return };
+        let Some(batch) = self.batches.get_mut(&batch) else { return };
+        let metadata = RecordMetadata {
+            topic: topic.to_string(),
+            partition: delivery.partition,
+            offset: delivery.offset,
+            timestamp: Some(delivery.timestamp).filter(|millis| *millis >= 0),
+        };
+        batch.acks.push(RecordAck { record, metadata: Some(metadata) });
+        batch.in_flight -= 1;
+    }
+
+    /// Tells the task of what was acknowledged since the last call.
+    fn tell(&mut self, task: &mut SourceTaskHandle) {
+        for batch in self.batches.values_mut().filter(|batch| !batch.acks.is_empty()) {
+            batch.acks.sort_by_key(|ack| ack.record);
+            if let Err(error) = task.commit_records(&batch.bytes, &batch.acks) {
+                tracing::error!("commitRecord failed: {error:#}");
+            }
+            batch.acks.clear();
+        }
+        self.batches.retain(|_, batch| batch.in_flight > 0 || !batch.complete);
+    }
+}
+
+/// Why sending a batch ended.
+enum Sent {
+    All,
+    Interrupted,
+}
+
+impl WorkerSourceTask {
+    /// Runs the task until it is to stop or fails, and reports how it went.
+    pub(crate) fn run(self) {
+        let _context = logging::with_context(format!("[{}|task-{}] ", self.reporter.task.connector, self.reporter.task.task));
+        let (reporter, control) = (self.reporter.clone(), Arc::clone(&self.control));
+        match self.run_to_end() {
+            Ok(()) => reporter.report(ConnectorState::Unassigned, None),
+            Err(error) => {
+                tracing::error!("task {} threw an uncaught error and will not recover until it is restarted: {error:#}", reporter.task);
+                reporter.report(ConnectorState::Failed, Some(error.trace()));
+            }
+        }
+        control.set_done();
+    }
+
+    fn run_to_end(self) -> Result<()> {
+        if self.control.is_paused() {
+            self.reporter.report(ConnectorState::Paused, None);
+            while !self.control.wait_resumed(Duration::from_secs(3600)) {}
+        }
+        if self.control.is_stopping() {
+            return Ok(());
+        }
+        let services = SourceTaskServices(Arc::clone(&self.host));
+        let mut task = self.plugin.new_source_task(Box::new(services))?;
+        let outcome = task.start(&self.config).and_then(|()| self.run_started(&mut task));
+        if let Err(error) = task.stop() {
+            tracing::warn!("the task failed to stop cleanly: {error:#}");
+        }
+        outcome
+    }
+
+    fn run_started(self, task: &mut SourceTaskHandle) -> Result<()> {
+        self.reporter.report(ConnectorState::Running, None);
+        tracing::info!("source task {} finished initialization and start", self.reporter.task);
+        let deliveries = Deliveries {
+            tracked: task.commits_records().then(Tracked::default),
+            ..Deliveries::default()
+        };
+        let next_commit = Instant::now() + self.flush_interval;
+        let mut running = Running {
+            worker: self,
+            deliveries,
+            topics: HashMap::new(),
+            partitions: HashMap::new(),
+            schemas: SchemaCache::default(),
+            next_commit,
+        };
+        let outcome = running.poll_until_stopped(task);
+        running.finish(task, outcome.is_ok());
+        outcome
+    }
+}
+
+impl Running {
+    fn poll_until_stopped(&mut self, task: &mut SourceTaskHandle) -> Result<()> {
+        loop {
+            self.take_deliveries(Duration::ZERO);
+            self.after_deliveries(task);
+            if self.worker.control.is_stopping() {
+                return Ok(());
+            }
+            if self.worker.control.is_paused() {
+                self.stay_paused(task);
+                continue;
+            }
+            if Instant::now() >= self.next_commit {
+                self.commit(task);
+            }
+            self.check_failure()?;
+            if !self.has_room() {
+                continue;
+            }
+            self.poll_once(task)?;
+        }
+    }
+
+    /// Whether the byte budgets allow another batch; waits a little for acknowledgements when they do not.
+    fn has_room(&mut self) -> bool {
+        self.worker.memory.hold(self.worker.producer.queued_bytes());
+        if self.worker.memory.may_take_more() {
+            return true;
+        }
+        self.take_deliveries(BACKPRESSURE_WAIT);
+        false
+    }
+
+    fn poll_once(&mut self, task: &mut SourceTaskHandle) -> Result<()> {
+        let started = Instant::now();
+        let answer = match task.poll() {
+            Ok(answer) => answer,
+            Err(error) if error.is_retriable() => {
+                tracing::warn!("poll failed with a retriable error and is tried again: {error:#}");
+                let _ = self.worker.control.wait_interrupted(IDLE_REST);
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        };
+        if answer.bytes().is_empty() {
+            drop(answer);
+            if started.elapsed() < IDLE_POLL {
+                let _ = self.worker.control.wait_interrupted(IDLE_REST);
+            }
+            return Ok(());
+        }
+        let bytes = answer.bytes();
+        self.worker.memory.hold(self.worker.producer.queued_bytes() + bytes.len() as u64);
+        let batch = RecordBatchRef::parse(bytes, &mut self.schemas)?;
+        let tracked = self.deliveries.tracked.as_mut().map(|tracked| {
+            tracked.next_batch += 1;
+            let batch = TrackedBatch { bytes: bytes.to_vec(), acks: Vec::new(), in_flight: 0, complete: false };
+            tracked.batches.insert(tracked.next_batch, batch);
+            tracked.next_batch
+        });
+        let sent = self.send_batch(&batch, tracked);
+        if let (Some(number), Some(tracked)) = (tracked, &mut self.deliveries.tracked)
+            && let Some(batch) = tracked.batches.get_mut(&number)
+        {
+            batch.complete = true;
+        }
+        sent.map(|_| ())
+    }
+
+    fn send_batch(&mut self, batch: &RecordBatchRef<'_>, tracked: Option<u64>) -> Result<Sent> {
+        let mut partitions: Vec<Option<PartitionId>> = vec![None; batch.partition_count() + 1];
+        let mut topics: Vec<Option<TopicHandle>> = vec![None; batch.topics().len()];
+        let remote = |converter: &mut super::converters::TaskConverter| -> Result<Option<RemoteBatch>> {
+            converter.is_remote().then(|| converter.encode_batch(batch)).transpose()
+        };
+        let mut remote_keys = remote(&mut self.worker.converters.key)?;
+        let mut remote_values = remote(&mut self.worker.converters.value)?;
+        let remote_keys = remote_keys.as_mut().map(RemoteBatch::records).transpose()?;
+        let remote_values = remote_values.as_mut().map(RemoteBatch::records).transpose()?;
+        let mut remote_keys = remote_keys.as_ref().map(RecordBatchRef::iter);
+        let mut remote_values = remote_values.as_ref().map(RecordBatchRef::iter);
+        let mut header_arena = Vec::new();
+        let mut header_places = Vec::new();
+
+        for (position, record) in batch.iter().enumerate() {
+            let record = record?;
+            let OriginRef::Source(origin) = record.origin() else {
+                return Err(ConnectError::connect("a source task gave a record that does not come from a source"));
+            };
+            let slot = origin.partition_index().map_or(batch.partition_count(), |index| index as usize);
+            let partition = match partitions.get(slot).copied().flatten() {
+                Some(partition) => partition,
+                None => {
+                    let partition = self.partition(batch, origin.partition_index())?;
+                    partitions[slot] = Some(partition);
+                    partition
+                }
+            };
+            let timestamp = valid_timestamp(&record)?;
+            let topic_slot = record.topic_index() as usize;
+            let topic = match &topics[topic_slot] {
+                Some(topic) => topic.clone(),
+                None => {
+                    let topic = self.topic(record.topic())?;
+                    topics[topic_slot] = Some(topic.clone());
+                    topic
+                }
+            };
+            let token = self.deliveries.submitted.submit(partition, origin.offset_bytes());
+            if let (Some(number), Some(tracked)) = (tracked, &mut self.deliveries.tracked) {
+                tracked.records.insert(token.number(), (number, position, record.topic().into()));
+                if let Some(batch) = tracked.batches.get_mut(&number) {
+                    batch.in_flight += 1;
+                }
+            }
+            self.note_topic(record.topic(), token);
+
+            // Split borrows: converters write into themselves while the producer reads from them.
+            let WorkerSourceTask { converters, producer, control, .. } = &mut self.worker;
+            let mut headers = if record.headers().is_empty() { Headers::new() } else { record.headers().to_headers()? };
+            let connect_headers = headers.len();
+            let key_holder;
+            let key = match &mut remote_keys {
+                Some(keys) => {
+                    key_holder = next_remote(keys)?;
+                    key_holder.value().as_bytes()
+                }
+                None => converters.key.encode(&record, &mut headers)?,
+            };
+            let value_holder;
+            let value = match &mut remote_values {
+                Some(values) => {
+                    value_holder = next_remote(values)?;
+                    value_holder.value().as_bytes()
+                }
+                None => converters.value.encode(&record, &mut headers)?,
+            };
+            let deliveries = &mut self.deliveries;
+            let sent = if headers.is_empty() {
+                send(producer, control, deliveries, &topic, &record, timestamp, key, value, &[], token)
+            } else {
+                header_arena.clear();
+                header_places.clear();
+                encode_headers(
+                    converters.header.as_mut(),
+                    record.topic(),
+                    &headers,
+                    connect_headers,
+                    &mut header_arena,
+                    &mut header_places,
+                )?;
+                let list: Vec<(&str, Option<&[u8]>)> = headers
+                    .iter()
+                    .zip(&header_places)
+                    .map(|(header, place)| (header.key(), place.clone().map(|place| &header_arena[place])))
+                    .collect();
+                send(producer, control, deliveries, &topic, &record, timestamp, key, value, &list, token)
+            };
+            match sent {
+                Ok(Sent::All) => {}
+                Ok(Sent::Interrupted) => {
+                    deliveries.submitted.withdraw(token);
+                    return Ok(Sent::Interrupted);
+                }
+                Err(error) => {
+                    deliveries.submitted.withdraw(token);
+                    return Err(error);
+                }
+            }
+        }
+        Ok(Sent::All)
+    }
+
+    /// The lasting number of a source partition of this batch.
+    fn partition(&mut self, batch: &RecordBatchRef<'_>, index: Option<u32>) -> Result<PartitionId> {
+        let partition = match index {
+            Some(index) => {
+                let partition = batch.partition(index)?;
+                partition.check_primitive()?;
+                Some(partition)
+            }
+            None => None,
+        };
+        let key = match &partition {
+            Some(partition) => self.worker.offsets.key_bytes(partition)?,
+            None => self.worker.offsets.null_partition_key()?,
+        };
+        let submitted = &mut self.deliveries.submitted;
+        Ok(*self.partitions.entry(key).or_insert_with_key(|key| submitted.partition(key)))
+    }
+
+    fn topic(&mut self, name: &str) -> Result<TopicHandle> {
+        if let Some(topic) = self.topics.get(name) {
+            return Ok(topic.clone());
+        }
+        if let Some(creator) = &mut self.worker.topic_creator {
+            creator.ensure(name)?;
+        }
+        let topic = self.worker.producer.topic(name).map_err(|error| kafka_error(&error))?;
+        self.topics.insert(name.to_owned(), topic.clone());
+        Ok(topic)
+    }
+
+    /// Remembers the first record to a topic: when it is acknowledged the topic counts as used.
+    fn note_topic(&mut self, topic: &str, token: Token) {
+        let deliveries = &mut self.deliveries;
+        if self.worker.active_topics.is_some()
+            && !deliveries.confirmed_topics.iter().any(|known| known == topic)
+            && !deliveries.unconfirmed_topics.iter().any(|(_, known)| known == topic)
+        {
+            deliveries.unconfirmed_topics.push((token, topic.to_owned()));
+        }
+    }
+
+    fn take_deliveries(&mut self, wait: Duration) {
+        let deliveries = &mut self.deliveries;
+        self.worker.producer.poll_acks(wait, |delivery| deliveries.take(delivery));
+    }
+
+    fn after_deliveries(&mut self, task: &mut SourceTaskHandle) {
+        if let Some(active) = &self.worker.active_topics {
+            for topic in &self.deliveries.confirmed_topics {
+                active.add(&self.worker.reporter.task.connector, topic);
+            }
+        }
+        if let Some(tracked) = &mut self.deliveries.tracked {
+            tracked.tell(task);
+        }
+    }
+
+    fn check_failure(&mut self) -> Result<()> {
+        if let Some(error) = self.deliveries.failure.take() {
+            return Err(error);
+        }
+        match self.worker.producer.take_failure() {
+            Some(error) => Err(kafka_error(&error)),
+            None => Ok(()),
+        }
+    }
+
+    /// Waits until the task is resumed or to stop; acknowledgements and commits go on.
+    fn stay_paused(&mut self, task: &mut SourceTaskHandle) {
+        self.worker.reporter.report(ConnectorState::Paused, None);
+        tracing::info!("{} paused", self.worker.reporter.task);
+        while !self.worker.control.wait_resumed(Duration::from_millis(100)) {
+            self.take_deliveries(Duration::ZERO);
+            self.after_deliveries(task);
+            if Instant::now() >= self.next_commit {
+                self.commit(task);
+            }
+        }
+        if !self.worker.control.is_stopping() {
+            self.worker.reporter.report(ConnectorState::Running, None);
+            tracing::info!("{} resumed", self.worker.reporter.task);
+        }
+    }
+
+    fn commit(&mut self, task: &mut SourceTaskHandle) {
+        self.commit_offsets(task);
+        self.next_commit = Instant::now() + self.worker.flush_interval;
+    }
+
+    /// Stores the offsets of acknowledged records. The only place where source offsets are stored.
+    fn commit_offsets(&mut self, task: &mut SourceTaskHandle) {
+        let WorkerSourceTask { control, offset_writer, offsets, reporter, flush_timeout, .. } = &mut self.worker;
+        // A task that was given up may have a successor already, whose offsets must stand.
+        if control.is_cancelled() {
+            return;
+        }
+        let _context =
+            logging::with_context(format!("[{}|task-{}|offsets] ", reporter.task.connector, reporter.task.task));
+        let started = Instant::now();
+        for (key, offset) in self.deliveries.submitted.take_committable() {
+            let offset = offset.map(|bytes| decode_offset(&bytes)).transpose();
+            match offset.and_then(|offset| offsets.value_bytes(offset.as_ref())) {
+                Ok(value) => offset_writer.put(key.to_vec(), value),
+                Err(error) => {
+                    tracing::error!("an offset cannot be stored and is skipped: {error:#}");
+                }
+            }
+        }
+        match offset_writer.commit(*flush_timeout) {
+            Ok(false) => tracing::debug!("no offsets to commit"),
+            Ok(true) => tracing::info!("committed offsets in {} ms", started.elapsed().as_millis()),
+            Err(error) => {
+                tracing::error!("failed to commit offsets; they are tried again with the next commit: {error:#}");
+                return;
+            }
+        }
+        if let Err(error) = task.commit() {
+            tracing::error!("the task's commit failed: {error:#}");
+        }
+    }
+
+    /// The end of the task: waits for outstanding acknowledgements and stores what they allow.
+    fn finish(&mut self, task: &mut SourceTaskHandle, _clean: bool) {
+        if self.worker.control.is_cancelled() {
+            self.worker.producer.purge();
+            return;
+        }
+        let deliveries = &mut self.deliveries;
+        let all = self.worker.producer.flush(self.worker.flush_timeout, |delivery| deliveries.take(delivery));
+        if !all {
+            tracing::warn!(
+                "{} records were not acknowledged within {} ms; they are sent again when the task runs next",
+                self.deliveries.submitted.in_flight(),
+                self.worker.flush_timeout.as_millis()
+            );
+        }
+        self.after_deliveries(task);
+        self.commit_offsets(task);
+        self.worker.producer.purge();
+    }
+}
+
+fn next_remote<'r>(records: &mut impl Iterator<Item = Result<RecordRef<'r>>>) -> Result<RecordRef<'r>> {
+    records.next().unwrap_or_else(|| Err(ConnectError::connect("a converter gave too few values")))
+}
+
+/// Headers that a converter added are bytes already.
+fn encode_headers(
+    converter: &mut dyn wharf_api::HeaderConverter,
+    topic: &str,
+    headers: &Headers,
+    connect_headers: usize,
+    arena: &mut Vec<u8>,
+    places: &mut Vec<Option<std::ops::Range<usize>>>,
+) -> Result<()> {
+    for (position, header) in headers.iter().enumerate() {
+        let start = arena.len();
+        if let (true, wharf_api::Value::Bytes(bytes)) = (position >= connect_headers, header.value()) {
+            arena.extend_from_slice(bytes);
+            places.push(Some(start..arena.len()));
+            continue;
+        }
+        places.push(encode_header(converter, topic, header, arena)?.then(|| start..arena.len()));
+    }
+    Ok(())
+}
+
+fn encode_header(
+    converter: &mut dyn wharf_api::HeaderConverter,
+    topic: &str,
+    header: &Header,
+    arena: &mut Vec<u8>,
+) -> Result<bool> {
+    let encoded = converter
+        .encode_header(topic, header.key(), header.schema(), header.value().as_ref(), arena)
+        .map_err(|error| ConnectError::connect("Tolerance exceeded in error handler").caused_by(error))?;
+    Ok(encoded == wharf_api::Encoded::Bytes)
+}
+
+/// −1 and none are "no timestamp"; other negative ones are refused, as upstream.
+fn valid_timestamp(record: &RecordRef<'_>) -> Result<Option<i64>> {
+    match record.timestamp() {
+        None | Some(-1) => Ok(None),
+        Some(millis) if millis < 0 => {
+            Err(ConnectError::connect(format!("Invalid record timestamp {millis}"))
+                .with_class("org.apache.kafka.common.InvalidRecordException"))
+        }
+        some => Ok(some),
+    }
+}
+
+pub(crate) fn kafka_error(error: &wharf_kafka::KafkaError) -> ConnectError {
+    ConnectError::connect(error.to_string()).with_class(error.java_class())
+}
+
+/// Gives a record to the producer, waiting for room as long as it takes.
+#[expect(clippy::too_many_arguments, reason = "the parts of one record, borrowed from different places")]
+fn send(
+    producer: &Producer,
+    control: &TaskControl,
+    deliveries: &mut Deliveries,
+    topic: &TopicHandle,
+    record: &RecordRef<'_>,
+    timestamp: Option<i64>,
+    key: Option<&[u8]>,
+    value: Option<&[u8]>,
+    headers: &[(&str, Option<&[u8]>)],
+    token: Token,
+) -> Result<Sent> {
+    loop {
+        match producer.send(topic, record.kafka_partition(), timestamp, key, value, headers, token.number()) {
+            Ok(()) => return Ok(Sent::All),
+            Err(SendError::QueueFull) => {
+                producer.poll_acks(BACKPRESSURE_WAIT, |delivery| deliveries.take(delivery));
+                if let Some(error) = deliveries.failure.take() {
+                    return Err(error);
+                }
+                if control.is_stopping() {
+                    return Ok(Sent::Interrupted);
+                }
+            }
+            Err(SendError::Failed(error)) => return Err(kafka_error(&error)),
+            Err(other) => return Err(ConnectError::connect(other.to_string())),
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! A plugin library whose initialiser returns an error.
+
+use wharf_api::config::ConfigDef;
+use wharf_api::{ConfigMap, ConnectError, Predicate, Record, Result};
+
+#[derive(Default)]
+struct Never;
+
+impl Predicate for Never {
+    fn configure(&mut self, _: &ConfigMap) -> Result<()> {
+        Ok(())
+    }
+
+    fn config(&self) -> ConfigDef {
+        ConfigDef::new()
+    }
+
+    fn test(&mut self, _: &Record) -> Result<bool> {
+        Ok(false)
+    }
+}
+
+fn set_up() -> Result<()> {
+    Err(ConnectError::connect("the licence file is missing")
+        .caused_by(ConnectError::not_found("no such file")))
+}
+
+wharf_abi::export_plugins! {
+    init: set_up;
+    predicate Never { class: "wharf.test.NeverInitialised" }
+}

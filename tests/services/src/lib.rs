@@ -1,0 +1,49 @@
+//! Real services for tests, started on this machine without containers: an Apache Kafka broker first of all.
+//!
+//! Sits beside the tests and `xtask`; nothing that ships depends on it. Only the standard library is used, so
+//! that a test binary that needs a broker does not become slow to build.
+//!
+//! What must stay true:
+//! - A service dies with the process that started it, however that process ends (see [`process`]).
+//! - "Cannot be had here" and "was there but failed" are different answers ([`ServiceError`]): the first may be
+//!   skipped, the second never.
+//! - Under `CI=true` or `WHARF_REQUIRE_SERVICES=1` nothing is skipped ([`required`]).
+//!
+//! A test asks like this:
+//!
+//! ```no_run
+//! use wharf_test_services::KafkaBroker;
+//!
+//! # fn a_test() {
+//! let Some(kafka) = KafkaBroker::shared() else { return };
+//! let bootstrap = kafka.bootstrap();
+//! # let _ = bootstrap;
+//! # }
+//! ```
+
+pub mod built;
+pub mod bundle;
+mod error;
+pub mod http;
+mod kafka;
+mod kafka_config;
+pub mod ports;
+pub mod process;
+mod skip;
+
+pub use error::ServiceError;
+pub use kafka::{KafkaBroker, KafkaOptions, SharedKafka};
+pub use process::Lifetime;
+pub use skip::{REQUIRE_SERVICES, SKIP_LOG, SKIP_REASON, TEST_KAFKA, available, required};
+
+use std::path::{Path, PathBuf};
+
+/// The folder that build outputs go to: `CARGO_TARGET_DIR`, else `target` of this workspace.
+pub fn target_dir() -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    match std::env::var_os("CARGO_TARGET_DIR").filter(|dir| !dir.is_empty()) {
+        Some(dir) if Path::new(&dir).is_absolute() => PathBuf::from(dir),
+        Some(dir) => root.join(dir),
+        None => root.canonicalize().unwrap_or(root).join("target"),
+    }
+}

@@ -6,6 +6,8 @@ use anyhow::{Result, bail};
 use lexopt::prelude::{Long, Short, Value};
 use lexopt::{Parser, ValueExt as _};
 
+use crate::new_plugin::{self, NewPlugin};
+
 /// Shown for `help` and after a mistake.
 pub(crate) const HELP: &str = "\
 cargo xtask VERB
@@ -16,6 +18,8 @@ cargo xtask VERB
   test [--require-services] [-- ARGS]
                                run all tests, with a real Kafka broker where this machine can have one;
                                ARGS go to `cargo test`: a part of a test's name, or -p CRATE
+  new-plugin NAME [--source|--sink|--both] [--path DIR]
+                               write a plugin crate that works, in plugins/NAME or, outside this workspace, in DIR
   services start kafka [--port N]
                                start a real Kafka broker in the background, on a free port unless told
   services stop [kafka]        stop it
@@ -34,6 +38,8 @@ pub(crate) enum Command {
     Build(Build),
     /// Show the whole flow and check it.
     Demo(Demo),
+    /// Write a new plugin crate.
+    NewPlugin(NewPlugin),
     /// Manage real services.
     Services(Services),
     /// Run all tests.
@@ -124,6 +130,7 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command>
             }
             Ok(Command::Demo(demo))
         }
+        "new-plugin" => new_plugin::parse(parser).map(Command::NewPlugin),
         "services" => services(parser).map(Command::Services),
         "test" => test(parser).map(Command::Test),
         "tidy" => match parser.next()? {

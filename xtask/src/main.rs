@@ -11,6 +11,7 @@
 mod build;
 mod demo;
 mod flags;
+mod new_plugin;
 mod project;
 mod services;
 mod test;
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
         }
         Command::Build(options) => build::run(options),
         Command::Demo(options) => demo::run(&options),
+        Command::NewPlugin(options) => new_plugin::run(&options),
         Command::Services(action) => services::run(&action),
         Command::Test(options) => test::run(&options),
         Command::Tidy => tidy::run(),

@@ -12,6 +12,7 @@ pub mod decimal;
 pub mod error;
 pub mod flat;
 pub mod headers;
+mod java_float;
 pub mod java_text;
 pub mod logical;
 pub mod offset_map;

@@ -1,5 +1,7 @@
 //! Source partitions and source offsets: small maps from text to primitive values, in insertion order.
 
+use std::sync::Arc;
+
 use crate::error::{ConnectError, Result};
 use crate::value::Value;
 use crate::value_ref::{MapRef, ValueRef};
@@ -8,8 +10,10 @@ use crate::value_ref::{MapRef, ValueRef};
 ///
 /// Keys are text; values are null or primitives. The order of insertion is kept, because the order of fields in the
 /// stored JSON is derived from it.
+///
+/// Copies share their entries until one of them is changed.
 #[derive(Debug, Clone, Default)]
-pub struct OffsetMap(Vec<(String, Value)>);
+pub struct OffsetMap(Arc<Vec<(String, Value)>>);
 
 impl OffsetMap {
     /// An empty map.
@@ -21,9 +25,10 @@ impl OffsetMap {
     /// Sets an entry; one with the same key keeps its place.
     pub fn insert(&mut self, key: impl Into<String>, value: impl Into<Value>) {
         let (key, value) = (key.into(), value.into());
-        match self.0.iter_mut().find(|(name, _)| *name == key) {
+        let entries = Arc::make_mut(&mut self.0);
+        match entries.iter_mut().find(|(name, _)| *name == key) {
             Some(entry) => entry.1 = value,
-            None => self.0.push((key, value)),
+            None => entries.push((key, value)),
         }
     }
 
@@ -60,12 +65,19 @@ impl OffsetMap {
         self.0.is_empty()
     }
 
+    /// Whether both are the same entries in memory. As long as one of two such maps lives, no change can reach its
+    /// entries through the other, so a map that is kept stands for what was read from it.
+    #[inline]
+    pub(crate) fn shares_entries(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// Checks that every value is null or a primitive, as stored offsets need.
     ///
     /// # Errors
     /// A data error that names the key.
     pub fn check_primitive(&self) -> Result<()> {
-        for (key, value) in &self.0 {
+        for (key, value) in self.iter() {
             if matches!(
                 value,
                 Value::Array(_) | Value::Map(_) | Value::Struct(_) | Value::Decimal(_) | Value::Date(_)
@@ -157,6 +169,19 @@ mod tests {
         assert_ne!(map, OffsetMap::from([("a", 2), ("b", 4)]));
         assert_ne!(map, OffsetMap::from([("a", 2)]));
         assert_eq!(OffsetMap::from_value(&map.to_value()).unwrap(), map);
+    }
+
+    #[test]
+    fn a_change_does_not_reach_copies() {
+        let kept = OffsetMap::new().with("a", 1);
+        let mut changed = kept.clone();
+        assert!(kept.shares_entries(&changed));
+        changed.insert("a", 2);
+        assert!(!kept.shares_entries(&changed));
+        assert_eq!(
+            (kept.get("a"), changed.get("a")),
+            (Some(&Value::Int32(1)), Some(&Value::Int32(2)))
+        );
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! This crate holds no logic of its own: it reads requests, asks the herder, and writes answers. What must stay true:
 //! reads answer from the herder's snapshot and never wait; changes wait for at most [`Timeouts::request`], after which
 //! the client is told what the worker was doing; every error is `{"error_code", "message"}`; a user's mistake never
-//! becomes a 500. Where that differs from Kafka Connect, `docs/conformance-differences.md` has a line.
+//! becomes a 500. Where that differs from Kafka Connect, `docs/conformance.md` has a line.
 //!
 //! Use: [`BoundServer::bind`] opens the sockets (so that the worker's id is known), [`BoundServer::serve`] answers on
 //! them, [`RunningServer::stop`] ends it.

@@ -5,4 +5,5 @@ pub mod herder;
 pub mod logging;
 pub mod offsets;
 pub mod plugins;
+pub mod standalone;
 pub mod worker;

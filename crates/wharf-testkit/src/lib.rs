@@ -3,7 +3,7 @@
 //! Plugins are run through the border, linked statically: what a test sees is what the worker sees, encoded and decoded.
 //! Nothing here waits: [`FakeWorker`] lets the time of a wait pass at once. Nothing here knows the runtime.
 //!
-//! ```ignore
+//! ```text
 //! #[test]
 //! fn the_source_passes_the_suite() {
 //!     wharf_testkit::source_suite(my_plugin::wharf_plugin::plugin_module(), "org.example.MySource", || Fixture::new());

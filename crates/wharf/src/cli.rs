@@ -97,15 +97,19 @@ Examples:
   wharf plugin list --plugin-path target/release/plugins | column -t -s \"$(printf '\\t')\"")]
     List(PluginSources),
     /// Check whether a worker would load a plugin library, by loading it in a process of its own.
-    #[command(after_help = "Exits with 1 and one line that says why when the library is refused. Made for a plugin's CI:\n  \
-                            wharf plugin verify target/release/libmy_plugin.so")]
+    #[command(
+        after_help = "Exits with 1 and one line that says why when the library is refused. Made for a plugin's CI:\n  \
+                            wharf plugin verify target/release/libmy_plugin.so"
+    )]
     Verify {
         /// The shared library.
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
     /// Describe a plugin: its versions, location and settings.
-    #[command(after_help = "Example:\n  wharf plugin info FileStreamSource --plugin-path target/release/plugins")]
+    #[command(
+        after_help = "Example:\n  wharf plugin info FileStreamSource --plugin-path target/release/plugins"
+    )]
     Info {
         /// Class name or alias.
         class: String,
@@ -148,15 +152,31 @@ mod tests {
 
     #[test]
     fn a_worker_file_and_connector_files_are_read() {
-        let cli = Cli::try_parse_from(["wharf", "standalone", "w.properties", "a.json", "b.properties"]).unwrap();
-        let Command::Standalone(args) = cli.command else { panic!("another command") };
+        let cli =
+            Cli::try_parse_from(["wharf", "standalone", "w.properties", "a.json", "b.properties"]).unwrap();
+        let Command::Standalone(args) = cli.command else {
+            panic!("another command")
+        };
         assert_eq!(args.worker_file, PathBuf::from("w.properties"));
-        assert_eq!(args.connector_files, [PathBuf::from("a.json"), PathBuf::from("b.properties")]);
+        assert_eq!(
+            args.connector_files,
+            [PathBuf::from("a.json"), PathBuf::from("b.properties")]
+        );
     }
 
     #[test]
     fn plugin_places_are_gathered() {
-        let line = ["wharf", "plugin", "list", "--plugin-path", "a,b", "--plugin-path", "c", "--worker-config", "w"];
+        let line = [
+            "wharf",
+            "plugin",
+            "list",
+            "--plugin-path",
+            "a,b",
+            "--plugin-path",
+            "c",
+            "--worker-config",
+            "w",
+        ];
         let Command::Plugin(PluginCommand::List(sources)) = Cli::try_parse_from(line).unwrap().command else {
             panic!("another command")
         };
@@ -166,7 +186,11 @@ mod tests {
 
     #[test]
     fn help_names_signals_environment_and_exit_codes() {
-        let help = Cli::command().find_subcommand_mut("standalone").unwrap().render_long_help().to_string();
+        let help = Cli::command()
+            .find_subcommand_mut("standalone")
+            .unwrap()
+            .render_long_help()
+            .to_string();
         for part in ["SIGTERM", "A second signal", "WHARF_LOG=info", "143", "Examples:"] {
             assert!(help.contains(part), "{part}");
         }

@@ -41,7 +41,12 @@ pub(crate) enum Request {
 
 /// Reads a command line, program name first.
 pub(crate) fn read(args: &[OsString]) -> Request {
-    let program = args.first().map(Path::new).and_then(Path::file_name).unwrap_or_default().to_string_lossy();
+    let program = args
+        .first()
+        .map(Path::new)
+        .and_then(Path::file_name)
+        .unwrap_or_default()
+        .to_string_lossy();
     let rest = args.get(1..).unwrap_or_default();
     match program.strip_suffix(".sh").unwrap_or(&program) {
         "connect-standalone" => standalone(&program, rest),
@@ -59,10 +64,12 @@ fn standalone(program: &str, args: &[OsString]) -> Request {
         ));
     }
     match args.split_first() {
-        Some((worker, connectors)) if args.iter().all(|arg| arg != "--help") => Request::Standalone(StandaloneArgs {
-            worker_file: worker.into(),
-            connector_files: connectors.iter().map(PathBuf::from).collect(),
-        }),
+        Some((worker, connectors)) if args.iter().all(|arg| arg != "--help") => {
+            Request::Standalone(StandaloneArgs {
+                worker_file: worker.into(),
+                connector_files: connectors.iter().map(PathBuf::from).collect(),
+            })
+        }
         _ => usage(),
     }
 }
@@ -90,8 +97,12 @@ fn read_plugin_path(args: &[OsString]) -> Result<Request, Option<String>> {
             Some((name, value)) => (name, Some(OsString::from(value))),
             None => (&*text, None),
         };
-        let mut value =
-            || inline.clone().or_else(|| options.next().cloned()).ok_or_else(|| Some(format!("{name} needs a value")));
+        let mut value = || {
+            inline
+                .clone()
+                .or_else(|| options.next().cloned())
+                .ok_or_else(|| Some(format!("{name} needs a value")))
+        };
         match name {
             "--plugin-location" => sources.plugin_location.push(value()?.into()),
             "--worker-config" => sources.worker_config.push(value()?.into()),
@@ -99,7 +110,11 @@ fn read_plugin_path(args: &[OsString]) -> Result<Request, Option<String>> {
                 let value = value()?;
                 let folders = value.to_string_lossy();
                 sources.plugin_path.extend(
-                    folders.split(',').map(str::trim).filter(|folder| !folder.is_empty()).map(PathBuf::from),
+                    folders
+                        .split(',')
+                        .map(str::trim)
+                        .filter(|folder| !folder.is_empty())
+                        .map(PathBuf::from),
                 );
             }
             "--dry-run" if sync => dry_run = true,
@@ -109,9 +124,15 @@ fn read_plugin_path(args: &[OsString]) -> Result<Request, Option<String>> {
         }
     }
     if sources == PluginSources::default() {
-        return Err(Some("at least one of --plugin-location, --plugin-path and --worker-config is needed".to_owned()));
+        return Err(Some(
+            "at least one of --plugin-location, --plugin-path and --worker-config is needed".to_owned(),
+        ));
     }
-    Ok(if sync { Request::SyncManifests { sources, dry_run } } else { Request::ListPlugins(sources) })
+    Ok(if sync {
+        Request::SyncManifests { sources, dry_run }
+    } else {
+        Request::ListPlugins(sources)
+    })
 }
 
 #[cfg(test)]
@@ -134,15 +155,24 @@ mod tests {
         assert_eq!(call(&["/opt/bin/wharf", "standalone", "w"]), Request::Wharf);
         assert_eq!(call(&[]), Request::Wharf);
         for name in ["connect-standalone", "/opt/kafka/bin/connect-standalone.sh"] {
-            let expected = StandaloneArgs { worker_file: "w".into(), connector_files: vec!["a".into(), "b".into()] };
+            let expected = StandaloneArgs {
+                worker_file: "w".into(),
+                connector_files: vec!["a".into(), "b".into()],
+            };
             assert_eq!(call(&[name, "w", "a", "b"]), Request::Standalone(expected));
         }
     }
 
     #[test]
     fn an_empty_first_argument_means_no_properties() {
-        let expected = StandaloneArgs { worker_file: "".into(), connector_files: vec![] };
-        assert_eq!(call(&["connect-standalone.sh", ""]), Request::Standalone(expected));
+        let expected = StandaloneArgs {
+            worker_file: "".into(),
+            connector_files: vec![],
+        };
+        assert_eq!(
+            call(&["connect-standalone.sh", ""]),
+            Request::Standalone(expected)
+        );
     }
 
     #[test]
@@ -152,7 +182,10 @@ mod tests {
             &["connect-standalone.sh", "--help"],
             &["connect-standalone.sh", "w", "--help"],
         ] {
-            assert!(usage(line).starts_with("USAGE: connect-standalone.sh [-daemon] connect-standalone.properties"));
+            assert!(
+                usage(line)
+                    .starts_with("USAGE: connect-standalone.sh [-daemon] connect-standalone.properties")
+            );
         }
     }
 
@@ -169,11 +202,32 @@ mod tests {
             plugin_location: vec!["c.so".into()],
             worker_config: vec!["w".into()],
         };
-        let places = ["--plugin-path", "a, b", "--plugin-location=c.so", "--worker-config", "w"];
+        let places = [
+            "--plugin-path",
+            "a, b",
+            "--plugin-location=c.so",
+            "--worker-config",
+            "w",
+        ];
         let list = [&["connect-plugin-path.sh", "list"][..], &places].concat();
         assert_eq!(call(&list), Request::ListPlugins(sources.clone()));
-        let sync = [&["connect-plugin-path", "sync-manifests", "--dry-run", "--keep-not-found"][..], &places].concat();
-        assert_eq!(call(&sync), Request::SyncManifests { sources, dry_run: true });
+        let sync = [
+            &[
+                "connect-plugin-path",
+                "sync-manifests",
+                "--dry-run",
+                "--keep-not-found",
+            ][..],
+            &places,
+        ]
+        .concat();
+        assert_eq!(
+            call(&sync),
+            Request::SyncManifests {
+                sources,
+                dry_run: true
+            }
+        );
     }
 
     #[test]
@@ -183,12 +237,21 @@ mod tests {
             (&["--help"], "USAGE"),
             (&["remove"], "connect-plugin-path: unknown command 'remove'"),
             (&["list"], "connect-plugin-path: at least one of"),
-            (&["list", "--dry-run"], "connect-plugin-path: unknown option '--dry-run'"),
-            (&["list", "--plugin-path"], "connect-plugin-path: --plugin-path needs a value"),
+            (
+                &["list", "--dry-run"],
+                "connect-plugin-path: unknown option '--dry-run'",
+            ),
+            (
+                &["list", "--plugin-path"],
+                "connect-plugin-path: --plugin-path needs a value",
+            ),
         ];
         for (args, start) in cases {
             let text = usage(&[&["connect-plugin-path"], *args].concat());
-            assert!(text.starts_with(start) && text.contains("sync-manifests"), "{args:?}: {text}");
+            assert!(
+                text.starts_with(start) && text.contains("sync-manifests"),
+                "{args:?}: {text}"
+            );
         }
     }
 }

@@ -12,8 +12,14 @@ use wharf_api::ConfigMap;
 use wharf_rest::{BoundServer, RunningServer, Timeouts};
 use wharf_runtime::config::{StandaloneConfig, read_connector_file, read_properties};
 use wharf_runtime::herder::Herder;
+use wharf_runtime::herder::standalone::StandaloneHerder;
+use wharf_runtime::logging;
+use wharf_runtime::standalone::PreparedWorker;
 
+use crate::cli::StandaloneArgs;
 use crate::exit::Exit;
+use crate::output::complain;
+use crate::signals::Signals;
 
 /// How long answers may still go out after the worker has stopped.
 const LAST_ANSWERS: Duration = Duration::from_secs(1);
@@ -30,6 +36,78 @@ pub(crate) trait Worker: Send + Sync {
     fn stop(&self) -> impl Future<Output = ()> + Send;
 }
 
+impl Worker for StandaloneHerder {
+    fn herder(&self) -> Arc<dyn Herder> {
+        Arc::new(self.clone())
+    }
+
+    fn startup_complete(&self) {
+        self.set_ready();
+    }
+
+    async fn stop(&self) {
+        self.shut_down().await;
+    }
+}
+
+/// Runs a worker until a signal comes or its start fails.
+pub(crate) fn run(args: &StandaloneArgs) -> Exit {
+    if let Err(error) = logging::init(&std::env::var(logging::ENV).unwrap_or_default()) {
+        complain(format_args!("{error:#}"));
+        return Exit::Setup;
+    }
+    let config = match read_worker_file(&args.worker_file) {
+        Ok(config) => config,
+        Err(mistakes) => {
+            for mistake in &mistakes {
+                tracing::error!("{mistake}");
+            }
+            tracing::error!(
+                "{} mistake(s) in the worker's settings: not started",
+                mistakes.len()
+            );
+            return Exit::Setup;
+        }
+    };
+    // two threads carry all of REST and control; connectors and tasks have threads of their own
+    match tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime
+            .block_on(start(config, &args.connector_files))
+            .unwrap_or_else(|reason| {
+                tracing::error!("cannot start the worker: {reason}");
+                Exit::Setup
+            }),
+        Err(error) => {
+            tracing::error!("the system gives no threads: {error}");
+            Exit::Setup
+        }
+    }
+}
+
+/// Everything up to the running worker; an error is one of the setup.
+async fn start(config: StandaloneConfig, connector_files: &[PathBuf]) -> Result<Exit, String> {
+    let signals = Signals::catch().map_err(|error| format!("signals cannot be caught: {error}"))?;
+    let stop = signals.stop();
+    tokio::pin!(stop);
+    let rest = config.rest.clone();
+    // loads libraries and waits for Kafka, so it has a thread of its own, and a signal need not wait for it
+    let prepared = tokio::task::spawn_blocking(|| PreparedWorker::new(config));
+    let prepared = tokio::select! {
+        prepared = prepared => prepared.map_err(|error| error.to_string())?.map_err(|error| format!("{error:#}"))?,
+        // what is being prepared has nothing to stop; leaving waits for no thread
+        exit = &mut stop => std::process::exit(exit.code().into()),
+    };
+    let bound = BoundServer::bind(rest).await.map_err(|error| error.to_string())?;
+    let herder = prepared
+        .start(&bound.worker_id())
+        .map_err(|error| format!("{error:#}"))?;
+    Ok(serve(bound, &herder, connector_files, stop).await)
+}
+
 /// Reads and checks the worker file. An empty path stands for no properties.
 ///
 /// # Errors
@@ -40,7 +118,8 @@ pub(crate) fn read_worker_file(path: &Path) -> Result<StandaloneConfig, Vec<Stri
     } else {
         read_properties(path).map_err(|error| vec![format!("{error:#}")])?
     };
-    StandaloneConfig::parse(&properties).map_err(|errors| errors.iter().map(|error| format!("{error:#}")).collect())
+    StandaloneConfig::parse(&properties)
+        .map_err(|errors| errors.iter().map(|error| format!("{error:#}")).collect())
 }
 
 /// Serves a worker until `stop` is ready, then stops it in order.
@@ -82,10 +161,18 @@ pub(crate) async fn serve(
 async fn create_connectors(herder: &dyn Herder, files: &[PathBuf]) -> Result<(), String> {
     for file in files {
         let connector = read_connector_file(file).map_err(|error| format!("{error:#}"))?;
-        let config = connector.config.into_iter().map(|(key, value)| (key, Some(value))).collect();
+        let config = connector
+            .config
+            .into_iter()
+            .map(|(key, value)| (key, Some(value)))
+            .collect();
         let reply = herder.put_connector_config(&connector.name, config, connector.initial_state, false);
         reply.await.map_err(|error| {
-            format!("cannot create connector {} of {}: {error}", connector.name, file.display())
+            format!(
+                "cannot create connector {} of {}: {error}",
+                connector.name,
+                file.display()
+            )
         })?;
         tracing::info!("created connector {} of {}", connector.name, file.display());
     }

@@ -9,6 +9,7 @@ use wharf_api::{
 };
 
 use super::host::HostObject;
+use super::panics::contain;
 use super::{Instance, Response};
 use crate::message::{BatchResult, Message, map, part};
 use crate::method::plugin as method;
@@ -61,7 +62,7 @@ pub fn override_policy<P: ClientConfigOverridePolicy + Default + 'static>(
     Ok(Box::new(PolicyInstance(P::default())))
 }
 
-/// Converts each record's value of a batch. What fails is left out of the result and named in its errors.
+/// Converts each record's value of a batch. What fails or panics is left out of the result and named in its errors.
 fn convert_batch(
     args: &[u8],
     schemas: &mut SchemaCache,
@@ -71,7 +72,8 @@ fn convert_batch(
     let mut output = RecordBatch::new();
     let mut result = BatchResult::default();
     for (position, record) in input.iter().enumerate() {
-        match convert(&record?, &mut output) {
+        let record = record?;
+        match contain(|| convert(&record, &mut output)) {
             Ok(()) => result.positions.push(position),
             Err(error) => result.errors.push((position, error)),
         }

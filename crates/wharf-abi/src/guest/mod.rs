@@ -173,7 +173,7 @@ pub unsafe fn destroy(instance: *mut c_void) {
 
 /// Exports plugin classes from a library.
 ///
-/// ```ignore
+/// ```text
 /// wharf_abi::export_plugins! {
 ///     source_connector FileSource { class: "org.example.FileSourceConnector", task_class: "org.example.FileSourceTask" }
 ///     sink_connector FileSink { class: "org.example.FileSinkConnector", task_class: "org.example.FileSinkTask" }

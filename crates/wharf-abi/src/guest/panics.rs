@@ -36,9 +36,13 @@ thread_local! {
     static CONTAINED: RefCell<u32> = const { RefCell::new(0) };
 }
 
-/// Function names of a backtrace between the panic machinery and the border, at most this many.
+/// At most this many functions of a backtrace are kept.
 const MAX_FRAMES: usize = 24;
 
+/// The functions of a backtrace between the panic machinery and the border.
+///
+/// Inlined functions come with short names, so places tell whose they are too: those of the standard library lie below
+/// `/rustc/`.
 fn plugin_frames(backtrace: &str) -> Vec<String> {
     let mut frames = Vec::new();
     let mut lines = backtrace.lines().map(str::trim).peekable();
@@ -49,20 +53,23 @@ fn plugin_frames(backtrace: &str) -> Vec<String> {
         let place = lines
             .next_if(|next| next.starts_with("at "))
             .map(|at| at.trim_start_matches("at "));
-        if function.starts_with("wharf_abi::guest::panics::contain")
-            || function.contains("wharf_abi::guest::enter")
-        {
+        let lies_in = |part: &str| place.is_some_and(|place| place.contains(part));
+        if function.contains("wharf_abi::guest::") || lies_in("wharf-abi") && lies_in("/src/guest/") {
+            // First come the frames of the hook, at last those of the call.
+            if frames.is_empty() {
+                continue;
+            }
             break;
         }
         let machinery = [
             "std::",
             "core::",
-            "<alloc::boxed::Box",
+            "<alloc::",
+            "<core::",
             "rust_begin_unwind",
-            "__rustc",
-            "wharf_abi::guest::panics",
+            "__rust",
         ];
-        if machinery.iter().any(|prefix| function.starts_with(prefix)) {
+        if lies_in("/rustc/") || machinery.iter().any(|prefix| function.starts_with(prefix)) {
             continue;
         }
         frames.push(match place {
@@ -92,4 +99,55 @@ pub(super) fn contain<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
         let frames = LAST.with(|last| last.borrow_mut().take()).unwrap_or_default();
         Err(ConnectError::panic(format!("the plugin panicked: {message}")).with_frames(frames))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_frames_of_the_plugin_are_kept() {
+        let backtrace = "\
+            0: std::backtrace::Backtrace::create
+             at /rustc/5980/library/std/src/backtrace.rs:331:13
+            1: {closure#0}
+             at /build/crates/wharf-abi/src/guest/panics.rs:24:42
+            2: __rustc::rust_begin_unwind
+             at /rustc/5980/library/std/src/panicking.rs:689:5
+            3: my_plugin::read_page
+             at ./src/lib.rs:7:9
+            4: call_once<fn()>
+             at /rustc/5980/library/core/src/ops/function.rs:250:5
+            5: <my_plugin::Task as wharf_api::source::SourceTask>::poll
+            6: <wharf_abi::guest::task::SourceTaskInstance<T> as wharf_abi::guest::Instance>::call
+             at /build/crates/wharf-abi/src/guest/task.rs:72:17
+            7: main";
+        assert_eq!(
+            plugin_frames(backtrace),
+            [
+                "my_plugin::read_page (./src/lib.rs:7:9)",
+                "<my_plugin::Task as wharf_api::source::SourceTask>::poll"
+            ]
+        );
+        assert!(plugin_frames("").is_empty());
+    }
+
+    #[test]
+    fn panics_inside_and_after_one_another_are_told_apart() {
+        install_hook();
+        let outer = contain(|| {
+            let inner: Result<()> = contain(|| panic!("inner"));
+            assert!(inner.unwrap_err().message().ends_with("inner"));
+            panic!("{} outer", 1)
+        });
+        let error: ConnectError = Result::<()>::unwrap_err(outer);
+        assert_eq!(error.message(), "the plugin panicked: 1 outer");
+        assert!(error.frames()[0].contains("panics.rs"), "{:?}", error.frames());
+        let odd: Result<()> = contain(|| panic::panic_any(7));
+        assert_eq!(
+            odd.unwrap_err().message(),
+            "the plugin panicked: the panic carried no message"
+        );
+        assert_eq!(contain(|| Ok(1)), Ok(1));
+    }
 }

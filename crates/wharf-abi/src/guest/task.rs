@@ -10,6 +10,7 @@ use wharf_api::{
 };
 
 use super::host::HostObject;
+use super::panics::contain;
 use super::{Instance, Response};
 use crate::message::{Message, RecordAck, map, part};
 use crate::method::plugin as method;
@@ -51,7 +52,9 @@ impl<T: SourceTask> SourceTaskInstance<T> {
         for (position, record) in batch.iter().enumerate() {
             let record = record?;
             while let Some(ack) = acks.next_if(|ack| ack.record == position) {
-                if let Err(error) = self.task.commit_record(&record, ack.metadata.as_ref()) {
+                // One that panics must not keep the others from being told.
+                let told = contain(|| self.task.commit_record(&record, ack.metadata.as_ref()));
+                if let Err(error) = told {
                     first_error.get_or_insert(error);
                 }
             }

@@ -1,10 +1,12 @@
-//! Transformations and predicates behind the border: a batch per call.
+//! Transformations and predicates behind the border: a batch per call. A panic fails the record it happened at, as an
+//! exception does upstream, and not the batch.
 
 use wharf_api::batch::RecordBatchRef;
 use wharf_api::flat::SchemaCache;
 use wharf_api::{ConfigMap, Predicate, RecordBatch, Result, Transformation, Value};
 
 use super::host::HostObject;
+use super::panics::contain;
 use super::{Instance, Response};
 use crate::message::{BatchResult, Message, errors_to_value, map};
 use crate::method::plugin as method;
@@ -55,7 +57,7 @@ impl<T: Transformation> Instance for TransformationInstance<T> {
                 let mut result = BatchResult::default();
                 for (position, record) in input.iter().enumerate() {
                     let record = record?.to_record(&input)?;
-                    let applied = self.transformation.apply(record).and_then(|changed| {
+                    let applied = contain(|| self.transformation.apply(record)).and_then(|changed| {
                         changed.map_or(Ok(false), |changed| output.push_record(&changed).map(|()| true))
                     });
                     match applied {
@@ -92,7 +94,7 @@ impl<P: Predicate> Instance for PredicateInstance<P> {
                 let mut errors = Vec::new();
                 for (position, record) in input.iter().enumerate() {
                     let record = record?.to_record(&input)?;
-                    match self.predicate.test(&record) {
+                    match contain(|| self.predicate.test(&record)) {
                         Ok(decision) => decisions.push(Value::Boolean(decision)),
                         Err(error) => {
                             decisions.push(Value::Null);

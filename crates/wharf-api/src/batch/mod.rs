@@ -7,6 +7,8 @@
 //! Layout: records, then definitions, then a trailer of 16 bytes (definitions' position `u64`, record count `u32`,
 //! [`LAYOUT`] `u32`). `docs/plugin-border.md` has it byte for byte.
 
+mod head;
+mod line;
 mod new_record;
 mod read;
 mod record_ref;

@@ -2,12 +2,16 @@
 
 use std::collections::HashMap;
 
+use super::head::{RECORD_HEAD, SOURCE_HEAD, append, put_fixed};
+use super::line::Line;
 use super::{Datum, NewOrigin, NewRecord};
-use super::{HEAD, LAYOUT, NO_PARTITION, NO_TIMESTAMP, ORIGIN_SINK, ORIGIN_SOURCE, TRAILER};
+use super::{LAYOUT, ORIGIN_SINK, ORIGIN_SOURCE, TRAILER};
 use crate::error::Result;
 use crate::flat::{
-    self, NONE, SchemaTable, length_u32, put_block, put_datum, put_len, put_sized, put_u32, put_value,
+    self, NONE, SchemaTable, length_u32, put_block, put_datum, put_len, put_sized, put_u32, put_value, short,
+    tag,
 };
+use crate::headers::Header;
 use crate::offset_map::OffsetMap;
 use crate::record::{Origin, Record};
 use crate::value_ref::ValueRef;
@@ -32,23 +36,27 @@ struct NameTable {
 impl NameTable {
     #[inline]
     fn index(&mut self, name: &str) -> u32 {
-        if self.names.get(self.last).is_none_or(|known| known != name) {
-            self.last = self
-                .names
-                .iter()
-                .position(|known| known == name)
-                .unwrap_or_else(|| {
-                    self.names.push(name.to_owned());
-                    self.names.len() - 1
-                });
+        match self.names.get(self.last) {
+            Some(known) if short::is_equal(known, name) => u32::try_from(self.last).unwrap_or(NONE),
+            _ => self.find(name),
         }
+    }
+
+    #[inline(never)]
+    fn find(&mut self, name: &str) -> u32 {
+        let found = self.names.iter().position(|known| known == name);
+        self.last = found.unwrap_or_else(|| {
+            self.names.push(name.to_owned());
+            self.names.len() - 1
+        });
         u32::try_from(self.last).unwrap_or(NONE)
     }
 }
 
 #[derive(Debug, Default)]
 struct PartitionTable {
-    /// The last one looked up, so that runs of records from one partition do not hash.
+    /// The last one looked up, so that runs of records from one partition do not hash. A task that keeps its map and
+    /// passes it again is recognised by identity, which holding a copy here makes safe; an equal map is compared.
     last: Option<(OffsetMap, u32)>,
     encoded: Vec<Vec<u8>>,
     index: HashMap<Vec<u8>, u32>,
@@ -58,12 +66,18 @@ impl PartitionTable {
     #[inline]
     fn index(&mut self, partition: &OffsetMap) -> Result<u32> {
         match &self.last {
-            Some((last, index)) if last == partition => Ok(*index),
+            Some((last, index)) if last.shares_entries(partition) => Ok(*index),
             _ => self.find(partition),
         }
     }
 
+    #[inline(never)]
     fn find(&mut self, partition: &OffsetMap) -> Result<u32> {
+        if let Some((last, index)) = &self.last
+            && last == partition
+        {
+            return Ok(*index);
+        }
         let mut bytes = Vec::new();
         put_value(
             &mut bytes,
@@ -128,7 +142,9 @@ impl RecordBatch {
     /// # Errors
     /// A data error when a part is too large for the encoding; the batch is then as before.
     pub fn push(&mut self, record: &NewRecord<'_>) -> Result<()> {
-        self.reopen();
+        if self.finished {
+            self.reopen();
+        }
         let start = self.buffer.len();
         let written = self.write(record);
         if written.is_err() {
@@ -178,20 +194,31 @@ impl RecordBatch {
         })
     }
 
+    #[inline(always)]
     fn write(&mut self, record: &NewRecord<'_>) -> Result<()> {
         let topic = self.topics.index(record.topic);
         let schemas = &mut self.schemas;
         let key_schema = record.key.schema.map_or(NONE, |schema| schemas.index(schema));
         let value_schema = record.value.schema.map_or(NONE, |schema| schemas.index(schema));
+        let indexes = [topic, key_schema, value_schema];
+        match Line::of(record) {
+            Some(line) => {
+                let partition = self.partitions.index(line.partition)?;
+                line.put(&mut self.buffer, record, indexes, partition)
+            }
+            None => self.write_general(record, indexes),
+        }
+    }
+
+    /// Appends any record. `indexes` are those of the topic, the key and the value schema.
+    #[inline(never)]
+    fn write_general(&mut self, record: &NewRecord<'_>, indexes: [u32; 3]) -> Result<()> {
+        let schemas = &mut self.schemas;
         let out = &mut self.buffer;
         let start = out.len();
-        // What has a fixed place is laid out first and appended in one piece; lengths are set when they are known.
-        let mut head = [0; 4 + HEAD + SOURCE_HEAD];
-        head[4..8].copy_from_slice(&topic.to_le_bytes());
-        head[8..12].copy_from_slice(&record.kafka_partition.unwrap_or(NO_PARTITION).to_le_bytes());
-        head[12..20].copy_from_slice(&record.timestamp.unwrap_or(NO_TIMESTAMP).to_le_bytes());
-        head[20..24].copy_from_slice(&key_schema.to_le_bytes());
-        head[24..28].copy_from_slice(&value_schema.to_le_bytes());
+        // What has a fixed place is written first and in place; lengths are set when they are known.
+        let head: &mut [u8; RECORD_HEAD + SOURCE_HEAD] = append(out);
+        put_fixed(head, record, indexes);
         match record.origin {
             NewOrigin::Source { partition, offset } => {
                 let partitions = &mut self.partitions;
@@ -200,13 +227,12 @@ impl RecordBatch {
                 head[29..33].copy_from_slice(&partition.to_le_bytes());
                 match offset {
                     Some(entries) => {
-                        head[37] = flat::tag::MAP;
+                        head[37] = tag::MAP;
                         head[42..].copy_from_slice(&length_u32(entries.len())?.to_le_bytes());
-                        out.extend_from_slice(&head);
                         put_offset_entries(out, entries)?;
                     }
                     // An offset of length 0 is a null.
-                    None => out.extend_from_slice(&head[..37]),
+                    None => out.truncate(start + RECORD_HEAD + 8),
                 }
             }
             NewOrigin::Sink {
@@ -215,26 +241,21 @@ impl RecordBatch {
                 original,
             } => {
                 head[28] = ORIGIN_SINK;
-                out.extend_from_slice(&head[..4 + HEAD]);
+                out.truncate(start + RECORD_HEAD);
                 out.extend_from_slice(&offset.to_le_bytes());
                 out.push(timestamp_type as u8);
                 match original {
                     None => put_u32(out, NONE),
-                    Some((original_topic, partition, original_offset)) => {
-                        put_u32(out, self.topics.index(original_topic));
-                        out.extend_from_slice(&partition.to_le_bytes());
-                        out.extend_from_slice(&original_offset.to_le_bytes());
-                    }
+                    Some(original) => put_original(out, &mut self.topics, original),
                 }
             }
         }
         put_datum(out, &record.key.value, record.key.schema, schemas)?;
         put_datum(out, &record.value.value, record.value.schema, schemas)?;
-        put_len(out, record.headers.len())?;
-        for header in record.headers {
-            put_block(out, header.key().as_bytes())?;
-            put_u32(out, header.schema().map_or(NONE, |schema| schemas.index(schema)));
-            put_datum(out, &header.value().as_ref(), header.schema(), schemas)?;
+        if record.headers.is_empty() {
+            put_u32(out, 0);
+        } else {
+            put_headers(out, record.headers, schemas)?;
         }
         let length = length_u32(out.len() - start - 4)?;
         out[start..start + 4].copy_from_slice(&length.to_le_bytes());
@@ -242,10 +263,8 @@ impl RecordBatch {
     }
 
     /// Takes the definitions and trailer off again, so that records can be appended after [`finish`](Self::finish).
+    #[inline(never)]
     fn reopen(&mut self) {
-        if !self.finished {
-            return;
-        }
         self.finished = false;
         if let Some(at) = self.buffer.len().checked_sub(TRAILER) {
             let position = self.buffer[at..]
@@ -290,8 +309,24 @@ impl RecordBatch {
     }
 }
 
-/// The source's partition index, the length of the offset, and the head of the map that an offset is.
-const SOURCE_HEAD: usize = 4 + 4 + 1 + 4 + 4;
+/// Topic, partition and offset before any transform.
+#[inline(never)]
+fn put_original(out: &mut Vec<u8>, topics: &mut NameTable, (topic, partition, offset): (&str, i32, i64)) {
+    put_u32(out, topics.index(topic));
+    out.extend_from_slice(&partition.to_le_bytes());
+    out.extend_from_slice(&offset.to_le_bytes());
+}
+
+#[inline(never)]
+fn put_headers(out: &mut Vec<u8>, headers: &[Header], schemas: &mut SchemaTable) -> Result<()> {
+    put_len(out, headers.len())?;
+    for header in headers {
+        put_block(out, header.key().as_bytes())?;
+        put_u32(out, header.schema().map_or(NONE, |schema| schemas.index(schema)));
+        put_datum(out, &header.value().as_ref(), header.schema(), schemas)?;
+    }
+    Ok(())
+}
 
 /// A source offset is encoded like a map value whose keys are texts. Its head was written just before; the two lengths
 /// in it are set here.
@@ -300,9 +335,8 @@ fn put_offset_entries(out: &mut Vec<u8>, entries: &[(&str, ValueRef<'_>)]) -> Re
     const COUNT: usize = 4;
     let start = out.len();
     for (key, value) in entries {
-        let length = length_u32(key.len())?.to_le_bytes();
-        out.extend_from_slice(&[flat::tag::STRING, length[0], length[1], length[2], length[3]]);
-        out.extend_from_slice(key.as_bytes());
+        out.push(tag::STRING);
+        put_block(out, key.as_bytes())?;
         put_value(out, value, None, &mut SchemaTable::default())?;
     }
     let body = out.len() - start + COUNT;
@@ -310,3 +344,7 @@ fn put_offset_entries(out: &mut Vec<u8>, entries: &[(&str, ValueRef<'_>)]) -> Re
     out[start - 13..start - 9].copy_from_slice(&length_u32(body + 5)?.to_le_bytes());
     Ok(())
 }
+
+#[cfg(test)]
+#[path = "write_tests.rs"]
+mod tests;

@@ -5,6 +5,7 @@
 //! nested schemas inline. The layout is part of interface major version 1 and described in `docs/plugin-border.md`.
 
 mod schema;
+pub(crate) mod short;
 mod write;
 
 use crate::error::{ConnectError, Result};

@@ -22,7 +22,7 @@ use super::{
     Herder, HerderError, InitialState, InstanceState, LoggerLevel, OffsetChange, PluginInfo, RawConfig, Reply, RestartRequest,
     ServerInfo, Stage, TaskId, TaskInfo, TaskStateInfo, without_nulls,
 };
-use crate::config::{ConfigInfos, ConnectorConfig, ConnectorFile, NAME, StandaloneConfig};
+use crate::config::{ConfigInfos, ConnectorConfig, NAME, StandaloneConfig};
 use crate::logging;
 use crate::offsets::OffsetBackingStore;
 use crate::plugins::{ConnectorPlugin, PluginRegistry};
@@ -142,6 +142,17 @@ fn unknown(name: &str) -> HerderError {
     HerderError::NotFound(format!("Unknown connector {name}"))
 }
 
+/// The name within a configuration is the connector's.
+fn check_name(name: &str, config: &RawConfig) -> Result<(), HerderError> {
+    match config.get(NAME).and_then(Option::as_deref) {
+        Some(inner) if inner == name => Ok(()),
+        inner => Err(HerderError::BadRequest(format!(
+            "Connector name configuration ({}) doesn't match connector name in the URL ({name})",
+            inner.unwrap_or("null")
+        ))),
+    }
+}
+
 fn taken_over(name: &str) -> HerderError {
     HerderError::Conflict(format!(
         "the operation on connector {name} was replaced by a later one while its plugin did not answer"
@@ -187,15 +198,6 @@ impl StandaloneHerder {
     #[must_use]
     pub fn worker(&self) -> &Worker {
         &self.inner.worker
-    }
-
-    /// Creates a connector of the command line and waits until it runs.
-    ///
-    /// # Errors
-    /// What the REST API would answer.
-    pub async fn create_from_file(&self, file: ConnectorFile) -> Result<(), HerderError> {
-        let config = file.config.into_iter().map(|(key, value)| (key, Some(value))).collect();
-        self.put_connector_config(&file.name, config, file.initial_state, false).await.map(|_| ())
     }
 
     /// Says that all connectors of the command line were created.
@@ -865,7 +867,7 @@ impl Herder for StandaloneHerder {
                     }
                 }
             }
-            config.entry(NAME.to_owned()).or_insert_with(|| Some(name.clone()));
+            check_name(&name, &config)?;
             inner.put_config(name, config, None, true).await.map(Created::into_inner)
         })
     }

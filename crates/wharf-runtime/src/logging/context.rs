@@ -12,7 +12,10 @@ thread_local! {
 #[must_use = "the context ends when the guard is dropped"]
 pub fn with_context(context: impl Into<String>) -> ContextGuard {
     let previous = CONTEXT.with(|current| current.replace(context.into()));
-    ContextGuard { previous, not_send: PhantomData }
+    ContextGuard {
+        previous,
+        not_send: PhantomData,
+    }
 }
 
 /// Keeps a context set. Stays on its thread.

@@ -104,12 +104,15 @@ impl FromStr for LogLevel {
 
     /// In any case.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::VALUES.into_iter().find(|level| level.name().eq_ignore_ascii_case(text.trim())).ok_or_else(|| {
-            ConnectError::config(format!(
-                "invalid log level '{text}': use one of {}",
-                Self::VALUES.map(Self::name).join(", ")
-            ))
-        })
+        Self::VALUES
+            .into_iter()
+            .find(|level| level.name().eq_ignore_ascii_case(text.trim()))
+            .ok_or_else(|| {
+                ConnectError::config(format!(
+                    "invalid log level '{text}': use one of {}",
+                    Self::VALUES.map(Self::name).join(", ")
+                ))
+            })
     }
 }
 
@@ -122,12 +125,24 @@ mod tests {
         for level in LogLevel::VALUES {
             assert_eq!(level.name().to_lowercase().parse::<LogLevel>(), Ok(level));
         }
-        assert!("verbose".parse::<LogLevel>().unwrap_err().message().contains("'verbose'"));
+        assert!(
+            "verbose"
+                .parse::<LogLevel>()
+                .unwrap_err()
+                .message()
+                .contains("'verbose'")
+        );
     }
 
     #[test]
     fn numbers_of_events_are_read_back() {
-        for level in [LogLevel::Error, LogLevel::Warn, LogLevel::Info, LogLevel::Debug, LogLevel::Trace] {
+        for level in [
+            LogLevel::Error,
+            LogLevel::Warn,
+            LogLevel::Info,
+            LogLevel::Debug,
+            LogLevel::Trace,
+        ] {
             assert_eq!(LogLevel::of_event(level.number()), level);
         }
     }

@@ -39,7 +39,15 @@ impl LoggerLevels {
     pub fn new(root: LogLevel) -> Self {
         let known = ROWS.iter().map(|(_, name)| (*name).to_owned()).collect();
         let (own, modified, cache) = (BTreeMap::new(), BTreeMap::new(), HashMap::new());
-        Self { state: RwLock::new(State { root, own, modified, known, cache }) }
+        Self {
+            state: RwLock::new(State {
+                root,
+                own,
+                modified,
+                known,
+                cache,
+            }),
+        }
     }
 
     /// Sets levels from text: `info,org.apache.kafka.connect=debug`. A level alone is the root's.
@@ -78,7 +86,9 @@ impl LoggerLevels {
         let state = self.read();
         let root = (ROOT, &state.root);
         let own = state.own.iter().map(|(name, level)| (name.as_str(), level));
-        own.chain([root]).map(|(name, level)| (name.to_owned(), state.shown(name, *level))).collect()
+        own.chain([root])
+            .map(|(name, level)| (name.to_owned(), state.shown(name, *level)))
+            .collect()
     }
 
     /// The level in force for a logger; nothing when there is no such logger.
@@ -89,7 +99,9 @@ impl LoggerLevels {
             return Some(state.shown(ROOT, state.root));
         }
         let name = logger_name(name);
-        state.exists(&name).then(|| state.shown(&name, state.effective(&name)))
+        state
+            .exists(&name)
+            .then(|| state.shown(&name, state.effective(&name)))
     }
 
     /// Sets the level of a logger, which is created when it does not exist, and of all whose name starts with the same
@@ -116,7 +128,12 @@ impl LoggerLevels {
         } else {
             let name = logger_name(name);
             state.known.insert(name.clone());
-            state.known.range(name.clone()..).take_while(|known| known.starts_with(&name)).cloned().collect()
+            state
+                .known
+                .range(name.clone()..)
+                .take_while(|known| known.starts_with(&name))
+                .cloned()
+                .collect()
         };
         // sorted, so that a parent comes before its children and these can go on inheriting
         for name in &names {
@@ -188,11 +205,19 @@ impl State {
     fn exists(&self, name: &str) -> bool {
         let parent = format!("{name}.");
         self.known.contains(name)
-            || (!name.is_empty() && self.known.range(parent.clone()..).next().is_some_and(|k| k.starts_with(&parent)))
+            || (!name.is_empty()
+                && self
+                    .known
+                    .range(parent.clone()..)
+                    .next()
+                    .is_some_and(|k| k.starts_with(&parent)))
     }
 
     fn shown(&self, name: &str, level: LogLevel) -> LoggerLevel {
-        LoggerLevel { level: level.name().to_owned(), last_modified: self.modified.get(name).copied() }
+        LoggerLevel {
+            level: level.name().to_owned(),
+            last_modified: self.modified.get(name).copied(),
+        }
     }
 }
 
@@ -209,7 +234,10 @@ mod tests {
     }
 
     fn shown(level: &str, last_modified: Option<i64>) -> LoggerLevel {
-        LoggerLevel { level: level.to_owned(), last_modified }
+        LoggerLevel {
+            level: level.to_owned(),
+            last_modified,
+        }
     }
 
     #[test]
@@ -227,7 +255,11 @@ mod tests {
         ];
         for (target, level, expected) in cases {
             assert_eq!(levels.enabled(level, target), expected, "{target} {level}");
-            assert_eq!(levels.enabled(level, target), expected, "{target} {level} from the cache");
+            assert_eq!(
+                levels.enabled(level, target),
+                expected,
+                "{target} {level} from the cache"
+            );
         }
         assert_eq!(levels.max_level(), LogLevel::Trace);
     }
@@ -245,19 +277,34 @@ mod tests {
         let levels = levels("a=error");
         assert_eq!(
             levels.levels(),
-            BTreeMap::from([("a".into(), shown("ERROR", None)), ("root".into(), shown("INFO", None))])
+            BTreeMap::from([
+                ("a".into(), shown("ERROR", None)),
+                ("root".into(), shown("INFO", None))
+            ])
         );
     }
 
     #[test]
     fn setting_reaches_all_whose_name_starts_with_the_text() {
         let levels = levels("");
-        assert!(levels.enabled(LogLevel::Info, "my.plugin.one") && levels.enabled(LogLevel::Info, "my.pluginx"));
-        assert_eq!(levels.set_at("my.plugin", LogLevel::Debug, 7), ["my.plugin", "my.plugin.one", "my.pluginx"]);
+        assert!(
+            levels.enabled(LogLevel::Info, "my.plugin.one") && levels.enabled(LogLevel::Info, "my.pluginx")
+        );
+        assert_eq!(
+            levels.set_at("my.plugin", LogLevel::Debug, 7),
+            ["my.plugin", "my.plugin.one", "my.pluginx"]
+        );
         assert_eq!(levels.level("my.plugin"), Some(shown("DEBUG", Some(7))));
-        assert_eq!(levels.level("my.plugin.one"), Some(shown("DEBUG", None)), "inherited, as upstream");
+        assert_eq!(
+            levels.level("my.plugin.one"),
+            Some(shown("DEBUG", None)),
+            "inherited, as upstream"
+        );
         assert_eq!(levels.level("my.pluginx"), Some(shown("DEBUG", Some(7))));
-        assert!(levels.enabled(LogLevel::Debug, "my.plugin.one"), "the cache is emptied");
+        assert!(
+            levels.enabled(LogLevel::Debug, "my.plugin.one"),
+            "the cache is emptied"
+        );
     }
 
     #[test]

@@ -9,27 +9,69 @@ pub(super) const ROWS: &[(&str, &str)] = &[
     ("wharf_converters", "org.apache.kafka.connect.converters"),
     ("wharf_converters.json", "org.apache.kafka.connect.json"),
     ("wharf_file", "org.apache.kafka.connect.file"),
-    ("wharf_file.sink", "org.apache.kafka.connect.file.FileStreamSinkTask"),
-    ("wharf_file.source", "org.apache.kafka.connect.file.FileStreamSourceTask"),
+    (
+        "wharf_file.sink",
+        "org.apache.kafka.connect.file.FileStreamSinkTask",
+    ),
+    (
+        "wharf_file.source",
+        "org.apache.kafka.connect.file.FileStreamSourceTask",
+    ),
     ("wharf_kafka", "org.apache.kafka.clients"),
     ("wharf_kafka.admin", "org.apache.kafka.clients.admin"),
     ("wharf_kafka.consumer", "org.apache.kafka.clients.consumer"),
     ("wharf_kafka.producer", "org.apache.kafka.clients.producer"),
     ("wharf_rest", "org.apache.kafka.connect.runtime.rest"),
-    ("wharf_rest.server", "org.apache.kafka.connect.runtime.rest.RestServer"),
+    (
+        "wharf_rest.server",
+        "org.apache.kafka.connect.runtime.rest.RestServer",
+    ),
     ("wharf_runtime", "org.apache.kafka.connect.runtime"),
-    ("wharf_runtime.config", "org.apache.kafka.connect.runtime.WorkerConfig"),
-    ("wharf_runtime.herder", "org.apache.kafka.connect.runtime.AbstractHerder"),
-    ("wharf_runtime.logging", "org.apache.kafka.connect.runtime.Loggers"),
-    ("wharf_runtime.offset_backing_store", "org.apache.kafka.connect.storage.OffsetBackingStore"),
-    ("wharf_runtime.plugins", "org.apache.kafka.connect.runtime.isolation.Plugins"),
-    ("wharf_runtime.standalone", "org.apache.kafka.connect.runtime.standalone.StandaloneHerder"),
-    ("wharf_runtime.topic_admin", "org.apache.kafka.connect.util.TopicAdmin"),
+    (
+        "wharf_runtime.config",
+        "org.apache.kafka.connect.runtime.WorkerConfig",
+    ),
+    (
+        "wharf_runtime.herder",
+        "org.apache.kafka.connect.runtime.AbstractHerder",
+    ),
+    (
+        "wharf_runtime.logging",
+        "org.apache.kafka.connect.runtime.Loggers",
+    ),
+    (
+        "wharf_runtime.offset_backing_store",
+        "org.apache.kafka.connect.storage.OffsetBackingStore",
+    ),
+    (
+        "wharf_runtime.plugins",
+        "org.apache.kafka.connect.runtime.isolation.Plugins",
+    ),
+    (
+        "wharf_runtime.standalone",
+        "org.apache.kafka.connect.runtime.standalone.StandaloneHerder",
+    ),
+    (
+        "wharf_runtime.topic_admin",
+        "org.apache.kafka.connect.util.TopicAdmin",
+    ),
     ("wharf_runtime.worker", "org.apache.kafka.connect.runtime.Worker"),
-    ("wharf_runtime.worker_connector", "org.apache.kafka.connect.runtime.WorkerConnector"),
-    ("wharf_runtime.worker_sink_task", "org.apache.kafka.connect.runtime.WorkerSinkTask"),
-    ("wharf_runtime.worker_source_task", "org.apache.kafka.connect.runtime.WorkerSourceTask"),
-    ("wharf_runtime.worker_task", "org.apache.kafka.connect.runtime.WorkerTask"),
+    (
+        "wharf_runtime.worker_connector",
+        "org.apache.kafka.connect.runtime.WorkerConnector",
+    ),
+    (
+        "wharf_runtime.worker_sink_task",
+        "org.apache.kafka.connect.runtime.WorkerSinkTask",
+    ),
+    (
+        "wharf_runtime.worker_source_task",
+        "org.apache.kafka.connect.runtime.WorkerSourceTask",
+    ),
+    (
+        "wharf_runtime.worker_task",
+        "org.apache.kafka.connect.runtime.WorkerTask",
+    ),
 ];
 
 /// The logger that a `tracing` target, a module path or a name of either kind stands for.
@@ -56,15 +98,30 @@ mod tests {
     #[test]
     fn the_longest_fitting_row_decides() {
         let cases = [
-            ("wharf_runtime::worker_source_task", "org.apache.kafka.connect.runtime.WorkerSourceTask"),
-            ("wharf_runtime.worker_source_task", "org.apache.kafka.connect.runtime.WorkerSourceTask"),
-            ("wharf_runtime::worker_sink_task::offsets", "org.apache.kafka.connect.runtime.WorkerSinkTask.offsets"),
+            (
+                "wharf_runtime::worker_source_task",
+                "org.apache.kafka.connect.runtime.WorkerSourceTask",
+            ),
+            (
+                "wharf_runtime.worker_source_task",
+                "org.apache.kafka.connect.runtime.WorkerSourceTask",
+            ),
+            (
+                "wharf_runtime::worker_sink_task::offsets",
+                "org.apache.kafka.connect.runtime.WorkerSinkTask.offsets",
+            ),
             ("wharf_runtime::worker", "org.apache.kafka.connect.runtime.Worker"),
-            ("wharf_runtime::workers", "org.apache.kafka.connect.runtime.workers"),
+            (
+                "wharf_runtime::workers",
+                "org.apache.kafka.connect.runtime.workers",
+            ),
             ("wharf_runtime", "org.apache.kafka.connect.runtime"),
             ("wharf::standalone", "org.apache.kafka.connect.cli.standalone"),
             ("wharfish", "wharfish"),
-            ("org.apache.kafka.clients.producer", "org.apache.kafka.clients.producer"),
+            (
+                "org.apache.kafka.clients.producer",
+                "org.apache.kafka.clients.producer",
+            ),
             ("my_plugin::task", "my_plugin.task"),
         ];
         for (target, expected) in cases {

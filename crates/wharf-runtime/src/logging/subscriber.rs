@@ -40,7 +40,11 @@ impl LogSubscriber {
 impl Subscriber for LogSubscriber {
     fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
         // asked again after each change of levels
-        if self.enabled(metadata) { Interest::always() } else { Interest::never() }
+        if self.enabled(metadata) {
+            Interest::always()
+        } else {
+            Interest::never()
+        }
     }
 
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
@@ -63,7 +67,12 @@ impl Subscriber for LogSubscriber {
         let mut text = Text::default();
         event.record(&mut text);
         let logger = logger_name(metadata.target());
-        write((*metadata.level()).into(), &logger, metadata.line(), &text.finish());
+        write(
+            (*metadata.level()).into(),
+            &logger,
+            metadata.line(),
+            &text.finish(),
+        );
     }
 
     fn new_span(&self, _: &Attributes<'_>) -> Id {
@@ -174,7 +183,10 @@ mod tests {
         let _guard = with_context("[conn|task-0] ");
         line.clear();
         append_line(&mut line, at_noon(), LogLevel::Info, "a.B", None, "message");
-        assert_eq!(line, "[2026-11-21 12:00:00,123] INFO [conn|task-0] message (a.B)\n");
+        assert_eq!(
+            line,
+            "[2026-11-21 12:00:00,123] INFO [conn|task-0] message (a.B)\n"
+        );
     }
 
     /// Collects texts of events.
@@ -205,7 +217,10 @@ mod tests {
             tracing::info!(connector = "c", task = 1, "started {}", 5);
             tracing::info!(error = %"broken", list = ?[1]);
         });
-        assert_eq!(*TEXTS.lock().unwrap(), ["started 5 connector=c task=1", "error=broken list=[1]"]);
+        assert_eq!(
+            *TEXTS.lock().unwrap(),
+            ["started 5 connector=c task=1", "error=broken list=[1]"]
+        );
     }
 
     #[test]

@@ -5,7 +5,9 @@
 use std::fmt::Write as _;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+const MONTHS: [&str; 12] = [
+    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+];
 
 struct Parts {
     year: i64,
@@ -19,23 +21,57 @@ struct Parts {
 
 /// `2026-11-21 12:00:00,123`, appended.
 pub fn append_log_time(line: &mut String, time: SystemTime) {
-    let Parts { year, month, day, hour, minute, second, milli } = parts(millis(time));
+    let Parts {
+        year,
+        month,
+        day,
+        hour,
+        minute,
+        second,
+        milli,
+    } = parts(millis(time));
     // writing to a String cannot fail
-    let _ = write!(line, "{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02},{milli:03}");
+    let _ = write!(
+        line,
+        "{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02},{milli:03}"
+    );
 }
 
 /// `21/Nov/2026:12:00:00 +0000`.
 #[must_use]
 pub fn ncsa(time: SystemTime) -> String {
-    let Parts { year, month, day, hour, minute, second, .. } = parts(millis(time));
-    format!("{day:02}/{}/{year:04}:{hour:02}:{minute:02}:{second:02} +0000", MONTHS[month - 1])
+    let Parts {
+        year,
+        month,
+        day,
+        hour,
+        minute,
+        second,
+        ..
+    } = parts(millis(time));
+    format!(
+        "{day:02}/{}/{year:04}:{hour:02}:{minute:02}:{second:02} +0000",
+        MONTHS[month - 1]
+    )
 }
 
 /// `2026-11-21T12:00:00.123Z` from milliseconds since the epoch, as Java prints an instant: no fraction when it is zero.
 #[must_use]
 pub fn iso_instant(millis: i64) -> String {
-    let Parts { year, month, day, hour, minute, second, milli } = parts(millis);
-    let fraction = if milli == 0 { String::new() } else { format!(".{milli:03}") };
+    let Parts {
+        year,
+        month,
+        day,
+        hour,
+        minute,
+        second,
+        milli,
+    } = parts(millis);
+    let fraction = if milli == 0 {
+        String::new()
+    } else {
+        format!(".{milli:03}")
+    };
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}{fraction}Z")
 }
 
@@ -52,7 +88,11 @@ fn parts(millis: i64) -> Parts {
     let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month_from_march = (5 * day_of_year + 2) / 153;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    let month = if month_from_march < 10 {
+        month_from_march + 3
+    } else {
+        month_from_march - 9
+    };
     Parts {
         year: era * 400 + year_of_era + i64::from(month <= 2),
         // 1 to 12 by construction

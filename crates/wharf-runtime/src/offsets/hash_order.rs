@@ -18,7 +18,9 @@ pub fn table_size(entries: usize) -> usize {
 
 /// `String.hashCode`, spread as `HashMap` does it.
 fn spread_hash(text: &str) -> u32 {
-    let hash = text.encode_utf16().fold(0_u32, |hash, unit| hash.wrapping_mul(31).wrapping_add(unit.into()));
+    let hash = text.encode_utf16().fold(0_u32, |hash, unit| {
+        hash.wrapping_mul(31).wrapping_add(unit.into())
+    });
     hash ^ (hash >> 16)
 }
 
@@ -36,8 +38,14 @@ mod tests {
     #[test]
     fn keys_come_in_the_order_of_java_s_hash_map() {
         for (inserted, expected) in [
-            (&["cluster", "topic", "partition"][..], &["cluster", "partition", "topic"][..]),
-            (&["kafka_topic", "kafka_partition"], &["kafka_partition", "kafka_topic"]),
+            (
+                &["cluster", "topic", "partition"][..],
+                &["cluster", "partition", "topic"][..],
+            ),
+            (
+                &["kafka_topic", "kafka_partition"],
+                &["kafka_partition", "kafka_topic"],
+            ),
             (
                 &["protocol", "table", "schema", "database", "server"],
                 &["schema", "server", "protocol", "database", "table"],

@@ -57,7 +57,10 @@ pub fn write<'e>(entries: impl ExactSizeIterator<Item = (&'e [u8], Option<&'e [u
     let count = entries.len();
     let table = table_size(count);
     let threshold = if count == 0 { 0 } else { table / 4 * 3 };
-    let mut out = Writer { bytes: MAGIC.to_vec(), knows_byte_array: false };
+    let mut out = Writer {
+        bytes: MAGIC.to_vec(),
+        knows_byte_array: false,
+    };
     out.bytes.extend([OBJECT, CLASS_DESCRIPTOR]);
     out.bytes.extend(HASH_MAP);
     out.bytes.extend(LOAD_FACTOR);
@@ -84,7 +87,8 @@ struct Writer {
 impl Writer {
     /// Java's sizes have 31 bits; nothing that fits into an offset file is larger.
     fn int(&mut self, number: usize) {
-        self.bytes.extend(i32::try_from(number).unwrap_or(i32::MAX).to_be_bytes());
+        self.bytes
+            .extend(i32::try_from(number).unwrap_or(i32::MAX).to_be_bytes());
     }
 
     fn byte_array(&mut self, content: &[u8]) {
@@ -106,9 +110,14 @@ impl Writer {
 /// # Errors
 /// When the stream ends too early or is not such a map.
 pub fn read(bytes: &[u8]) -> Result<Vec<Entry>, ReadError> {
-    let mut reader = Reader { rest: bytes, handles: Vec::new() };
+    let mut reader = Reader {
+        rest: bytes,
+        handles: Vec::new(),
+    };
     if !MAGIC.starts_with(&bytes[..bytes.len().min(MAGIC.len())]) {
-        return Err(ReadError::Malformed("it is not a Java serialization stream".into()));
+        return Err(ReadError::Malformed(
+            "it is not a Java serialization stream".into(),
+        ));
     }
     reader.take(MAGIC.len())?;
     reader.expect(OBJECT, "an object")?;
@@ -159,13 +168,16 @@ impl<'b> Reader<'b> {
     fn int(&mut self) -> Result<usize, ReadError> {
         let mut bytes = [0; 4];
         bytes.copy_from_slice(self.take(4)?);
-        usize::try_from(i32::from_be_bytes(bytes)).map_err(|_| ReadError::Malformed("it has a negative size".into()))
+        usize::try_from(i32::from_be_bytes(bytes))
+            .map_err(|_| ReadError::Malformed("it has a negative size".into()))
     }
 
     fn expect(&mut self, expected: u8, what: &str) -> Result<(), ReadError> {
         match self.byte()? {
             found if found == expected => Ok(()),
-            found => Err(ReadError::Malformed(format!("it has byte {found:#04x} where {what} belongs"))),
+            found => Err(ReadError::Malformed(format!(
+                "it has byte {found:#04x} where {what} belongs"
+            ))),
         }
     }
 
@@ -175,7 +187,9 @@ impl<'b> Reader<'b> {
         let length = usize::from(u16::from_be_bytes([self.byte()?, self.byte()?]));
         let name = String::from_utf8_lossy(self.take(length)?);
         if name != class {
-            return Err(ReadError::Malformed(format!("it holds a {name} where a {class} belongs")));
+            return Err(ReadError::Malformed(format!(
+                "it holds a {name} where a {class} belongs"
+            )));
         }
         let whole = start.get(..expected.len()).ok_or(ReadError::Truncated)?;
         if whole != expected {
@@ -204,7 +218,11 @@ impl<'b> Reader<'b> {
                 _ => return Err(not_an_array()),
             },
             ARRAY => {}
-            other => return Err(ReadError::Malformed(format!("it has byte {other:#04x} where a byte array belongs"))),
+            other => {
+                return Err(ReadError::Malformed(format!(
+                    "it has byte {other:#04x} where a byte array belongs"
+                )));
+            }
         }
         match self.byte()? {
             CLASS_DESCRIPTOR => {
@@ -234,11 +252,18 @@ mod tests {
 
     fn bytes(hex: &str) -> Vec<u8> {
         let digits: Vec<u32> = hex.chars().filter_map(|digit| digit.to_digit(16)).collect();
-        digits.chunks(2).map(|pair| u8::try_from(pair[0] * 16 + pair[1]).unwrap()).collect()
+        digits
+            .chunks(2)
+            .map(|pair| u8::try_from(pair[0] * 16 + pair[1]).unwrap())
+            .collect()
     }
 
     fn written(entries: &[Entry]) -> Vec<u8> {
-        write(entries.iter().map(|(key, value)| (key.as_slice(), value.as_deref())))
+        write(
+            entries
+                .iter()
+                .map(|(key, value)| (key.as_slice(), value.as_deref())),
+        )
     }
 
     fn example() -> Vec<Entry> {
@@ -255,9 +280,20 @@ mod tests {
 
     #[test]
     fn what_was_written_is_read_again_and_sizes_follow_java_s_tables() {
-        for (count, threshold, table) in [(1, 12, 16), (12, 12, 16), (13, 24, 32), (24, 24, 32), (25, 48, 64)] {
+        for (count, threshold, table) in [
+            (1, 12, 16),
+            (12, 12, 16),
+            (13, 24, 32),
+            (24, 24, 32),
+            (25, 48, 64),
+        ] {
             let entries: Vec<Entry> = (0..count)
-                .map(|number: u8| (vec![number], (number % 3 > 0).then(|| vec![number; usize::from(number)])))
+                .map(|number: u8| {
+                    (
+                        vec![number],
+                        (number & 1 == 1).then(|| vec![number; usize::from(number)]),
+                    )
+                })
                 .collect();
             let file = written(&entries);
             assert_eq!(read(&file).as_ref(), Ok(&entries));
@@ -269,7 +305,11 @@ mod tests {
 
     #[test]
     fn a_file_that_ends_anywhere_before_its_end_is_truncated() {
-        let whole = written(&[(vec![1], None), (vec![2], Some(vec![3])), (vec![4], Some(vec![5]))]);
+        let whole = written(&[
+            (vec![1], None),
+            (vec![2], Some(vec![3])),
+            (vec![4], Some(vec![5])),
+        ]);
         for length in 0..whole.len() {
             assert_eq!(read(&whole[..length]), Err(ReadError::Truncated), "{length}");
         }

@@ -28,7 +28,9 @@ struct State {
 
 impl fmt::Debug for OffsetStorage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OffsetStorage").field("connector", &self.connector).finish_non_exhaustive()
+        f.debug_struct("OffsetStorage")
+            .field("connector", &self.connector)
+            .finish_non_exhaustive()
     }
 }
 
@@ -36,8 +38,15 @@ impl OffsetStorage {
     /// The view of this connector.
     #[must_use]
     pub fn new(connector: impl Into<String>, store: Arc<dyn OffsetBackingStore>) -> Self {
-        let state = Mutex::new(State { json: OffsetJson::new(), keys: None });
-        Self { connector: connector.into(), store, state }
+        let state = Mutex::new(State {
+            json: OffsetJson::new(),
+            keys: None,
+        });
+        Self {
+            connector: connector.into(),
+            store,
+            state,
+        }
     }
 
     /// The connector's name.
@@ -61,10 +70,16 @@ impl OffsetStorage {
     /// # Errors
     /// When the store cannot be read, a partition holds other things than primitives, or a stored offset is no offset.
     pub fn read(&self, partitions: &[OffsetMap]) -> Result<Vec<Option<OffsetMap>>> {
-        let keys = partitions.iter().map(|partition| self.key_bytes(partition)).collect::<Result<Vec<_>>>()?;
+        let keys = partitions
+            .iter()
+            .map(|partition| self.key_bytes(partition))
+            .collect::<Result<Vec<_>>>()?;
         let values = self.store.get(&keys)?;
         let json = &mut self.state().json;
-        values.into_iter().map(|value| value.map_or(Ok(None), |value| json.offset_of(&value))).collect()
+        values
+            .into_iter()
+            .map(|value| value.map_or(Ok(None), |value| json.offset_of(&value)))
+            .collect()
     }
 
     /// The key of a partition: the one it is stored under, else the one that a Java worker would write.
@@ -90,7 +105,9 @@ impl OffsetStorage {
     fn known_keys(&self, json: &mut OffsetJson) -> Result<HashMap<Vec<u8>, Vec<u8>>> {
         let mut keys = HashMap::new();
         for entry in self.store.connector_entries(&self.connector)? {
-            let Ok(canonical) = json.canonical(&entry.partition) else { continue };
+            let Ok(canonical) = json.canonical(&entry.partition) else {
+                continue;
+            };
             // Of several keys for one partition, the one that Java workers find counts.
             let is_javas = json.key(&self.connector, Some(&entry.partition))? == entry.key;
             if is_javas || !keys.contains_key(&canonical) {
@@ -169,5 +186,89 @@ impl OffsetStorage {
             .map(|(partition, offset)| Ok((self.key_bytes(partition)?, self.value_bytes(offset.as_ref())?)))
             .collect::<Result<Vec<_>>>()?;
         self.store.set(entries)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::offsets::MemoryOffsetBackingStore;
+
+    fn storage(entries: &[(&str, Option<&str>)]) -> OffsetStorage {
+        let store = MemoryOffsetBackingStore::default();
+        store
+            .set(
+                entries
+                    .iter()
+                    .map(|(key, value)| ((*key).into(), value.map(Into::into)))
+                    .collect(),
+            )
+            .unwrap();
+        OffsetStorage::new("c", Arc::new(store))
+    }
+
+    fn partition() -> OffsetMap {
+        [("cluster", "k"), ("topic", "t"), ("partition", "0")].into()
+    }
+
+    const JAVAS: &str = r#"["c",{"cluster":"k","partition":"0","topic":"t"}]"#;
+    const OTHER: &str = r#"["c",{"topic":"t", "cluster":"k","partition":"0"}]"#;
+
+    #[test]
+    fn a_new_partition_gets_the_key_that_java_would_write() {
+        assert_eq!(storage(&[]).key_bytes(&partition()), Ok(JAVAS.into()));
+        assert_eq!(storage(&[]).null_partition_key(), Ok(br#"["c",null]"#.to_vec()));
+    }
+
+    #[test]
+    fn a_partition_is_found_in_any_form_and_keeps_its_key() {
+        let storage = storage(&[(OTHER, Some(r#"{"p":1}"#))]);
+        assert_eq!(storage.key_bytes(&partition()), Ok(OTHER.into()));
+        let unknown: OffsetMap = [("cluster", "other")].into();
+        assert_eq!(
+            storage.read(&[unknown, partition()]),
+            Ok(vec![None, Some([("p", 1_i64)].into())])
+        );
+        storage
+            .write(&[(partition(), Some([("p", 2_i64)].into()))])
+            .unwrap();
+        assert_eq!(storage.list(), Ok(vec![(partition(), [("p", 2_i64)].into())]));
+    }
+
+    #[test]
+    fn of_two_keys_for_a_partition_the_one_java_finds_counts() {
+        let storage = storage(&[(OTHER, Some(r#"{"p":1}"#)), (JAVAS, Some(r#"{"p":2}"#))]);
+        assert_eq!(
+            storage.read(&[partition()]),
+            Ok(vec![Some([("p", 2_i64)].into())])
+        );
+        assert_eq!(storage.list(), Ok(vec![(partition(), [("p", 2_i64)].into())]));
+    }
+
+    #[test]
+    fn narrow_numbers_find_what_was_stored_as_wide_ones() {
+        let storage = storage(&[(r#"["c",{"shard":7}]"#, Some(r#"{"p":1}"#))]);
+        assert_eq!(
+            storage.read(&[[("shard", 7_i32)].into()]),
+            Ok(vec![Some([("p", 1_i64)].into())])
+        );
+        assert_eq!(storage.read(&[[("shard", "7")].into()]), Ok(vec![None]));
+    }
+
+    #[test]
+    fn a_forgotten_offset_is_neither_read_nor_listed_but_its_key_stays() {
+        let storage = storage(&[(OTHER, Some(r#"{"p":1}"#))]);
+        storage.write(&[(partition(), None)]).unwrap();
+        assert_eq!(storage.read(&[partition()]), Ok(vec![None]));
+        assert_eq!(storage.list(), Ok(vec![]));
+        assert_eq!(storage.key_bytes(&partition()), Ok(OTHER.into()));
+        assert_eq!(storage.value_bytes(None), Ok(None));
+    }
+
+    #[test]
+    fn another_connectors_offsets_are_not_seen() {
+        let storage = storage(&[(r#"["d",{"f":"x"}]"#, Some(r#"{"p":1}"#))]);
+        assert_eq!(storage.read(&[[("f", "x")].into()]), Ok(vec![None]));
+        assert_eq!(storage.list(), Ok(vec![]));
     }
 }

@@ -48,13 +48,15 @@ impl OffsetStoreThread {
     /// When the system gives no thread.
     pub fn start(store: Arc<dyn OffsetBackingStore>) -> Result<Self> {
         let (jobs, work) = channel::<Job>();
-        thread::Builder::new().name("offset-store".to_owned()).spawn(move || {
-            for job in work {
-                let result = store.set(job.entries);
-                // The writer may be gone: its task ended.
-                let _ = job.done.send((job.flush_id, result));
-            }
-        })?;
+        thread::Builder::new()
+            .name("offset-store".to_owned())
+            .spawn(move || {
+                for job in work {
+                    let result = store.set(job.entries);
+                    // The writer may be gone: its task ended.
+                    let _ = job.done.send((job.flush_id, result));
+                }
+            })?;
         Ok(Self { jobs })
     }
 }
@@ -82,7 +84,15 @@ impl OffsetStorageWriter {
     #[must_use]
     pub fn new(thread: OffsetStoreThread) -> Self {
         let (done, results) = channel();
-        Self { thread, data: Offsets::new(), snapshot: None, flush_id: 0, outstanding: 0, done, results }
+        Self {
+            thread,
+            data: Offsets::new(),
+            snapshot: None,
+            flush_id: 0,
+            outstanding: 0,
+            done,
+            results,
+        }
     }
 
     /// Takes note of an offset; a later one of the same key replaces it.
@@ -158,12 +168,24 @@ impl OffsetStorageWriter {
         let deadline = Instant::now() + timeout;
         // A store that is late gets no more work from here: its queue would only grow.
         while self.outstanding > 0 {
-            self.receive(deadline, timeout)?;
+            let _late = self.receive(deadline, timeout)?;
         }
-        let Some(snapshot) = &self.snapshot else { return Ok(()) };
-        let entries = snapshot.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
-        let job = Job { entries, flush_id: self.flush_id, done: self.done.clone() };
-        self.thread.jobs.send(job).map_err(|_| FlushError::Store(ConnectError::connect("its thread has ended")))?;
+        let Some(snapshot) = &self.snapshot else {
+            return Ok(());
+        };
+        let entries = snapshot
+            .iter()
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect();
+        let job = Job {
+            entries,
+            flush_id: self.flush_id,
+            done: self.done.clone(),
+        };
+        self.thread
+            .jobs
+            .send(job)
+            .map_err(|_| FlushError::Store(ConnectError::connect("its thread has ended")))?;
         self.outstanding += 1;
         loop {
             let (flush_id, result) = self.receive(deadline, timeout)?;
@@ -185,5 +207,145 @@ impl OffsetStorageWriter {
                 Err(FlushError::Store(ConnectError::connect("its thread has ended")))
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Condvar, Mutex};
+
+    use super::*;
+    use crate::offsets::{MemoryOffsetBackingStore, StoredEntry};
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    /// A store whose writes wait until they are let through, and fail when told so.
+    #[derive(Default)]
+    struct Gate {
+        inner: MemoryOffsetBackingStore,
+        state: Mutex<State>,
+        changed: Condvar,
+    }
+
+    #[derive(Default)]
+    struct State {
+        closed: bool,
+        failing: bool,
+        written: Vec<Vec<OffsetEntry>>,
+    }
+
+    impl Gate {
+        fn set_state(&self, closed: bool, failing: bool) {
+            let mut state = self.state.lock().unwrap();
+            state.closed = closed;
+            state.failing = failing;
+            self.changed.notify_all();
+        }
+
+        fn written(&self) -> Vec<Vec<OffsetEntry>> {
+            self.state.lock().unwrap().written.clone()
+        }
+    }
+
+    impl OffsetBackingStore for Gate {
+        fn get(&self, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>> {
+            self.inner.get(keys)
+        }
+
+        fn set(&self, entries: Vec<OffsetEntry>) -> Result<()> {
+            let mut state = self
+                .changed
+                .wait_while(self.state.lock().unwrap(), |state| state.closed)
+                .unwrap();
+            if state.failing {
+                return Err(ConnectError::connect("disk full"));
+            }
+            state.written.push(entries.clone());
+            self.inner.set(entries)
+        }
+
+        fn connector_entries(&self, connector: &str) -> Result<Vec<StoredEntry>> {
+            self.inner.connector_entries(connector)
+        }
+    }
+
+    fn writer() -> (Arc<Gate>, OffsetStorageWriter) {
+        let gate = Arc::new(Gate::default());
+        let thread = OffsetStoreThread::start(Arc::clone(&gate) as _).unwrap();
+        (gate, OffsetStorageWriter::new(thread))
+    }
+
+    fn entry(key: &str, value: &str) -> OffsetEntry {
+        (key.into(), Some(value.into()))
+    }
+
+    fn put(writer: &mut OffsetStorageWriter, key: &str, value: &str) {
+        writer.put(key.into(), Some(value.into()));
+    }
+
+    #[test]
+    fn the_newest_offset_of_each_partition_is_flushed_once() {
+        let (gate, mut writer) = writer();
+        assert_eq!(writer.commit(LONG), Ok(false));
+        put(&mut writer, "a", "1");
+        put(&mut writer, "b", "1");
+        put(&mut writer, "a", "2");
+        writer.put(b"c".to_vec(), None);
+        assert_eq!(writer.commit(LONG), Ok(true));
+        assert_eq!(writer.commit(LONG), Ok(false));
+        assert_eq!(
+            gate.written(),
+            [vec![entry("a", "2"), entry("b", "1"), (b"c".to_vec(), None)]]
+        );
+        assert!(writer.is_empty());
+    }
+
+    #[test]
+    fn offsets_are_kept_when_the_store_fails() {
+        let (gate, mut writer) = writer();
+        gate.set_state(false, true);
+        put(&mut writer, "a", "1");
+        assert_eq!(
+            writer.commit(LONG),
+            Err(FlushError::Store(ConnectError::connect("disk full")))
+        );
+        gate.set_state(false, false);
+        put(&mut writer, "b", "1");
+        assert_eq!(writer.commit(LONG), Ok(true));
+        assert_eq!(gate.written(), [vec![entry("a", "1"), entry("b", "1")]]);
+    }
+
+    #[test]
+    fn newer_offsets_win_over_a_snapshot_taken_back() {
+        let (gate, mut writer) = writer();
+        put(&mut writer, "a", "1");
+        put(&mut writer, "b", "1");
+        assert_eq!(writer.begin(), Ok(true));
+        assert_eq!(writer.begin(), Err(FlushError::Busy));
+        put(&mut writer, "a", "2");
+        writer.cancel();
+        assert_eq!(writer.commit(LONG), Ok(true));
+        assert_eq!(gate.written(), [vec![entry("a", "2"), entry("b", "1")]]);
+    }
+
+    #[test]
+    fn a_flush_that_ends_too_late_does_not_count() {
+        let (gate, mut writer) = writer();
+        gate.set_state(true, false);
+        put(&mut writer, "a", "1");
+        assert_eq!(
+            writer.commit(Duration::ZERO),
+            Err(FlushError::TimedOut(Duration::ZERO))
+        );
+        // While the store is stuck it gets no second job.
+        assert_eq!(
+            writer.commit(Duration::ZERO),
+            Err(FlushError::TimedOut(Duration::ZERO))
+        );
+        gate.set_state(false, false);
+        put(&mut writer, "a", "2");
+        assert_eq!(writer.commit(LONG), Ok(true));
+        assert_eq!(gate.written(), [vec![entry("a", "1")], vec![entry("a", "2")]]);
+        assert_eq!(gate.get(&[b"a".to_vec()]), Ok(vec![Some(b"2".to_vec())]));
     }
 }

@@ -52,8 +52,12 @@ pub(super) fn entries_of(entries: &Entries, connector: &str) -> Vec<StoredEntry>
     entries
         .iter()
         .filter_map(|(key, value)| {
-                let partition = json.partition_of(connector, key)?;
-            Some(StoredEntry { partition, key: key.clone(), value: value.clone() })
+            let partition = json.partition_of(connector, key)?;
+            Some(StoredEntry {
+                partition,
+                key: key.clone(),
+                value: value.clone(),
+            })
         })
         .collect()
 }
@@ -65,15 +69,24 @@ pub struct MemoryOffsetBackingStore(Mutex<Entries>);
 impl OffsetBackingStore for MemoryOffsetBackingStore {
     fn get(&self, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>> {
         let entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(keys.iter().map(|key| entries.get(key).cloned().flatten()).collect())
+        Ok(keys
+            .iter()
+            .map(|key| entries.get(key).cloned().flatten())
+            .collect())
     }
 
     fn set(&self, entries: Vec<OffsetEntry>) -> Result<()> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(entries);
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend(entries);
         Ok(())
     }
 
     fn connector_entries(&self, connector: &str) -> Result<Vec<StoredEntry>> {
-        Ok(entries_of(&self.0.lock().unwrap_or_else(PoisonError::into_inner), connector))
+        Ok(entries_of(
+            &self.0.lock().unwrap_or_else(PoisonError::into_inner),
+            connector,
+        ))
     }
 }

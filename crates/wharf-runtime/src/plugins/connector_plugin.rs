@@ -40,7 +40,9 @@ impl ConnectorPlugin {
     /// # Errors
     /// When the plugin's constructor fails or panics.
     pub fn new_connector(&self, services: Box<dyn HostServices>) -> Result<ConnectorHandle> {
-        self.module.create(self.position, Role::Plugin, services).map(ConnectorHandle::new)
+        self.module
+            .create(self.position, Role::Plugin, services)
+            .map(ConnectorHandle::new)
     }
 
     /// An instance of a source's task.
@@ -56,7 +58,9 @@ impl ConnectorPlugin {
     /// # Errors
     /// When the plugin's constructor fails or panics.
     pub fn new_sink_task(&self, services: Box<dyn HostServices>) -> Result<SinkTaskHandle> {
-        self.module.create(self.position, Role::Task, services).map(SinkTaskHandle::new)
+        self.module
+            .create(self.position, Role::Task, services)
+            .map(SinkTaskHandle::new)
     }
 
     /// The connector's own configuration keys, from an instance made for the question.
@@ -74,8 +78,13 @@ impl ConnectorPlugin {
     /// When the plugin fails.
     pub fn validate(&self, config: &NullableConfigMap) -> Result<PluginValidation> {
         let mut connector = self.new_connector(Box::new(NoServices))?;
-        let config: ConfigMap =
-            config.iter().filter_map(|(key, value)| Some((key.clone(), value.clone()?))).collect();
-        Ok(PluginValidation { definition: connector.config()?, values: connector.validate(&config)? })
+        let config: ConfigMap = config
+            .iter()
+            .filter_map(|(key, value)| Some((key.clone(), value.clone()?)))
+            .collect();
+        Ok(PluginValidation {
+            definition: connector.config()?,
+            values: connector.validate(&config)?,
+        })
     }
 }

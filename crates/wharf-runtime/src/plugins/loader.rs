@@ -26,7 +26,9 @@ pub fn load(path: &Path) -> Result<Arc<Module>, RefusedPlugin> {
     // The header comes from this very path. `RootModule::load_from_file` would answer with the first library loaded
     // for every later path.
     let header = lib_header_from_path(path).map_err(|error| refuse(library_error(error)))?;
-    let functions = header.init_root_module::<PluginModuleRef>().map_err(|error| refuse(library_error(error)))?;
+    let functions = header
+        .init_root_module::<PluginModuleRef>()
+        .map_err(|error| refuse(library_error(error)))?;
     let bytes = functions.manifest()();
     // SAFETY: the manifest is a static of the library, which is never unloaded.
     let mapped = Manifest::parse(unsafe { bytes.as_bytes() }).map_err(|error| refuse(refusal(error)))?;
@@ -40,22 +42,27 @@ pub fn load(path: &Path) -> Result<Arc<Module>, RefusedPlugin> {
         return Err(refuse((Refusal::BadManifest, reason)));
     }
     Module::start(functions).map_err(|error| {
-        refuse((Refusal::InitFailed, format!("its initialiser failed: {error:#}; see the plugin's documentation")))
+        refuse((
+            Refusal::InitFailed,
+            format!("its initialiser failed: {error:#}; see the plugin's documentation"),
+        ))
     })
 }
 
 fn library_error(error: LibraryError) -> (Refusal, String) {
     match error {
-        LibraryError::OpenError { err, .. } => {
-            (Refusal::NotLoadable, format!("the system cannot load it: {err}; install what it needs"))
-        }
+        LibraryError::OpenError { err, .. } => (
+            Refusal::NotLoadable,
+            format!("the system cannot load it: {err}; install what it needs"),
+        ),
         LibraryError::GetSymbolError { .. } => (
             Refusal::NotAPlugin,
             "it has a manifest but not the entry point of a Wharf plugin; build it again as a cdylib".into(),
         ),
-        LibraryError::RootModule { err, .. } => {
-            (Refusal::InitFailed, format!("its table of functions cannot be had: {err}; see the plugin's documentation"))
-        }
+        LibraryError::RootModule { err, .. } => (
+            Refusal::InitFailed,
+            format!("its table of functions cannot be had: {err}; see the plugin's documentation"),
+        ),
         // The texts of layout errors fill pages and speak of types that neither operator nor author has seen.
         other => {
             tracing::debug!(error = %other, "layout of a plugin library");

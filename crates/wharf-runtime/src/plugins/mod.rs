@@ -9,10 +9,12 @@
 
 mod builtin;
 mod connector_plugin;
+mod entry;
 mod library;
 mod loader;
 mod maven_version;
 mod names;
+mod plugin_config;
 mod plugin_error;
 mod refused;
 mod registry;
@@ -21,14 +23,16 @@ mod scan;
 #[cfg(test)]
 mod test_module;
 mod verify;
+mod version_range;
 
 pub use builtin::ConverterPlugin;
 pub use connector_plugin::ConnectorPlugin;
 pub use library::inspect;
 pub use loader::load;
-pub use maven_version::{MavenVersion, VersionRange};
+pub use maven_version::MavenVersion;
 pub use names::{pruned_name, simple_name};
 pub use refused::{Refusal, RefusedPlugin};
 pub use registry::{PluginLocation, PluginRegistry};
 pub use registry_view::RegistryView;
 pub use verify::{VERIFY_ARGUMENT, child_answer, verify, verify_in_child};
+pub use version_range::VersionRange;

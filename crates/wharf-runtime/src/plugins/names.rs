@@ -34,7 +34,11 @@ impl Aliases {
             match self.0.get_mut(alias) {
                 None => drop(self.0.insert(alias.to_owned(), Some(class.to_owned()))),
                 Some(known) if known.as_deref() != Some(class) => {
-                    tracing::debug!(alias, class, "alias fits more than one class; use full class names");
+                    tracing::debug!(
+                        alias,
+                        class,
+                        "alias fits more than one class; use full class names"
+                    );
                     *known = None;
                 }
                 Some(_) => {}
@@ -55,15 +59,34 @@ mod tests {
     #[test]
     fn a_class_is_known_by_its_simple_and_its_pruned_name() {
         for (kind, class, simple, pruned) in [
-            (PluginKind::Source, "org.a.FileStreamSourceConnector", "FileStreamSourceConnector", "FileStreamSource"),
+            (
+                PluginKind::Source,
+                "org.a.FileStreamSourceConnector",
+                "FileStreamSourceConnector",
+                "FileStreamSource",
+            ),
             (PluginKind::Sink, "FooConnectorV2", "FooConnectorV2", "Foo"),
             (PluginKind::Sink, "a.Connector", "Connector", "Connector"),
             (PluginKind::Converter, "a.JsonConverter", "JsonConverter", "Json"),
-            (PluginKind::HeaderConverter, "a.JsonConverter", "JsonConverter", "JsonConverter"),
-            (PluginKind::HeaderConverter, "a.SimpleHeaderConverter", "SimpleHeaderConverter", "Simple"),
+            (
+                PluginKind::HeaderConverter,
+                "a.JsonConverter",
+                "JsonConverter",
+                "JsonConverter",
+            ),
+            (
+                PluginKind::HeaderConverter,
+                "a.SimpleHeaderConverter",
+                "SimpleHeaderConverter",
+                "Simple",
+            ),
             (PluginKind::Transformation, "a.Cast$Value", "Value", "Value"),
-            (PluginKind::OverridePolicy, "a.AllConnectorClientConfigOverridePolicy",
-             "AllConnectorClientConfigOverridePolicy", "All"),
+            (
+                PluginKind::OverridePolicy,
+                "a.AllConnectorClientConfigOverridePolicy",
+                "AllConnectorClientConfigOverridePolicy",
+                "All",
+            ),
         ] {
             assert_eq!((simple_name(class), pruned_name(kind, class)), (simple, pruned));
         }

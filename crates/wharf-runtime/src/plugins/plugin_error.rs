@@ -21,7 +21,10 @@ pub(super) fn no_such_version(class: &str, range: &str, available: Vec<String>) 
 
 /// A requirement that cannot be read.
 pub(super) fn unreadable_range(reason: String) -> VersionProblem {
-    VersionProblem { message: reason, available: Vec::new() }
+    VersionProblem {
+        message: reason,
+        available: Vec::new(),
+    }
 }
 
 /// The problem as a config error.

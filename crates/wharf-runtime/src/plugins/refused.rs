@@ -101,7 +101,11 @@ impl RefusedPlugin {
     #[must_use]
     pub fn new(path: &Path, code: Refusal, reason: impl AsRef<str>) -> Self {
         let reason = reason.as_ref().split_whitespace().collect::<Vec<_>>().join(" ");
-        Self { path: path.to_owned(), code, reason }
+        Self {
+            path: path.to_owned(),
+            code,
+            reason,
+        }
     }
 }
 
@@ -119,8 +123,15 @@ mod tests {
 
     #[test]
     fn a_refusal_is_one_line_of_code_file_and_reason() {
-        let refused = RefusedPlugin::new(Path::new("/p/a.so"), Refusal::NotLoadable, "libx.so:\n\tnot found\n");
-        assert_eq!(refused.to_string(), "WHARF-PLUGIN-009 /p/a.so: libx.so: not found");
+        let refused = RefusedPlugin::new(
+            Path::new("/p/a.so"),
+            Refusal::NotLoadable,
+            "libx.so:\n\tnot found\n",
+        );
+        assert_eq!(
+            refused.to_string(),
+            "WHARF-PLUGIN-009 /p/a.so: libx.so: not found"
+        );
     }
 
     #[test]

@@ -5,33 +5,30 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use wharf_abi::host::{
-    Handle, Module, NoServices, RemoteConverter, RemoteHeaderConverter, RemotePolicy, RemotePredicate, RemoteProvider,
+    Module, RemoteConverter, RemoteHeaderConverter, RemotePolicy, RemotePredicate, RemoteProvider,
     RemoteTransformation,
 };
 use wharf_abi::manifest::ManifestClass;
-use wharf_abi::module::Role;
-use wharf_api::config::ConfigKeyInfo;
 use wharf_api::{
-    ClientConfigOverridePolicy, ConfigProvider, ConnectError, HeaderConverter, PluginKind, Predicate, Result,
+    ClientConfigOverridePolicy, ConfigProvider, HeaderConverter, PluginKind, Predicate, Result,
     Transformation,
 };
-use wharf_converters::BuiltinConverter;
 
 use super::builtin::ConverterPlugin;
 use super::connector_plugin::ConnectorPlugin;
-use super::maven_version::{MavenVersion, VersionRange};
+use super::entry::{Entry, Origin};
+use super::maven_version::MavenVersion;
 use super::names::{Aliases, pruned_name, simple_name};
 use super::plugin_error::{no_such_version, not_found, unreadable_range, version_error};
 use super::refused::RefusedPlugin;
-use crate::config::{FrameworkDefaults, VersionProblem, framework_config_def};
-use crate::herder::{ConnectorType, HerderError, PluginInfo};
+use super::version_range::VersionRange;
+use crate::config::VersionProblem;
+use crate::herder::PluginInfo;
 
 /// Version of what is built in.
 const BUILTIN_VERSION: &str = env!("CARGO_PKG_VERSION");
-/// Where what is built in is said to be.
-const BUILTIN_LOCATION: &str = "classpath";
 
-const CONNECTORS: &[PluginKind] = &[PluginKind::Sink, PluginKind::Source];
+pub(super) const CONNECTORS: &[PluginKind] = &[PluginKind::Sink, PluginKind::Source];
 
 /// One class in one version, as `wharf plugin list` shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,78 +47,6 @@ pub struct PluginLocation {
     pub path: Option<PathBuf>,
 }
 
-/// Where a class comes from.
-#[derive(Debug, Clone)]
-enum Origin {
-    Builtin(&'static BuiltinConverter),
-    Library { path: Arc<Path>, module: Arc<Module>, position: usize },
-}
-
-#[derive(Debug, Clone)]
-struct Entry {
-    kind: PluginKind,
-    class: Arc<str>,
-    version: MavenVersion,
-    task_class: Arc<str>,
-    origin: Origin,
-}
-
-impl Entry {
-    fn path(&self) -> Option<&Path> {
-        match &self.origin {
-            Origin::Builtin(_) => None,
-            Origin::Library { path, .. } => Some(path),
-        }
-    }
-
-    /// An instance of a class in a library.
-    fn create(&self) -> Result<Handle> {
-        match &self.origin {
-            Origin::Library { module, position, .. } => module.create(*position, Role::Plugin, Box::new(NoServices)),
-            Origin::Builtin(_) => Err(ConnectError::connect(format!("{} is built in", self.class))),
-        }
-    }
-
-    fn stated_version(&self) -> Option<String> {
-        Some(self.version.to_string()).filter(|version| !version.is_empty())
-    }
-
-    /// As upstream's `PluginDesc` prints.
-    fn describe(&self) -> String {
-        let version = self.stated_version().unwrap_or_else(|| "undefined".to_owned());
-        let location = match self.path() {
-            None => BUILTIN_LOCATION.to_owned(),
-            Some(path) => format!("file:{}", path.display()),
-        };
-        format!(
-            "PluginDesc{{klass=class {class}, name='{class}', version='{version}', encodedVersion={version}, \
-             type={kind}, typeName='{kind}', location='{location}'}}",
-            class = self.class,
-            kind = self.kind.name(),
-        )
-    }
-
-    fn connector(&self) -> Option<ConnectorPlugin> {
-        let kind = match self.kind {
-            PluginKind::Sink => ConnectorType::Sink,
-            PluginKind::Source => ConnectorType::Source,
-            _ => return None,
-        };
-        let Origin::Library { path, module, position } = &self.origin else {
-            return None;
-        };
-        Some(ConnectorPlugin {
-            class: Arc::clone(&self.class),
-            version: self.version.as_str().into(),
-            kind,
-            task_class: Arc::clone(&self.task_class),
-            path: Arc::clone(path),
-            module: Arc::clone(module),
-            position: *position,
-        })
-    }
-}
-
 /// The classes of all loaded libraries and those built in. It does not change after the scan.
 #[derive(Debug)]
 pub struct PluginRegistry {
@@ -134,10 +59,20 @@ pub struct PluginRegistry {
 impl Default for PluginRegistry {
     /// What is built in.
     fn default() -> Self {
-        let mut registry = Self { entries: Vec::new(), aliases: Aliases::default(), refused: Vec::new() };
+        let mut registry = Self {
+            entries: Vec::new(),
+            aliases: Aliases::default(),
+            refused: Vec::new(),
+        };
         for builtin in wharf_converters::BUILTIN {
             for kind in builtin.kinds {
-                registry.add(*kind, builtin.class, BUILTIN_VERSION, None, Origin::Builtin(builtin));
+                registry.add(
+                    *kind,
+                    builtin.class,
+                    BUILTIN_VERSION,
+                    None,
+                    Origin::Builtin(builtin),
+                );
             }
         }
         registry
@@ -162,13 +97,30 @@ impl PluginRegistry {
         for (position, class) in module.manifest().classes.iter().enumerate() {
             let Some(class) = class else { continue };
             if self.location_of(class).is_none() {
-                let origin = Origin::Library { path: Arc::clone(&path), module: Arc::clone(module), position };
-                self.add(class.kind, &class.class, &class.version, class.task_class.as_deref(), origin);
+                let origin = Origin::Library {
+                    path: Arc::clone(&path),
+                    module: Arc::clone(module),
+                    position,
+                };
+                self.add(
+                    class.kind,
+                    &class.class,
+                    &class.version,
+                    class.task_class.as_deref(),
+                    origin,
+                );
             }
         }
     }
 
-    fn add(&mut self, kind: PluginKind, class: &str, version: &str, task_class: Option<&str>, origin: Origin) {
+    fn add(
+        &mut self,
+        kind: PluginKind,
+        class: &str,
+        version: &str,
+        task_class: Option<&str>,
+        origin: Origin,
+    ) {
         self.aliases.add(kind, class);
         let entry = Entry {
             kind,
@@ -179,7 +131,10 @@ impl PluginRegistry {
         };
         let key = |entry: &Entry| (entry.kind, Arc::clone(&entry.class));
         let at = self.entries.partition_point(|known| {
-            key(known).cmp(&key(&entry)).then_with(|| known.version.cmp(&entry.version)).is_le()
+            key(known)
+                .cmp(&key(&entry))
+                .then_with(|| known.version.cmp(&entry.version))
+                .is_le()
         });
         self.entries.insert(at, entry);
     }
@@ -189,7 +144,9 @@ impl PluginRegistry {
         let version = MavenVersion::new(&class.version);
         self.entries
             .iter()
-            .filter(|entry| entry.kind == class.kind && *entry.class == *class.class && entry.version == version)
+            .filter(|entry| {
+                entry.kind == class.kind && *entry.class == *class.class && entry.version == version
+            })
             .find_map(Entry::path)
     }
 
@@ -241,7 +198,11 @@ impl PluginRegistry {
                     kind: entry.kind,
                     version: entry.stated_version(),
                     first_alias: alias(entry, simple),
-                    second_alias: if pruned == simple { None } else { alias(entry, pruned) },
+                    second_alias: if pruned == simple {
+                        None
+                    } else {
+                        alias(entry, pruned)
+                    },
                     path: entry.path().map(Path::to_owned),
                 }
             })
@@ -253,8 +214,12 @@ impl PluginRegistry {
     }
 
     /// The class of one of these kinds that a full name or alias stands for.
-    fn class<'r>(&'r self, kinds: &[PluginKind], name: &str) -> Option<&'r str> {
-        let class = |wanted: &str| self.of_kinds(kinds).find(|entry| *entry.class == *wanted).map(|entry| &*entry.class);
+    pub(super) fn class<'r>(&'r self, kinds: &[PluginKind], name: &str) -> Option<&'r str> {
+        let class = |wanted: &str| {
+            self.of_kinds(kinds)
+                .find(|entry| *entry.class == *wanted)
+                .map(|entry| &*entry.class)
+        };
         class(name).or_else(|| class(self.aliases.class(name)?))
     }
 
@@ -267,13 +232,16 @@ impl PluginRegistry {
     }
 
     fn versions(&self, kinds: &[PluginKind], class: &str) -> Vec<String> {
-        let mut versions: Vec<String> = self.all_versions(kinds, class).map(|entry| entry.version.to_string()).collect();
+        let mut versions: Vec<String> = self
+            .all_versions(kinds, class)
+            .map(|entry| entry.version.to_string())
+            .collect();
         versions.dedup();
         versions
     }
 
     /// The highest version of a class that meets a requirement; the highest of all without one.
-    fn select<'r>(
+    pub(super) fn select<'r>(
         &'r self,
         kinds: &[PluginKind],
         class: &str,
@@ -315,14 +283,23 @@ impl PluginRegistry {
             None => self.connector_by_simple_name(name)?,
         };
         let entry = self.select(CONNECTORS, class, version).map_err(version_error)?;
-        entry.connector().ok_or_else(|| not_found(format!("{class} is not a connector of a library")))
+        entry
+            .connector()
+            .ok_or_else(|| not_found(format!("{class} is not a connector of a library")))
     }
 
     /// Second try: any connector whose simple name is the text, with or without `Connector`.
     fn connector_by_simple_name(&self, name: &str) -> Result<&str> {
-        let fits = |simple: &str| simple.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest == "Connector");
-        let classes: BTreeSet<&str> =
-            self.of_kinds(CONNECTORS).map(|entry| &*entry.class).filter(|class| fits(simple_name(class))).collect();
+        let fits = |simple: &str| {
+            simple
+                .strip_prefix(name)
+                .is_some_and(|rest| rest.is_empty() || rest == "Connector")
+        };
+        let classes: BTreeSet<&str> = self
+            .of_kinds(CONNECTORS)
+            .map(|entry| &*entry.class)
+            .filter(|class| fits(simple_name(class)))
+            .collect();
         let mut matches = classes.iter();
         match (matches.next(), matches.next()) {
             (Some(class), None) => Ok(class),
@@ -346,7 +323,11 @@ impl PluginRegistry {
     ///
     /// # Errors
     /// When there is none.
-    pub fn connector_for_task_class(&self, task_class: &str, version: Option<&str>) -> Result<ConnectorPlugin> {
+    pub fn connector_for_task_class(
+        &self,
+        task_class: &str,
+        version: Option<&str>,
+    ) -> Result<ConnectorPlugin> {
         let class = self
             .of_kinds(CONNECTORS)
             .find(|entry| *entry.task_class == *task_class)
@@ -364,9 +345,14 @@ impl PluginRegistry {
         if let Origin::Builtin(builtin) = entry.origin
             && let Some(new) = builtin.new_converter
         {
-            return Ok(ConverterPlugin::Builtin { class: builtin.class, converter: new() });
+            return Ok(ConverterPlugin::Builtin {
+                class: builtin.class,
+                converter: new(),
+            });
         }
-        Ok(ConverterPlugin::Remote(Box::new(RemoteConverter::new(entry.create()?)?)))
+        Ok(ConverterPlugin::Remote(Box::new(RemoteConverter::new(
+            entry.create()?,
+        )?)))
     }
 
     /// A converter for header values.
@@ -404,22 +390,32 @@ impl PluginRegistry {
     /// # Errors
     /// When there is none of that name, or its plugin fails.
     pub fn config_provider(&self, name: &str, version: Option<&str>) -> Result<Box<dyn ConfigProvider>> {
-        Ok(Box::new(RemoteProvider::new(self.find(PluginKind::ConfigProvider, name, version)?.create()?)))
+        Ok(Box::new(RemoteProvider::new(
+            self.find(PluginKind::ConfigProvider, name, version)?.create()?,
+        )))
     }
 
     /// An override policy of a library.
     ///
     /// # Errors
     /// When there is none of that name, or its plugin fails.
-    pub fn override_policy(&self, name: &str, version: Option<&str>) -> Result<Box<dyn ClientConfigOverridePolicy>> {
-        Ok(Box::new(RemotePolicy::new(self.find(PluginKind::OverridePolicy, name, version)?.create()?)))
+    pub fn override_policy(
+        &self,
+        name: &str,
+        version: Option<&str>,
+    ) -> Result<Box<dyn ClientConfigOverridePolicy>> {
+        Ok(Box::new(RemotePolicy::new(
+            self.find(PluginKind::OverridePolicy, name, version)?.create()?,
+        )))
     }
 
     /// The full class name of a kind that a name or alias stands for, in the version that would be used.
     #[must_use]
     pub fn plugin_class(&self, kind: PluginKind, name: &str, version: Option<&str>) -> Option<String> {
         let class = self.class(&[kind], name)?;
-        self.select(&[kind], class, version).ok().map(|entry| entry.class.to_string())
+        self.select(&[kind], class, version)
+            .ok()
+            .map(|entry| entry.class.to_string())
     }
 
     /// As [`plugin_class`](Self::plugin_class): what a converter key names.
@@ -431,7 +427,10 @@ impl PluginRegistry {
     /// Full names of all classes of a kind.
     #[must_use]
     pub fn plugin_classes(&self, kind: PluginKind) -> Vec<String> {
-        let mut classes: Vec<String> = self.of_kinds(&[kind]).map(|entry| entry.class.to_string()).collect();
+        let mut classes: Vec<String> = self
+            .of_kinds(&[kind])
+            .map(|entry| entry.class.to_string())
+            .collect();
         classes.dedup();
         classes
     }
@@ -452,55 +451,8 @@ impl PluginRegistry {
         class: &str,
         requirement: Option<&str>,
     ) -> Result<String, VersionProblem> {
-        self.select(&[kind], class, requirement).map(|entry| entry.version.to_string())
-    }
-
-    /// The configuration keys of a plugin: its own in definition order, then, for a connector, the framework's that it does
-    /// not define itself.
-    ///
-    /// # Errors
-    /// Not found for an unknown name, bad request for kinds without listing and versions that are not there.
-    pub fn plugin_config(&self, name: &str, version: Option<&str>) -> Result<Vec<ConfigKeyInfo>, HerderError> {
-        use PluginKind as Kind;
-        const LISTED: [&[PluginKind]; 5] =
-            [CONNECTORS, &[Kind::Converter], &[Kind::HeaderConverter], &[Kind::Transformation], &[Kind::Predicate]];
-        let found = LISTED.into_iter().find_map(|kinds| Some((kinds, self.class(kinds, name)?)));
-        let Some((kinds, class)) = found else {
-            let unlisted = [Kind::ConfigProvider, Kind::OverridePolicy];
-            return Err(match self.class(&unlisted, name) {
-                None => HerderError::NotFound(format!("Unknown plugin {name}.")),
-                Some(class) => HerderError::BadRequest(format!(
-                    "Invalid plugin class {class}. Valid types are sink, source, converter, header_converter, \
-                     transformation, predicate."
-                )),
-            });
-        };
-        let entry =
-            self.select(kinds, class, version).map_err(|problem| HerderError::BadRequest(problem.message))?;
-        Ok(self.entry_config(entry)?)
-    }
-
-    fn entry_config(&self, entry: &Entry) -> Result<Vec<ConfigKeyInfo>> {
-        let version = Some(entry.version.as_str()).filter(|version| !version.is_empty());
-        let class = &*entry.class;
-        let def = match entry.kind {
-            PluginKind::Converter => self.converter(class, version)?.as_converter().config(),
-            PluginKind::HeaderConverter => self.header_converter(class, version)?.config(),
-            PluginKind::Transformation => self.transformation(class, version)?.config(),
-            PluginKind::Predicate => self.predicate(class, version)?.config(),
-            _ => {
-                let plugin = self.connector(class, version)?;
-                let mut keys = plugin.config()?;
-                let framework = framework_config_def(plugin.kind, &FrameworkDefaults::default());
-                for key in framework.infos() {
-                    if !keys.iter().any(|own| own.name == key.name) {
-                        keys.push(key.clone());
-                    }
-                }
-                return Ok(keys);
-            }
-        };
-        Ok(def.infos().cloned().collect())
+        self.select(&[kind], class, requirement)
+            .map(|entry| entry.version.to_string())
     }
 }
 
@@ -510,3 +462,7 @@ fn java_interface(kind: PluginKind) -> &'static str {
         other => other.suffix(),
     }
 }
+
+#[cfg(test)]
+#[path = "registry_tests.rs"]
+mod tests;

@@ -1,4 +1,5 @@
-//! A plugin made of plain functions, linked into the tests: it knows its classes, makes instances and answers nothing.
+//! A plugin made of plain functions, linked into the tests: it knows its classes, makes instances, and all of them have the
+//! configuration keys `own` and `name`.
 
 use std::ffi::c_void;
 use std::sync::Arc;
@@ -6,8 +7,11 @@ use std::sync::Arc;
 use wharf_abi::abi_stable::prefix_type::PrefixTypeTrait as _;
 use wharf_abi::host::Module;
 use wharf_abi::manifest::{INTERFACE, MAGIC, TARGET};
+use wharf_abi::message::Message as _;
+use wharf_abi::method::plugin as method;
 use wharf_abi::module::{HostTableRef, PluginModule};
 use wharf_abi::raw::{RawOutput, RawSlice, Status};
+use wharf_api::config::{ConfigKey, Type};
 
 extern "C" fn init(_: HostTableRef, _: &mut RawOutput) -> u32 {
     Status::Ok as u32
@@ -18,8 +22,14 @@ extern "C" fn create(_: u32, _: u32, _: *const c_void, instance: &mut *mut c_voi
     Status::Ok as u32
 }
 
-extern "C" fn call(_: *mut c_void, _: u32, _: RawSlice, _: &mut RawOutput) -> u32 {
-    Status::Unsupported as u32
+extern "C" fn call(_: *mut c_void, called: u32, _: RawSlice, output: &mut RawOutput) -> u32 {
+    if called != method::CONFIG {
+        return Status::Unsupported as u32;
+    }
+    let name = ConfigKey::new("name", Type::Int).info().clone();
+    let own = ConfigKey::new("own", Type::Int).info().clone();
+    *output = RawOutput::owned(vec![own, name].to_bytes().unwrap());
+    Status::Ok as u32
 }
 
 extern "C" fn destroy(_: *mut c_void) {}

@@ -48,7 +48,10 @@ pub fn verify_in_child(exe: &Path, path: &Path) -> Result<Manifest, RefusedPlugi
         .stderr(Stdio::inherit())
         .output()
         .map_err(|error| {
-            let reason = format!("it could not be tried in a process of its own: {} ({error})", exe.display());
+            let reason = format!(
+                "it could not be tried in a process of its own: {} ({error})",
+                exe.display()
+            );
             RefusedPlugin::new(path, Refusal::Unreadable, reason)
         })?;
     // The library may print too; the child's answer is the last line.
@@ -73,4 +76,71 @@ fn read_answer(line: &str) -> Option<Result<(), (Refusal, String)>> {
     }
     let (code, reason) = line.strip_prefix(REFUSED)?.trim_start().split_once(' ')?;
     Some(Err((Refusal::from_code(code)?, reason.to_owned())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plugins::library::tests::{good_manifest, library};
+    use wharf_abi::manifest::SECTION;
+
+    #[test]
+    fn the_childs_answer_is_understood() {
+        let refused = |code, reason: &str| Some(Err((code, reason.to_owned())));
+        for (line, answer) in [
+            ("accepted", Some(Ok(()))),
+            (
+                "refused WHARF-PLUGIN-011 its initialiser failed: x",
+                refused(Refusal::InitFailed, "its initialiser failed: x"),
+            ),
+            ("refused WHARF-PLUGIN-999 y", None),
+            ("hello", None),
+            ("", None),
+        ] {
+            assert_eq!(read_answer(line), answer, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_library_that_the_system_cannot_load_is_refused_in_one_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("libx.so");
+        // A manifest, but nothing that could be loaded.
+        std::fs::write(
+            &path,
+            library(SECTION, &good_manifest("class=source|a.B|1.0|a.T|\n")),
+        )
+        .unwrap();
+        let refused = verify(&path).unwrap_err();
+        assert_eq!(refused.code, Refusal::NotLoadable);
+        assert_eq!(
+            child_answer(&path),
+            format!("refused {} {}", refused.code, refused.reason)
+        );
+        assert_eq!(child_answer(&path).lines().count(), 1);
+    }
+
+    #[test]
+    fn a_child_that_ends_without_an_answer_means_a_crash() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("libx.so");
+        std::fs::write(
+            &path,
+            library(SECTION, &good_manifest("class=source|a.B|1.0|a.T|\n")),
+        )
+        .unwrap();
+        assert_eq!(
+            verify_in_child(Path::new("/bin/false"), &path).unwrap_err().code,
+            Refusal::Crashed
+        );
+        assert_eq!(
+            verify_in_child(Path::new("/bin/true"), &path).unwrap_err().code,
+            Refusal::Crashed
+        );
+        std::fs::write(&path, "").unwrap();
+        assert_eq!(
+            verify_in_child(Path::new("/bin/true"), &path).unwrap_err().code,
+            Refusal::NotALibrary
+        );
+    }
 }

@@ -58,11 +58,11 @@ struct PartitionQueue {
 
 /// A source partition, numbered for the life of the task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct PartitionId(u32);
+pub(super) struct PartitionId(u32);
 
 /// A record in flight: what the producer gives back with the acknowledgement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Token(u64);
+pub(super) struct Token(u64);
 
 /// How a token is laid out: the partition above, the sequence number below. 2^40 records in flight or 2^24 source partitions
 /// of one task are out of reach.
@@ -72,20 +72,20 @@ const SEQUENCE_MASK: u64 = (1 << SEQUENCE_BITS) - 1;
 impl Token {
     /// The number to give to the producer.
     #[must_use]
-    pub fn number(self) -> u64 {
+    pub(super) fn number(self) -> u64 {
         self.0
     }
 
     /// The token of a number that the producer gave back.
     #[must_use]
-    pub fn from_number(number: u64) -> Self {
+    pub(super) fn from_number(number: u64) -> Self {
         Self(number)
     }
 }
 
 /// The records of one task that were submitted and whose offsets were not taken yet.
 #[derive(Debug, Default)]
-pub struct SubmittedRecords {
+pub(super) struct SubmittedRecords {
     partitions: Vec<PartitionQueue>,
     ids: HashMap<Vec<u8>, PartitionId>,
     keys: Vec<Vec<u8>>,
@@ -95,7 +95,7 @@ pub struct SubmittedRecords {
 
 impl SubmittedRecords {
     /// The number of this source partition, given by the bytes that stand for it.
-    pub fn partition(&mut self, key: &[u8]) -> PartitionId {
+    pub(super) fn partition(&mut self, key: &[u8]) -> PartitionId {
         if let Some(id) = self.ids.get(key) {
             return *id;
         }
@@ -107,7 +107,7 @@ impl SubmittedRecords {
     }
 
     /// Enters a record that is about to be given to the producer.
-    pub fn submit(&mut self, partition: PartitionId, offset: Option<&[u8]>) -> Token {
+    pub(super) fn submit(&mut self, partition: PartitionId, offset: Option<&[u8]>) -> Token {
         let sequence = self.next_sequence & SEQUENCE_MASK;
         self.next_sequence += 1;
         self.in_flight += 1;
@@ -117,7 +117,7 @@ impl SubmittedRecords {
     }
 
     /// Takes back the record that was submitted last: the producer did not accept it.
-    pub fn withdraw(&mut self, token: Token) {
+    pub(super) fn withdraw(&mut self, token: Token) {
         let (partition, sequence) = split(token);
         let Some(queue) = self.partitions.get_mut(partition) else { return };
         if queue.records.back().is_some_and(|record| record.sequence == sequence) {
@@ -127,7 +127,7 @@ impl SubmittedRecords {
     }
 
     /// Marks a record as acknowledged. One that is not known, or was acknowledged before, changes nothing.
-    pub fn ack(&mut self, token: Token) {
+    pub(super) fn ack(&mut self, token: Token) {
         let (partition, sequence) = split(token);
         let Some(queue) = self.partitions.get_mut(partition) else { return };
         let Some(front) = queue.records.front() else { return };
@@ -151,13 +151,13 @@ impl SubmittedRecords {
 
     /// How many records wait for their acknowledgement.
     #[must_use]
-    pub fn in_flight(&self) -> usize {
+    pub(super) fn in_flight(&self) -> usize {
         self.in_flight
     }
 
     /// The newest committable offset of each source partition that has one since the last call: the bytes that stand for the
     /// partition, and the encoded offset or `None` for a null one.
-    pub fn take_committable(&mut self) -> Vec<(&[u8], Option<Vec<u8>>)> {
+    pub(super) fn take_committable(&mut self) -> Vec<(&[u8], Option<Vec<u8>>)> {
         let queues = self.partitions.iter_mut().zip(&self.keys);
         queues
             .filter_map(|(queue, key)| Some((key.as_slice(), queue.committable.take()?.to_vec())))

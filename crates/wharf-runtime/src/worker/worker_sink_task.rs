@@ -208,7 +208,6 @@ struct Loop {
     partitions: Vec<PartitionState>,
     /// Position of the partition of the last message.
     last: usize,
-    headers: Vec<(String, Option<Vec<u8>>)>,
     failure: Option<ConnectError>,
     redelivering: bool,
     paused: bool,
@@ -227,7 +226,6 @@ impl Loop {
             batch: RecordBatch::new(),
             partitions: Vec::new(),
             last: 0,
-            headers: Vec::new(),
             failure: None,
             redelivering: false,
             paused: false,

@@ -1,0 +1,71 @@
+//! The configuration keys of a plugin, for `GET /connector-plugins/{plugin}/config` and `wharf plugin info`.
+
+use wharf_api::config::ConfigKeyInfo;
+use wharf_api::{PluginKind, Result};
+
+use super::entry::Entry;
+use super::registry::{CONNECTORS, PluginRegistry};
+use crate::config::{FrameworkDefaults, framework_config_def};
+use crate::herder::HerderError;
+
+impl PluginRegistry {
+    /// The configuration keys of a plugin: its own in definition order, then, for a connector, the framework's that it does
+    /// not define itself.
+    ///
+    /// # Errors
+    /// Not found for an unknown name, bad request for kinds without listing and versions that are not there.
+    pub fn plugin_config(
+        &self,
+        name: &str,
+        version: Option<&str>,
+    ) -> Result<Vec<ConfigKeyInfo>, HerderError> {
+        use PluginKind as Kind;
+        const LISTED: [&[PluginKind]; 5] = [
+            CONNECTORS,
+            &[Kind::Converter],
+            &[Kind::HeaderConverter],
+            &[Kind::Transformation],
+            &[Kind::Predicate],
+        ];
+        let found = LISTED
+            .into_iter()
+            .find_map(|kinds| Some((kinds, self.class(kinds, name)?)));
+        let Some((kinds, class)) = found else {
+            let unlisted = [Kind::ConfigProvider, Kind::OverridePolicy];
+            return Err(match self.class(&unlisted, name) {
+                None => HerderError::NotFound(format!("Unknown plugin {name}.")),
+                Some(class) => HerderError::BadRequest(format!(
+                    "Invalid plugin class {class}. Valid types are sink, source, converter, header_converter, \
+                     transformation, predicate."
+                )),
+            });
+        };
+        let entry = self
+            .select(kinds, class, version)
+            .map_err(|problem| HerderError::BadRequest(problem.message))?;
+        Ok(self.entry_config(entry)?)
+    }
+
+    fn entry_config(&self, entry: &Entry) -> Result<Vec<ConfigKeyInfo>> {
+        let version = Some(entry.version.as_str()).filter(|version| !version.is_empty());
+        let class = &*entry.class;
+        let def = match entry.kind {
+            PluginKind::Converter => self.converter(class, version)?.as_converter().config(),
+            PluginKind::HeaderConverter => self.header_converter(class, version)?.config(),
+            PluginKind::Transformation => self.transformation(class, version)?.config(),
+            PluginKind::Predicate => self.predicate(class, version)?.config(),
+            _ => {
+                let plugin = self.connector(class, version)?;
+                let mut keys = plugin.config()?;
+                let framework = framework_config_def(plugin.kind, &FrameworkDefaults::default());
+                for key in framework.infos() {
+                    if !keys.iter().any(|own| own.name == key.name) {
+                        keys.push(key.clone());
+                    }
+                }
+                return Ok(keys);
+            }
+        };
+        Ok(def.infos().cloned().collect())
+    }
+}

@@ -1,0 +1,123 @@
+//! From a checked worker file to a standalone herder: loads plugins, opens the offset file, looks Kafka up.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use wharf_abi::host::HostLog;
+use wharf_api::{ConnectError, Result};
+use wharf_kafka::{Admin, ClientKind, translate};
+
+use crate::config::{ConverterKind, StandaloneConfig, worker_admin_config};
+use crate::herder::standalone::StandaloneHerder;
+use crate::logging::{self, LogLevel};
+use crate::offsets::{FileOffsetBackingStore, OffsetBackingStore};
+use crate::plugins::PluginRegistry;
+
+/// How long Kafka may take to answer at start.
+const KAFKA_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// A worker that is ready to be started, once its address is known.
+pub struct PreparedWorker {
+    config: Arc<StandaloneConfig>,
+    plugins: Arc<PluginRegistry>,
+    offsets: Arc<dyn OffsetBackingStore>,
+    cluster_id: String,
+}
+
+impl PreparedWorker {
+    /// Loads plugins, checks the worker's converters, reads the offset file and asks Kafka for its cluster id. Blocks.
+    ///
+    /// # Errors
+    /// What upstream does not start with: a converter that cannot be had, an unreadable offset file, Kafka out of reach.
+    pub fn new(config: StandaloneConfig) -> Result<Self> {
+        route_plugin_logs();
+        for warning in &config.warnings {
+            tracing::warn!("{warning}");
+        }
+        let plugins = PluginRegistry::scan(&config.plugin_path);
+        check_converters(&config, &plugins)?;
+        let offsets = FileOffsetBackingStore::open(&config.offset_storage_file)?;
+        let cluster_id = cluster_id(&config)?;
+        Ok(Self { config: Arc::new(config), plugins: Arc::new(plugins), offsets: Arc::new(offsets), cluster_id })
+    }
+
+    /// The REST interface's settings.
+    #[must_use]
+    pub fn config(&self) -> &StandaloneConfig {
+        &self.config
+    }
+
+    /// The herder, under the id that the REST interface's address gives the worker.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn start(self, worker_id: &str) -> Result<StandaloneHerder> {
+        StandaloneHerder::new(self.config, self.plugins, self.offsets, worker_id, self.cluster_id)
+    }
+}
+
+/// Plugins' log lines go to this process's log, under the context of the thread they come from.
+pub fn route_plugin_logs() {
+    struct ToLog;
+
+    impl HostLog for ToLog {
+        fn log(&self, level: u32, target: &str, message: &str) {
+            logging::forward(of_number(level), target, message);
+        }
+
+        fn max_level(&self) -> u32 {
+            let level = logging::max_level_cell().load(std::sync::atomic::Ordering::Relaxed);
+            u32::try_from(level).unwrap_or(u32::MAX)
+        }
+
+        fn enabled(&self, level: u32, target: &str) -> bool {
+            logging::enabled(of_number(level), target)
+        }
+    }
+
+    fn of_number(level: u32) -> LogLevel {
+        LogLevel::of_event(usize::try_from(level).unwrap_or(usize::MAX))
+    }
+
+    wharf_abi::host::set_log(Box::new(ToLog));
+}
+
+/// The worker's own converters must exist and take their settings, or every connector would fail later.
+fn check_converters(config: &StandaloneConfig, plugins: &PluginRegistry) -> Result<()> {
+    for kind in [ConverterKind::Key, ConverterKind::Value] {
+        let settings = config.converter(kind);
+        let of_key = |error: ConnectError| {
+            ConnectError::config(format!("Invalid value {} for configuration {}: {error:#}", settings.class, kind.class_key()))
+        };
+        let mut converter = plugins.converter(&settings.class, settings.version.as_deref()).map_err(of_key)?;
+        let converter_type = match kind {
+            ConverterKind::Key => wharf_api::ConverterType::Key,
+            _ => wharf_api::ConverterType::Value,
+        };
+        converter.as_converter().configure(&settings.config, converter_type).map_err(of_key)?;
+    }
+    let header = config.converter(ConverterKind::Header);
+    plugins
+        .header_converter(&header.class, header.version.as_deref())
+        .and_then(|mut converter| converter.configure(&header.config))
+        .map_err(|error| {
+            ConnectError::config(format!("Invalid value {} for configuration header.converter: {error:#}", header.class))
+        })
+}
+
+fn cluster_id(config: &StandaloneConfig) -> Result<String> {
+    let settings = worker_admin_config(config);
+    let translated = translate(ClientKind::Admin, &settings).map_err(|problems| {
+        let list: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        ConnectError::config(list.join("; "))
+    })?;
+    let servers = config.bootstrap_servers.join(",");
+    let unreachable = |error: wharf_kafka::KafkaError| {
+        ConnectError::connect(format!(
+            "Failed to connect to and describe Kafka cluster at {servers}. Check worker's broker connection and security \
+             properties. ({error})"
+        ))
+    };
+    let admin = Admin::new(&translated).map_err(unreachable)?;
+    admin.cluster_id(KAFKA_TIMEOUT).map_err(unreachable)
+}

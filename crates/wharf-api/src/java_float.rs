@@ -177,7 +177,10 @@ mod tests {
     }
 
     #[test]
-    #[allow(clippy::excessive_precision, reason = "the numbers are exact: halfway between two texts")]
+    #[allow(
+        clippy::excessive_precision,
+        reason = "the numbers are exact: halfway between two texts"
+    )]
     fn of_two_equally_close_texts_the_even_one_is_printed() {
         for (number, text) in [
             (4_155_485.25_f32, "4155485.2"),

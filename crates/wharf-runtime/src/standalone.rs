@@ -38,7 +38,12 @@ impl PreparedWorker {
         check_converters(&config, &plugins)?;
         let offsets = FileOffsetBackingStore::open(&config.offset_storage_file)?;
         let cluster_id = cluster_id(&config)?;
-        Ok(Self { config: Arc::new(config), plugins: Arc::new(plugins), offsets: Arc::new(offsets), cluster_id })
+        Ok(Self {
+            config: Arc::new(config),
+            plugins: Arc::new(plugins),
+            offsets: Arc::new(offsets),
+            cluster_id,
+        })
     }
 
     /// The REST interface's settings.
@@ -52,7 +57,13 @@ impl PreparedWorker {
     /// # Errors
     /// When the system gives no thread.
     pub fn start(self, worker_id: &str) -> Result<StandaloneHerder> {
-        StandaloneHerder::new(self.config, self.plugins, self.offsets, worker_id, self.cluster_id)
+        StandaloneHerder::new(
+            self.config,
+            self.plugins,
+            self.offsets,
+            worker_id,
+            self.cluster_id,
+        )
     }
 }
 
@@ -87,21 +98,33 @@ fn check_converters(config: &StandaloneConfig, plugins: &PluginRegistry) -> Resu
     for kind in [ConverterKind::Key, ConverterKind::Value] {
         let settings = config.converter(kind);
         let of_key = |error: ConnectError| {
-            ConnectError::config(format!("Invalid value {} for configuration {}: {error:#}", settings.class, kind.class_key()))
+            ConnectError::config(format!(
+                "Invalid value {} for configuration {}: {error:#}",
+                settings.class,
+                kind.class_key()
+            ))
         };
-        let mut converter = plugins.converter(&settings.class, settings.version.as_deref()).map_err(of_key)?;
+        let mut converter = plugins
+            .converter(&settings.class, settings.version.as_deref())
+            .map_err(of_key)?;
         let converter_type = match kind {
             ConverterKind::Key => wharf_api::ConverterType::Key,
             _ => wharf_api::ConverterType::Value,
         };
-        converter.as_converter().configure(&settings.config, converter_type).map_err(of_key)?;
+        converter
+            .as_converter()
+            .configure(&settings.config, converter_type)
+            .map_err(of_key)?;
     }
     let header = config.converter(ConverterKind::Header);
     plugins
         .header_converter(&header.class, header.version.as_deref())
         .and_then(|mut converter| converter.configure(&header.config))
         .map_err(|error| {
-            ConnectError::config(format!("Invalid value {} for configuration header.converter: {error:#}", header.class))
+            ConnectError::config(format!(
+                "Invalid value {} for configuration header.converter: {error:#}",
+                header.class
+            ))
         })
 }
 

@@ -11,7 +11,11 @@ use wharf_runtime::plugins::{Refusal, inspect, load};
 fn library(package: &str) -> PathBuf {
     let folder = std::env::current_exe().unwrap().parent().unwrap().to_owned();
     let path = folder.join(format!("lib{}.so", package.replace('-', "_")));
-    assert!(path.exists(), "{} was not built; it is a dev-dependency of this crate", path.display());
+    assert!(
+        path.exists(),
+        "{} was not built; it is a dev-dependency of this crate",
+        path.display()
+    );
     path
 }
 
@@ -67,8 +71,14 @@ fn patched(mut bytes: Vec<u8>, from: &str, to: &str) -> Vec<u8> {
 
 /// The manifest's text from `panic=` on, up to the first class.
 fn manifest_part(bytes: &[u8]) -> String {
-    let start = bytes.windows(13).position(|window| window == b"\npanic=unwind").unwrap();
-    let length = bytes[start..].windows(7).position(|window| window == b"\nclass=").unwrap();
+    let start = bytes
+        .windows(13)
+        .position(|window| window == b"\npanic=unwind")
+        .unwrap();
+    let length = bytes[start..]
+        .windows(7)
+        .position(|window| window == b"\nclass=")
+        .unwrap();
     String::from_utf8(bytes[start..start + length].to_vec()).unwrap()
 }
 
@@ -79,7 +89,14 @@ fn a_good_library_loads_from_any_path_and_more_than_once() {
         let candidate = Candidate::new(&bytes);
         let module = load(&candidate.path()).unwrap();
         assert_eq!(module.manifest(), &inspect(&candidate.path()).unwrap());
-        assert!(module.manifest().classes.iter().flatten().any(|class| class.class == "wharf.test.BlobSource"));
+        assert!(
+            module
+                .manifest()
+                .classes
+                .iter()
+                .flatten()
+                .any(|class| class.class == "wharf.test.BlobSource")
+        );
     }
 }
 
@@ -92,7 +109,9 @@ fn a_truncated_library_is_refused_at_every_length() {
     lengths.extend([length - 4096, length - 100, length - 1]);
     for length in lengths {
         let candidate = Candidate::new(&bytes[..length]);
-        let refusal = load(&candidate.path()).err().unwrap_or_else(|| panic!("{length} bytes were loaded"));
+        let refusal = load(&candidate.path())
+            .err()
+            .unwrap_or_else(|| panic!("{length} bytes were loaded"));
         assert!(
             matches!(refusal.code, Refusal::Truncated | Refusal::NotALibrary),
             "{length} of {} bytes: {refusal}",
@@ -104,7 +123,11 @@ fn a_truncated_library_is_refused_at_every_length() {
 #[test]
 fn what_is_no_library_is_refused() {
     refused(&Candidate::new(b"").path(), Refusal::NotALibrary, &[]);
-    refused(&Candidate::new(b"#!/bin/sh\necho hello\n").path(), Refusal::NotALibrary, &[]);
+    refused(
+        &Candidate::new(b"#!/bin/sh\necho hello\n").path(),
+        Refusal::NotALibrary,
+        &[],
+    );
     refused(&Candidate::new(&[0; 100_000]).path(), Refusal::NotALibrary, &[]);
     refused(Path::new("/nowhere/libmissing.so"), Refusal::Unreadable, &[]);
 }
@@ -112,7 +135,11 @@ fn what_is_no_library_is_refused() {
 #[test]
 fn a_library_of_somebody_else_is_refused_without_being_loaded() {
     let maps = fs::read_to_string("/proc/self/maps").unwrap();
-    let libc = maps.lines().filter_map(|line| line.split_whitespace().nth(5)).find(|path| path.contains("libc.so")).unwrap();
+    let libc = maps
+        .lines()
+        .filter_map(|line| line.split_whitespace().nth(5))
+        .find(|path| path.contains("libc.so"))
+        .unwrap();
     refused(Path::new(libc), Refusal::NotAPlugin, &[]);
 }
 
@@ -120,7 +147,11 @@ fn a_library_of_somebody_else_is_refused_without_being_loaded() {
 fn another_interface_is_refused_and_both_versions_are_named() {
     for (version, part) in [("2.0", "2.x"), ("0.9", "0.x"), ("1.9", "1.9")] {
         let bytes = patched(good(), "\ninterface=1.0\n", &format!("\ninterface={version}\n"));
-        refused(&Candidate::new(&bytes).path(), Refusal::WrongInterface, &[part, "1.0"]);
+        refused(
+            &Candidate::new(&bytes).path(),
+            Refusal::WrongInterface,
+            &[part, "1.0"],
+        );
     }
 }
 
@@ -142,8 +173,16 @@ fn a_library_for_another_machine_is_refused() {
     refused(&Candidate::new(&bytes).path(), Refusal::WrongMachine, &[]);
     let target = wharf_abi::manifest::TARGET;
     let elsewhere = target.replacen(|letter: char| letter.is_ascii_alphabetic(), "q", 1);
-    let bytes = patched(good(), &format!("\ntarget={target}\n"), &format!("\ntarget={elsewhere}\n"));
-    refused(&Candidate::new(&bytes).path(), Refusal::WrongMachine, &[&elsewhere]);
+    let bytes = patched(
+        good(),
+        &format!("\ntarget={target}\n"),
+        &format!("\ntarget={elsewhere}\n"),
+    );
+    refused(
+        &Candidate::new(&bytes).path(),
+        Refusal::WrongMachine,
+        &[&elsewhere],
+    );
 }
 
 #[test]
@@ -151,15 +190,25 @@ fn a_library_whose_panics_abort_is_refused() {
     let bytes = good();
     let part = manifest_part(&bytes);
     // One letter less in one line is one more in another.
-    let aborting = part.replace("panic=unwind", "panic=abort").replace("\npackage=", "\npackage=_");
+    let aborting = part
+        .replace("panic=unwind", "panic=abort")
+        .replace("\npackage=", "\npackage=_");
     let bytes = patched(bytes, &part, &aborting);
-    refused(&Candidate::new(&bytes).path(), Refusal::PanicAbort, &["panic=abort"]);
+    refused(
+        &Candidate::new(&bytes).path(),
+        Refusal::PanicAbort,
+        &["panic=abort"],
+    );
 }
 
 #[test]
 fn a_missing_dependency_is_named() {
     let bytes = patched(good(), "\0libgcc_s.so.1\0", "\0libgone_.so.1\0");
-    refused(&Candidate::new(&bytes).path(), Refusal::NotLoadable, &["libgone_.so.1"]);
+    refused(
+        &Candidate::new(&bytes).path(),
+        Refusal::NotLoadable,
+        &["libgone_.so.1"],
+    );
 }
 
 #[test]
@@ -169,6 +218,10 @@ fn an_initialiser_that_fails_or_panics_refuses_its_library_only() {
         Refusal::InitFailed,
         &["the licence file is missing", "no such file"],
     );
-    refused(&library("wharf-fixture-init-panic"), Refusal::InitFailed, &["the initialiser fell over"]);
+    refused(
+        &library("wharf-fixture-init-panic"),
+        Refusal::InitFailed,
+        &["the initialiser fell over"],
+    );
     a_good_library_loads_from_any_path_and_more_than_once();
 }

@@ -2,7 +2,7 @@
 //! offset of one number under a short name. It is written in one piece up to its content.
 //!
 //! The bytes are those of the general way in [`super::write`], to which every other record goes; a test holds the two
-//! against each other. Measured for texts of 100 bytes: 28 ns the general way, 17 ns this way.
+//! against each other. Measured for texts of 100 bytes: 28 ns the general way, 20 ns this way.
 
 use super::ORIGIN_SOURCE;
 use super::head::{RECORD_HEAD, SOURCE_HEAD, append, put_fixed};
@@ -82,13 +82,12 @@ impl<'a> Line<'a> {
             | 1 << 112;
         room[28..44].copy_from_slice(&origin.to_le_bytes());
         room[NAME_AT - 5..NAME_AT - 3].copy_from_slice(&[tag::STRING, name_length as u8]);
-        if let Some(name) = room[NAME_AT..].first_chunk_mut() {
-            short::copy(self.name, name);
-        }
+        room[NAME_AT..NAME_AT + short::LONGEST].copy_from_slice(&short::word(self.name).to_le_bytes());
         if let Some(tail) = room[tail_at..].first_chunk_mut::<TAIL>() {
             tail[0] = tag::INT64;
             tail[1..9].copy_from_slice(&self.position.to_le_bytes());
             // The key: a block of one byte, which is null's tag.
+            const { assert!(tag::NULL == 0) };
             tail[9] = 1;
             let whole = u64::from(content_length.wrapping_add(5));
             let value = whole | u64::from(self.tag) << 32 | u64::from(content_length) << 40;

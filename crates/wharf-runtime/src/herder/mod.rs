@@ -14,9 +14,9 @@ use wharf_api::ConfigMap;
 use wharf_api::config::ConfigKeyInfo;
 
 pub use self::types::{
-    ActiveTopics, ConnectorInfo, ConnectorOffset, ConnectorOffsets, ConnectorState, ConnectorStateInfo, ConnectorType,
-    Created, HealthStatus, HerderError, InitialState, InstanceState, LoggerLevel, OffsetChange, PluginInfo, RestartRequest, ServerInfo, Stage,
-    TaskId, TaskInfo, TaskStateInfo,
+    ActiveTopics, ConnectorInfo, ConnectorOffset, ConnectorOffsets, ConnectorState, ConnectorStateInfo,
+    ConnectorType, Created, HealthStatus, HerderError, InitialState, InstanceState, LoggerLevel,
+    OffsetChange, PluginInfo, RestartRequest, ServerInfo, Stage, TaskId, TaskInfo, TaskStateInfo,
 };
 use crate::config::ConfigInfos;
 
@@ -144,5 +144,8 @@ pub trait Herder: Send + Sync + 'static {
 /// Resolves a configuration without nulls; upstream's error for each null is made by validation.
 #[must_use]
 pub fn without_nulls(config: &RawConfig) -> ConfigMap {
-    config.iter().filter_map(|(key, value)| Some((key.clone(), value.clone()?))).collect()
+    config
+        .iter()
+        .filter_map(|(key, value)| Some((key.clone(), value.clone()?)))
+        .collect()
 }

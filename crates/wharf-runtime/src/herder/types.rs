@@ -19,7 +19,10 @@ impl TaskId {
     /// A task of a connector.
     #[must_use]
     pub fn new(connector: impl Into<String>, task: u32) -> Self {
-        Self { connector: connector.into(), task }
+        Self {
+            connector: connector.into(),
+            task,
+        }
     }
 }
 

@@ -36,12 +36,24 @@ pub(super) const ROWS: &[(&str, &str)] = &[
         "org.apache.kafka.connect.runtime.AbstractHerder",
     ),
     (
+        "wharf_runtime.herder.standalone",
+        "org.apache.kafka.connect.runtime.standalone.StandaloneHerder",
+    ),
+    (
         "wharf_runtime.logging",
         "org.apache.kafka.connect.runtime.Loggers",
     ),
     (
-        "wharf_runtime.offset_backing_store",
-        "org.apache.kafka.connect.storage.OffsetBackingStore",
+        "wharf_runtime.offsets",
+        "org.apache.kafka.connect.storage.OffsetStorage",
+    ),
+    (
+        "wharf_runtime.offsets.file_store",
+        "org.apache.kafka.connect.storage.FileOffsetBackingStore",
+    ),
+    (
+        "wharf_runtime.offsets.offset_writer",
+        "org.apache.kafka.connect.storage.OffsetStorageWriter",
     ),
     (
         "wharf_runtime.plugins",
@@ -51,26 +63,22 @@ pub(super) const ROWS: &[(&str, &str)] = &[
         "wharf_runtime.standalone",
         "org.apache.kafka.connect.runtime.standalone.StandaloneHerder",
     ),
-    (
-        "wharf_runtime.topic_admin",
-        "org.apache.kafka.connect.util.TopicAdmin",
-    ),
     ("wharf_runtime.worker", "org.apache.kafka.connect.runtime.Worker"),
     (
-        "wharf_runtime.worker_connector",
+        "wharf_runtime.worker.topic_creator",
+        "org.apache.kafka.connect.util.TopicAdmin",
+    ),
+    (
+        "wharf_runtime.worker.worker_connector",
         "org.apache.kafka.connect.runtime.WorkerConnector",
     ),
     (
-        "wharf_runtime.worker_sink_task",
+        "wharf_runtime.worker.worker_sink_task",
         "org.apache.kafka.connect.runtime.WorkerSinkTask",
     ),
     (
-        "wharf_runtime.worker_source_task",
+        "wharf_runtime.worker.worker_source_task",
         "org.apache.kafka.connect.runtime.WorkerSourceTask",
-    ),
-    (
-        "wharf_runtime.worker_task",
-        "org.apache.kafka.connect.runtime.WorkerTask",
     ),
 ];
 
@@ -99,15 +107,15 @@ mod tests {
     fn the_longest_fitting_row_decides() {
         let cases = [
             (
-                "wharf_runtime::worker_source_task",
+                "wharf_runtime::worker::worker_source_task",
                 "org.apache.kafka.connect.runtime.WorkerSourceTask",
             ),
             (
-                "wharf_runtime.worker_source_task",
+                "wharf_runtime.worker.worker_source_task",
                 "org.apache.kafka.connect.runtime.WorkerSourceTask",
             ),
             (
-                "wharf_runtime::worker_sink_task::offsets",
+                "wharf_runtime::worker::worker_sink_task::offsets",
                 "org.apache.kafka.connect.runtime.WorkerSinkTask.offsets",
             ),
             ("wharf_runtime::worker", "org.apache.kafka.connect.runtime.Worker"),

@@ -16,14 +16,20 @@ impl ActiveTopicStore {
     pub fn add(&self, connector: &str, topic: &str) {
         let mut topics = self.lock();
         if !topics.get(connector).is_some_and(|known| known.contains(topic)) {
-            topics.entry(connector.to_owned()).or_default().insert(topic.to_owned());
+            topics
+                .entry(connector.to_owned())
+                .or_default()
+                .insert(topic.to_owned());
         }
     }
 
     /// The topics of a connector.
     #[must_use]
     pub fn get(&self, connector: &str) -> Vec<String> {
-        self.lock().get(connector).map(|topics| topics.iter().cloned().collect()).unwrap_or_default()
+        self.lock()
+            .get(connector)
+            .map(|topics| topics.iter().cloned().collect())
+            .unwrap_or_default()
     }
 
     /// Forgets the topics of a connector.

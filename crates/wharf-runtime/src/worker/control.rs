@@ -52,7 +52,11 @@ impl TaskControl {
     #[must_use]
     pub fn new(paused: bool) -> Self {
         Self {
-            state: Mutex::new(State { paused, stopping: false, done: false }),
+            state: Mutex::new(State {
+                paused,
+                stopping: false,
+                done: false,
+            }),
             changed: Condvar::new(),
             interrupted: AtomicBool::new(paused),
             cancelled: AtomicBool::new(false),
@@ -67,7 +71,8 @@ impl TaskControl {
     fn change(&self, change: impl FnOnce(&mut State)) {
         let mut state = self.lock();
         change(&mut state);
-        self.interrupted.store(state.stopping || state.paused, Ordering::Release);
+        self.interrupted
+            .store(state.stopping || state.paused, Ordering::Release);
         self.changed.notify_all();
     }
 
@@ -114,13 +119,17 @@ impl TaskControl {
     /// Waits until the task is to stop or pause, at most this long. Says whether it is.
     #[must_use]
     pub fn wait_interrupted(&self, time: Duration) -> bool {
-        self.wait_until(Instant::now().checked_add(time), |state| state.stopping || state.paused)
+        self.wait_until(Instant::now().checked_add(time), |state| {
+            state.stopping || state.paused
+        })
     }
 
     /// Waits while the task is paused and not stopping, at most this long. Says whether it may go on or must stop.
     #[must_use]
     pub fn wait_resumed(&self, time: Duration) -> bool {
-        self.wait_until(Instant::now().checked_add(time), |state| state.stopping || !state.paused)
+        self.wait_until(Instant::now().checked_add(time), |state| {
+            state.stopping || !state.paused
+        })
     }
 
     /// Says that the task's thread has ended.
@@ -148,7 +157,10 @@ impl TaskControl {
                     if left.is_zero() {
                         return false;
                     }
-                    self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0
+                    self.changed
+                        .wait_timeout(state, left)
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .0
                 }
             };
         }

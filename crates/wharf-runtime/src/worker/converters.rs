@@ -11,8 +11,8 @@ use wharf_api::batch::{Datum, NewOrigin, NewRecord};
 use wharf_api::flat::SchemaCache;
 use wharf_api::schema::{Schema, SchemaRef};
 use wharf_api::{
-    ConfigMap, ConnectError, Converter, ConverterType, Encoded, Header, HeaderConverter, Headers, RecordBatch, RecordBatchRef, RecordRef, Result,
-    SchemaAndValue, ValueRef,
+    ConfigMap, ConnectError, Converter, ConverterType, Encoded, Header, HeaderConverter, Headers,
+    RecordBatch, RecordBatchRef, RecordRef, Result, SchemaAndValue, ValueRef,
 };
 use wharf_converters::FastPath;
 
@@ -54,7 +54,12 @@ fn exceeded(part: &str, class: &str, error: ConnectError) -> ConnectError {
 
 impl TaskConverter {
     /// Sets a converter up for one part of a task's records.
-    pub(crate) fn new(mut plugin: ConverterPlugin, part: Part, class: &str, config: &ConfigMap) -> Result<Self> {
+    pub(crate) fn new(
+        mut plugin: ConverterPlugin,
+        part: Part,
+        class: &str,
+        config: &ConfigMap,
+    ) -> Result<Self> {
         let converter_type = match part {
             Part::Key => ConverterType::Key,
             Part::Value => ConverterType::Value,
@@ -65,7 +70,12 @@ impl TaskConverter {
             ConverterPlugin::Builtin { converter, .. } => Place::Builtin(converter, fast_path),
             ConverterPlugin::Remote(converter) => Place::Remote(converter),
         };
-        Ok(Self { place, part, class: class.to_owned(), buffer: Vec::new() })
+        Ok(Self {
+            place,
+            part,
+            class: class.to_owned(),
+            buffer: Vec::new(),
+        })
     }
 
     fn name(&self) -> &'static str {
@@ -77,8 +87,14 @@ impl TaskConverter {
 
     fn datum<'r>(&self, record: &RecordRef<'r>) -> Datum<'r> {
         match self.part {
-            Part::Key => Datum { schema: record.key_schema(), value: record.key() },
-            Part::Value => Datum { schema: record.value_schema(), value: record.value() },
+            Part::Key => Datum {
+                schema: record.key_schema(),
+                value: record.key(),
+            },
+            Part::Value => Datum {
+                schema: record.value_schema(),
+                value: record.value(),
+            },
         }
     }
 
@@ -88,11 +104,17 @@ impl TaskConverter {
     }
 
     /// The bytes of one record's part; `None` is Kafka's null. They lie in the record or in this converter.
-    pub(crate) fn encode<'o>(&'o mut self, record: &RecordRef<'o>, headers: &mut Headers) -> Result<Option<&'o [u8]>> {
+    pub(crate) fn encode<'o>(
+        &'o mut self,
+        record: &RecordRef<'o>,
+        headers: &mut Headers,
+    ) -> Result<Option<&'o [u8]>> {
         let Datum { schema, value } = self.datum(record);
         let name = self.name();
         let Place::Builtin(converter, fast_path) = &mut self.place else {
-            return Err(ConnectError::illegal_state("a plugin's converter converts batches"));
+            return Err(ConnectError::illegal_state(
+                "a plugin's converter converts batches",
+            ));
         };
         match (&*fast_path, value) {
             (_, ValueRef::Null) if schema.is_none() => return Ok(None),
@@ -116,13 +138,24 @@ impl TaskConverter {
         for record in batch.iter() {
             let record = record?;
             let headers = record.headers().to_headers()?;
-            input.push(&single_value(record.topic(), self.datum(&record), headers.as_slice()))?;
+            input.push(&single_value(
+                record.topic(),
+                self.datum(&record),
+                headers.as_slice(),
+            ))?;
         }
         let name = self.name();
         let Place::Remote(converter) = &mut self.place else {
-            return Err(ConnectError::illegal_state("a built-in converter converts record by record"));
+            return Err(ConnectError::illegal_state(
+                "a built-in converter converts record by record",
+            ));
         };
-        RemoteBatch::new(converter.encode_batch(input.finish()?)?, batch.len(), name, &self.class)
+        RemoteBatch::new(
+            converter.encode_batch(input.finish()?)?,
+            batch.len(),
+            name,
+            &self.class,
+        )
     }
 
     /// Reads one part of a consumed record and hands it on.
@@ -137,7 +170,12 @@ impl TaskConverter {
         let converted = match (&mut self.place, bytes) {
             (Place::Builtin(_, FastPath::Utf8String), Some(bytes)) => {
                 match std::str::from_utf8(bytes) {
-                    Ok(text) => return take(Datum { schema: Some(optional_string()), value: ValueRef::String(text) }),
+                    Ok(text) => {
+                        return take(Datum {
+                            schema: Some(optional_string()),
+                            value: ValueRef::String(text),
+                        });
+                    }
                     // Java replaces what is not UTF-8.
                     Err(_) => SchemaAndValue::new(
                         Some(Schema::optional_string()),
@@ -146,7 +184,10 @@ impl TaskConverter {
                 }
             }
             (Place::Builtin(_, FastPath::RawBytes), Some(bytes)) => {
-                return take(Datum { schema: Some(optional_bytes()), value: ValueRef::Bytes(bytes) });
+                return take(Datum {
+                    schema: Some(optional_bytes()),
+                    value: ValueRef::Bytes(bytes),
+                });
             }
             (Place::Builtin(converter, _), bytes) => converter
                 .decode(topic, headers, bytes)
@@ -195,7 +236,10 @@ pub(crate) fn single_value<'a>(topic: &'a str, value: Datum<'a>, headers: &'a [H
         key: Datum::default(),
         value,
         headers,
-        origin: NewOrigin::Source { partition: None, offset: None },
+        origin: NewOrigin::Source {
+            partition: None,
+            offset: None,
+        },
     }
 }
 
@@ -216,12 +260,18 @@ impl RemoteBatch {
                 result.positions.len()
             )));
         }
-        Ok(Self { bytes: result.batch, schemas: SchemaCache::default() })
+        Ok(Self {
+            bytes: result.batch,
+            schemas: SchemaCache::default(),
+        })
     }
 
     /// A batch of values that were converted otherwise.
     pub(crate) fn from_batch(bytes: Vec<u8>) -> Self {
-        Self { bytes, schemas: SchemaCache::default() }
+        Self {
+            bytes,
+            schemas: SchemaCache::default(),
+        }
     }
 
     /// The converted records, in order.

@@ -20,7 +20,10 @@ impl WorkerMemory {
     /// An unused budget.
     #[must_use]
     pub fn new(limits: MemoryLimits) -> Arc<Self> {
-        Arc::new(Self { limits, held: AtomicU64::new(0) })
+        Arc::new(Self {
+            limits,
+            held: AtomicU64::new(0),
+        })
     }
 
     /// Bytes that one task may hold.
@@ -38,7 +41,10 @@ impl WorkerMemory {
     /// A task's share, holding nothing.
     #[must_use]
     pub fn share(self: &Arc<Self>) -> Share {
-        Share { memory: Arc::clone(self), held: 0 }
+        Share {
+            memory: Arc::clone(self),
+            held: 0,
+        }
     }
 }
 
@@ -65,13 +71,18 @@ impl Share {
     #[must_use]
     pub fn may_take_more(&self) -> bool {
         self.held == 0
-            || (self.held < self.memory.limits.task_max_bytes && self.memory.held() < self.memory.limits.worker_max_bytes)
+            || (self.held < self.memory.limits.task_max_bytes
+                && self.memory.held() < self.memory.limits.worker_max_bytes)
     }
 
     /// Reserves up to `wanted` bytes for the life of the task, less when the budget is short, and never less than `floor`.
     #[must_use]
     pub fn reserve(&mut self, wanted: u64, floor: u64) -> u64 {
-        let free = self.memory.limits.worker_max_bytes.saturating_sub(self.memory.held());
+        let free = self
+            .memory
+            .limits
+            .worker_max_bytes
+            .saturating_sub(self.memory.held());
         let granted = wanted.min(free / 2).max(floor);
         self.hold(self.held + granted);
         granted
@@ -89,7 +100,10 @@ mod tests {
     use super::*;
 
     fn memory(task: u64, worker: u64) -> Arc<WorkerMemory> {
-        WorkerMemory::new(MemoryLimits { task_max_bytes: task, worker_max_bytes: worker })
+        WorkerMemory::new(MemoryLimits {
+            task_max_bytes: task,
+            worker_max_bytes: worker,
+        })
     }
 
     #[test]

@@ -22,20 +22,21 @@ use wharf_kafka::{Admin, Consumer, Producer, Translated, translate};
 
 pub use self::active_topics::ActiveTopicStore;
 pub use self::control::{TargetState, TaskControl};
+use self::converters::{Part, TaskConverter, TaskConverters};
 pub use self::memory::WorkerMemory;
 pub use self::plugin_metrics::{Metric, MetricName, PluginMetricRegistry};
 pub use self::status::StatusStore;
-use self::converters::{Part, TaskConverter, TaskConverters};
 use self::task_context::{TaskHost, TaskReporter, WorkerSinkHost, WorkerSourceHost};
 use self::topic_creator::TopicCreator;
 pub(crate) use self::worker_connector::{ConnectorSetup, WorkerConnector};
 use self::worker_sink_task::WorkerSinkTask;
 use self::worker_source_task::{WorkerSourceTask, kafka_error};
 use crate::config::{
-    ConnectorConfig, ConverterKind, SinkConnectorConfig, SourceConnectorConfig, StandaloneConfig, sink_consumer_config,
-    source_producer_config, task_admin_config,
+    ConnectorConfig, ConverterKind, SinkConnectorConfig, SourceConnectorConfig, StandaloneConfig,
+    sink_consumer_config, source_producer_config, task_admin_config,
 };
 use crate::herder::{ConnectorState, ConnectorType, TaskId};
+use crate::logging;
 use crate::offsets::{OffsetBackingStore, OffsetStorage, OffsetStorageWriter, OffsetStoreThread};
 use crate::plugins::{ConnectorPlugin, PluginRegistry};
 
@@ -71,13 +72,21 @@ impl RunningTask {
 fn client_properties(kind: wharf_kafka::ClientKind, settings: &ConfigMap) -> Result<Translated> {
     let translated = translate(kind, settings).map_err(|problems| {
         let list: Vec<String> = problems.iter().map(ToString::to_string).collect();
-        ConnectError::config(format!("the {} cannot be configured: {}", kind.name(), list.join("; ")))
+        ConnectError::config(format!(
+            "the {} cannot be configured: {}",
+            kind.name(),
+            list.join("; ")
+        ))
     })?;
     for warning in &translated.warnings {
         tracing::warn!("{warning}");
     }
     if !translated.unknown.is_empty() {
-        tracing::warn!("these settings of the {} are not known: {}", kind.name(), translated.unknown.join(", "));
+        tracing::warn!(
+            "these settings of the {} are not known: {}",
+            kind.name(),
+            translated.unknown.join(", ")
+        );
     }
     Ok(translated)
 }
@@ -120,7 +129,7 @@ impl Worker {
 
     /// Starts a task on a thread of its own. A failure to make it is reported as the task's failure.
     pub(crate) fn start_task(
-        &self,
+        self: &Arc<Self>,
         plugin: &ConnectorPlugin,
         connector_config: &ConfigMap,
         id: &TaskId,
@@ -135,18 +144,44 @@ impl Worker {
             statuses: Arc::clone(&self.statuses),
             control: Arc::clone(&control),
         };
-        let state = if paused { ConnectorState::Paused } else { ConnectorState::Unassigned };
-        reporter.report(state, None);
-        let made = match plugin.kind {
-            ConnectorType::Source => self
-                .source_task(plugin, connector_config, task_config, &reporter)
-                .and_then(|task| spawn(&reporter, move || task.run())),
-            _ => self
-                .sink_task(plugin, connector_config, task_config, &reporter)
-                .and_then(|task| spawn(&reporter, move || task.run())),
+        let state = if paused {
+            ConnectorState::Paused
+        } else {
+            ConnectorState::Unassigned
         };
-        match made {
-            Ok(()) => Some(RunningTask { id: id.clone(), control, reporter }),
+        reporter.report(state, None);
+        // Clients, converters and the task itself are made on the task's own thread: plugin code may hang.
+        let (worker, plugin) = (Arc::clone(self), plugin.clone());
+        let (connector_config, task_config) = (connector_config.clone(), task_config.clone());
+        let of_thread = reporter.clone();
+        let spawned = spawn(&reporter, move || {
+            let _context = logging::with_context(format!(
+                "[{}|task-{}] ",
+                of_thread.task.connector, of_thread.task.task
+            ));
+            let run = match plugin.kind {
+                ConnectorType::Source => worker
+                    .source_task(&plugin, &connector_config, &task_config, &of_thread)
+                    .map(|task| Box::new(move || task.run()) as Box<dyn FnOnce()>),
+                _ => worker
+                    .sink_task(&plugin, &connector_config, &task_config, &of_thread)
+                    .map(|task| Box::new(move || task.run()) as Box<dyn FnOnce()>),
+            };
+            match run {
+                Ok(run) => run(),
+                Err(error) => {
+                    tracing::error!("failed to start task {}: {error:#}", of_thread.task);
+                    of_thread.report(ConnectorState::Failed, Some(error.trace()));
+                    of_thread.control.set_done();
+                }
+            }
+        });
+        match spawned {
+            Ok(()) => Some(RunningTask {
+                id: id.clone(),
+                control,
+                reporter,
+            }),
             Err(error) => {
                 tracing::error!("failed to start task {id}: {error:#}");
                 reporter.report(ConnectorState::Failed, Some(error.trace()));
@@ -167,11 +202,15 @@ impl Worker {
     fn converters(&self, connector: &ConnectorConfig) -> Result<TaskConverters> {
         let part = |kind, part| {
             let settings = connector.converter(kind, &self.config);
-            let plugin = self.plugins.converter(&settings.class, settings.version.as_deref())?;
+            let plugin = self
+                .plugins
+                .converter(&settings.class, settings.version.as_deref())?;
             TaskConverter::new(plugin, part, &settings.class, &settings.config)
         };
         let header = connector.converter(ConverterKind::Header, &self.config);
-        let mut header_converter = self.plugins.header_converter(&header.class, header.version.as_deref())?;
+        let mut header_converter = self
+            .plugins
+            .header_converter(&header.class, header.version.as_deref())?;
         header_converter.configure(&header.config)?;
         Ok(TaskConverters {
             key: part(ConverterKind::Key, Part::Key)?,
@@ -192,8 +231,16 @@ impl Worker {
         let mut settings = source_producer_config(&self.config, connector, *task, connector_config);
         // The producer's buffer is the larger part of what a source task holds.
         let limit = self.memory.task_limit();
-        let buffer = settings.get("buffer.memory").and_then(|text| text.trim().parse::<u64>().ok());
+        let buffer = settings
+            .get("buffer.memory")
+            .and_then(|text| text.trim().parse::<u64>().ok());
         if buffer.is_none_or(|bytes| bytes > limit) {
+            if let Some(bytes) = buffer {
+                tracing::warn!(
+                    "buffer.memory of {bytes} bytes is lowered to {limit}, the task's budget; raise \
+                     wharf.task.memory.max.bytes to use more"
+                );
+            }
             settings.insert("buffer.memory".to_owned(), limit.to_string());
         }
         let producer = Producer::new(&client_properties(wharf_kafka::ClientKind::Producer, &settings)?)
@@ -220,7 +267,10 @@ impl Worker {
             converters: self.converters(&parsed.common)?,
             producer,
             topic_creator,
-            active_topics: self.config.topic_tracking_enable.then(|| Arc::clone(&self.active_topics)),
+            active_topics: self
+                .config
+                .topic_tracking_enable
+                .then(|| Arc::clone(&self.active_topics)),
             offsets: self.offset_storage(connector),
             offset_writer: OffsetStorageWriter::new(self.offset_thread.clone()),
             flush_interval: self.config.offset_flush_interval,
@@ -254,7 +304,10 @@ impl Worker {
             converters: self.converters(&parsed.common)?,
             consumer,
             topics: parsed.topics,
-            active_topics: self.config.topic_tracking_enable.then(|| Arc::clone(&self.active_topics)),
+            active_topics: self
+                .config
+                .topic_tracking_enable
+                .then(|| Arc::clone(&self.active_topics)),
             flush_interval: self.config.offset_flush_interval,
             flush_timeout: self.config.offset_flush_timeout,
             max_batch_bytes: usize::try_from(self.memory.task_limit() / 4).unwrap_or(usize::MAX),

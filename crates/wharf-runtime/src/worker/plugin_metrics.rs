@@ -60,7 +60,9 @@ impl PluginMetricRegistry {
     pub fn register(&self, name: MetricName, kind: MetricKind, description: &str) -> Result<u64> {
         let mut metrics = self.lock();
         if let Some(&number) = metrics.numbers.get(&name) {
-            let known = usize::try_from(number).ok().and_then(|number| metrics.by_number.get(number)?.as_ref());
+            let known = usize::try_from(number)
+                .ok()
+                .and_then(|number| metrics.by_number.get(number)?.as_ref());
             return match known {
                 Some(metric) if metric.kind == kind => Ok(number),
                 _ => Err(ConnectError::already_exists(format!(
@@ -71,14 +73,21 @@ impl PluginMetricRegistry {
         }
         let number = metrics.by_number.len() as u64;
         metrics.numbers.insert(name.clone(), number);
-        metrics.by_number.push(Some(Metric { name, description: description.to_owned(), kind, value: 0.0 }));
+        metrics.by_number.push(Some(Metric {
+            name,
+            description: description.to_owned(),
+            kind,
+            value: 0.0,
+        }));
         Ok(number)
     }
 
     /// Adds to a counter or sets a gauge.
     pub fn record(&self, number: u64, value: f64) {
         let mut metrics = self.lock();
-        let slot = usize::try_from(number).ok().and_then(|number| metrics.by_number.get_mut(number));
+        let slot = usize::try_from(number)
+            .ok()
+            .and_then(|number| metrics.by_number.get_mut(number));
         if let Some(metric) = slot.and_then(Option::as_mut) {
             match metric.kind {
                 MetricKind::Counter => metric.value += value,
@@ -90,10 +99,17 @@ impl PluginMetricRegistry {
     /// Forgets the metrics of a connector instance or task.
     pub fn remove(&self, connector: &str, task: Option<u32>) {
         let mut metrics = self.lock();
-        let gone: Vec<MetricName> =
-            metrics.numbers.keys().filter(|name| name.connector == connector && name.task == task).cloned().collect();
+        let gone: Vec<MetricName> = metrics
+            .numbers
+            .keys()
+            .filter(|name| name.connector == connector && name.task == task)
+            .cloned()
+            .collect();
         for name in gone {
-            let number = metrics.numbers.remove(&name).and_then(|number| usize::try_from(number).ok());
+            let number = metrics
+                .numbers
+                .remove(&name)
+                .and_then(|number| usize::try_from(number).ok());
             if let Some(slot) = number.and_then(|number| metrics.by_number.get_mut(number)) {
                 *slot = None;
             }
@@ -112,7 +128,12 @@ mod tests {
     use super::*;
 
     fn name(task: u32) -> MetricName {
-        MetricName { connector: "c".into(), task: Some(task), name: "lines".into(), tags: Vec::new() }
+        MetricName {
+            connector: "c".into(),
+            task: Some(task),
+            name: "lines".into(),
+            tags: Vec::new(),
+        }
     }
 
     #[test]
@@ -124,13 +145,26 @@ mod tests {
             metrics.record(number, 2.0);
             metrics.record(number, 3.0);
         }
-        assert_eq!(metrics.snapshot().iter().map(|metric| metric.value).collect::<Vec<_>>(), [5.0, 3.0]);
-        assert_eq!(metrics.register(name(0), MetricKind::Counter, "d").unwrap(), counter);
+        assert_eq!(
+            metrics
+                .snapshot()
+                .iter()
+                .map(|metric| metric.value)
+                .collect::<Vec<_>>(),
+            [5.0, 3.0]
+        );
+        assert_eq!(
+            metrics.register(name(0), MetricKind::Counter, "d").unwrap(),
+            counter
+        );
         assert!(metrics.register(name(0), MetricKind::Gauge, "d").is_err());
         metrics.record(99, 1.0);
         metrics.remove("c", Some(0));
         assert_eq!(metrics.snapshot().len(), 1);
         metrics.record(counter, 1.0);
-        assert_ne!(metrics.register(name(0), MetricKind::Counter, "d").unwrap(), counter);
+        assert_ne!(
+            metrics.register(name(0), MetricKind::Counter, "d").unwrap(),
+            counter
+        );
     }
 }

@@ -21,13 +21,17 @@ pub(crate) fn decode_remote(converters: &mut TaskConverters, raw: &[u8]) -> Resu
     for ((record, key), value) in raw.iter().zip(keys.iter()).zip(values.iter()) {
         let (record, key, value) = (record?, key?, value?);
         let OriginRef::Sink(origin) = record.origin() else {
-            return Err(ConnectError::illegal_state("a consumed record without its offset"));
+            return Err(ConnectError::illegal_state(
+                "a consumed record without its offset",
+            ));
         };
         let headers = if record.headers().is_empty() {
             Headers::new()
         } else {
             let raw_headers: Vec<_> = record.headers().iter().collect::<Result<_>>()?;
-            let pairs = raw_headers.iter().map(|header| (header.key.into(), header.value.as_bytes()));
+            let pairs = raw_headers
+                .iter()
+                .map(|header| (header.key.into(), header.value.as_bytes()));
             converters.decode_headers(record.topic(), pairs)?
         };
         output.push(&NewRecord {
@@ -37,14 +41,21 @@ pub(crate) fn decode_remote(converters: &mut TaskConverters, raw: &[u8]) -> Resu
             key: converted(&key),
             value: converted(&value),
             headers: headers.as_slice(),
-            origin: NewOrigin::Sink { offset: origin.offset, timestamp_type: origin.timestamp_type, original: None },
+            origin: NewOrigin::Sink {
+                offset: origin.offset,
+                timestamp_type: origin.timestamp_type,
+                original: None,
+            },
         })?;
     }
     Ok(output)
 }
 
 fn converted<'r>(record: &RecordRef<'r>) -> Datum<'r> {
-    Datum { schema: record.value_schema(), value: record.value() }
+    Datum {
+        schema: record.value_schema(),
+        value: record.value(),
+    }
 }
 
 fn part_bytes<'r>(record: &RecordRef<'r>, part: Part) -> Option<&'r [u8]> {
@@ -70,7 +81,10 @@ fn convert(converter: &mut TaskConverter, raw: &RecordBatchRef<'_>, part: Part) 
         let record = record?;
         let headers = record.headers().to_headers()?;
         let value = part_bytes(&record, part);
-        let datum = Datum { schema: None, value: value.map_or(wharf_api::ValueRef::Null, wharf_api::ValueRef::Bytes) };
+        let datum = Datum {
+            schema: None,
+            value: value.map_or(wharf_api::ValueRef::Null, wharf_api::ValueRef::Bytes),
+        };
         batch.push(&single_value(record.topic(), datum, headers.as_slice()))?;
     }
     let result = match converter.remote() {

@@ -40,7 +40,11 @@ impl StatusStore {
     /// No statuses yet.
     #[must_use]
     pub fn new(worker_id: impl Into<String>) -> Self {
-        Self { worker_id: worker_id.into(), next_epoch: AtomicU64::new(1), statuses: Mutex::default() }
+        Self {
+            worker_id: worker_id.into(),
+            next_epoch: AtomicU64::new(1),
+            statuses: Mutex::default(),
+        }
     }
 
     /// The id of this worker.
@@ -68,8 +72,20 @@ impl StatusStore {
         version: Option<String>,
     ) {
         let mut statuses = self.lock();
-        if statuses.connectors.get(name).is_none_or(|current| current.epoch <= epoch) {
-            statuses.connectors.insert(name.to_owned(), Status { epoch, state, trace, version });
+        if statuses
+            .connectors
+            .get(name)
+            .is_none_or(|current| current.epoch <= epoch)
+        {
+            statuses.connectors.insert(
+                name.to_owned(),
+                Status {
+                    epoch,
+                    state,
+                    trace,
+                    version,
+                },
+            );
         }
     }
 
@@ -83,8 +99,20 @@ impl StatusStore {
         version: Option<String>,
     ) {
         let mut statuses = self.lock();
-        if statuses.tasks.get(task).is_none_or(|current| current.epoch <= epoch) {
-            statuses.tasks.insert(task.clone(), Status { epoch, state, trace, version });
+        if statuses
+            .tasks
+            .get(task)
+            .is_none_or(|current| current.epoch <= epoch)
+        {
+            statuses.tasks.insert(
+                task.clone(),
+                Status {
+                    epoch,
+                    state,
+                    trace,
+                    version,
+                },
+            );
         }
     }
 
@@ -103,7 +131,10 @@ impl StatusStore {
     /// The state of a connector instance.
     #[must_use]
     pub fn connector(&self, name: &str) -> Option<InstanceState> {
-        self.lock().connectors.get(name).map(|status| self.instance(status))
+        self.lock()
+            .connectors
+            .get(name)
+            .map(|status| self.instance(status))
     }
 
     fn instance(&self, status: &Status) -> InstanceState {
@@ -128,7 +159,10 @@ impl StatusStore {
     /// The state of a task.
     #[must_use]
     pub fn task(&self, task: &TaskId) -> Option<TaskStateInfo> {
-        self.lock().tasks.get(task).map(|status| self.task_info(task, status))
+        self.lock()
+            .tasks
+            .get(task)
+            .map(|status| self.task_info(task, status))
     }
 
     /// The states of a connector's tasks, by number.
@@ -136,7 +170,9 @@ impl StatusStore {
     pub fn tasks(&self, name: &str) -> Vec<TaskStateInfo> {
         let statuses = self.lock();
         let of_connector = statuses.tasks.iter().filter(|(task, _)| task.connector == name);
-        of_connector.map(|(task, status)| self.task_info(task, status)).collect()
+        of_connector
+            .map(|(task, status)| self.task_info(task, status))
+            .collect()
     }
 }
 

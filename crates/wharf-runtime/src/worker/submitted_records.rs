@@ -111,7 +111,11 @@ impl SubmittedRecords {
         let sequence = self.next_sequence & SEQUENCE_MASK;
         self.next_sequence += 1;
         self.in_flight += 1;
-        let record = Submitted { sequence, acked: false, offset: OffsetBytes::new(offset) };
+        let record = Submitted {
+            sequence,
+            acked: false,
+            offset: OffsetBytes::new(offset),
+        };
         self.partitions[partition.0 as usize].records.push_back(record);
         Token(u64::from(partition.0) << SEQUENCE_BITS | sequence)
     }
@@ -119,8 +123,14 @@ impl SubmittedRecords {
     /// Takes back the record that was submitted last: the producer did not accept it.
     pub(super) fn withdraw(&mut self, token: Token) {
         let (partition, sequence) = split(token);
-        let Some(queue) = self.partitions.get_mut(partition) else { return };
-        if queue.records.back().is_some_and(|record| record.sequence == sequence) {
+        let Some(queue) = self.partitions.get_mut(partition) else {
+            return;
+        };
+        if queue
+            .records
+            .back()
+            .is_some_and(|record| record.sequence == sequence)
+        {
             queue.records.pop_back();
             self.in_flight -= 1;
         }
@@ -129,13 +139,21 @@ impl SubmittedRecords {
     /// Marks a record as acknowledged. One that is not known, or was acknowledged before, changes nothing.
     pub(super) fn ack(&mut self, token: Token) {
         let (partition, sequence) = split(token);
-        let Some(queue) = self.partitions.get_mut(partition) else { return };
-        let Some(front) = queue.records.front() else { return };
+        let Some(queue) = self.partitions.get_mut(partition) else {
+            return;
+        };
+        let Some(front) = queue.records.front() else {
+            return;
+        };
         // Sequence numbers of one partition rise; with one partition they are also without gaps.
-        let guess = usize::try_from(sequence.wrapping_sub(front.sequence) & SEQUENCE_MASK).unwrap_or(usize::MAX);
+        let guess =
+            usize::try_from(sequence.wrapping_sub(front.sequence) & SEQUENCE_MASK).unwrap_or(usize::MAX);
         let position = match queue.records.get(guess) {
             Some(record) if record.sequence == sequence => guess,
-            _ => match queue.records.binary_search_by_key(&sequence, |record| record.sequence) {
+            _ => match queue
+                .records
+                .binary_search_by_key(&sequence, |record| record.sequence)
+            {
                 Ok(position) => position,
                 Err(_) => return,
             },
@@ -166,7 +184,10 @@ impl SubmittedRecords {
 }
 
 fn split(token: Token) -> (usize, u64) {
-    (usize::try_from(token.0 >> SEQUENCE_BITS).unwrap_or(usize::MAX), token.0 & SEQUENCE_MASK)
+    (
+        usize::try_from(token.0 >> SEQUENCE_BITS).unwrap_or(usize::MAX),
+        token.0 & SEQUENCE_MASK,
+    )
 }
 
 #[cfg(test)]
@@ -190,8 +211,10 @@ mod tests {
     fn an_offset_is_not_committable_before_all_earlier_records_are_acknowledged() {
         let mut records = SubmittedRecords::default();
         let a = records.partition(b"a");
-        let tokens: Vec<Token> =
-            [b"1", b"2", b"3"].iter().map(|offset| records.submit(a, Some(*offset))).collect();
+        let tokens: Vec<Token> = [b"1", b"2", b"3"]
+            .iter()
+            .map(|offset| records.submit(a, Some(*offset)))
+            .collect();
         records.ack(tokens[2]);
         records.ack(tokens[1]);
         assert_eq!(committable(&mut records), []);

@@ -28,7 +28,8 @@ pub(crate) struct TaskReporter {
 impl TaskReporter {
     pub(crate) fn report(&self, state: ConnectorState, trace: Option<String>) {
         if !self.control.is_cancelled() {
-            self.statuses.set_task(&self.task, self.epoch, state, trace, self.version.clone());
+            self.statuses
+                .set_task(&self.task, self.epoch, state, trace, self.version.clone());
         }
     }
 }
@@ -53,7 +54,10 @@ impl PluginHost for TaskHost {
             connector: self.task.connector.clone(),
             task: Some(self.task.task),
             name: name.to_owned(),
-            tags: tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
+            tags: tags
+                .iter()
+                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+                .collect(),
         };
         self.metrics.register(name, kind, description)
     }
@@ -99,7 +103,10 @@ pub(crate) struct SinkRequests {
 
 impl WorkerSinkHost {
     pub(crate) fn new(common: TaskHost) -> Self {
-        Self { common, requests: Mutex::default() }
+        Self {
+            common,
+            requests: Mutex::default(),
+        }
     }
 
     pub(crate) fn requests(&self) -> MutexGuard<'_, SinkRequests> {
@@ -107,7 +114,10 @@ impl WorkerSinkHost {
     }
 
     fn check_assigned(requests: &SinkRequests, partitions: &[TopicPartition], what: &str) -> Result<()> {
-        match partitions.iter().find(|partition| !requests.assignment.contains(*partition)) {
+        match partitions
+            .iter()
+            .find(|partition| !requests.assignment.contains(*partition))
+        {
             None => Ok(()),
             Some(partition) => Err(ConnectError::illegal_state(format!(
                 "SinkTasks may not {what} partitions that are not currently assigned to them: {partition}"
@@ -173,7 +183,11 @@ impl SinkTaskHost for WorkerSinkHost {
     }
 
     fn rewind(&self, offsets: &Offsets) {
-        self.requests().rewinds.extend(offsets.iter().map(|(partition, offset)| (partition.clone(), *offset)));
+        self.requests().rewinds.extend(
+            offsets
+                .iter()
+                .map(|(partition, offset)| (partition.clone(), *offset)),
+        );
     }
 
     fn timeout(&self, time: Duration) {

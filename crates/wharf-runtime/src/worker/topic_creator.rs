@@ -21,7 +21,11 @@ pub(crate) struct TopicCreator {
 
 impl TopicCreator {
     pub(crate) fn new(rules: TopicCreation, admin: Admin) -> Self {
-        Self { rules, admin, known: HashSet::new() }
+        Self {
+            rules,
+            admin,
+            known: HashSet::new(),
+        }
     }
 
     /// Makes sure that the topic exists. An existing one is never changed.
@@ -29,10 +33,16 @@ impl TopicCreator {
         if self.known.contains(topic) {
             return Ok(());
         }
-        let existing = self.admin.describe_topic(topic, TIMEOUT).map_err(|error| kafka_error(&error))?;
+        let existing = self
+            .admin
+            .describe_topic(topic, TIMEOUT)
+            .map_err(|error| kafka_error(&error))?;
         if existing.is_none() {
             let group = self.rules.group_for(topic);
-            tracing::info!("creating topic {topic} by the rules of topic creation group {}", group.name);
+            tracing::info!(
+                "creating topic {topic} by the rules of topic creation group {}",
+                group.name
+            );
             let new = NewTopic {
                 name: topic.to_owned(),
                 partitions: Some(group.partitions).filter(|count| *count > 0),

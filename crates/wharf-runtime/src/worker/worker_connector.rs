@@ -4,9 +4,9 @@
 //! and waits for answers as long as it wants to; when it gives the connector up, the thread may hang on, but its reports no
 //! longer count.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{oneshot, watch};
@@ -66,7 +66,8 @@ struct Shared {
 impl Shared {
     fn report(&self, state: ConnectorState, trace: Option<String>) {
         if !self.abandoned.load(Ordering::Acquire) {
-            self.statuses.set_connector(&self.name, self.epoch, state, trace, self.version.clone());
+            self.statuses
+                .set_connector(&self.name, self.epoch, state, trace, self.version.clone());
         }
     }
 
@@ -91,7 +92,10 @@ impl PluginHost for WorkerConnectorHost {
             connector: self.0.name.clone(),
             task: None,
             name: name.to_owned(),
-            tags: tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
+            tags: tags
+                .iter()
+                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+                .collect(),
         };
         self.0.metrics.register(name, kind, description)
     }
@@ -125,7 +129,9 @@ impl ConnectorHost for WorkerConnectorHost {
     fn offsets(&self, partitions: &[OffsetMap]) -> Result<Vec<Option<OffsetMap>>> {
         match &self.0.offsets {
             Some(offsets) => offsets.read(partitions),
-            None => Err(ConnectError::illegal_state("sink connectors have no source offsets")),
+            None => Err(ConnectError::illegal_state(
+                "sink connectors have no source offsets",
+            )),
         }
     }
 }
@@ -138,7 +144,15 @@ impl WorkerConnector {
     pub(crate) fn spawn(setup: ConnectorSetup) -> Result<Self> {
         let (orders, inbox) = channel();
         let (end, ended) = watch::channel(false);
-        let ConnectorSetup { name, plugin, config, offsets, statuses, metrics, request_reconfiguration } = setup;
+        let ConnectorSetup {
+            name,
+            plugin,
+            config,
+            offsets,
+            statuses,
+            metrics,
+            request_reconfiguration,
+        } = setup;
         let shared = Arc::new(Shared {
             epoch: statuses.next_epoch(),
             version: plugin.stated_version(),
@@ -160,8 +174,14 @@ impl WorkerConnector {
                 // Nobody may be waiting any more.
                 let _ = end.send(true);
             })
-            .map_err(|error| ConnectError::connect(format!("no thread for connector {}: {error}", shared.name)))?;
-        Ok(Self { orders, shared, ended })
+            .map_err(|error| {
+                ConnectError::connect(format!("no thread for connector {}: {error}", shared.name))
+            })?;
+        Ok(Self {
+            orders,
+            shared,
+            ended,
+        })
     }
 
     /// Orders a transition; the answer comes when the plugin has done its part.
@@ -191,7 +211,11 @@ impl WorkerConnector {
 
     /// Stops the instance and ends its thread, waiting at most until the deadline. Then it is given up.
     pub(crate) async fn shut_down(self, deadline: Instant) {
-        let Self { orders, shared, mut ended } = self;
+        let Self {
+            orders,
+            shared,
+            mut ended,
+        } = self;
         shared.control.stop();
         drop(orders);
         let wait = ended.wait_for(|ended| *ended);
@@ -208,7 +232,13 @@ impl WorkerConnector {
 /// The thread: carries out orders until there can be no more.
 fn run(shared: &Arc<Shared>, plugin: &ConnectorPlugin, config: &ConfigMap, inbox: &Receiver<Order>) {
     let _context = logging::with_context(format!("[{}|worker] ", shared.name));
-    let mut instance = Instance { shared, plugin, config, handle: None, started: false };
+    let mut instance = Instance {
+        shared,
+        plugin,
+        config,
+        handle: None,
+        started: false,
+    };
     while let Ok(order) = inbox.recv() {
         match order {
             Order::Transition(target, answer) => {
@@ -246,12 +276,13 @@ impl Instance<'_> {
         }
         match target {
             TargetState::Started => self.start(),
-            TargetState::Paused => self.stop().map(|()| self.shared.report(ConnectorState::Paused, None)).inspect_err(
-                |error| {
+            TargetState::Paused => self
+                .stop()
+                .map(|()| self.shared.report(ConnectorState::Paused, None))
+                .inspect_err(|error| {
                     tracing::error!("the connector failed to pause: {error:#}");
                     self.shared.fail(error);
-                },
-            ),
+                }),
             TargetState::Stopped => {
                 // Stopping may fail; the connector counts as stopped all the same.
                 if let Err(error) = self.stop() {
@@ -305,7 +336,10 @@ impl Instance<'_> {
 
     fn task_configs(&mut self, max_tasks: usize) -> Result<Vec<ConfigMap>> {
         if !self.started {
-            return Err(ConnectError::illegal_state(format!("connector {} is not running", self.shared.name)));
+            return Err(ConnectError::illegal_state(format!(
+                "connector {} is not running",
+                self.shared.name
+            )));
         }
         self.handle()?.task_configs(max_tasks)
     }

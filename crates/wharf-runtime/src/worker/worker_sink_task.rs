@@ -15,8 +15,8 @@ use wharf_abi::host::{SinkTaskHandle, SinkTaskServices};
 use wharf_api::batch::{Datum, NewOrigin, NewRecord};
 use wharf_api::flat::SchemaCache;
 use wharf_api::{
-    ConfigMap, ConnectError, Header, Headers, Offsets, RecordBatch, RecordBatchRef, Result, TimestampType, TopicPartition,
-    Value, ValueRef,
+    ConfigMap, ConnectError, Header, Headers, Offsets, RecordBatch, RecordBatchRef, Result, TimestampType,
+    TopicPartition, Value, ValueRef,
 };
 use wharf_kafka::{Consumer, ConsumerHandler, KafkaError, MessageRef, PartitionOffset, Timestamp};
 
@@ -29,7 +29,6 @@ use super::task_context::{TaskReporter, WorkerSinkHost};
 use super::worker_source_task::kafka_error;
 use crate::config::TopicSelection;
 use crate::herder::ConnectorState;
-use crate::logging;
 use crate::plugins::ConnectorPlugin;
 
 /// The consumer is asked for records in slices of this length, so that the thread hears of stop requests.
@@ -67,12 +66,14 @@ pub(crate) struct WorkerSinkTask {
 impl WorkerSinkTask {
     /// Runs the task until it is to stop or fails, and reports how it went.
     pub(crate) fn run(self) {
-        let _context = logging::with_context(format!("[{}|task-{}] ", self.reporter.task.connector, self.reporter.task.task));
         let (reporter, control) = (self.reporter.clone(), Arc::clone(&self.control));
         match self.run_to_end() {
             Ok(()) => reporter.report(ConnectorState::Unassigned, None),
             Err(error) => {
-                tracing::error!("task {} threw an uncaught error and will not recover until it is restarted: {error:#}", reporter.task);
+                tracing::error!(
+                    "task {} threw an uncaught error and will not recover until it is restarted: {error:#}",
+                    reporter.task
+                );
                 reporter.report(ConnectorState::Failed, Some(error.trace()));
             }
         }
@@ -96,7 +97,10 @@ impl WorkerSinkTask {
             return Err(error);
         }
         self.reporter.report(ConnectorState::Running, None);
-        tracing::info!("sink task {} finished initialization and start", self.reporter.task);
+        tracing::info!(
+            "sink task {} finished initialization and start",
+            self.reporter.task
+        );
         let WorkerSinkTask { consumer, topics, .. } = self;
         let worker = Worker {
             host: self.host,
@@ -148,7 +152,11 @@ struct Subscription {
 
 impl Subscription {
     fn new(topics: TopicSelection) -> Self {
-        Self { topics, current: None, next_refresh: Instant::now() }
+        Self {
+            topics,
+            current: None,
+            next_refresh: Instant::now(),
+        }
     }
 
     /// Subscribes at first, and again when the topics that match a pattern have changed.
@@ -159,15 +167,24 @@ impl Subscription {
             TopicSelection::Regex(_) if Instant::now() < self.next_refresh => return Ok(()),
             TopicSelection::Regex(regex) => match consumer.list_topics(LIST_TIMEOUT) {
                 Ok(topics) => {
-                    let mut matching: Vec<String> =
-                        topics.into_iter().map(|topic| topic.name).filter(|name| regex.matches(name)).collect();
+                    let mut matching: Vec<String> = topics
+                        .into_iter()
+                        .map(|topic| topic.name)
+                        .filter(|name| regex.matches(name))
+                        .collect();
                     matching.sort();
-                    self.next_refresh =
-                        Instant::now() + if matching.is_empty() { TOPIC_RETRY } else { TOPIC_REFRESH };
+                    self.next_refresh = Instant::now()
+                        + if matching.is_empty() {
+                            TOPIC_RETRY
+                        } else {
+                            TOPIC_REFRESH
+                        };
                     matching
                 }
                 Err(error) => {
-                    tracing::warn!("the topics of the cluster cannot be listed, which is tried again: {error}");
+                    tracing::warn!(
+                        "the topics of the cluster cannot be listed, which is tried again: {error}"
+                    );
                     self.next_refresh = Instant::now() + TOPIC_RETRY;
                     return Ok(());
                 }
@@ -259,8 +276,17 @@ impl Loop {
             tracing::warn!("commit {} of offsets timed out", open.sequence);
             self.open_commit = None;
         }
-        let asked = self.worker.host.requests().timeout.take().filter(|timeout| !timeout.is_zero());
-        let wait = self.next_commit.saturating_duration_since(now).min(asked.unwrap_or(Duration::MAX));
+        let asked = self
+            .worker
+            .host
+            .requests()
+            .timeout
+            .take()
+            .filter(|timeout| !timeout.is_zero());
+        let wait = self
+            .next_commit
+            .saturating_duration_since(now)
+            .min(asked.unwrap_or(Duration::MAX));
         self.apply_requests(consumer)?;
         let arrived = self.wait_for_records(consumer, now + wait)?;
         if let Some(failure) = self.failure.take() {
@@ -279,7 +305,11 @@ impl Loop {
             let left = until.saturating_duration_since(Instant::now());
             let records = self.worker.max_poll_records;
             let most = self.worker.max_batch_bytes;
-            let bytes = if self.worker.memory.may_take_more() { most } else { SHORT_BATCH.min(most) };
+            let bytes = if self.worker.memory.may_take_more() {
+                most
+            } else {
+                SHORT_BATCH.min(most)
+            };
             let count = consumer
                 .poll_batch(left.min(SLICE), records, bytes, self)
                 .map_err(|error| kafka_error(&error))?;
@@ -304,7 +334,9 @@ impl Loop {
         }
         self.paused = wanted;
         if wanted {
-            consumer.pause(&consumer.assignment()).map_err(|error| kafka_error(&error))?;
+            consumer
+                .pause(&consumer.assignment())
+                .map_err(|error| kafka_error(&error))?;
             self.worker.host.requests().commit = true;
             self.worker.reporter.report(ConnectorState::Paused, None);
             tracing::info!("{} paused", self.worker.reporter.task);
@@ -321,8 +353,11 @@ impl Loop {
     /// Resumes every partition that the task itself has not paused.
     fn resume_all(&self, consumer: &Consumer) -> Result<()> {
         let paused = self.worker.host.requests().paused.clone();
-        let resumed: Vec<_> =
-            consumer.assignment().into_iter().filter(|partition| !paused.contains(&plain(partition))).collect();
+        let resumed: Vec<_> = consumer
+            .assignment()
+            .into_iter()
+            .filter(|partition| !paused.contains(&plain(partition)))
+            .collect();
         consumer.resume(&resumed).map_err(|error| kafka_error(&error))
     }
 
@@ -337,14 +372,24 @@ impl Loop {
             )
         };
         if !to_pause.is_empty() {
-            consumer.pause(&kafka_partitions(to_pause.iter())).map_err(|error| kafka_error(&error))?;
+            consumer
+                .pause(&kafka_partitions(to_pause.iter()))
+                .map_err(|error| kafka_error(&error))?;
         }
         if !to_resume.is_empty() && !self.paused && !self.redelivering {
-            consumer.resume(&kafka_partitions(to_resume.iter())).map_err(|error| kafka_error(&error))?;
+            consumer
+                .resume(&kafka_partitions(to_resume.iter()))
+                .map_err(|error| kafka_error(&error))?;
         }
         for (partition, offset) in rewinds {
-            let Some(state) = self.partitions.iter_mut().find(|state| state.partition == partition) else {
-                tracing::warn!("the task asked for offset {offset} of {partition}, which is not assigned to it");
+            let Some(state) = self
+                .partitions
+                .iter_mut()
+                .find(|state| state.partition == partition)
+            else {
+                tracing::warn!(
+                    "the task asked for offset {offset} of {partition}, which is not assigned to it"
+                );
                 continue;
             };
             tracing::trace!("rewinding {partition} to offset {offset}");
@@ -369,7 +414,9 @@ impl Loop {
     }
 
     fn put_batch(&mut self, consumer: &Consumer, mut batch: RecordBatch) -> Result<()> {
-        self.worker.memory.hold(self.worker.prefetch + batch.byte_len() as u64);
+        self.worker
+            .memory
+            .hold(self.worker.prefetch + batch.byte_len() as u64);
         match self.task.put(batch.finish()?) {
             Ok(()) => {
                 for state in &mut self.partitions {
@@ -387,20 +434,30 @@ impl Loop {
                 Ok(())
             }
             Err(error) if error.is_retriable() => {
-                tracing::warn!("put failed with a retriable error and is tried again with the same records: {error:#}");
+                tracing::warn!(
+                    "put failed with a retriable error and is tried again with the same records: {error:#}"
+                );
                 self.batch = batch;
                 if !std::mem::replace(&mut self.redelivering, true) {
-                    consumer.pause(&consumer.assignment()).map_err(|error| kafka_error(&error))?;
+                    consumer
+                        .pause(&consumer.assignment())
+                        .map_err(|error| kafka_error(&error))?;
                 }
                 Ok(())
             }
-            Err(error) => Err(ConnectError::connect("Exiting WorkerSinkTask due to unrecoverable exception.")
-                .caused_by(error)),
+            Err(error) => Err(ConnectError::connect(
+                "Exiting WorkerSinkTask due to unrecoverable exception.",
+            )
+            .caused_by(error)),
         }
     }
 
     fn commit_all(&mut self, consumer: &Consumer) -> Result<()> {
-        let all: Vec<TopicPartition> = self.partitions.iter().map(|state| state.partition.clone()).collect();
+        let all: Vec<TopicPartition> = self
+            .partitions
+            .iter()
+            .map(|state| state.partition.clone())
+            .collect();
         self.commit(consumer, &all, false)
     }
 
@@ -414,7 +471,11 @@ impl Loop {
             .filter_map(|state| Some((state.partition.clone(), state.current?)))
             .collect();
         if offers.is_empty() {
-            return if closing { self.close_partitions(partitions) } else { Ok(()) };
+            return if closing {
+                self.close_partitions(partitions)
+            } else {
+                Ok(())
+            };
         }
         self.sequence += 1;
         let answer = self.task.pre_commit(&offers);
@@ -440,7 +501,9 @@ impl Loop {
         }
         let list: Vec<PartitionOffset> = commit
             .iter()
-            .map(|(partition, offset)| PartitionOffset::new(partition.topic.as_str(), partition.partition, *offset))
+            .map(|(partition, offset)| {
+                PartitionOffset::new(partition.topic.as_str(), partition.partition, *offset)
+            })
             .collect();
         if closing {
             match consumer.commit_sync(&list, self.worker.commit_timeout) {
@@ -450,8 +513,11 @@ impl Loop {
         } else {
             match consumer.commit_async(&list, self.sequence) {
                 Ok(()) => {
-                    self.open_commit =
-                        Some(OpenCommit { sequence: self.sequence, started: Instant::now(), offsets: commit });
+                    self.open_commit = Some(OpenCommit {
+                        sequence: self.sequence,
+                        started: Instant::now(),
+                        offsets: commit,
+                    });
                 }
                 Err(error) => tracing::error!("commit {} of offsets failed: {error}", self.sequence),
             }
@@ -485,10 +551,18 @@ impl Loop {
 
     fn rewind_to_committed(&mut self, consumer: &Consumer, offers: &Offsets) -> Result<()> {
         let mut targets = Vec::new();
-        for state in self.partitions.iter_mut().filter(|state| offers.contains_key(&state.partition)) {
+        for state in self
+            .partitions
+            .iter_mut()
+            .filter(|state| offers.contains_key(&state.partition))
+        {
             if let Some(committed) = state.committed {
                 let partition = &state.partition;
-                targets.push(PartitionOffset::new(partition.topic.as_str(), partition.partition, committed));
+                targets.push(PartitionOffset::new(
+                    partition.topic.as_str(),
+                    partition.partition,
+                    committed,
+                ));
                 state.consumed = Some(committed);
                 state.current = Some(committed);
             }
@@ -510,7 +584,11 @@ impl Loop {
 
     /// The end of the task: a last commit with closing, then stop.
     fn end(&mut self, consumer: &Consumer) {
-        let all: Vec<TopicPartition> = self.partitions.iter().map(|state| state.partition.clone()).collect();
+        let all: Vec<TopicPartition> = self
+            .partitions
+            .iter()
+            .map(|state| state.partition.clone())
+            .collect();
         if !all.is_empty()
             && !self.worker.control.is_cancelled()
             && let Err(error) = self.commit(consumer, &all, true)
@@ -558,15 +636,22 @@ impl Loop {
                 key,
                 value,
                 headers: headers.as_slice(),
-                origin: NewOrigin::Sink { offset: message.offset(), timestamp_type, original: None },
+                origin: NewOrigin::Sink {
+                    offset: message.offset(),
+                    timestamp_type,
+                    original: None,
+                },
             })
         };
         if converters.key.is_remote() || converters.value.is_remote() {
             // Plugins' converters get the whole batch later; until then the record holds the raw bytes.
             return push(raw_datum(message.key()), raw_datum(message.value()), &raw);
         }
-        let headers =
-            if raw.is_empty() { Headers::new() } else { converters.decode_headers(topic, message.headers())? };
+        let headers = if raw.is_empty() {
+            Headers::new()
+        } else {
+            converters.decode_headers(topic, message.headers())?
+        };
         let TaskConverters { key, value, .. } = converters;
         key.decode(topic, &raw, message.key(), |key| {
             value.decode(topic, &raw, message.value(), |value| push(key, value, &headers))
@@ -575,7 +660,10 @@ impl Loop {
 }
 
 fn raw_datum(bytes: Option<&[u8]>) -> Datum<'_> {
-    Datum { schema: None, value: bytes.map_or(ValueRef::Null, ValueRef::Bytes) }
+    Datum {
+        schema: None,
+        value: bytes.map_or(ValueRef::Null, ValueRef::Bytes),
+    }
 }
 
 /// The headers as they were consumed, for converters that look at them.
@@ -596,7 +684,9 @@ impl ConsumerHandler for Loop {
         if outcome.is_ok() {
             if let Some(active) = &self.worker.active_topics {
                 let known = self.partitions.get(self.last).is_some_and(|state| {
-                    state.consumed.is_some_and(|consumed| state.current.is_some_and(|first| consumed > first))
+                    state
+                        .consumed
+                        .is_some_and(|consumed| state.current.is_some_and(|first| consumed > first))
                         && state.partition.topic == message.topic()
                 });
                 if !known {
@@ -649,7 +739,10 @@ impl ConsumerHandler for Loop {
         if added.is_empty() || self.failure.is_some() {
             return;
         }
-        let opened = self.task.open(&added).and_then(|()| self.apply_requests(consumer));
+        let opened = self
+            .task
+            .open(&added)
+            .and_then(|()| self.apply_requests(consumer));
         self.keep(opened);
     }
 
@@ -734,7 +827,9 @@ fn plain(partition: &wharf_kafka::TopicPartition) -> TopicPartition {
     TopicPartition::new(partition.topic.as_ref(), partition.partition)
 }
 
-fn kafka_partitions<'p>(partitions: impl Iterator<Item = &'p TopicPartition>) -> Vec<wharf_kafka::TopicPartition> {
+fn kafka_partitions<'p>(
+    partitions: impl Iterator<Item = &'p TopicPartition>,
+) -> Vec<wharf_kafka::TopicPartition> {
     partitions
         .map(|partition| wharf_kafka::TopicPartition::new(partition.topic.as_str(), partition.partition))
         .collect()

@@ -99,9 +99,13 @@ impl Deliveries {
             Ok(()) => {
                 self.submitted.ack(token);
                 if !self.unconfirmed_topics.is_empty() {
-                    let confirmed = self.unconfirmed_topics.iter().position(|(first, _)| *first == token);
+                    let confirmed = self
+                        .unconfirmed_topics
+                        .iter()
+                        .position(|(first, _)| *first == token);
                     if let Some(at) = confirmed {
-                        self.confirmed_topics.push(self.unconfirmed_topics.swap_remove(at).1);
+                        self.confirmed_topics
+                            .push(self.unconfirmed_topics.swap_remove(at).1);
                     }
                 }
                 if let Some(tracked) = &mut self.tracked {
@@ -121,15 +125,22 @@ impl Deliveries {
 
 impl Tracked {
     fn acknowledged(&mut self, token: Token, delivery: &Delivery) {
-        let Some((batch, record, topic)) = self.records.remove(&token.number()) else { return };
-        let Some(batch) = self.batches.get_mut(&batch) else { return };
+        let Some((batch, record, topic)) = self.records.remove(&token.number()) else {
+            return;
+        };
+        let Some(batch) = self.batches.get_mut(&batch) else {
+            return;
+        };
         let metadata = RecordMetadata {
             topic: topic.to_string(),
             partition: delivery.partition,
             offset: delivery.offset,
             timestamp: Some(delivery.timestamp).filter(|millis| *millis >= 0),
         };
-        batch.acks.push(RecordAck { record, metadata: Some(metadata) });
+        batch.acks.push(RecordAck {
+            record,
+            metadata: Some(metadata),
+        });
         batch.in_flight -= 1;
     }
 
@@ -142,7 +153,8 @@ impl Tracked {
             }
             batch.acks.clear();
         }
-        self.batches.retain(|_, batch| batch.in_flight > 0 || !batch.complete);
+        self.batches
+            .retain(|_, batch| batch.in_flight > 0 || !batch.complete);
     }
 }
 
@@ -155,12 +167,14 @@ enum Sent {
 impl WorkerSourceTask {
     /// Runs the task until it is to stop or fails, and reports how it went.
     pub(crate) fn run(self) {
-        let _context = logging::with_context(format!("[{}|task-{}] ", self.reporter.task.connector, self.reporter.task.task));
         let (reporter, control) = (self.reporter.clone(), Arc::clone(&self.control));
         match self.run_to_end() {
             Ok(()) => reporter.report(ConnectorState::Unassigned, None),
             Err(error) => {
-                tracing::error!("task {} threw an uncaught error and will not recover until it is restarted: {error:#}", reporter.task);
+                tracing::error!(
+                    "task {} threw an uncaught error and will not recover until it is restarted: {error:#}",
+                    reporter.task
+                );
                 reporter.report(ConnectorState::Failed, Some(error.trace()));
             }
         }
@@ -177,7 +191,9 @@ impl WorkerSourceTask {
         }
         let services = SourceTaskServices(Arc::clone(&self.host));
         let mut task = self.plugin.new_source_task(Box::new(services))?;
-        let outcome = task.start(&self.config).and_then(|()| self.run_started(&mut task));
+        let outcome = task
+            .start(&self.config)
+            .and_then(|()| self.run_started(&mut task));
         if let Err(error) = task.stop() {
             tracing::warn!("the task failed to stop cleanly: {error:#}");
         }
@@ -186,7 +202,10 @@ impl WorkerSourceTask {
 
     fn run_started(self, task: &mut SourceTaskHandle) -> Result<()> {
         self.reporter.report(ConnectorState::Running, None);
-        tracing::info!("source task {} finished initialization and start", self.reporter.task);
+        tracing::info!(
+            "source task {} finished initialization and start",
+            self.reporter.task
+        );
         let deliveries = Deliveries {
             tracked: task.commits_records().then(Tracked::default),
             ..Deliveries::default()
@@ -258,11 +277,18 @@ impl Running {
             return Ok(());
         }
         let bytes = answer.bytes();
-        self.worker.memory.hold(self.worker.producer.queued_bytes() + bytes.len() as u64);
+        self.worker
+            .memory
+            .hold(self.worker.producer.queued_bytes() + bytes.len() as u64);
         let batch = RecordBatchRef::parse(bytes, &mut self.schemas)?;
         let tracked = self.deliveries.tracked.as_mut().map(|tracked| {
             tracked.next_batch += 1;
-            let batch = TrackedBatch { bytes: bytes.to_vec(), acks: Vec::new(), in_flight: 0, complete: false };
+            let batch = TrackedBatch {
+                bytes: bytes.to_vec(),
+                acks: Vec::new(),
+                in_flight: 0,
+                complete: false,
+            };
             tracked.batches.insert(tracked.next_batch, batch);
             tracked.next_batch
         });
@@ -279,7 +305,10 @@ impl Running {
         let mut partitions: Vec<Option<PartitionId>> = vec![None; batch.partition_count() + 1];
         let mut topics: Vec<Option<TopicHandle>> = vec![None; batch.topics().len()];
         let remote = |converter: &mut super::converters::TaskConverter| -> Result<Option<RemoteBatch>> {
-            converter.is_remote().then(|| converter.encode_batch(batch)).transpose()
+            converter
+                .is_remote()
+                .then(|| converter.encode_batch(batch))
+                .transpose()
         };
         let mut remote_keys = remote(&mut self.worker.converters.key)?;
         let mut remote_values = remote(&mut self.worker.converters.value)?;
@@ -293,9 +322,13 @@ impl Running {
         for (position, record) in batch.iter().enumerate() {
             let record = record?;
             let OriginRef::Source(origin) = record.origin() else {
-                return Err(ConnectError::connect("a source task gave a record that does not come from a source"));
+                return Err(ConnectError::connect(
+                    "a source task gave a record that does not come from a source",
+                ));
             };
-            let slot = origin.partition_index().map_or(batch.partition_count(), |index| index as usize);
+            let slot = origin
+                .partition_index()
+                .map_or(batch.partition_count(), |index| index as usize);
             let partition = match partitions.get(slot).copied().flatten() {
                 Some(partition) => partition,
                 None => {
@@ -316,7 +349,9 @@ impl Running {
             };
             let token = self.deliveries.submitted.submit(partition, origin.offset_bytes());
             if let (Some(number), Some(tracked)) = (tracked, &mut self.deliveries.tracked) {
-                tracked.records.insert(token.number(), (number, position, record.topic().into()));
+                tracked
+                    .records
+                    .insert(token.number(), (number, position, record.topic().into()));
                 if let Some(batch) = tracked.batches.get_mut(&number) {
                     batch.in_flight += 1;
                 }
@@ -324,8 +359,17 @@ impl Running {
             self.note_topic(record.topic(), token);
 
             // Split borrows: converters write into themselves while the producer reads from them.
-            let WorkerSourceTask { converters, producer, control, .. } = &mut self.worker;
-            let mut headers = if record.headers().is_empty() { Headers::new() } else { record.headers().to_headers()? };
+            let WorkerSourceTask {
+                converters,
+                producer,
+                control,
+                ..
+            } = &mut self.worker;
+            let mut headers = if record.headers().is_empty() {
+                Headers::new()
+            } else {
+                record.headers().to_headers()?
+            };
             let connect_headers = headers.len();
             let key_holder;
             let key = match &mut remote_keys {
@@ -345,7 +389,18 @@ impl Running {
             };
             let deliveries = &mut self.deliveries;
             let sent = if headers.is_empty() {
-                send(producer, control, deliveries, &topic, &record, timestamp, key, value, &[], token)
+                send(
+                    producer,
+                    control,
+                    deliveries,
+                    &topic,
+                    &record,
+                    timestamp,
+                    key,
+                    value,
+                    &[],
+                    token,
+                )
             } else {
                 header_arena.clear();
                 header_places.clear();
@@ -362,7 +417,9 @@ impl Running {
                     .zip(&header_places)
                     .map(|(header, place)| (header.key(), place.clone().map(|place| &header_arena[place])))
                     .collect();
-                send(producer, control, deliveries, &topic, &record, timestamp, key, value, &list, token)
+                send(
+                    producer, control, deliveries, &topic, &record, timestamp, key, value, &list, token,
+                )
             };
             match sent {
                 Ok(Sent::All) => {}
@@ -394,7 +451,10 @@ impl Running {
             None => self.worker.offsets.null_partition_key()?,
         };
         let submitted = &mut self.deliveries.submitted;
-        Ok(*self.partitions.entry(key).or_insert_with_key(|key| submitted.partition(key)))
+        Ok(*self
+            .partitions
+            .entry(key)
+            .or_insert_with_key(|key| submitted.partition(key)))
     }
 
     fn topic(&mut self, name: &str) -> Result<TopicHandle> {
@@ -404,7 +464,11 @@ impl Running {
         if let Some(creator) = &mut self.worker.topic_creator {
             creator.ensure(name)?;
         }
-        let topic = self.worker.producer.topic(name).map_err(|error| kafka_error(&error))?;
+        let topic = self
+            .worker
+            .producer
+            .topic(name)
+            .map_err(|error| kafka_error(&error))?;
         self.topics.insert(name.to_owned(), topic.clone());
         Ok(topic)
     }
@@ -414,7 +478,10 @@ impl Running {
         let deliveries = &mut self.deliveries;
         if self.worker.active_topics.is_some()
             && !deliveries.confirmed_topics.iter().any(|known| known == topic)
-            && !deliveries.unconfirmed_topics.iter().any(|(_, known)| known == topic)
+            && !deliveries
+                .unconfirmed_topics
+                .iter()
+                .any(|(_, known)| known == topic)
         {
             deliveries.unconfirmed_topics.push((token, topic.to_owned()));
         }
@@ -422,7 +489,9 @@ impl Running {
 
     fn take_deliveries(&mut self, wait: Duration) {
         let deliveries = &mut self.deliveries;
-        self.worker.producer.poll_acks(wait, |delivery| deliveries.take(delivery));
+        self.worker
+            .producer
+            .poll_acks(wait, |delivery| deliveries.take(delivery));
     }
 
     fn after_deliveries(&mut self, task: &mut SourceTaskHandle) {
@@ -470,13 +539,22 @@ impl Running {
 
     /// Stores the offsets of acknowledged records. The only place where source offsets are stored.
     fn commit_offsets(&mut self, task: &mut SourceTaskHandle) {
-        let WorkerSourceTask { control, offset_writer, offsets, reporter, flush_timeout, .. } = &mut self.worker;
+        let WorkerSourceTask {
+            control,
+            offset_writer,
+            offsets,
+            reporter,
+            flush_timeout,
+            ..
+        } = &mut self.worker;
         // A task that was given up may have a successor already, whose offsets must stand.
         if control.is_cancelled() {
             return;
         }
-        let _context =
-            logging::with_context(format!("[{}|task-{}|offsets] ", reporter.task.connector, reporter.task.task));
+        let _context = logging::with_context(format!(
+            "[{}|task-{}|offsets] ",
+            reporter.task.connector, reporter.task.task
+        ));
         let started = Instant::now();
         for (key, offset) in self.deliveries.submitted.take_committable() {
             let offset = offset.map(|bytes| decode_offset(&bytes)).transpose();
@@ -491,7 +569,9 @@ impl Running {
             Ok(false) => tracing::debug!("no offsets to commit"),
             Ok(true) => tracing::info!("committed offsets in {} ms", started.elapsed().as_millis()),
             Err(error) => {
-                tracing::error!("failed to commit offsets; they are tried again with the next commit: {error:#}");
+                tracing::error!(
+                    "failed to commit offsets; they are tried again with the next commit: {error:#}"
+                );
                 return;
             }
         }
@@ -507,7 +587,10 @@ impl Running {
             return;
         }
         let deliveries = &mut self.deliveries;
-        let all = self.worker.producer.flush(self.worker.flush_timeout, |delivery| deliveries.take(delivery));
+        let all = self
+            .worker
+            .producer
+            .flush(self.worker.flush_timeout, |delivery| deliveries.take(delivery));
         if !all {
             tracing::warn!(
                 "{} records were not acknowledged within {} ms; they are sent again when the task runs next",
@@ -522,7 +605,9 @@ impl Running {
 }
 
 fn next_remote<'r>(records: &mut impl Iterator<Item = Result<RecordRef<'r>>>) -> Result<RecordRef<'r>> {
-    records.next().unwrap_or_else(|| Err(ConnectError::connect("a converter gave too few values")))
+    records
+        .next()
+        .unwrap_or_else(|| Err(ConnectError::connect("a converter gave too few values")))
 }
 
 /// Headers that a converter added are bytes already.
@@ -541,7 +626,7 @@ fn encode_headers(
             places.push(Some(start..arena.len()));
             continue;
         }
-        places.push(encode_header(converter, topic, header, arena)?.then(|| start..arena.len()));
+        places.push(encode_header(converter, topic, header, arena)?.then_some(start..arena.len()));
     }
     Ok(())
 }
@@ -553,7 +638,13 @@ fn encode_header(
     arena: &mut Vec<u8>,
 ) -> Result<bool> {
     let encoded = converter
-        .encode_header(topic, header.key(), header.schema(), header.value().as_ref(), arena)
+        .encode_header(
+            topic,
+            header.key(),
+            header.schema(),
+            header.value().as_ref(),
+            arena,
+        )
         .map_err(|error| ConnectError::connect("Tolerance exceeded in error handler").caused_by(error))?;
     Ok(encoded == wharf_api::Encoded::Bytes)
 }
@@ -562,10 +653,10 @@ fn encode_header(
 fn valid_timestamp(record: &RecordRef<'_>) -> Result<Option<i64>> {
     match record.timestamp() {
         None | Some(-1) => Ok(None),
-        Some(millis) if millis < 0 => {
-            Err(ConnectError::connect(format!("Invalid record timestamp {millis}"))
-                .with_class("org.apache.kafka.common.InvalidRecordException"))
-        }
+        Some(millis) if millis < 0 => Err(ConnectError::connect(format!(
+            "Invalid record timestamp {millis}"
+        ))
+        .with_class("org.apache.kafka.common.InvalidRecordException")),
         some => Ok(some),
     }
 }
@@ -575,7 +666,10 @@ pub(crate) fn kafka_error(error: &wharf_kafka::KafkaError) -> ConnectError {
 }
 
 /// Gives a record to the producer, waiting for room as long as it takes.
-#[expect(clippy::too_many_arguments, reason = "the parts of one record, borrowed from different places")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "the parts of one record, borrowed from different places"
+)]
 fn send(
     producer: &Producer,
     control: &TaskControl,
@@ -589,7 +683,15 @@ fn send(
     token: Token,
 ) -> Result<Sent> {
     loop {
-        match producer.send(topic, record.kafka_partition(), timestamp, key, value, headers, token.number()) {
+        match producer.send(
+            topic,
+            record.kafka_partition(),
+            timestamp,
+            key,
+            value,
+            headers,
+            token.number(),
+        ) {
             Ok(()) => return Ok(Sent::All),
             Err(SendError::QueueFull) => {
                 producer.poll_acks(BACKPRESSURE_WAIT, |delivery| deliveries.take(delivery));

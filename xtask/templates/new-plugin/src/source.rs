@@ -1,18 +1,10 @@
 //! The source: reads lines of a file. Put the system you read from in its place.
 
-use std::time::Duration;
-
 use wharf_api::config::{ConfigDef, ConfigKey, Type};
 use wharf_api::{
     ConfigMap, ConnectorContext, NewRecord, OffsetMap, RecordBatch, Result, Schema, SourceConnector,
-    SourceTask, SourceTaskContext, Value, ValueRef, source,
+    SourceTask, SourceTaskContext, ValueRef, source,
 };
-
-fn definition() -> ConfigDef {
-    ConfigDef::new()
-        .define(ConfigKey::new("path", Type::String).doc("The file to read."))
-        .define(ConfigKey::new("topic", Type::String).doc("The topic to write to."))
-}
 
 /// Says which tasks there are; here one.
 #[derive(Default)]
@@ -22,11 +14,13 @@ impl SourceConnector for ExampleSource {
     type Task = ExampleSourceTask;
 
     fn config(&self) -> ConfigDef {
-        definition()
+        ConfigDef::new()
+            .define(ConfigKey::new("path", Type::String).doc("The file to read."))
+            .define(ConfigKey::new("topic", Type::String).doc("The topic to write to."))
     }
 
     fn start(&mut self, _context: ConnectorContext, config: &ConfigMap) -> Result<()> {
-        definition().parse(config)?;
+        self.config().parse(config)?;
         self.0 = config.clone();
         Ok(())
     }
@@ -42,7 +36,7 @@ pub struct ExampleSourceTask {
     context: Option<SourceTaskContext>,
     config: ConfigMap,
     partition: OffsetMap,
-    lines: usize,
+    lines: i64,
 }
 
 impl SourceTask for ExampleSourceTask {
@@ -50,11 +44,8 @@ impl SourceTask for ExampleSourceTask {
         // Where to go on: after the last record that Kafka has acknowledged.
         self.partition = OffsetMap::from([("path", config["path"].as_str())]);
         let offset = context.offset_reader().offset(&self.partition)?;
-        let lines = offset
-            .as_ref()
-            .and_then(|offset| offset.get("lines"))
-            .and_then(Value::as_i64);
-        self.lines = usize::try_from(lines.unwrap_or(0)).unwrap_or(0);
+        let lines = offset.unwrap_or_default().get("lines").cloned();
+        self.lines = lines.and_then(|lines| lines.as_i64()).unwrap_or(0);
         self.config = config.clone();
         self.context = Some(context);
         Ok(())
@@ -63,14 +54,16 @@ impl SourceTask for ExampleSourceTask {
     fn poll(&mut self, batch: &mut RecordBatch) -> Result<()> {
         let context = self.context.as_ref().ok_or_else(source::not_started)?;
         let text = std::fs::read_to_string(&self.config["path"]).unwrap_or_default();
-        for line in text.lines().skip(self.lines).take(1000) {
+        let lines = text.split_inclusive('\n').skip(self.lines as usize);
+        // The last line may be half written; it has its turn when it is whole.
+        for line in lines.filter_map(|line| line.strip_suffix('\n')).take(1000) {
             self.lines += 1;
-            let offset = [("lines", ValueRef::Int64(self.lines as i64))];
+            let offset = [("lines", ValueRef::Int64(self.lines))];
             let record = NewRecord::source(&self.config["topic"], &self.partition, &offset);
             batch.push(&record.value(Some(&Schema::string()), line))?;
         }
         if batch.is_empty() {
-            context.wait(Duration::from_secs(1));
+            context.wait(std::time::Duration::from_secs(1));
         }
         Ok(())
     }

@@ -66,7 +66,10 @@ impl Inner {
 
     fn sink_offsets(&self, name: &str, config: &ConfigMap) -> Result<ConnectorOffsets, HerderError> {
         let group = sink_consumer_group(&self.worker.config, name, config);
-        let known = self.admin(name, config)?.group_offsets(&group, TIMEOUT).map_err(|error| kafka(&error))?;
+        let known = self
+            .admin(name, config)?
+            .group_offsets(&group, TIMEOUT)
+            .map_err(|error| kafka(&error))?;
         let offsets = known
             .into_iter()
             .map(|known| ConnectorOffset {
@@ -88,12 +91,17 @@ impl Inner {
     ) -> Result<String, HerderError> {
         self.check_running()?;
         if changes.as_ref().is_some_and(Vec::is_empty) {
-            return Err(bad_request("Partitions / offsets need to be provided for an alter offsets request"));
+            return Err(bad_request(
+                "Partitions / offsets need to be provided for an alter offsets request",
+            ));
         }
         let slot = self.existing(&name).ok_or_else(|| not_found(&name))?;
         let _operation = slot.begin().await;
         let (config, stopped) = slot.with(|entry| {
-            (entry.config.clone(), entry.target == TargetState::Stopped && entry.task_configs.is_empty())
+            (
+                entry.config.clone(),
+                entry.target == TargetState::Stopped && entry.task_configs.is_empty(),
+            )
         })?;
         if !stopped {
             return Err(bad_request(format!(
@@ -121,7 +129,11 @@ impl Inner {
         let storage = self.worker.offset_storage(name);
         let is_reset = changes.is_none();
         let changes: Vec<SourceOffsetChange> = match changes {
-            None => storage.list()?.into_iter().map(|(partition, _)| (partition, None)).collect(),
+            None => storage
+                .list()?
+                .into_iter()
+                .map(|(partition, _)| (partition, None))
+                .collect(),
             Some(changes) => changes.iter().map(source_change).collect::<Result<_, _>>()?,
         };
         let asked = plugin
@@ -147,13 +159,20 @@ impl Inner {
                 .group_offsets(&group, TIMEOUT)
                 .map_err(|error| kafka(&error))?
                 .into_iter()
-                .map(|known| (TopicPartition::new(known.partition.topic.as_ref(), known.partition.partition), None))
+                .map(|known| {
+                    (
+                        TopicPartition::new(known.partition.topic.as_ref(), known.partition.partition),
+                        None,
+                    )
+                })
                 .collect(),
             Some(changes) => changes.iter().map(sink_change).collect::<Result<_, _>>()?,
         };
         let asked = plugin
             .new_connector(Box::new(NoServices))
-            .and_then(|mut connector| connector.alter_sink_offsets(config, changes.clone().into_iter().collect()));
+            .and_then(|mut connector| {
+                connector.alter_sink_offsets(config, changes.clone().into_iter().collect())
+            });
         let checked = asked.map_err(|error| refused(name, &error))?;
         let in_use = |error: wharf_kafka::KafkaError| {
             if Admin::is_group_in_use(&error) {
@@ -174,7 +193,9 @@ impl Inner {
         }
         let alter: Vec<PartitionOffset> = changes
             .iter()
-            .filter_map(|(tp, offset)| Some(PartitionOffset::new(tp.topic.as_str(), tp.partition, (*offset)?)))
+            .filter_map(|(tp, offset)| {
+                Some(PartitionOffset::new(tp.topic.as_str(), tp.partition, (*offset)?))
+            })
             .collect();
         let delete: Vec<wharf_kafka::TopicPartition> = changes
             .iter()
@@ -182,17 +203,24 @@ impl Inner {
             .map(|(tp, _)| wharf_kafka::TopicPartition::new(tp.topic.as_str(), tp.partition))
             .collect();
         if !alter.is_empty() {
-            admin.alter_group_offsets(&group, &alter, TIMEOUT).map_err(in_use)?;
+            admin
+                .alter_group_offsets(&group, &alter, TIMEOUT)
+                .map_err(in_use)?;
         }
         if !delete.is_empty() {
-            admin.delete_group_offsets(&group, &delete, TIMEOUT).map_err(in_use)?;
+            admin
+                .delete_group_offsets(&group, &delete, TIMEOUT)
+                .map_err(in_use)?;
         }
         Ok(message(is_reset, checked))
     }
 }
 
 fn object<const N: usize>(entries: [(&str, Json); N]) -> Object {
-    entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+    entries
+        .into_iter()
+        .map(|(key, value)| (key.to_owned(), value))
+        .collect()
 }
 
 /// The answer's text, upstream's own.
@@ -213,21 +241,19 @@ fn refused(name: &str, error: &ConnectError) -> HerderError {
         ErrorKind::Unsupported => HerderError::Internal(format!(
             "Failed to modify offsets for connector {name} because it doesn't support external modification of offsets"
         )),
-        ErrorKind::Panic => {
-            HerderError::Internal(format!("Failed to modify offsets for connector {name}: {error:#}"))
-        }
+        ErrorKind::Panic => HerderError::Internal(format!(
+            "Failed to modify offsets for connector {name}: {error:#}"
+        )),
         _ => HerderError::BadRequest(format!("{error:#}")),
     }
 }
 
 fn source_change(change: &OffsetChange) -> Result<SourceOffsetChange, HerderError> {
-    let read = |object: &Object| {
-        offset_json::from_json_object(object).map_err(|error| bad_request(error.message()))
-    };
-    let partition = change
-        .partition
-        .as_ref()
-        .ok_or_else(|| bad_request("The partition for a source connector offset cannot be null or missing"))?;
+    let read =
+        |object: &Object| offset_json::from_json_object(object).map_err(|error| bad_request(error.message()));
+    let partition = change.partition.as_ref().ok_or_else(|| {
+        bad_request("The partition for a source connector offset cannot be null or missing")
+    })?;
     Ok((read(partition)?, change.offset.as_ref().map(read).transpose()?))
 }
 
@@ -254,12 +280,18 @@ fn sink_change(change: &OffsetChange) -> Result<(TopicPartition, Option<i64>), H
         ));
     };
     if topic.is_null() {
-        return Err(bad_request("Kafka topic names must be valid strings and may not be null"));
+        return Err(bad_request(
+            "Kafka topic names must be valid strings and may not be null",
+        ));
     }
     if number.is_null() {
-        return Err(bad_request("Kafka partitions must be valid numbers and may not be null"));
+        return Err(bad_request(
+            "Kafka partitions must be valid numbers and may not be null",
+        ));
     }
-    let partition = integer(number).and_then(|number| i32::try_from(number).ok()).filter(|number| *number >= 0);
+    let partition = integer(number)
+        .and_then(|number| i32::try_from(number).ok())
+        .filter(|number| *number >= 0);
     let partition = partition.ok_or_else(|| {
         bad_request(format!(
             "Failed to parse the following Kafka partition value in the provided offsets: '{}'. Partition values for sink \
@@ -268,10 +300,12 @@ fn sink_change(change: &OffsetChange) -> Result<(TopicPartition, Option<i64>), H
         ))
     })?;
     let topic = plain_text(topic);
-    let Some(offset) = &change.offset else { return Ok((TopicPartition::new(topic, partition), None)) };
-    let value = offset
-        .get("kafka_offset")
-        .ok_or_else(|| bad_request("The offset for a sink connector should either be null or contain the key 'kafka_offset'"))?;
+    let Some(offset) = &change.offset else {
+        return Ok((TopicPartition::new(topic, partition), None));
+    };
+    let value = offset.get("kafka_offset").ok_or_else(|| {
+        bad_request("The offset for a sink connector should either be null or contain the key 'kafka_offset'")
+    })?;
     let number = integer(value).filter(|number| *number >= 0).ok_or_else(|| {
         bad_request(format!(
             "Failed to parse the following Kafka offset value in the provided offsets: '{}'. Offset values for sink connectors \
@@ -287,7 +321,10 @@ mod tests {
     use super::*;
 
     fn change(partition: Json, offset: Json) -> OffsetChange {
-        OffsetChange { partition: partition.as_object().cloned(), offset: offset.as_object().cloned() }
+        OffsetChange {
+            partition: partition.as_object().cloned(),
+            offset: offset.as_object().cloned(),
+        }
     }
 
     #[test]
@@ -298,14 +335,31 @@ mod tests {
         };
         let t0 = TopicPartition::new("t", 0);
         let partition = r#"{"kafka_topic":"t","kafka_partition":0}"#;
-        assert_eq!(read(partition, r#"{"kafka_offset":10}"#), Ok((t0.clone(), Some(10))));
-        assert_eq!(read(r#"{"kafka_topic":"t","kafka_partition":"0"}"#, r#"{"kafka_offset":"10"}"#), Ok((t0.clone(), Some(10))));
+        assert_eq!(
+            read(partition, r#"{"kafka_offset":10}"#),
+            Ok((t0.clone(), Some(10)))
+        );
+        assert_eq!(
+            read(
+                r#"{"kafka_topic":"t","kafka_partition":"0"}"#,
+                r#"{"kafka_offset":"10"}"#
+            ),
+            Ok((t0.clone(), Some(10)))
+        );
         assert_eq!(read(partition, "null"), Ok((t0, None)));
         for (partition, offset, part) in [
             ("null", "null", "cannot be null or missing"),
             (r#"{"kafka_topic":"t"}"#, "null", "must contain the keys"),
-            (r#"{"kafka_topic":null,"kafka_partition":0}"#, "null", "topic names must be"),
-            (r#"{"kafka_topic":"t","kafka_partition":null}"#, "null", "partitions must be"),
+            (
+                r#"{"kafka_topic":null,"kafka_partition":0}"#,
+                "null",
+                "topic names must be",
+            ),
+            (
+                r#"{"kafka_topic":"t","kafka_partition":null}"#,
+                "null",
+                "partitions must be",
+            ),
             (r#"{"kafka_topic":"t","kafka_partition":"x"}"#, "null", "'x'"),
             (r#"{"kafka_topic":"t","kafka_partition":-1}"#, "null", "'-1'"),
             (partition, "{}", "contain the key 'kafka_offset'"),

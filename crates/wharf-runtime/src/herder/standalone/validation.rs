@@ -6,7 +6,8 @@ use tokio::sync::oneshot;
 
 use super::Inner;
 use crate::config::{
-    ConfigInfos, ConverterDefault, ConverterKind, FrameworkDefaults, ValidationRequest, connector_class, validate_connector,
+    ConfigInfos, ConverterDefault, ConverterKind, FrameworkDefaults, ValidationRequest, connector_class,
+    validate_connector,
 };
 use crate::herder::{HerderError, RawConfig};
 use crate::plugins::RegistryView;
@@ -24,7 +25,9 @@ pub(super) async fn on_thread<T: Send + 'static>(
             let _ = answer.send(work());
         })
         .map_err(|error| HerderError::Internal(format!("no thread for {name}: {error}")))?;
-    receiver.await.unwrap_or_else(|_| Err(HerderError::Internal(format!("the thread for {name} panicked"))))
+    receiver
+        .await
+        .unwrap_or_else(|_| Err(HerderError::Internal(format!("the thread for {name} panicked"))))
 }
 
 impl Inner {
@@ -38,7 +41,9 @@ impl Inner {
     fn validate_now(&self, config: &RawConfig) -> Result<ConfigInfos, HerderError> {
         let bad_request = |error: wharf_api::ConnectError| HerderError::BadRequest(format!("{error:#}"));
         let class = connector_class(config).map_err(bad_request)?;
-        let version = config.get(crate::config::CONNECTOR_VERSION).and_then(Option::as_deref);
+        let version = config
+            .get(crate::config::CONNECTOR_VERSION)
+            .and_then(Option::as_deref);
         let plugins = &self.worker.plugins;
         // With a version that cannot be had, the newest one is checked and the version key says what is wrong.
         let plugin = plugins
@@ -47,7 +52,10 @@ impl Inner {
             .map_err(bad_request)?;
         let converter = |kind| {
             let settings = self.worker.config.converter(kind);
-            ConverterDefault { class: Some(settings.class.clone()), version: settings.version.clone() }
+            ConverterDefault {
+                class: Some(settings.class.clone()),
+                version: settings.version.clone(),
+            }
         };
         let defaults = FrameworkDefaults {
             connector_version: plugin.stated_version(),

@@ -1,0 +1,257 @@
+//! Starting and stopping a connector's instance and tasks.
+
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use wharf_api::{ConfigMap, ConnectError};
+
+use super::slot::{ConnectorSlot, Operation, PluginWait};
+use super::{Inner, not_found, taken_over};
+use crate::config::ConnectorConfig;
+use crate::herder::{ConnectorState, ConnectorType, HerderError, TaskId};
+use crate::logging;
+use crate::plugins::ConnectorPlugin;
+use crate::worker::{ConnectorSetup, RunningTask, TASK_CLASS, TargetState, WorkerConnector};
+
+/// How long a connector may take to stop, as upstream.
+pub(super) const CONNECTOR_STOP_TIMEOUT: Duration = Duration::from_secs(5);
+
+impl Inner {
+    /// Starts the instance of a connector as its target state says, and its tasks.
+    pub(super) async fn start_connector(
+        self: &Arc<Self>,
+        operation: &mut Operation<'_>,
+    ) -> Result<(), HerderError> {
+        let slot = operation.slot;
+        let name = &slot.name;
+        let _stage = self.stage(format!("starting the connector {name}"));
+        let (config, target) = slot.with(|entry| (entry.config.clone(), entry.target))?;
+        let fail = |error: &ConnectError| {
+            let statuses = &self.worker.statuses;
+            statuses.set_connector(
+                name,
+                statuses.next_epoch(),
+                ConnectorState::Failed,
+                Some(error.trace()),
+                None,
+            );
+        };
+        let started = self
+            .plugin_of(&config)
+            .and_then(|plugin| self.spawn_connector(name, &plugin, &config));
+        let connector = match started {
+            Ok(connector) => connector,
+            Err(error) => {
+                fail(&error);
+                return Err(transition_failed(name, target, &error));
+            }
+        };
+        let answer = connector.transition(target);
+        slot.with(|entry| entry.connector = Some(connector))?;
+        match operation.plugin(answer).await {
+            Ok(()) => {}
+            Err(PluginWait::Failed(error)) => return Err(transition_failed(name, target, &error)),
+            Err(PluginWait::TakenOver) => return Err(taken_over(name)),
+        }
+        if target == TargetState::Started {
+            self.update_tasks(operation).await?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn spawn_connector(
+        self: &Arc<Self>,
+        name: &str,
+        plugin: &ConnectorPlugin,
+        config: &ConfigMap,
+    ) -> Result<WorkerConnector, ConnectError> {
+        let herder = Arc::downgrade(self);
+        let of_request = name.to_owned();
+        let runtime = tokio::runtime::Handle::current();
+        let is_source = plugin.kind == ConnectorType::Source;
+        WorkerConnector::spawn(ConnectorSetup {
+            name: name.to_owned(),
+            plugin: plugin.clone(),
+            config: config.clone(),
+            offsets: is_source.then(|| self.worker.offset_storage(name)),
+            statuses: Arc::clone(&self.worker.statuses),
+            metrics: Arc::clone(&self.worker.metrics),
+            request_reconfiguration: Arc::new(move || {
+                runtime.spawn(reconfigure(Weak::clone(&herder), of_request.clone()));
+            }),
+        })
+    }
+
+    /// Asks a running connector for task configurations and restarts its tasks when they or the connector's configuration
+    /// changed.
+    pub(super) async fn update_tasks(
+        self: &Arc<Self>,
+        operation: &mut Operation<'_>,
+    ) -> Result<(), HerderError> {
+        let slot = operation.slot;
+        let name = &slot.name;
+        let _stage = self.stage(format!("generating task configs for connector {name}"));
+        let (config, answer) = {
+            let entry = slot.entry();
+            let entry = entry.as_ref().ok_or_else(|| not_found(name))?;
+            let Some(connector) = &entry.connector else {
+                return Ok(());
+            };
+            if entry.target != TargetState::Started || connector.is_failed() {
+                return Ok(());
+            }
+            let max = ConnectorConfig::parse(&entry.config)
+                .map_err(HerderError::from)?
+                .tasks_max as usize;
+            (entry.config.clone(), connector.task_configs(max))
+        };
+        let configs = match operation.plugin(answer).await {
+            Ok(configs) => self.complete_task_configs(&config, configs),
+            Err(PluginWait::Failed(error)) => Err(error),
+            Err(PluginWait::TakenOver) => return Err(taken_over(name)),
+        };
+        let configs = match configs {
+            Ok(configs) => configs,
+            Err(error) => {
+                tracing::error!("connector {name} cannot make task configurations: {error:#}");
+                slot.with(|entry| {
+                    if let Some(connector) = &entry.connector {
+                        connector.fail(&error);
+                    }
+                })?;
+                return Err(HerderError::Internal(format!(
+                    "Failed to generate task configs for connector {name}: {error:#}"
+                )));
+            }
+        };
+        let unchanged = slot.with(|entry| {
+            entry.task_configs == configs
+                && entry.applied_config.as_ref() == Some(&config)
+                && !configs.is_empty()
+        })?;
+        if unchanged {
+            return Ok(());
+        }
+        self.stop_tasks_of(slot).await;
+        self.worker.statuses.remove_tasks(name);
+        slot.with(|entry| {
+            entry.task_configs = configs;
+            entry.applied_config = Some(config);
+        })?;
+        self.start_tasks(slot, None)
+    }
+
+    /// Adds what the framework puts into task configurations, and holds the connector to its limit.
+    pub(super) fn complete_task_configs(
+        &self,
+        config: &ConfigMap,
+        configs: Vec<ConfigMap>,
+    ) -> Result<Vec<ConfigMap>, ConnectError> {
+        let parsed = ConnectorConfig::parse(config)?;
+        let plugin = self
+            .worker
+            .plugins
+            .connector(&parsed.class, parsed.version.as_deref())?;
+        if configs.len() > parsed.tasks_max as usize {
+            let text = format!(
+                "The connector {} has generated {} tasks, which is greater than {}, the maximum number of tasks it is \
+                 configured to create.",
+                parsed.name,
+                configs.len(),
+                parsed.tasks_max
+            );
+            if parsed.tasks_max_enforce {
+                return Err(ConnectError::connect(format!(
+                    "{text} This behaviour should be considered a bug and is disallowed; it can be allowed by \
+                     tasks.max.enforce=false, until that key is gone."
+                ))
+                .with_class("org.apache.kafka.connect.runtime.TooManyTasksException"));
+            }
+            tracing::warn!("{text} It is allowed by tasks.max.enforce=false");
+        }
+        Ok(configs
+            .into_iter()
+            .map(|mut task| {
+                task.insert(TASK_CLASS.to_owned(), plugin.task_class.to_string());
+                if plugin.kind == ConnectorType::Sink {
+                    for key in [crate::config::TOPICS, crate::config::TOPICS_REGEX] {
+                        if let Some(value) = config.get(key) {
+                            task.insert(key.to_owned(), value.clone());
+                        }
+                    }
+                }
+                task
+            })
+            .collect())
+    }
+
+    /// Starts the tasks of a connector that do not run: all, or those named.
+    pub(super) fn start_tasks(&self, slot: &ConnectorSlot, only: Option<&[u32]>) -> Result<(), HerderError> {
+        let (config, task_configs, target) =
+            slot.with(|entry| (entry.config.clone(), entry.task_configs.clone(), entry.target))?;
+        if target == TargetState::Stopped {
+            return Ok(());
+        }
+        let plugin = self.plugin_of(&config)?;
+        for (number, task_config) in (0_u32..).zip(&task_configs) {
+            if only.is_some_and(|only| !only.contains(&number)) {
+                continue;
+            }
+            let id = TaskId::new(slot.name.as_str(), number);
+            let _context = logging::with_context(format!("[{}|task-{number}] ", slot.name));
+            let started =
+                self.worker
+                    .start_task(&plugin, &config, &id, task_config, target == TargetState::Paused);
+            if let Some(task) = started {
+                slot.with(|entry| entry.tasks.insert(number, task))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Stops all tasks of a connector, or gives them up after the graceful time-out.
+    pub(super) async fn stop_tasks_of(&self, slot: &ConnectorSlot) {
+        let tasks = slot
+            .entry()
+            .as_mut()
+            .map(|entry| std::mem::take(&mut entry.tasks))
+            .unwrap_or_default();
+        self.stop(tasks.into_values().collect()).await;
+    }
+
+    pub(super) async fn stop(&self, tasks: Vec<RunningTask>) {
+        if tasks.is_empty() {
+            return;
+        }
+        let worker = Arc::clone(&self.worker);
+        // A panic there would be a defect; the tasks are gone from the herder either way.
+        let _ = tokio::task::spawn_blocking(move || worker.stop_tasks(tasks)).await;
+    }
+
+    pub(super) async fn stop_instance(self: &Arc<Self>, slot: &ConnectorSlot) {
+        let connector = slot.entry().as_mut().and_then(|entry| entry.connector.take());
+        if let Some(connector) = connector {
+            let _stage = self.stage(format!("stopping connector {}", slot.name));
+            connector.shut_down(Instant::now() + CONNECTOR_STOP_TIMEOUT).await;
+        }
+    }
+}
+
+/// A connector asked for new task configurations.
+async fn reconfigure(herder: Weak<Inner>, name: String) {
+    let Some(herder) = herder.upgrade() else { return };
+    let Some(slot) = herder.existing(&name) else {
+        return;
+    };
+    let mut operation = slot.begin().await;
+    if let Err(error) = herder.update_tasks(&mut operation).await {
+        tracing::error!("the tasks of connector {name} cannot be reconfigured: {error}");
+    }
+}
+
+fn transition_failed(name: &str, target: TargetState, error: &ConnectError) -> HerderError {
+    HerderError::Internal(format!(
+        "Failed to transition connector {name} to state {}: {error:#}",
+        target.name()
+    ))
+}

@@ -1,0 +1,308 @@
+//! What users ask of connectors: create, change, delete, pause, resume, stop, restart.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::lifecycle::CONNECTOR_STOP_TIMEOUT;
+use super::slot::{ConnectorSlot, Entry, PluginWait};
+use super::{Inner, not_found, unknown};
+use crate::herder::{
+    ConnectorInfo, ConnectorState, ConnectorStateInfo, Created, HerderError, InitialState, InstanceState,
+    RawConfig, RestartRequest, TaskId, TaskStateInfo, without_nulls,
+};
+use crate::worker::TargetState;
+
+impl Inner {
+    pub(super) fn info(&self, slot: &ConnectorSlot) -> Result<ConnectorInfo, HerderError> {
+        slot.with(|entry| ConnectorInfo {
+            name: slot.name.clone(),
+            config: entry.config.clone(),
+            tasks: (0_u32..)
+                .zip(&entry.task_configs)
+                .map(|(task, _)| TaskId::new(slot.name.as_str(), task))
+                .collect(),
+            connector_type: entry.connector_type,
+        })
+    }
+
+    pub(super) async fn put_config(
+        self: Arc<Self>,
+        name: String,
+        config: RawConfig,
+        initial_state: Option<InitialState>,
+        allow_replace: bool,
+    ) -> Result<Created<ConnectorInfo>, HerderError> {
+        self.check_running()?;
+        self.check_valid(config.clone()).await?;
+        let config = without_nulls(&config);
+        if !allow_replace && self.existing(&name).is_some() {
+            return Err(HerderError::Conflict(format!("Connector {name} already exists")));
+        }
+        let slot = self.slot(&name);
+        let mut operation = slot.take_over().await;
+        self.check_running()?;
+        let connector_type = self.plugin_of(&config)?.kind;
+        let existed = slot.entry().is_some();
+        if existed && !allow_replace {
+            return Err(HerderError::Conflict(format!("Connector {name} already exists")));
+        }
+        if existed {
+            self.stop_instance(&slot).await;
+        }
+        {
+            let mut entry = slot.entry();
+            match entry.as_mut() {
+                Some(entry) => {
+                    entry.config = config;
+                    entry.connector_type = connector_type;
+                }
+                None => {
+                    let target = match initial_state {
+                        Some(InitialState::Paused) => TargetState::Paused,
+                        Some(InitialState::Stopped) => TargetState::Stopped,
+                        _ => TargetState::Started,
+                    };
+                    *entry = Some(Entry {
+                        config,
+                        connector_type,
+                        target,
+                        task_configs: Vec::new(),
+                        applied_config: None,
+                        connector: None,
+                        tasks: BTreeMap::new(),
+                    });
+                }
+            }
+        }
+        tracing::info!(
+            "{} connector {name}",
+            if existed { "updating" } else { "creating" }
+        );
+        self.start_connector(&mut operation).await?;
+        let info = self.info(&slot)?;
+        Ok(if existed {
+            Created::Replaced(info)
+        } else {
+            Created::Created(info)
+        })
+    }
+
+    pub(super) async fn delete(self: Arc<Self>, name: String) -> Result<(), HerderError> {
+        self.check_running()?;
+        let slot = self.existing(&name).ok_or_else(|| not_found(&name))?;
+        let operation = slot.take_over().await;
+        if slot.entry().is_none() {
+            return Err(not_found(&name));
+        }
+        self.stop_instance(&slot).await;
+        self.stop_tasks_of(&slot).await;
+        *slot.entry() = None;
+        self.worker.statuses.remove_connector(&name);
+        self.worker.active_topics.reset(&name);
+        drop(operation);
+        tracing::info!("deleted connector {name}");
+        Ok(())
+    }
+
+    /// Carries out a change of the target state that was recorded already.
+    pub(super) async fn apply_target(self: Arc<Self>, slot: Arc<ConnectorSlot>) {
+        let mut operation = slot.begin().await;
+        let Ok((target, answer)) = slot.with(|entry| {
+            let target = entry.target;
+            for task in entry.tasks.values() {
+                task.set_paused(target != TargetState::Started);
+            }
+            (
+                target,
+                entry
+                    .connector
+                    .as_ref()
+                    .map(|connector| connector.transition(target)),
+            )
+        }) else {
+            return;
+        };
+        let outcome = match answer {
+            Some(answer) => operation.plugin(answer).await,
+            None => Ok(()),
+        };
+        if let Err(PluginWait::Failed(error)) = outcome {
+            tracing::warn!("connector {}: {error:#}", slot.name);
+        } else if target == TargetState::Started
+            && let Err(error) = self.update_tasks(&mut operation).await
+        {
+            tracing::error!("the tasks of connector {} cannot be updated: {error}", slot.name);
+        }
+    }
+
+    /// Records pause or resume; it is carried out after the answer.
+    pub(super) fn set_target(self: &Arc<Self>, name: &str, target: TargetState) -> Result<(), HerderError> {
+        self.check_running()?;
+        let slot = self.existing(name).ok_or_else(|| unknown(name))?;
+        slot.with(|entry| {
+            entry.target = target;
+            for task in entry.tasks.values() {
+                task.set_paused(target != TargetState::Started);
+            }
+        })?;
+        tokio::spawn(Arc::clone(self).apply_target(slot));
+        Ok(())
+    }
+
+    pub(super) async fn stop_connector(self: Arc<Self>, name: String) -> Result<(), HerderError> {
+        self.check_running()?;
+        let slot = self.existing(&name).ok_or_else(|| unknown(&name))?;
+        slot.with(|entry| entry.target = TargetState::Stopped)?;
+        let mut operation = slot.take_over().await;
+        // Another request may have come between.
+        if slot.with(|entry| entry.target)? != TargetState::Stopped {
+            return Ok(());
+        }
+        let _stage = self.stage(format!("stopping connector {name}"));
+        let answer = slot.with(|entry| {
+            entry
+                .connector
+                .as_ref()
+                .map(|connector| connector.transition(TargetState::Stopped))
+        })?;
+        let stopped = match answer {
+            Some(answer) => tokio::time::timeout(CONNECTOR_STOP_TIMEOUT, operation.plugin(answer)).await,
+            None => Ok(Ok(())),
+        };
+        if !matches!(stopped, Ok(Ok(()))) {
+            // The plugin hangs, or there is no instance that could say that it stopped.
+            self.stop_instance(&slot).await;
+        }
+        self.stop_tasks_of(&slot).await;
+        self.worker.statuses.remove_tasks(&name);
+        slot.with(|entry| {
+            entry.task_configs.clear();
+            entry.applied_config = None;
+        })?;
+        if slot.with(|entry| entry.connector.is_none())? {
+            let statuses = &self.worker.statuses;
+            statuses.set_connector(&name, statuses.next_epoch(), ConnectorState::Stopped, None, None);
+        }
+        Ok(())
+    }
+
+    pub(super) async fn restart_instance(self: Arc<Self>, name: String) -> Result<(), HerderError> {
+        self.check_running()?;
+        let slot = self
+            .existing(&name)
+            .ok_or_else(|| HerderError::NotFound(format!("Unknown connector: {name}")))?;
+        let mut operation = slot.take_over().await;
+        self.stop_instance(&slot).await;
+        self.start_connector(&mut operation).await
+    }
+
+    pub(super) async fn restart_all(
+        self: Arc<Self>,
+        name: String,
+        request: RestartRequest,
+    ) -> Result<ConnectorStateInfo, HerderError> {
+        self.check_running()?;
+        let slot = self
+            .existing(&name)
+            .ok_or_else(|| HerderError::NotFound(format!("Unknown connector: {name}")))?;
+        let connector_type = slot.with(|entry| entry.connector_type)?;
+        let statuses = Arc::clone(&self.worker.statuses);
+        let connector = statuses
+            .connector(&name)
+            .ok_or_else(|| HerderError::NotFound(format!("Status for connector {name} not found")))?;
+        let affected = |state: ConnectorState| !request.only_failed || state == ConnectorState::Failed;
+        let restart_connector = affected(connector.state);
+        let tasks = statuses.tasks(&name);
+        let restart_tasks: Vec<u32> = tasks
+            .iter()
+            .filter(|task| request.include_tasks && affected(task.state))
+            .map(|task| task.id)
+            .collect();
+        let restarting = |state: ConnectorState, restarts: bool| {
+            if restarts {
+                ConnectorState::Restarting
+            } else {
+                state
+            }
+        };
+        let plan = ConnectorStateInfo {
+            name: name.clone(),
+            connector: InstanceState {
+                state: restarting(connector.state, restart_connector),
+                trace: connector.trace.filter(|_| !restart_connector),
+                ..connector
+            },
+            tasks: tasks
+                .into_iter()
+                .map(|task| {
+                    let restarts = restart_tasks.contains(&task.id);
+                    TaskStateInfo {
+                        state: restarting(task.state, restarts),
+                        trace: task.trace.filter(|_| !restarts),
+                        ..task
+                    }
+                })
+                .collect(),
+            connector_type,
+        };
+        tokio::spawn(async move {
+            let mut operation = slot.take_over().await;
+            if restart_connector {
+                statuses.set_connector(
+                    &name,
+                    statuses.next_epoch(),
+                    ConnectorState::Restarting,
+                    None,
+                    None,
+                );
+                self.stop_instance(&slot).await;
+            }
+            self.restart_tasks_of(&slot, &restart_tasks).await;
+            if restart_connector && let Err(error) = self.start_connector(&mut operation).await {
+                tracing::error!("the restart of connector {name} failed: {error}");
+            }
+            if let Err(error) = self.start_tasks(&slot, Some(&restart_tasks)) {
+                tracing::error!("the restart of tasks of connector {name} failed: {error}");
+            }
+        });
+        Ok(plan)
+    }
+
+    /// Stops tasks that are about to be started again.
+    pub(super) async fn restart_tasks_of(&self, slot: &ConnectorSlot, numbers: &[u32]) {
+        let mut stopping = Vec::new();
+        if let Some(entry) = slot.entry().as_mut() {
+            stopping.extend(numbers.iter().filter_map(|number| entry.tasks.remove(number)));
+        }
+        self.stop(stopping).await;
+        let statuses = &self.worker.statuses;
+        for number in numbers {
+            let id = TaskId::new(slot.name.as_str(), *number);
+            statuses.set_task(&id, statuses.next_epoch(), ConnectorState::Restarting, None, None);
+        }
+    }
+
+    pub(super) async fn restart_one_task(self: Arc<Self>, task: TaskId) -> Result<(), HerderError> {
+        self.check_running()?;
+        let slot = self
+            .existing(&task.connector)
+            .ok_or_else(|| not_found(&task.connector))?;
+        let missing = || HerderError::NotFound(format!("Task {task} not found"));
+        let exists = |entry: &mut Entry| entry.task_configs.len() > task.task as usize;
+        if !slot.with(exists)? {
+            return Err(missing());
+        }
+        let _operation = slot.begin().await;
+        if !slot.with(exists)? {
+            return Err(missing());
+        }
+        let running = slot.with(|entry| entry.tasks.remove(&task.task))?;
+        self.stop(running.into_iter().collect()).await;
+        self.start_tasks(&slot, Some(&[task.task]))?;
+        if slot.with(|entry| entry.tasks.contains_key(&task.task))? {
+            Ok(())
+        } else {
+            Err(HerderError::Internal(format!("Failed to start task: {task}")))
+        }
+    }
+}

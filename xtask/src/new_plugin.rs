@@ -177,7 +177,7 @@ fn library(kind: Kind) -> String {
         (kind.source(), "source", "ExampleSource"),
     ] {
         if wanted {
-            text.push_str(&format!("mod {module};\n"));
+            text.push_str(&format!("pub mod {module};\n"));
             classes.push_str(&format!(
                 "    {module}_connector {module}::{class} {{ class: \"{class}\", task_class: \"{class}Task\" }}\n"
             ));
@@ -364,7 +364,11 @@ mod tests {
             .args(["test", "--offline"])
             .current_dir(&crate_folder)
             .env("CARGO_TARGET_DIR", folder.join("target"))
-            .env("RUSTFLAGS", "-D warnings")
+            // The lints of this workspace too, for a plugin that lies in it.
+            .env(
+                "RUSTFLAGS",
+                "-D warnings -D missing_docs -D unreachable_pub -D unused_qualifications",
+            )
             .output()
             .unwrap();
         let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
@@ -375,6 +379,6 @@ mod tests {
         ] {
             assert!(text.contains(test), "{test}: {text}");
         }
-        assert!(folder.join("target/debug/libwood_pecker.so").exists());
+        assert!(folder.join("target/debug/deps/libwood_pecker.so").exists());
     }
 }

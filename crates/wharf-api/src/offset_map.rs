@@ -171,6 +171,12 @@ mod tests {
         assert_eq!(OffsetMap::from_value(&map.to_value()).unwrap(), map);
     }
 
+    /// Shared entries must not keep maps and batches on one thread.
+    const _: fn() = || {
+        fn is_shareable<T: Send + Sync>() {}
+        is_shareable::<(OffsetMap, crate::RecordBatch)>();
+    };
+
     #[test]
     fn a_change_does_not_reach_copies() {
         let kept = OffsetMap::new().with("a", 1);

@@ -109,3 +109,29 @@ fn every_task_gets_the_connectors_configuration() {
     connector.start(&config).unwrap();
     assert_eq!(connector.task_configs(3).unwrap(), vec![config; 3]);
 }
+
+#[test]
+fn without_a_file_records_go_to_standard_output() {
+    let test = "without_a_file_records_go_to_standard_output";
+    if std::env::var_os("WHARF_FILE_TEST_CHILD").is_none() {
+        let output = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", test, "--nocapture"])
+            .env("WHARF_FILE_TEST_CHILD", "1")
+            .output()
+            .unwrap();
+        let printed = String::from_utf8(output.stdout).unwrap();
+        assert!(
+            output.status.success() && printed.contains("to the console\nand more\n"),
+            "{printed}"
+        );
+        return;
+    }
+    let mut harness = SinkHarness::new(plugin_module(), CLASS);
+    harness
+        .start(&config([("name", "console")]), &[TopicPartition::new("t", 0)])
+        .unwrap();
+    harness
+        .put(&[record(0, "to the console"), record(1, "and more")])
+        .unwrap();
+    harness.stop().unwrap();
+}

@@ -264,3 +264,50 @@ fn there_is_one_task_however_many_are_allowed() {
     connector.start(&fixture.config()).unwrap();
     assert_eq!(connector.task_configs(10).unwrap(), [fixture.config()]);
 }
+
+/// Runs this test once more as a child process, whose standard input is `input`; what it printed.
+fn with_standard_input(test: &str, input: &str) -> String {
+    let mut child = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", test, "--nocapture"])
+        .env("WHARF_FILE_TEST_CHILD", "1")
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn without_a_file_lines_of_standard_input_come_without_position_and_none_is_lost_by_a_restart() {
+    if std::env::var_os("WHARF_FILE_TEST_CHILD").is_none() {
+        let test =
+            "without_a_file_lines_of_standard_input_come_without_position_and_none_is_lost_by_a_restart";
+        let printed = with_standard_input(test, "one\ntwo\nthree\nhalf");
+        assert!(printed.contains("1 passed"), "{printed}");
+        return;
+    }
+    let mut harness = SourceHarness::new(plugin_module(), CLASS);
+    let mut texts = Vec::new();
+    for _ in 0..3 {
+        harness
+            .start(&config([("topic", "t"), ("batch.size", "1")]))
+            .unwrap();
+        for record in harness.poll_for(1).unwrap() {
+            let Origin::Source {
+                partition: Some(partition),
+                offset: Some(offset),
+            } = &record.origin
+            else {
+                panic!("no offset: {record:?}")
+            };
+            assert_eq!(partition.get("filename"), Some(&Value::Null));
+            assert_eq!(offset.get("position"), Some(&Value::Null));
+            texts.push(record.value.as_str().unwrap().to_owned());
+        }
+        harness.stop().unwrap();
+    }
+    assert_eq!(texts, ["one", "two", "three"]);
+}

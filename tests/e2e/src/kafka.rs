@@ -44,7 +44,10 @@ impl Seen {
 
 fn client(bootstrap: &str, kind: ClientKind, more: &[(&str, &str)]) -> Translated {
     let mut all = BTreeMap::from([("bootstrap.servers".to_owned(), bootstrap.to_owned())]);
-    all.extend(more.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
+    all.extend(
+        more.iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned())),
+    );
     translate(kind, &all).unwrap_or_else(|problems| panic!("{problems:?}"))
 }
 
@@ -63,7 +66,10 @@ impl Kafka {
             name: name.to_owned(),
             partitions: Some(partitions),
             replication_factor: Some(1),
-            configs: configs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
+            configs: configs
+                .iter()
+                .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+                .collect(),
         };
         self.admin.create_topic(&topic, PATIENCE).unwrap();
     }
@@ -71,7 +77,7 @@ impl Kafka {
     /// How many partitions a topic has; `None` when there is no such topic.
     pub fn partitions(&self, topic: &str) -> Option<usize> {
         let found = self.admin.describe_topic(topic, PATIENCE).unwrap()?;
-        Some(found.partitions.len())
+        Some(found.partitions)
     }
 
     /// The offset that the next record of each partition will get.
@@ -84,7 +90,10 @@ impl Kafka {
             })
             .collect();
         let listed = self.admin.list_offsets(&wanted, false, PATIENCE).unwrap();
-        listed.into_iter().map(|at| (at.partition.partition, at.offset)).collect()
+        listed
+            .into_iter()
+            .map(|at| (at.partition.partition, at.offset))
+            .collect()
     }
 
     /// How many records were ever written to a topic.
@@ -97,7 +106,12 @@ impl Kafka {
         let known = self.admin.group_offsets(group, PATIENCE).unwrap_or_default();
         known
             .into_iter()
-            .map(|at| ((at.partition.topic.to_string(), at.partition.partition), at.offset))
+            .map(|at| {
+                (
+                    (at.partition.topic.to_string(), at.partition.partition),
+                    at.offset,
+                )
+            })
             .collect()
     }
 
@@ -207,7 +221,9 @@ impl TopicReader {
     }
 
     fn poll(&mut self) {
-        self.consumer.poll_batch(TICK, 10_000, 64 << 20, &mut self.collected).unwrap();
+        self.consumer
+            .poll_batch(TICK, 10_000, 64 << 20, &mut self.collected)
+            .unwrap();
     }
 
     /// Reads what is there now, to the end; what was not returned before.
@@ -215,10 +231,15 @@ impl TopicReader {
         let ends = self.kafka.end_offsets(&self.topic);
         let deadline = Instant::now() + PATIENCE;
         let behind = |next: &BTreeMap<i32, i64>| {
-            ends.iter().any(|(partition, end)| next.get(partition).copied().unwrap_or(0) < *end)
+            ends.iter()
+                .any(|(partition, end)| next.get(partition).copied().unwrap_or(0) < *end)
         };
         while behind(&self.collected.next) {
-            assert!(Instant::now() < deadline, "the topic {} cannot be read to its end", self.topic);
+            assert!(
+                Instant::now() < deadline,
+                "the topic {} cannot be read to its end",
+                self.topic
+            );
             self.poll();
         }
         std::mem::take(&mut self.collected.seen)

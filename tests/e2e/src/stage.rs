@@ -147,10 +147,19 @@ fn fixtures() -> Result<PathBuf, ServiceError> {
     )))
 }
 
-/// Java properties of these pairs.
+/// Java properties of these pairs: ISO-8859-1, with `\uXXXX` for everything beyond ASCII.
 pub fn properties(pairs: &[(&str, &str)]) -> String {
     pairs
         .iter()
-        .map(|(key, value)| format!("{key}={}\n", value.replace('\\', "\\\\")))
+        .map(|(key, value)| format!("{key}={}\n", escape(value)))
         .collect()
+}
+
+fn escape(value: &str) -> String {
+    let units = value.encode_utf16().map(|unit| match u8::try_from(unit) {
+        Ok(b'\\') => "\\\\".to_owned(),
+        Ok(byte) if byte.is_ascii() => char::from(byte).to_string(),
+        _ => format!("\\u{unit:04x}"),
+    });
+    units.collect()
 }

@@ -49,7 +49,11 @@ impl Worker {
         command
             .args(arguments)
             .current_dir(folder)
-            .stdin(if launch.stdin { Stdio::piped() } else { Stdio::null() })
+            .stdin(if launch.stdin {
+                Stdio::piped()
+            } else {
+                Stdio::null()
+            })
             .stdout(out.try_clone().unwrap())
             .stderr(out)
             .env_remove("WHARF_LOG");
@@ -150,7 +154,12 @@ impl Worker {
 
     /// Creates a connector that must be accepted.
     pub fn create(&self, name: &str, config: Value) -> Value {
-        self.call("POST", "/connectors", Some(&json!({"name": name, "config": config})), 201)
+        self.call(
+            "POST",
+            "/connectors",
+            Some(&json!({"name": name, "config": config})),
+            201,
+        )
     }
 
     /// Repeats a GET until it answers 200 and `done` holds for the body.
@@ -215,7 +224,10 @@ impl Worker {
     /// Largest amount of memory it ever had, in bytes.
     pub fn peak_memory(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmHWM:"))
+            .unwrap();
         line.trim().trim_end_matches("kB").trim().parse::<u64>().unwrap() * 1024
     }
 }

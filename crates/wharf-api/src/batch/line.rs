@@ -2,7 +2,7 @@
 //! offset of one number under a short name. It is written in one piece up to its content.
 //!
 //! The bytes are those of the general way in [`super::write`], to which every other record goes; a test holds the two
-//! against each other. Measured for texts of 100 bytes: 28 ns the general way, 20 ns this way.
+//! against each other. Measured for texts of 100 bytes: 35 ns the general way, 20 ns this way.
 
 use super::ORIGIN_SOURCE;
 use super::head::{RECORD_HEAD, SOURCE_HEAD, append, put_fixed};

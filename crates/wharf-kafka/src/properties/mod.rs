@@ -148,6 +148,15 @@ fn is_secret(key: &str) -> bool {
 }
 
 impl Translated {
+    /// Bounds the number of records a producer holds, whatever their size: each weighs more than its bytes.
+    ///
+    /// Call it before [`crate::Producer::new`].
+    pub fn bound_queued_records(&mut self, records: u64) {
+        let records = records.clamp(1024, 10_000_000);
+        self.librdkafka
+            .insert("queue.buffering.max.messages".to_owned(), records.to_string());
+    }
+
     /// Bounds the records a consumer fetches ahead to about `bytes`; smaller limits given by the user stay.
     ///
     /// Call it before [`crate::Consumer::new`]. A record larger than the budget still gets through alone.

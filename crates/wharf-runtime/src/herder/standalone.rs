@@ -22,9 +22,9 @@ use wharf_api::{ConfigMap, ConnectError};
 use self::lifecycle::CONNECTOR_STOP_TIMEOUT;
 use self::slot::ConnectorSlot;
 use super::{
-    ActiveTopics, ConnectorInfo, ConnectorOffsets, ConnectorStateInfo, Created, HealthStatus, Herder, HerderError,
-    InitialState, LoggerLevel, OffsetChange, PluginInfo, RawConfig, Reply, RestartRequest, ServerInfo, Stage, TaskId,
-    TaskInfo, TaskStateInfo,
+    ActiveTopics, ConnectorInfo, ConnectorOffsets, ConnectorStateInfo, Created, HealthStatus, Herder,
+    HerderError, InitialState, LoggerLevel, OffsetChange, PluginInfo, RawConfig, Reply, RestartRequest,
+    ServerInfo, Stage, TaskId, TaskInfo, TaskStateInfo,
 };
 use crate::config::{ConfigInfos, ConnectorConfig, NAME, StandaloneConfig};
 use crate::logging;

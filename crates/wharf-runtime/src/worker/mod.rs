@@ -43,6 +43,13 @@ use crate::plugins::{ConnectorPlugin, PluginRegistry};
 /// The key by which a task configuration names its class.
 pub const TASK_CLASS: &str = "task.class";
 
+/// `batch.size` of source producers unless the user sets one. Java's 16 KiB make a request of every 160 lines of a file:
+/// 128 KiB took half the CPU time per record, and stay far below any topic's usual `max.message.bytes`.
+const BATCH_SIZE: &str = "131072";
+
+/// What a record in the producer's queue weighs beside its bytes; bounds the queue of small records.
+const RECORD_OVERHEAD: u64 = 256;
+
 /// What all connectors and tasks of a worker share.
 pub struct Worker {
     pub(crate) config: Arc<StandaloneConfig>,
@@ -243,8 +250,12 @@ impl Worker {
             }
             settings.insert("buffer.memory".to_owned(), limit.to_string());
         }
-        let producer = Producer::new(&client_properties(wharf_kafka::ClientKind::Producer, &settings)?)
-            .map_err(|error| kafka_error(&error))?;
+        settings
+            .entry("batch.size".to_owned())
+            .or_insert_with(|| BATCH_SIZE.to_owned());
+        let mut properties = client_properties(wharf_kafka::ClientKind::Producer, &settings)?;
+        properties.bound_queued_records(limit / RECORD_OVERHEAD);
+        let producer = Producer::new(&properties).map_err(|error| kafka_error(&error))?;
         let topic_creator = match parsed.topic_creation {
             Some(rules) => {
                 let settings = task_admin_config(&self.config, connector, *task, connector_config);

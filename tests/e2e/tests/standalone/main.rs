@@ -1,6 +1,12 @@
 //! The standalone worker as its users have it: one module for each theme.
+#![allow(clippy::print_stdout, reason = "figures that a run found out are shown with --nocapture")]
 
+mod conversions;
 mod delivery;
+mod file_connectors;
 mod lifecycle;
+mod memory;
 mod offset_file;
+mod offsets_api;
 mod stuck;
+mod worker_config;

@@ -1,0 +1,73 @@
+//! A worker's memory is bounded by its budgets, whatever the size of records and however slow a sink is.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use wharf_e2e::{PATIENCE, Stage};
+use wharf_test_services::process::wait_until;
+use wharf_test_services::{KafkaBroker, KafkaOptions, available};
+
+const RECORD: u64 = 10_000_000;
+const RECORDS: i64 = 40;
+const MIB: u64 = 1 << 20;
+/// The default budget of a task.
+const TASK: u64 = 32 * MIB;
+
+#[test]
+fn records_of_10_mb_and_a_sink_that_hangs_stay_within_the_budgets() {
+    let options = KafkaOptions {
+        properties: vec![("message.max.bytes".into(), "12582912".into())],
+        ..KafkaOptions::default()
+    };
+    let Some(broker) = available(KafkaBroker::start_with(&options)) else { return };
+    let Some(stage) = Stage::on("memory", &broker.bootstrap()) else { return };
+    let topic = stage.named("blobs");
+    let kafka = stage.kafka();
+    kafka.create_topic(&topic, 1, &[]);
+    let worker = stage.start(&[("offset.flush.interval.ms", "200")], &[]);
+    let base = worker.peak_memory();
+    worker.create(
+        &stage.named("source"),
+        json!({
+            "connector.class": "wharf.test.BlobSource", "topic": topic, "records": RECORDS.to_string(),
+            "bytes": RECORD.to_string(), "batch.size": "1", "producer.override.max.request.size": "12000000"
+        }),
+    );
+    let sink = |what: &str, mode: &str| {
+        let name = stage.named(what);
+        worker.create(
+            &name,
+            json!({
+                "connector.class": "wharf.test.MisbehavingSink", "topics": topic, "mode": mode, "mode.millis": "100",
+                "consumer.override.max.partition.fetch.bytes": "12000000"
+            }),
+        );
+        name
+    };
+    let slow = sink("slow", "slow_in_put");
+    sink("hanging", "hang_in_put");
+    assert!(wait_until(PATIENCE, || kafka.count(&topic) == RECORDS), "{} records", kafka.count(&topic));
+    let source_done = worker.peak_memory();
+    let group = format!("connect-{slow}");
+    let begun = Instant::now();
+    assert!(
+        wait_until(PATIENCE, || kafka.committed(&group).get(&(topic.clone(), 0)) == Some(&RECORDS)),
+        "the slow sink is at {:?}",
+        kafka.committed(&group)
+    );
+    // What the hanging sink's client fetches ahead has had this time to come.
+    let _ = wait_until(Duration::from_secs(3).saturating_sub(begun.elapsed()), || false);
+    let peak = worker.peak_memory();
+    println!(
+        "{RECORDS} records of {} MB, one source, one slow sink, one that hangs: {} MiB at start, {} MiB when all was \
+         produced, {} MiB at most",
+        RECORD / 1_000_000,
+        base / MIB,
+        source_done / MIB,
+        peak / MIB
+    );
+    // Three tasks; each may hold its budget and one record over it in the plugin's hands, and one more is copied between
+    // the plugin, the converter and the client.
+    let allowed = base + 3 * (TASK + 2 * RECORD);
+    assert!(peak < allowed, "{} MiB, allowed are {} MiB", peak / MIB, allowed / MIB);
+}

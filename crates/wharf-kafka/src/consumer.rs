@@ -438,15 +438,21 @@ impl Consumer {
         let (first, next) = self
             .client
             .watermarks(&partition.topic, partition.partition, timeout)?;
-        match self.settings.auto_offset_reset {
-            OffsetReset::Earliest => Ok(first),
-            OffsetReset::Latest => Ok(next),
+        let offset = match self.settings.auto_offset_reset {
+            OffsetReset::Earliest => first,
+            OffsetReset::Latest => next,
             OffsetReset::None => {
                 let detail = "there is no committed offset and auto.offset.reset is none".to_owned();
                 let code = ErrorCode::AUTO_OFFSET_RESET.0;
-                Err(self.failed(&format!("position of {partition}"))((code, detail)))
+                return Err(self.failed(&format!("position of {partition}"))((code, detail)));
             }
+        };
+        // As with Java's client this settles where fetching starts. The library would ask again, and with `latest` it would
+        // skip what was written in between.
+        if let Some(starting) = &mut self.assignment.borrow_mut().starting {
+            starting.positions.insert(partition.clone(), offset);
         }
+        Ok(offset)
     }
 
     /// Committed offsets of those partitions that have one.

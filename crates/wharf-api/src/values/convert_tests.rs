@@ -1,3 +1,5 @@
+//! Conversions between values: the tables of the reference.
+
 use super::*;
 
 fn text(value: &str) -> Value {

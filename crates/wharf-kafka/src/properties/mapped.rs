@@ -27,6 +27,7 @@ pub(super) fn group_id(value: &str, draft: &mut Draft<'_>) {
 }
 
 pub(super) fn metadata_max_age(value: &str, draft: &mut Draft<'_>) {
+    draft.out.runtime.metadata_max_age = duration(value);
     let age = parsed(value).clamp(1, 3_600_000);
     draft.set("topic.metadata.refresh.interval.ms", age.to_string());
     draft.set("metadata.max.age.ms", (age * 3).to_string());

@@ -88,6 +88,8 @@ pub struct RuntimeSettings {
     pub max_block: Option<Duration>,
     /// `buffer.memory`: bytes of records a producer may hold.
     pub buffer_memory: u64,
+    /// `metadata.max.age.ms`: how soon topics that appear are noticed.
+    pub metadata_max_age: Duration,
     /// `request.timeout.ms`.
     pub request_timeout: Duration,
     /// `default.api.timeout.ms`: deadline of blocking calls such as a synchronous commit.
@@ -105,6 +107,7 @@ impl Default for RuntimeSettings {
             auto_commit: false,
             max_block: None,
             buffer_memory: 33_554_432,
+            metadata_max_age: Duration::from_secs(300),
             request_timeout: Duration::from_secs(30),
             default_api_timeout: Duration::from_secs(60),
         }

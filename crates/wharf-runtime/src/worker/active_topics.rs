@@ -23,6 +23,14 @@ impl ActiveTopicStore {
         }
     }
 
+    /// Whether a connector is known to use a topic.
+    #[must_use]
+    pub fn contains(&self, connector: &str, topic: &str) -> bool {
+        self.lock()
+            .get(connector)
+            .is_some_and(|known| known.contains(topic))
+    }
+
     /// The topics of a connector.
     #[must_use]
     pub fn get(&self, connector: &str) -> Vec<String> {

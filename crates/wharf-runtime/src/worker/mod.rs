@@ -3,11 +3,14 @@
 mod active_topics;
 mod control;
 mod converters;
+mod deliveries;
 mod memory;
 mod plugin_metrics;
+mod record_sender;
 mod remote_decode;
 mod status;
 mod submitted_records;
+mod subscription;
 mod task_context;
 mod topic_creator;
 mod worker_connector;
@@ -25,12 +28,13 @@ pub use self::control::{TargetState, TaskControl};
 use self::converters::{Part, TaskConverter, TaskConverters};
 pub use self::memory::WorkerMemory;
 pub use self::plugin_metrics::{Metric, MetricName, PluginMetricRegistry};
+use self::record_sender::kafka_error;
 pub use self::status::StatusStore;
 use self::task_context::{TaskHost, TaskReporter, WorkerSinkHost, WorkerSourceHost};
 use self::topic_creator::TopicCreator;
 pub(crate) use self::worker_connector::{ConnectorSetup, WorkerConnector};
 use self::worker_sink_task::WorkerSinkTask;
-use self::worker_source_task::{WorkerSourceTask, kafka_error};
+use self::worker_source_task::WorkerSourceTask;
 use crate::config::{
     ConnectorConfig, ConverterKind, SinkConnectorConfig, SourceConnectorConfig, StandaloneConfig,
     sink_consumer_config, source_producer_config, task_admin_config,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use wharf_api::{ConnectError, Result};
 use wharf_kafka::{Admin, NewTopic, TopicCreation as Outcome};
 
-use super::worker_source_task::kafka_error;
+use super::record_sender::kafka_error;
 use crate::config::TopicCreation;
 
 /// How long Kafka may take to describe or create a topic.

@@ -6,37 +6,31 @@
 //! The thread is the consumer's only user, so rebalances happen inside [`Consumer::poll_batch`], on this thread: partitions
 //! are given up after `preCommit`, `close` and a synchronous commit, in this order.
 
-use std::borrow::Cow;
-use std::collections::BTreeMap;
+mod commit;
+mod rebalance;
+mod records;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use wharf_abi::host::{SinkTaskHandle, SinkTaskServices};
-use wharf_api::batch::{Datum, NewOrigin, NewRecord};
-use wharf_api::flat::SchemaCache;
-use wharf_api::{
-    ConfigMap, ConnectError, Header, Headers, Offsets, RecordBatch, RecordBatchRef, Result, TimestampType,
-    TopicPartition, Value, ValueRef,
-};
-use wharf_kafka::{Consumer, ConsumerHandler, KafkaError, MessageRef, PartitionOffset, Timestamp};
+use wharf_api::{ConfigMap, ConnectError, Offsets, RecordBatch, Result, TopicPartition};
+use wharf_kafka::{Consumer, PartitionOffset};
 
 use super::active_topics::ActiveTopicStore;
 use super::control::TaskControl;
 use super::converters::TaskConverters;
 use super::memory::Share;
+use super::record_sender::kafka_error;
 use super::remote_decode::decode_remote;
+use super::subscription::Subscription;
 use super::task_context::{TaskReporter, WorkerSinkHost};
-use super::worker_source_task::kafka_error;
 use crate::config::TopicSelection;
 use crate::herder::ConnectorState;
 use crate::plugins::ConnectorPlugin;
 
 /// The consumer is asked for records in slices of this length, so that the thread hears of stop requests.
 const SLICE: Duration = Duration::from_millis(100);
-/// How often topics are listed for a subscription by pattern, and how long that may take.
-const TOPIC_REFRESH: Duration = Duration::from_secs(300);
-const TOPIC_RETRY: Duration = Duration::from_secs(5);
-const LIST_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long Kafka may take to say where a new partition is read from.
 const POSITION_TIMEOUT: Duration = Duration::from_secs(10);
 /// Bytes of a batch while the worker's byte budget is used up.
@@ -143,63 +137,6 @@ struct Worker {
     memory: Share,
 }
 
-/// Which topics are read.
-struct Subscription {
-    topics: TopicSelection,
-    current: Option<Vec<String>>,
-    next_refresh: Instant,
-}
-
-impl Subscription {
-    fn new(topics: TopicSelection) -> Self {
-        Self {
-            topics,
-            current: None,
-            next_refresh: Instant::now(),
-        }
-    }
-
-    /// Subscribes at first, and again when the topics that match a pattern have changed.
-    fn refresh(&mut self, consumer: &Consumer) -> Result<()> {
-        let wanted = match &self.topics {
-            TopicSelection::List(topics) if self.current.is_none() => topics.clone(),
-            TopicSelection::List(_) => return Ok(()),
-            TopicSelection::Regex(_) if Instant::now() < self.next_refresh => return Ok(()),
-            TopicSelection::Regex(regex) => match consumer.list_topics(LIST_TIMEOUT) {
-                Ok(topics) => {
-                    let mut matching: Vec<String> = topics
-                        .into_iter()
-                        .map(|topic| topic.name)
-                        .filter(|name| regex.matches(name))
-                        .collect();
-                    matching.sort();
-                    self.next_refresh = Instant::now()
-                        + if matching.is_empty() {
-                            TOPIC_RETRY
-                        } else {
-                            TOPIC_REFRESH
-                        };
-                    matching
-                }
-                Err(error) => {
-                    tracing::warn!(
-                        "the topics of the cluster cannot be listed, which is tried again: {error}"
-                    );
-                    self.next_refresh = Instant::now() + TOPIC_RETRY;
-                    return Ok(());
-                }
-            },
-        };
-        if wanted.is_empty() || self.current.as_ref() == Some(&wanted) {
-            return Ok(());
-        }
-        tracing::info!("subscribing to {}", wanted.join(", "));
-        consumer.subscribe(&wanted).map_err(|error| kafka_error(&error))?;
-        self.current = Some(wanted);
-        Ok(())
-    }
-}
-
 /// Offsets of one assigned partition; each is the offset of the next record.
 #[derive(Debug)]
 struct PartitionState {
@@ -225,6 +162,8 @@ struct Loop {
     partitions: Vec<PartitionState>,
     /// Position of the partition of the last message.
     last: usize,
+    /// Topics whose use was noted in this turn.
+    announced: Vec<String>,
     failure: Option<ConnectError>,
     redelivering: bool,
     paused: bool,
@@ -243,6 +182,7 @@ impl Loop {
             batch: RecordBatch::new(),
             partitions: Vec::new(),
             last: 0,
+            announced: Vec::new(),
             failure: None,
             redelivering: false,
             paused: false,
@@ -265,6 +205,7 @@ impl Loop {
     /// One turn: commit when due, wait for records, put them.
     fn turn(&mut self, consumer: &Consumer) -> Result<()> {
         let now = Instant::now();
+        self.announced.clear();
         let requested = std::mem::take(&mut self.worker.host.requests().commit);
         if self.open_commit.is_none() && (requested || now >= self.next_commit) {
             self.next_commit = now + self.worker.flush_interval;
@@ -452,132 +393,6 @@ impl Loop {
         }
     }
 
-    fn commit_all(&mut self, consumer: &Consumer) -> Result<()> {
-        let all: Vec<TopicPartition> = self
-            .partitions
-            .iter()
-            .map(|state| state.partition.clone())
-            .collect();
-        self.commit(consumer, &all, false)
-    }
-
-    /// Asks the task what is safe and commits it. The only place where consumer offsets are committed. When closing, the
-    /// partitions are closed in between and the commit is waited for.
-    fn commit(&mut self, consumer: &Consumer, partitions: &[TopicPartition], closing: bool) -> Result<()> {
-        let offers: Offsets = self
-            .partitions
-            .iter()
-            .filter(|state| partitions.contains(&state.partition))
-            .filter_map(|state| Some((state.partition.clone(), state.current?)))
-            .collect();
-        if offers.is_empty() {
-            return if closing {
-                self.close_partitions(partitions)
-            } else {
-                Ok(())
-            };
-        }
-        self.sequence += 1;
-        let answer = self.task.pre_commit(&offers);
-        let mut close_result = Ok(());
-        if closing {
-            close_result = self.close_partitions(partitions);
-        }
-        let allowed = match answer {
-            Ok(allowed) => allowed,
-            Err(error) if closing => {
-                tracing::warn!("preCommit failed while closing; offsets are not committed: {error:#}");
-                return close_result;
-            }
-            Err(error) => {
-                tracing::error!("preCommit failed; going back to the last committed offsets: {error:#}");
-                self.rewind_to_committed(consumer, &offers)?;
-                return Ok(());
-            }
-        };
-        let commit = self.committable(&offers, allowed);
-        if commit.is_empty() || self.worker.control.is_cancelled() {
-            return close_result;
-        }
-        let list: Vec<PartitionOffset> = commit
-            .iter()
-            .map(|(partition, offset)| {
-                PartitionOffset::new(partition.topic.as_str(), partition.partition, *offset)
-            })
-            .collect();
-        if closing {
-            match consumer.commit_sync(&list, self.worker.commit_timeout) {
-                Ok(()) => self.set_committed(&commit),
-                Err(error) => tracing::error!("commit of offsets failed: {error}"),
-            }
-        } else {
-            match consumer.commit_async(&list, self.sequence) {
-                Ok(()) => {
-                    self.open_commit = Some(OpenCommit {
-                        sequence: self.sequence,
-                        started: Instant::now(),
-                        offsets: commit,
-                    });
-                }
-                Err(error) => tracing::error!("commit {} of offsets failed: {error}", self.sequence),
-            }
-        }
-        close_result
-    }
-
-    /// Of what the task allows: only what was offered, not beyond it, and only what is news.
-    fn committable(&self, offers: &Offsets, allowed: Offsets) -> Offsets {
-        let mut commit = BTreeMap::new();
-        for (partition, offset) in allowed {
-            let Some(state) = self.partitions.iter().find(|state| state.partition == partition) else {
-                tracing::warn!("the task wants to commit {partition}, which is not assigned to it; ignored");
-                continue;
-            };
-            match offers.get(&partition) {
-                None => {}
-                Some(offered) if offset > *offered => {
-                    tracing::warn!(
-                        "the task wants to commit offset {offset} of {partition}, beyond the consumed {offered}; ignored"
-                    );
-                }
-                Some(_) if state.committed == Some(offset) => {}
-                Some(_) => {
-                    commit.insert(partition, offset);
-                }
-            }
-        }
-        commit
-    }
-
-    fn rewind_to_committed(&mut self, consumer: &Consumer, offers: &Offsets) -> Result<()> {
-        let mut targets = Vec::new();
-        for state in self
-            .partitions
-            .iter_mut()
-            .filter(|state| offers.contains_key(&state.partition))
-        {
-            if let Some(committed) = state.committed {
-                let partition = &state.partition;
-                targets.push(PartitionOffset::new(
-                    partition.topic.as_str(),
-                    partition.partition,
-                    committed,
-                ));
-                state.consumed = Some(committed);
-                state.current = Some(committed);
-            }
-        }
-        consumer.seek(&targets).map_err(|error| kafka_error(&error))
-    }
-
-    fn set_committed(&mut self, offsets: &Offsets) {
-        for state in &mut self.partitions {
-            if let Some(offset) = offsets.get(&state.partition) {
-                state.committed = Some(*offset);
-            }
-        }
-    }
-
     fn close_partitions(&mut self, partitions: &[TopicPartition]) -> Result<()> {
         self.task.close(partitions)
     }
@@ -607,220 +422,6 @@ impl Loop {
             self.failure.get_or_insert(error);
         }
     }
-
-    fn state(&mut self, message: &MessageRef<'_>) -> Option<&mut PartitionState> {
-        let fits = |state: &PartitionState| {
-            state.partition.partition == message.partition() && state.partition.topic == message.topic()
-        };
-        if !self.partitions.get(self.last).is_some_and(fits) {
-            self.last = self.partitions.iter().position(fits)?;
-        }
-        self.partitions.get_mut(self.last)
-    }
-
-    fn take(&mut self, message: &MessageRef<'_>) -> Result<()> {
-        let (timestamp_type, timestamp) = match message.timestamp() {
-            Timestamp::CreateTime(millis) => (TimestampType::CreateTime, Some(millis)),
-            Timestamp::LogAppendTime(millis) => (TimestampType::LogAppendTime, Some(millis)),
-            _ => (TimestampType::None, None),
-        };
-        let topic = message.topic();
-        let converters = &mut self.worker.converters;
-        let raw = raw_headers(message.headers());
-        let batch = &mut self.batch;
-        let mut push = |key: Datum<'_>, value: Datum<'_>, headers: &Headers| {
-            batch.push(&NewRecord {
-                topic,
-                kafka_partition: Some(message.partition()),
-                timestamp,
-                key,
-                value,
-                headers: headers.as_slice(),
-                origin: NewOrigin::Sink {
-                    offset: message.offset(),
-                    timestamp_type,
-                    original: None,
-                },
-            })
-        };
-        if converters.key.is_remote() || converters.value.is_remote() {
-            // Plugins' converters get the whole batch later; until then the record holds the raw bytes.
-            return push(raw_datum(message.key()), raw_datum(message.value()), &raw);
-        }
-        let headers = if raw.is_empty() {
-            Headers::new()
-        } else {
-            converters.decode_headers(topic, message.headers())?
-        };
-        let TaskConverters { key, value, .. } = converters;
-        key.decode(topic, &raw, message.key(), |key| {
-            value.decode(topic, &raw, message.value(), |value| push(key, value, &headers))
-        })
-    }
-}
-
-fn raw_datum(bytes: Option<&[u8]>) -> Datum<'_> {
-    Datum {
-        schema: None,
-        value: bytes.map_or(ValueRef::Null, ValueRef::Bytes),
-    }
-}
-
-/// The headers as they were consumed, for converters that look at them.
-fn raw_headers<'h>(headers: impl Iterator<Item = (Cow<'h, str>, Option<&'h [u8]>)>) -> Headers {
-    let mut raw = Headers::new();
-    for (key, bytes) in headers {
-        raw.push(Header::new(key, None, Value::from(bytes)));
-    }
-    raw
-}
-
-impl ConsumerHandler for Loop {
-    fn message(&mut self, message: MessageRef<'_>) {
-        if self.failure.is_some() {
-            return;
-        }
-        let outcome = self.take(&message);
-        if outcome.is_ok() {
-            if let Some(active) = &self.worker.active_topics {
-                let known = self.partitions.get(self.last).is_some_and(|state| {
-                    state
-                        .consumed
-                        .is_some_and(|consumed| state.current.is_some_and(|first| consumed > first))
-                        && state.partition.topic == message.topic()
-                });
-                if !known {
-                    active.add(&self.worker.reporter.task.connector, message.topic());
-                }
-            }
-            let next = message.offset() + 1;
-            if let Some(state) = self.state(&message) {
-                state.consumed = Some(next);
-            }
-        }
-        self.keep(outcome);
-    }
-
-    fn assigned(&mut self, consumer: &Consumer, partitions: &[wharf_kafka::TopicPartition]) {
-        if self.closed {
-            return;
-        }
-        let added: Vec<TopicPartition> = partitions.iter().map(plain).collect();
-        for (partition, kafka_partition) in added.iter().zip(partitions) {
-            let position = match consumer.position(kafka_partition, POSITION_TIMEOUT) {
-                Ok(position) => Some(position),
-                Err(error) => {
-                    tracing::warn!("the position in {partition} is not known yet: {error}");
-                    None
-                }
-            };
-            tracing::debug!("assigned {partition}, position {position:?}");
-            self.partitions.retain(|state| state.partition != *partition);
-            self.partitions.push(PartitionState {
-                partition: partition.clone(),
-                consumed: position,
-                current: position,
-                committed: position,
-            });
-        }
-        let still_paused: Vec<_> = {
-            let mut requests = self.worker.host.requests();
-            requests.assignment.extend(added.iter().cloned());
-            let assignment = requests.assignment.clone();
-            requests.paused.retain(|partition| assignment.contains(partition));
-            requests.paused.iter().cloned().collect()
-        };
-        let pause = if self.paused || (self.redelivering && !self.batch.is_empty()) {
-            consumer.pause(&consumer.assignment())
-        } else {
-            consumer.pause(&kafka_partitions(still_paused.iter()))
-        };
-        self.keep(pause.map_err(|error| kafka_error(&error)));
-        if added.is_empty() || self.failure.is_some() {
-            return;
-        }
-        let opened = self
-            .task
-            .open(&added)
-            .and_then(|()| self.apply_requests(consumer));
-        self.keep(opened);
-    }
-
-    fn revoked(&mut self, consumer: &Consumer, partitions: &[wharf_kafka::TopicPartition]) {
-        if self.closed || partitions.is_empty() {
-            return;
-        }
-        let gone: Vec<TopicPartition> = partitions.iter().map(plain).collect();
-        let committed = self.commit(consumer, &gone, true);
-        self.keep(committed);
-        self.forget(&gone);
-    }
-
-    fn lost(&mut self, _consumer: &Consumer, partitions: &[wharf_kafka::TopicPartition]) {
-        if self.closed || partitions.is_empty() {
-            return;
-        }
-        let gone: Vec<TopicPartition> = partitions.iter().map(plain).collect();
-        let closed = self.close_partitions(&gone);
-        self.keep(closed);
-        self.forget(&gone);
-    }
-
-    fn committed(&mut self, _consumer: &Consumer, token: u64, result: Result<(), KafkaError>) {
-        let Some(open) = self.open_commit.take_if(|open| open.sequence == token) else {
-            tracing::debug!("commit {token} was answered after it had been given up");
-            return;
-        };
-        match result {
-            Ok(()) => {
-                tracing::debug!("commit {token} took {} ms", open.started.elapsed().as_millis());
-                self.set_committed(&open.offsets);
-            }
-            Err(error) => tracing::error!("commit {token} of offsets failed: {error}"),
-        }
-    }
-}
-
-impl Loop {
-    /// Drops everything that belongs to partitions that went.
-    fn forget(&mut self, gone: &[TopicPartition]) {
-        self.partitions.retain(|state| !gone.contains(&state.partition));
-        self.last = 0;
-        {
-            let mut requests = self.worker.host.requests();
-            for partition in gone {
-                requests.assignment.remove(partition);
-                requests.paused.remove(partition);
-                requests.to_pause.remove(partition);
-                requests.to_resume.remove(partition);
-                requests.rewinds.remove(partition);
-            }
-        }
-        if self.batch.is_empty() {
-            return;
-        }
-        match without_partitions(&mut self.batch, gone) {
-            Ok(kept) => self.batch = kept,
-            Err(error) => self.keep(Err(error)),
-        }
-    }
-}
-
-/// The batch without the records of these partitions.
-fn without_partitions(batch: &mut RecordBatch, gone: &[TopicPartition]) -> Result<RecordBatch> {
-    let mut kept = RecordBatch::new();
-    let mut schemas = SchemaCache::default();
-    let all = RecordBatchRef::parse(batch.finish()?, &mut schemas)?;
-    for record in all.iter() {
-        let record = record?.to_record(&all)?;
-        let of = |partition: &TopicPartition| {
-            partition.topic == record.topic && Some(partition.partition) == record.kafka_partition
-        };
-        if !gone.iter().any(of) {
-            kept.push_record(&record)?;
-        }
-    }
-    Ok(kept)
 }
 
 fn plain(partition: &wharf_kafka::TopicPartition) -> TopicPartition {

@@ -12,17 +12,21 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use wharf_abi::host::{SourceTaskHandle, SourceTaskServices};
-use wharf_abi::message::RecordAck;
-use wharf_api::batch::{OriginRef, RecordBatchRef, RecordRef, decode_offset};
+use wharf_api::batch::{OriginRef, RecordBatchRef, decode_offset};
 use wharf_api::flat::SchemaCache;
-use wharf_api::{ConfigMap, ConnectError, Header, Headers, RecordMetadata, Result};
-use wharf_kafka::{Delivery, Producer, SendError, TopicHandle};
+use wharf_api::{ConfigMap, ConnectError, Headers, Result};
+use wharf_kafka::{Producer, TopicHandle};
 
 use super::active_topics::ActiveTopicStore;
 use super::control::TaskControl;
 use super::converters::{RemoteBatch, TaskConverters};
+use super::deliveries::{Deliveries, Tracked, TrackedBatch};
 use super::memory::Share;
-use super::submitted_records::{PartitionId, SubmittedRecords, Token};
+use super::record_sender::{
+    BACKPRESSURE_WAIT, Sent, encode_headers, kafka_error, next_remote, send, take_added_headers,
+    valid_timestamp,
+};
+use super::submitted_records::{PartitionId, Token};
 use super::task_context::{TaskReporter, WorkerSourceHost};
 use super::topic_creator::TopicCreator;
 use crate::herder::ConnectorState;
@@ -30,8 +34,6 @@ use crate::logging;
 use crate::offsets::{OffsetStorage, OffsetStorageWriter};
 use crate::plugins::ConnectorPlugin;
 
-/// How long a send waits for room before it looks at stop requests again.
-const BACKPRESSURE_WAIT: Duration = Duration::from_millis(100);
 /// A poll that gave nothing and took less than this is followed by a short rest, so that a plugin that does not wait by itself
 /// does not burn a core.
 const IDLE_POLL: Duration = Duration::from_millis(1);
@@ -63,105 +65,6 @@ struct Running {
     partitions: HashMap<Vec<u8>, PartitionId>,
     schemas: SchemaCache,
     next_commit: Instant,
-}
-
-/// What comes back from the producer.
-#[derive(Default)]
-struct Deliveries {
-    submitted: SubmittedRecords,
-    failure: Option<ConnectError>,
-    /// Topics whose first record is on its way.
-    unconfirmed_topics: Vec<(Token, String)>,
-    confirmed_topics: Vec<String>,
-    /// For tasks that want to know of each record: batches with records in flight.
-    tracked: Option<Tracked>,
-}
-
-#[derive(Default)]
-struct Tracked {
-    batches: HashMap<u64, TrackedBatch>,
-    /// Which record of which batch a token stands for.
-    records: HashMap<u64, (u64, usize, Arc<str>)>,
-    next_batch: u64,
-}
-
-struct TrackedBatch {
-    bytes: Vec<u8>,
-    acks: Vec<RecordAck>,
-    in_flight: usize,
-    complete: bool,
-}
-
-impl Deliveries {
-    fn take(&mut self, delivery: Delivery) {
-        let token = Token::from_number(delivery.opaque);
-        match delivery.result {
-            Ok(()) => {
-                self.submitted.ack(token);
-                if !self.unconfirmed_topics.is_empty() {
-                    let confirmed = self
-                        .unconfirmed_topics
-                        .iter()
-                        .position(|(first, _)| *first == token);
-                    if let Some(at) = confirmed {
-                        self.confirmed_topics
-                            .push(self.unconfirmed_topics.swap_remove(at).1);
-                    }
-                }
-                if let Some(tracked) = &mut self.tracked {
-                    tracked.acknowledged(token, &delivery);
-                }
-            }
-            Err(error) => {
-                let class = error.java_class();
-                self.failure.get_or_insert_with(|| {
-                    ConnectError::connect("Unrecoverable exception from producer send callback")
-                        .caused_by(ConnectError::connect(error.to_string()).with_class(class))
-                });
-            }
-        }
-    }
-}
-
-impl Tracked {
-    fn acknowledged(&mut self, token: Token, delivery: &Delivery) {
-        let Some((batch, record, topic)) = self.records.remove(&token.number()) else {
-            return;
-        };
-        let Some(batch) = self.batches.get_mut(&batch) else {
-            return;
-        };
-        let metadata = RecordMetadata {
-            topic: topic.to_string(),
-            partition: delivery.partition,
-            offset: delivery.offset,
-            timestamp: Some(delivery.timestamp).filter(|millis| *millis >= 0),
-        };
-        batch.acks.push(RecordAck {
-            record,
-            metadata: Some(metadata),
-        });
-        batch.in_flight -= 1;
-    }
-
-    /// Tells the task of what was acknowledged since the last call.
-    fn tell(&mut self, task: &mut SourceTaskHandle) {
-        for batch in self.batches.values_mut().filter(|batch| !batch.acks.is_empty()) {
-            batch.acks.sort_by_key(|ack| ack.record);
-            if let Err(error) = task.commit_records(&batch.bytes, &batch.acks) {
-                tracing::error!("commitRecord failed: {error:#}");
-            }
-            batch.acks.clear();
-        }
-        self.batches
-            .retain(|_, batch| batch.in_flight > 0 || !batch.complete);
-    }
-}
-
-/// Why sending a batch ended.
-enum Sent {
-    All,
-    Interrupted,
 }
 
 impl WorkerSourceTask {
@@ -339,6 +242,7 @@ impl Running {
             };
             let timestamp = valid_timestamp(&record)?;
             let topic_slot = record.topic_index() as usize;
+            let is_first_of_topic = topics[topic_slot].is_none();
             let topic = match &topics[topic_slot] {
                 Some(topic) => topic.clone(),
                 None => {
@@ -356,7 +260,9 @@ impl Running {
                     batch.in_flight += 1;
                 }
             }
-            self.note_topic(record.topic(), token);
+            if is_first_of_topic {
+                self.note_topic(record.topic(), token);
+            }
 
             // Split borrows: converters write into themselves while the producer reads from them.
             let WorkerSourceTask {
@@ -375,6 +281,7 @@ impl Running {
             let key = match &mut remote_keys {
                 Some(keys) => {
                     key_holder = next_remote(keys)?;
+                    take_added_headers(&key_holder, connect_headers, &mut headers)?;
                     key_holder.value().as_bytes()
                 }
                 None => converters.key.encode(&record, &mut headers)?,
@@ -383,6 +290,7 @@ impl Running {
             let value = match &mut remote_values {
                 Some(values) => {
                     value_holder = next_remote(values)?;
+                    take_added_headers(&value_holder, connect_headers, &mut headers)?;
                     value_holder.value().as_bytes()
                 }
                 None => converters.value.encode(&record, &mut headers)?,
@@ -473,17 +381,13 @@ impl Running {
         Ok(topic)
     }
 
-    /// Remembers the first record to a topic: when it is acknowledged the topic counts as used.
+    /// Remembers the first record of a batch to a topic that is not known as used: it is when that is acknowledged.
     fn note_topic(&mut self, topic: &str, token: Token) {
-        let deliveries = &mut self.deliveries;
-        if self.worker.active_topics.is_some()
-            && !deliveries.confirmed_topics.iter().any(|known| known == topic)
-            && !deliveries
-                .unconfirmed_topics
-                .iter()
-                .any(|(_, known)| known == topic)
-        {
-            deliveries.unconfirmed_topics.push((token, topic.to_owned()));
+        let Some(active) = &self.worker.active_topics else {
+            return;
+        };
+        if !active.contains(&self.worker.reporter.task.connector, topic) {
+            self.deliveries.unconfirmed_topics.push((token, topic.to_owned()));
         }
     }
 
@@ -496,8 +400,8 @@ impl Running {
 
     fn after_deliveries(&mut self, task: &mut SourceTaskHandle) {
         if let Some(active) = &self.worker.active_topics {
-            for topic in &self.deliveries.confirmed_topics {
-                active.add(&self.worker.reporter.task.connector, topic);
+            for topic in self.deliveries.confirmed_topics.drain(..) {
+                active.add(&self.worker.reporter.task.connector, &topic);
             }
         }
         if let Some(tracked) = &mut self.deliveries.tracked {
@@ -601,109 +505,5 @@ impl Running {
         self.after_deliveries(task);
         self.commit_offsets(task);
         self.worker.producer.purge();
-    }
-}
-
-fn next_remote<'r>(records: &mut impl Iterator<Item = Result<RecordRef<'r>>>) -> Result<RecordRef<'r>> {
-    records
-        .next()
-        .unwrap_or_else(|| Err(ConnectError::connect("a converter gave too few values")))
-}
-
-/// Headers that a converter added are bytes already.
-fn encode_headers(
-    converter: &mut dyn wharf_api::HeaderConverter,
-    topic: &str,
-    headers: &Headers,
-    connect_headers: usize,
-    arena: &mut Vec<u8>,
-    places: &mut Vec<Option<std::ops::Range<usize>>>,
-) -> Result<()> {
-    for (position, header) in headers.iter().enumerate() {
-        let start = arena.len();
-        if let (true, wharf_api::Value::Bytes(bytes)) = (position >= connect_headers, header.value()) {
-            arena.extend_from_slice(bytes);
-            places.push(Some(start..arena.len()));
-            continue;
-        }
-        places.push(encode_header(converter, topic, header, arena)?.then_some(start..arena.len()));
-    }
-    Ok(())
-}
-
-fn encode_header(
-    converter: &mut dyn wharf_api::HeaderConverter,
-    topic: &str,
-    header: &Header,
-    arena: &mut Vec<u8>,
-) -> Result<bool> {
-    let encoded = converter
-        .encode_header(
-            topic,
-            header.key(),
-            header.schema(),
-            header.value().as_ref(),
-            arena,
-        )
-        .map_err(|error| ConnectError::connect("Tolerance exceeded in error handler").caused_by(error))?;
-    Ok(encoded == wharf_api::Encoded::Bytes)
-}
-
-/// −1 and none are "no timestamp"; other negative ones are refused, as upstream.
-fn valid_timestamp(record: &RecordRef<'_>) -> Result<Option<i64>> {
-    match record.timestamp() {
-        None | Some(-1) => Ok(None),
-        Some(millis) if millis < 0 => Err(ConnectError::connect(format!(
-            "Invalid record timestamp {millis}"
-        ))
-        .with_class("org.apache.kafka.common.InvalidRecordException")),
-        some => Ok(some),
-    }
-}
-
-pub(crate) fn kafka_error(error: &wharf_kafka::KafkaError) -> ConnectError {
-    ConnectError::connect(error.to_string()).with_class(error.java_class())
-}
-
-/// Gives a record to the producer, waiting for room as long as it takes.
-#[expect(
-    clippy::too_many_arguments,
-    reason = "the parts of one record, borrowed from different places"
-)]
-fn send(
-    producer: &Producer,
-    control: &TaskControl,
-    deliveries: &mut Deliveries,
-    topic: &TopicHandle,
-    record: &RecordRef<'_>,
-    timestamp: Option<i64>,
-    key: Option<&[u8]>,
-    value: Option<&[u8]>,
-    headers: &[(&str, Option<&[u8]>)],
-    token: Token,
-) -> Result<Sent> {
-    loop {
-        match producer.send(
-            topic,
-            record.kafka_partition(),
-            timestamp,
-            key,
-            value,
-            headers,
-            token.number(),
-        ) {
-            Ok(()) => return Ok(Sent::All),
-            Err(SendError::QueueFull) => {
-                producer.poll_acks(BACKPRESSURE_WAIT, |delivery| deliveries.take(delivery));
-                if let Some(error) = deliveries.failure.take() {
-                    return Err(error);
-                }
-                if control.is_stopping() {
-                    return Ok(Sent::Interrupted);
-                }
-            }
-            Err(SendError::Failed(error)) => return Err(kafka_error(&error)),
-            Err(other) => return Err(ConnectError::connect(other.to_string())),
-        }
     }
 }

@@ -22,7 +22,10 @@ fn recording(stage: &Stage, calls: &str) -> Value {
 
 /// `config` with more entries.
 fn with(mut config: Value, more: Value) -> Value {
-    config.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    config
+        .as_object_mut()
+        .unwrap()
+        .extend(more.as_object().unwrap().clone());
     config
 }
 
@@ -41,11 +44,19 @@ fn recorded(stage: &Stage, calls: &str, count: usize) -> Vec<String> {
 
 #[test]
 fn json_travels_with_and_without_schemas() {
-    let Some(stage) = Stage::set_up("json") else { return };
+    let Some(stage) = Stage::set_up("json") else {
+        return;
+    };
     let kafka = stage.kafka();
     stage.write("input", "grüße\n\"quoted\"\n");
     // The worker's converter, and a connector that chooses otherwise.
-    let worker = stage.start(&[("value.converter", JSON), ("value.converter.schemas.enable", "true")], &[]);
+    let worker = stage.start(
+        &[
+            ("value.converter", JSON),
+            ("value.converter.schemas.enable", "true"),
+        ],
+        &[],
+    );
     let plain = json!({"value.converter": JSON, "value.converter.schemas.enable": "false"});
     let wrapped = |text: &str| json!({"schema": {"type": "string", "optional": false}, "payload": text});
     for (what, more, expected) in [
@@ -54,8 +65,12 @@ fn json_travels_with_and_without_schemas() {
     ] {
         let topic = stage.named(what);
         kafka.create_topic(&topic, 1, &[]);
-        let source = json!({"connector.class": "FileStreamSource", "topic": topic, "file": stage.file("input")});
-        worker.create(&stage.named(&format!("{what}-source")), with(source, more.clone()));
+        let source =
+            json!({"connector.class": "FileStreamSource", "topic": topic, "file": stage.file("input")});
+        worker.create(
+            &stage.named(&format!("{what}-source")),
+            with(source, more.clone()),
+        );
         let found: Vec<Value> = kafka
             .reader(&topic)
             .read(2)
@@ -72,7 +87,10 @@ fn json_travels_with_and_without_schemas() {
     let topic = stage.named("objects");
     kafka.create_topic(&topic, 1, &[]);
     kafka.produce_lines(&topic, &[r#"{"a": 1, "b": [true, null]}"#.to_owned()]);
-    let sink = with(recording(&stage, "objects-calls"), with(json!({"topics": topic}), plain));
+    let sink = with(
+        recording(&stage, "objects-calls"),
+        with(json!({"topics": topic}), plain),
+    );
     worker.create(&stage.named("objects-sink"), sink);
     assert_eq!(recorded(&stage, "objects-calls", 1), ["{a=1, b=[true, null]}"]);
     // What is not JSON fails the task, with the place in its trace.
@@ -80,7 +98,10 @@ fn json_travels_with_and_without_schemas() {
     let topic = stage.named("broken");
     kafka.create_topic(&topic, 1, &[]);
     kafka.produce_lines(&topic, &["{not json".to_owned()]);
-    worker.create(&name, with(recording(&stage, "broken-calls"), json!({"topics": topic})));
+    worker.create(
+        &name,
+        with(recording(&stage, "broken-calls"), json!({"topics": topic})),
+    );
     let status = worker.until_states(&name, &["RUNNING", "FAILED"]);
     let trace = status["tasks"][0]["trace"].as_str().unwrap();
     assert!(trace.contains(&topic) || trace.contains("JSON"), "{trace}");
@@ -89,19 +110,26 @@ fn json_travels_with_and_without_schemas() {
 
 #[test]
 fn a_converter_of_a_third_party_is_chosen_by_its_class() {
-    let Some(stage) = Stage::set_up("rot13") else { return };
+    let Some(stage) = Stage::set_up("rot13") else {
+        return;
+    };
     let topic = stage.named("lines");
     let kafka = stage.kafka();
     kafka.create_topic(&topic, 1, &[]);
     stage.write("input", "Hello World\n");
     let worker = stage.start(&[], &[]);
-    let rot13 = json!({"value.converter": "wharf.test.Rot13Converter", "value.converter.mark.headers": "true"});
+    let rot13 =
+        json!({"value.converter": "wharf.test.Rot13Converter", "value.converter.mark.headers": "true"});
     let source = json!({"connector.class": "FileStreamSource", "topic": topic, "file": stage.file("input")});
     worker.create(&stage.named("source"), with(source.clone(), rot13.clone()));
     let records = kafka.reader(&topic).read(1);
     assert_eq!(records[0].text(), "Uryyb Jbeyq");
     let rotated = records[0].headers.iter().any(|(name, _)| name == "rotated");
-    assert!(rotated, "the converter's header is missing: {:?}", records[0].headers);
+    assert!(
+        rotated,
+        "the converter's header is missing: {:?}",
+        records[0].headers
+    );
     let sink = with(recording(&stage, "calls"), with(json!({"topics": topic}), rot13));
     worker.create(&stage.named("sink"), sink);
     assert_eq!(recorded(&stage, "calls", 1), ["Hello World"]);
@@ -116,7 +144,9 @@ fn a_converter_of_a_third_party_is_chosen_by_its_class() {
 
 #[test]
 fn a_version_that_is_installed_is_used_and_another_refused() {
-    let Some(stage) = Stage::set_up("versions") else { return };
+    let Some(stage) = Stage::set_up("versions") else {
+        return;
+    };
     let topic = stage.named("records");
     stage.kafka().create_topic(&topic, 1, &[]);
     let worker = stage.start(&[], &[]);
@@ -131,7 +161,10 @@ fn a_version_that_is_installed_is_used_and_another_refused() {
         .to_owned();
     for (number, wanted) in [version.as_str(), "latest", "[0.0,99)"].iter().enumerate() {
         let name = stage.named(&format!("good-{number}"));
-        worker.create(&name, with(blobs(&topic, 1), json!({"connector.plugin.version": wanted})));
+        worker.create(
+            &name,
+            with(blobs(&topic, 1), json!({"connector.plugin.version": wanted})),
+        );
         let status = worker.until_states(&name, &["RUNNING", "RUNNING"]);
         assert_eq!(status["connector"]["version"], json!(version), "{status}");
     }
@@ -149,7 +182,9 @@ fn a_version_that_is_installed_is_used_and_another_refused() {
 
 #[test]
 fn topics_are_found_by_a_pattern_that_matches_their_whole_name() {
-    let Some(stage) = Stage::set_up("regex") else { return };
+    let Some(stage) = Stage::set_up("regex") else {
+        return;
+    };
     let kafka = stage.kafka();
     let name = |what: &str| stage.named(what);
     for topic in ["a-1", "a-1-more", "b-a-1"] {
@@ -170,14 +205,21 @@ fn topics_are_found_by_a_pattern_that_matches_their_whole_name() {
     kafka.produce_lines(&name("a-2"), &["a-2".to_owned()]);
     assert_eq!(recorded(&stage, "calls", 2), ["a-1", "a-2"]);
     let active = worker.get(&format!("/connectors/{}/topics", name("sink")));
-    let mut topics: Vec<_> = active[name("sink")]["topics"].as_array().unwrap().iter().map(|t| t.as_str().unwrap().to_owned()).collect();
+    let mut topics: Vec<_> = active[name("sink")]["topics"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|t| t.as_str().unwrap().to_owned())
+        .collect();
     topics.sort_unstable();
     assert_eq!(topics, [name("a-1"), name("a-2")]);
 }
 
 #[test]
 fn topics_are_created_as_the_rules_say() {
-    let Some(stage) = Stage::set_up("creation") else { return };
+    let Some(stage) = Stage::set_up("creation") else {
+        return;
+    };
     let kafka = stage.kafka();
     let worker = stage.start(&[], &[]);
     let rules = json!({
@@ -189,7 +231,8 @@ fn topics_are_created_as_the_rules_say() {
         let topic = stage.named(what);
         let keyed = json!({"keyed": "true"});
         worker.create(&topic, with(with(blobs(&topic, 5), rules.clone()), keyed));
-        assert!(wait_until(PATIENCE, || kafka.partitions(&topic).is_some() && kafka.count(&topic) == 5));
+        assert!(wait_until(PATIENCE, || kafka.partitions(&topic).is_some()
+            && kafka.count(&topic) == 5));
         assert_eq!(kafka.partitions(&topic), Some(partitions), "{what}");
     }
     // A compacted topic takes no records without key, which shows that the setting arrived.
@@ -203,17 +246,25 @@ fn topics_are_created_as_the_rules_say() {
         "config": with(blobs("t", 1), json!({"topic.creation.default.partitions": "3"}))
     });
     let message = worker.refused("POST", "/connectors", Some(&body), 400);
-    assert!(message.contains("topic.creation.default.replication.factor"), "{message}");
+    assert!(
+        message.contains("topic.creation.default.replication.factor"),
+        "{message}"
+    );
 }
 
 #[test]
 fn a_key_goes_to_the_partition_that_javas_clients_choose() {
-    let Some(stage) = Stage::set_up("partitions") else { return };
+    let Some(stage) = Stage::set_up("partitions") else {
+        return;
+    };
     let topic = stage.named("keyed");
     let kafka = stage.kafka();
     kafka.create_topic(&topic, 7, &[]);
     let worker = stage.start(&[], &[]);
-    worker.create(&stage.named("source"), with(blobs(&topic, 500), json!({"keyed": "true"})));
+    worker.create(
+        &stage.named("source"),
+        with(blobs(&topic, 500), json!({"keyed": "true"})),
+    );
     let records = kafka.reader(&topic).read(500);
     let mut by_partition = BTreeMap::new();
     for record in &records {
@@ -227,19 +278,33 @@ fn a_key_goes_to_the_partition_that_javas_clients_choose() {
 
 #[test]
 fn connectors_set_their_own_clients_where_the_worker_lets_them() {
-    let Some(stage) = Stage::set_up("overrides") else { return };
+    let Some(stage) = Stage::set_up("overrides") else {
+        return;
+    };
     let topic = stage.named("records");
     let kafka = stage.kafka();
     kafka.create_topic(&topic, 1, &[]);
     kafka.produce_lines(&topic, &["old".to_owned()]);
-    let worker = stage.start(&[("offset.flush.interval.ms", "100"), ("producer.max.request.size", "900000")], &[]);
+    let worker = stage.start(
+        &[
+            ("offset.flush.interval.ms", "100"),
+            ("producer.max.request.size", "900000"),
+        ],
+        &[],
+    );
 
     // The producer's limit lets nothing through: the task fails and says which setting to change.
     let small = stage.named("small");
     let config = json!({"producer.override.max.request.size": "1000", "bytes": "2000"});
     worker.create(&small, with(blobs(&topic, 1), config));
     let status = worker.until_states(&small, &["RUNNING", "FAILED"]);
-    assert!(status["tasks"][0]["trace"].as_str().unwrap().contains("max.request.size"), "{status}");
+    assert!(
+        status["tasks"][0]["trace"]
+            .as_str()
+            .unwrap()
+            .contains("max.request.size"),
+        "{status}"
+    );
     assert_eq!(kafka.count(&topic), 1);
 
     // The group's name and where it starts are the connector's choice.
@@ -252,7 +317,10 @@ fn connectors_set_their_own_clients_where_the_worker_lets_them() {
     assert!(wait_until(PATIENCE, opened));
     kafka.produce_lines(&topic, &["new".to_owned()]);
     assert_eq!(recorded(&stage, "calls", 1), ["new"]);
-    assert!(wait_until(PATIENCE, || kafka.committed(&group).get(&(topic.clone(), 0)) == Some(&2)));
+    assert!(wait_until(PATIENCE, || kafka
+        .committed(&group)
+        .get(&(topic.clone(), 0))
+        == Some(&2)));
     assert!(kafka.committed(&format!("connect-{sink}")).is_empty());
     assert_eq!(worker.terminate(), Some(143));
 
@@ -261,6 +329,11 @@ fn connectors_set_their_own_clients_where_the_worker_lets_them() {
     let body = json!({"name": stage.named("refused"), "config": config});
     let message = worker.refused("POST", "/connectors", Some(&body), 400);
     assert!(message.contains("None"), "{message}");
-    let texts: Vec<_> = kafka.reader(&topic).read_to_end().iter().map(Seen::text).collect();
+    let texts: Vec<_> = kafka
+        .reader(&topic)
+        .read_to_end()
+        .iter()
+        .map(Seen::text)
+        .collect();
     assert_eq!(texts, ["old", "new"]);
 }

@@ -1,5 +1,8 @@
 //! The standalone worker as its users have it: one module for each theme.
-#![allow(clippy::print_stdout, reason = "figures that a run found out are shown with --nocapture")]
+#![allow(
+    clippy::print_stdout,
+    reason = "figures that a run found out are shown with --nocapture"
+)]
 
 mod conversions;
 mod delivery;

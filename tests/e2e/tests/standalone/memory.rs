@@ -19,8 +19,12 @@ fn records_of_10_mb_and_a_sink_that_hangs_stay_within_the_budgets() {
         properties: vec![("message.max.bytes".into(), "12582912".into())],
         ..KafkaOptions::default()
     };
-    let Some(broker) = available(KafkaBroker::start_with(&options)) else { return };
-    let Some(stage) = Stage::on("memory", &broker.bootstrap()) else { return };
+    let Some(broker) = available(KafkaBroker::start_with(&options)) else {
+        return;
+    };
+    let Some(stage) = Stage::on("memory", &broker.bootstrap()) else {
+        return;
+    };
     let topic = stage.named("blobs");
     let kafka = stage.kafka();
     kafka.create_topic(&topic, 1, &[]);
@@ -46,12 +50,17 @@ fn records_of_10_mb_and_a_sink_that_hangs_stay_within_the_budgets() {
     };
     let slow = sink("slow", "slow_in_put");
     sink("hanging", "hang_in_put");
-    assert!(wait_until(PATIENCE, || kafka.count(&topic) == RECORDS), "{} records", kafka.count(&topic));
+    assert!(
+        wait_until(PATIENCE, || kafka.count(&topic) == RECORDS),
+        "{} records",
+        kafka.count(&topic)
+    );
     let source_done = worker.peak_memory();
     let group = format!("connect-{slow}");
     let begun = Instant::now();
     assert!(
-        wait_until(PATIENCE, || kafka.committed(&group).get(&(topic.clone(), 0)) == Some(&RECORDS)),
+        wait_until(PATIENCE, || kafka.committed(&group).get(&(topic.clone(), 0))
+            == Some(&RECORDS)),
         "the slow sink is at {:?}",
         kafka.committed(&group)
     );
@@ -69,5 +78,10 @@ fn records_of_10_mb_and_a_sink_that_hangs_stay_within_the_budgets() {
     // Three tasks; each may hold its budget and one record over it in the plugin's hands, and one more is copied between
     // the plugin, the converter and the client.
     let allowed = base + 3 * (TASK + 2 * RECORD);
-    assert!(peak < allowed, "{} MiB, allowed are {} MiB", peak / MIB, allowed / MIB);
+    assert!(
+        peak < allowed,
+        "{} MiB, allowed are {} MiB",
+        peak / MIB,
+        allowed / MIB
+    );
 }

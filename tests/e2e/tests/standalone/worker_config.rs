@@ -9,9 +9,15 @@ use wharf_e2e::{Launch, PATIENCE, Stage, Worker, properties};
 fn fails(stage: &Stage, worker_properties: &str, connector_files: &[(&str, &str)]) -> (Option<i32>, String) {
     let mut arguments = vec![
         "standalone".into(),
-        stage.write("worker.properties", worker_properties).into_os_string(),
+        stage
+            .write("worker.properties", worker_properties)
+            .into_os_string(),
     ];
-    arguments.extend(connector_files.iter().map(|(name, text)| stage.write(name, text).into_os_string()));
+    arguments.extend(
+        connector_files
+            .iter()
+            .map(|(name, text)| stage.write(name, text).into_os_string()),
+    );
     let mut worker = Worker::spawn(stage.binary(), &arguments, &stage.path(""), Launch::default());
     let code = worker.end(PATIENCE);
     (code, worker.log())
@@ -19,10 +25,15 @@ fn fails(stage: &Stage, worker_properties: &str, connector_files: &[(&str, &str)
 
 #[test]
 fn all_mistakes_of_a_worker_file_are_listed_at_once_and_end_it_with_2() {
-    let Some(stage) = Stage::set_up("mistakes") else { return };
+    let Some(stage) = Stage::set_up("mistakes") else {
+        return;
+    };
     let text = properties(&[
         ("bootstrap.servers", stage.bootstrap()),
-        ("value.converter", "org.apache.kafka.connect.storage.StringConverter"),
+        (
+            "value.converter",
+            "org.apache.kafka.connect.storage.StringConverter",
+        ),
         ("listeners", "8083"),
         ("offset.flush.interval.ms", "soon"),
         ("task.shutdown.graceful.timeout.ms", "1.5"),
@@ -47,7 +58,9 @@ fn all_mistakes_of_a_worker_file_are_listed_at_once_and_end_it_with_2() {
 
 #[test]
 fn what_is_known_but_not_honoured_stops_the_start_with_its_name() {
-    let Some(stage) = Stage::set_up("refused") else { return };
+    let Some(stage) = Stage::set_up("refused") else {
+        return;
+    };
     for (key, value) in [
         ("listeners", "https://127.0.0.1:0"),
         ("access.control.allow.origin", "*"),
@@ -59,17 +72,31 @@ fn what_is_known_but_not_honoured_stops_the_start_with_its_name() {
     ] {
         let (code, log) = fails(&stage, &stage.worker_properties(&[(key, value)]), &[]);
         assert_eq!(code, Some(2), "{key}: {log}");
-        assert!(log.contains(key.trim_start_matches("producer.").trim_start_matches("consumer.")), "{key}: {log}");
+        assert!(
+            log.contains(
+                key.trim_start_matches("producer.")
+                    .trim_start_matches("consumer.")
+            ),
+            "{key}: {log}"
+        );
     }
 }
 
 #[test]
 fn an_unknown_key_is_reported_once() {
-    let Some(stage) = Stage::set_up("unknown") else { return };
-    let worker = stage.start(&[("ofset.flush.interval.ms", "1000"), ("producer.linger.mss", "1")], &[]);
+    let Some(stage) = Stage::set_up("unknown") else {
+        return;
+    };
+    let worker = stage.start(
+        &[("ofset.flush.interval.ms", "1000"), ("producer.linger.mss", "1")],
+        &[],
+    );
     let log = worker.log();
     for key in ["ofset.flush.interval.ms", "linger.mss"] {
-        let warned = log.lines().filter(|line| line.contains("WARN") && line.contains(key)).count();
+        let warned = log
+            .lines()
+            .filter(|line| line.contains("WARN") && line.contains(key))
+            .count();
         assert_eq!(warned, 1, "{key}: {log}");
     }
     assert_eq!(worker.terminate(), Some(143));
@@ -77,7 +104,9 @@ fn an_unknown_key_is_reported_once() {
 
 #[test]
 fn what_is_missing_before_the_start_ends_the_worker_with_2() {
-    let Some(stage) = Stage::set_up("setup") else { return };
+    let Some(stage) = Stage::set_up("setup") else {
+        return;
+    };
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let listener = format!("http://{}", taken.local_addr().unwrap());
     let (code, log) = fails(&stage, &stage.worker_properties(&[("listeners", &listener)]), &[]);
@@ -85,14 +114,20 @@ fn what_is_missing_before_the_start_ends_the_worker_with_2() {
     assert!(log.contains(&taken.local_addr().unwrap().to_string()), "{log}");
 
     let missing = "com.example.NoSuchConverter";
-    let (code, log) = fails(&stage, &stage.worker_properties(&[("value.converter", missing)]), &[]);
+    let (code, log) = fails(
+        &stage,
+        &stage.worker_properties(&[("value.converter", missing)]),
+        &[],
+    );
     assert_eq!(code, Some(2), "{log}");
     assert!(log.contains(missing), "{log}");
 }
 
 #[test]
 fn a_connector_file_that_cannot_be_used_ends_the_worker_with_3() {
-    let Some(stage) = Stage::set_up("files") else { return };
+    let Some(stage) = Stage::set_up("files") else {
+        return;
+    };
     let worker = stage.worker_properties(&[]);
     let good = properties(&[
         ("name", "good"),
@@ -101,13 +136,43 @@ fn a_connector_file_that_cannot_be_used_ends_the_worker_with_3() {
         ("file", &stage.file("never")),
     ]);
     for (files, part) in [
-        (&[("a.properties", "connector.class=FileStreamSource\n")][..], "missing the mandatory 'name' configuration"),
-        (&[("a.json", "{\"name\": \"a\", \"config\": {")], "missing the mandatory 'name' configuration"),
-        (&[("a.json", r#"{"name": "a", "config": {"name": "b", "connector.class": "FileStreamSource"}}"#)], "a.json"),
-        (&[("a.properties", "name=a\nconnector.class=NoSuchConnector\n")], "NoSuchConnector"),
-        (&[("a.properties", "name=a\nconnector.class=FileStreamSource\n")], "topic"),
-        (&[("a.properties", "name=a\nconnector.class=FileStreamSource\ntopic=t\ntransforms=x\n")], "transforms"),
-        (&[("good.properties", good.as_str()), ("again.properties", good.as_str())], "already exists"),
+        (
+            &[("a.properties", "connector.class=FileStreamSource\n")][..],
+            "missing the mandatory 'name' configuration",
+        ),
+        (
+            &[("a.json", "{\"name\": \"a\", \"config\": {")],
+            "missing the mandatory 'name' configuration",
+        ),
+        (
+            &[(
+                "a.json",
+                r#"{"name": "a", "config": {"name": "b", "connector.class": "FileStreamSource"}}"#,
+            )],
+            "a.json",
+        ),
+        (
+            &[("a.properties", "name=a\nconnector.class=NoSuchConnector\n")],
+            "NoSuchConnector",
+        ),
+        (
+            &[("a.properties", "name=a\nconnector.class=FileStreamSource\n")],
+            "topic",
+        ),
+        (
+            &[(
+                "a.properties",
+                "name=a\nconnector.class=FileStreamSource\ntopic=t\ntransforms=x\n",
+            )],
+            "transforms",
+        ),
+        (
+            &[
+                ("good.properties", good.as_str()),
+                ("again.properties", good.as_str()),
+            ],
+            "already exists",
+        ),
     ] {
         let (code, log) = fails(&stage, &worker, files);
         assert_eq!(code, Some(3), "{log}");
@@ -117,7 +182,9 @@ fn a_connector_file_that_cannot_be_used_ends_the_worker_with_3() {
 
 #[test]
 fn under_the_name_of_upstreams_script_it_takes_the_scripts_arguments() {
-    let Some(stage) = Stage::set_up("script") else { return };
+    let Some(stage) = Stage::set_up("script") else {
+        return;
+    };
     for name in ["connect-standalone", "connect-standalone.sh"] {
         let link = stage.path(name);
         symlink(stage.binary(), &link).unwrap();
@@ -125,7 +192,9 @@ fn under_the_name_of_upstreams_script_it_takes_the_scripts_arguments() {
         assert_eq!(usage.end(PATIENCE), Some(1));
         assert!(usage.log().contains("USAGE: "), "{}", usage.log());
 
-        let file = stage.write("worker.properties", stage.worker_properties(&[])).into_os_string();
+        let file = stage
+            .write("worker.properties", stage.worker_properties(&[]))
+            .into_os_string();
         let worker = Worker::spawn(&link, &[file], &stage.path(""), Launch::default());
         worker.wait_ready();
         assert_eq!(worker.get("/connectors"), serde_json::json!([]));

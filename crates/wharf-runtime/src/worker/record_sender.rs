@@ -1,0 +1,140 @@
+//! Gives single records to the producer of a source task.
+
+use std::time::Duration;
+
+use wharf_api::batch::RecordRef;
+use wharf_api::{ConnectError, Header, Headers, Result};
+use wharf_kafka::{Producer, SendError, TopicHandle};
+
+use super::control::TaskControl;
+use super::deliveries::Deliveries;
+use super::submitted_records::Token;
+
+/// How long a send waits for room before it looks at stop requests again.
+pub(super) const BACKPRESSURE_WAIT: Duration = Duration::from_millis(100);
+
+/// Why sending a batch ended.
+pub(super) enum Sent {
+    All,
+    Interrupted,
+}
+
+pub(super) fn next_remote<'r>(
+    records: &mut impl Iterator<Item = Result<RecordRef<'r>>>,
+) -> Result<RecordRef<'r>> {
+    records
+        .next()
+        .unwrap_or_else(|| Err(ConnectError::connect("a converter gave too few values")))
+}
+
+/// Takes over the headers that a plugin's converter put behind the `known` ones of the record it was given.
+pub(super) fn take_added_headers(
+    converted: &RecordRef<'_>,
+    known: usize,
+    headers: &mut Headers,
+) -> Result<()> {
+    if converted.headers().len() > known {
+        for header in converted.headers().to_headers()?.iter().skip(known) {
+            headers.push(header.clone());
+        }
+    }
+    Ok(())
+}
+
+/// Headers that a converter added are bytes already.
+pub(super) fn encode_headers(
+    converter: &mut dyn wharf_api::HeaderConverter,
+    topic: &str,
+    headers: &Headers,
+    connect_headers: usize,
+    arena: &mut Vec<u8>,
+    places: &mut Vec<Option<std::ops::Range<usize>>>,
+) -> Result<()> {
+    for (position, header) in headers.iter().enumerate() {
+        let start = arena.len();
+        if let (true, wharf_api::Value::Bytes(bytes)) = (position >= connect_headers, header.value()) {
+            arena.extend_from_slice(bytes);
+            places.push(Some(start..arena.len()));
+            continue;
+        }
+        places.push(encode_header(converter, topic, header, arena)?.then_some(start..arena.len()));
+    }
+    Ok(())
+}
+
+fn encode_header(
+    converter: &mut dyn wharf_api::HeaderConverter,
+    topic: &str,
+    header: &Header,
+    arena: &mut Vec<u8>,
+) -> Result<bool> {
+    let encoded = converter
+        .encode_header(
+            topic,
+            header.key(),
+            header.schema(),
+            header.value().as_ref(),
+            arena,
+        )
+        .map_err(|error| ConnectError::connect("Tolerance exceeded in error handler").caused_by(error))?;
+    Ok(encoded == wharf_api::Encoded::Bytes)
+}
+
+/// −1 and none are "no timestamp"; other negative ones are refused, as upstream.
+pub(super) fn valid_timestamp(record: &RecordRef<'_>) -> Result<Option<i64>> {
+    match record.timestamp() {
+        None | Some(-1) => Ok(None),
+        Some(millis) if millis < 0 => Err(ConnectError::connect(format!(
+            "Invalid record timestamp {millis}"
+        ))
+        .with_class("org.apache.kafka.common.InvalidRecordException")),
+        some => Ok(some),
+    }
+}
+
+pub(super) fn kafka_error(error: &wharf_kafka::KafkaError) -> ConnectError {
+    ConnectError::connect(error.to_string()).with_class(error.java_class())
+}
+
+/// Gives a record to the producer, waiting for room as long as it takes.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "the parts of one record, borrowed from different places"
+)]
+pub(super) fn send(
+    producer: &Producer,
+    control: &TaskControl,
+    deliveries: &mut Deliveries,
+    topic: &TopicHandle,
+    record: &RecordRef<'_>,
+    timestamp: Option<i64>,
+    key: Option<&[u8]>,
+    value: Option<&[u8]>,
+    headers: &[(&str, Option<&[u8]>)],
+    token: Token,
+) -> Result<Sent> {
+    loop {
+        match producer.send(
+            topic,
+            record.kafka_partition(),
+            timestamp,
+            key,
+            value,
+            headers,
+            token.number(),
+        ) {
+            Ok(()) => return Ok(Sent::All),
+            Err(SendError::QueueFull) => {
+                producer.poll_acks(BACKPRESSURE_WAIT, |delivery| deliveries.take(delivery));
+                if let Some(error) = deliveries.failure.take() {
+                    return Err(error);
+                }
+                if control.is_stopping() {
+                    return Ok(Sent::Interrupted);
+                }
+            }
+            Err(SendError::Failed(error)) => return Err(kafka_error(&error)),
+            Err(other) => return Err(ConnectError::connect(other.to_string())),
+        }
+    }
+}

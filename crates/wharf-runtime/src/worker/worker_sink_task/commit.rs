@@ -1,0 +1,143 @@
+//! Commits of a sink task's offsets.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use wharf_api::{Offsets, Result, TopicPartition};
+use wharf_kafka::{Consumer, PartitionOffset};
+
+use super::{Loop, OpenCommit};
+use crate::worker::record_sender::kafka_error;
+
+impl Loop {
+    pub(super) fn commit_all(&mut self, consumer: &Consumer) -> Result<()> {
+        let all: Vec<TopicPartition> = self
+            .partitions
+            .iter()
+            .map(|state| state.partition.clone())
+            .collect();
+        self.commit(consumer, &all, false)
+    }
+
+    /// Asks the task what is safe and commits it. The only place where consumer offsets are committed. When closing, the
+    /// partitions are closed in between and the commit is waited for.
+    pub(super) fn commit(
+        &mut self,
+        consumer: &Consumer,
+        partitions: &[TopicPartition],
+        closing: bool,
+    ) -> Result<()> {
+        let offers: Offsets = self
+            .partitions
+            .iter()
+            .filter(|state| partitions.contains(&state.partition))
+            .filter_map(|state| Some((state.partition.clone(), state.current?)))
+            .collect();
+        if offers.is_empty() {
+            return if closing {
+                self.close_partitions(partitions)
+            } else {
+                Ok(())
+            };
+        }
+        self.sequence += 1;
+        let answer = self.task.pre_commit(&offers);
+        let mut close_result = Ok(());
+        if closing {
+            close_result = self.close_partitions(partitions);
+        }
+        let allowed = match answer {
+            Ok(allowed) => allowed,
+            Err(error) if closing => {
+                tracing::warn!("preCommit failed while closing; offsets are not committed: {error:#}");
+                return close_result;
+            }
+            Err(error) => {
+                tracing::error!("preCommit failed; going back to the last committed offsets: {error:#}");
+                self.rewind_to_committed(consumer, &offers)?;
+                return Ok(());
+            }
+        };
+        let commit = self.committable(&offers, allowed);
+        if commit.is_empty() || self.worker.control.is_cancelled() {
+            return close_result;
+        }
+        let list: Vec<PartitionOffset> = commit
+            .iter()
+            .map(|(partition, offset)| {
+                PartitionOffset::new(partition.topic.as_str(), partition.partition, *offset)
+            })
+            .collect();
+        if closing {
+            match consumer.commit_sync(&list, self.worker.commit_timeout) {
+                Ok(()) => self.set_committed(&commit),
+                Err(error) => tracing::error!("commit of offsets failed: {error}"),
+            }
+        } else {
+            match consumer.commit_async(&list, self.sequence) {
+                Ok(()) => {
+                    self.open_commit = Some(OpenCommit {
+                        sequence: self.sequence,
+                        started: Instant::now(),
+                        offsets: commit,
+                    });
+                }
+                Err(error) => tracing::error!("commit {} of offsets failed: {error}", self.sequence),
+            }
+        }
+        close_result
+    }
+
+    /// Of what the task allows: only what was offered, not beyond it, and only what is news.
+    pub(super) fn committable(&self, offers: &Offsets, allowed: Offsets) -> Offsets {
+        let mut commit = BTreeMap::new();
+        for (partition, offset) in allowed {
+            let Some(state) = self.partitions.iter().find(|state| state.partition == partition) else {
+                tracing::warn!("the task wants to commit {partition}, which is not assigned to it; ignored");
+                continue;
+            };
+            match offers.get(&partition) {
+                None => {}
+                Some(offered) if offset > *offered => {
+                    tracing::warn!(
+                        "the task wants to commit offset {offset} of {partition}, beyond the consumed {offered}; ignored"
+                    );
+                }
+                Some(_) if state.committed == Some(offset) => {}
+                Some(_) => {
+                    commit.insert(partition, offset);
+                }
+            }
+        }
+        commit
+    }
+
+    pub(super) fn rewind_to_committed(&mut self, consumer: &Consumer, offers: &Offsets) -> Result<()> {
+        let mut targets = Vec::new();
+        for state in self
+            .partitions
+            .iter_mut()
+            .filter(|state| offers.contains_key(&state.partition))
+        {
+            if let Some(committed) = state.committed {
+                let partition = &state.partition;
+                targets.push(PartitionOffset::new(
+                    partition.topic.as_str(),
+                    partition.partition,
+                    committed,
+                ));
+                state.consumed = Some(committed);
+                state.current = Some(committed);
+            }
+        }
+        consumer.seek(&targets).map_err(|error| kafka_error(&error))
+    }
+
+    pub(super) fn set_committed(&mut self, offsets: &Offsets) {
+        for state in &mut self.partitions {
+            if let Some(offset) = offsets.get(&state.partition) {
+                state.committed = Some(*offset);
+            }
+        }
+    }
+}

@@ -4,10 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use wharf_abi::host::HostLog;
-use wharf_api::{ConnectError, Result};
+use wharf_api::{ConfigMap, ConnectError, Result};
 use wharf_kafka::{Admin, ClientKind, translate};
 
-use crate::config::{ConverterKind, StandaloneConfig, worker_admin_config};
+use crate::config::{
+    ConverterKind, StandaloneConfig, sink_consumer_config, source_producer_config, task_admin_config,
+    worker_admin_config,
+};
 use crate::herder::standalone::StandaloneHerder;
 use crate::logging::{self, LogLevel};
 use crate::offsets::{FileOffsetBackingStore, OffsetBackingStore};
@@ -34,6 +37,7 @@ impl PreparedWorker {
         for warning in &config.warnings {
             tracing::warn!("{warning}");
         }
+        check_clients(&config)?;
         let plugins = PluginRegistry::scan(&config.plugin_path);
         check_converters(&config, &plugins)?;
         let offsets = FileOffsetBackingStore::open(&config.offset_storage_file)?;
@@ -91,6 +95,42 @@ pub fn route_plugin_logs() {
     }
 
     wharf_abi::host::set_log(Box::new(ToLog));
+}
+
+/// What the worker sets for the clients of all connectors must be usable, or every task would fail later.
+fn check_clients(config: &StandaloneConfig) -> Result<()> {
+    let nothing = ConfigMap::new();
+    let clients = [
+        (
+            ("producer.", ClientKind::Producer),
+            source_producer_config(config, "", 0, &nothing),
+            &config.producer,
+        ),
+        (
+            ("consumer.", ClientKind::Consumer),
+            sink_consumer_config(config, "", 0, &nothing),
+            &config.consumer,
+        ),
+        (
+            ("admin.", ClientKind::Admin),
+            task_admin_config(config, "", 0, &nothing),
+            &config.admin,
+        ),
+    ];
+    let mut found = Vec::new();
+    for ((prefix, kind), settings, prefixed) in clients {
+        for problem in translate(kind, &settings).err().unwrap_or_default() {
+            let of_all = !prefixed.contains_key(&problem.key);
+            let prefix = if of_all { "" } else { prefix };
+            found.push(format!("{prefix}{}: {}", problem.key, problem.message));
+        }
+    }
+    // A setting that all clients share has the same mistake in each.
+    found.dedup();
+    if found.is_empty() {
+        return Ok(());
+    }
+    Err(ConnectError::config(found.join("; ")))
 }
 
 /// The worker's own converters must exist and take their settings, or every connector would fail later.

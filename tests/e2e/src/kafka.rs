@@ -82,18 +82,31 @@ impl Kafka {
 
     /// The offset that the next record of each partition will get.
     pub fn end_offsets(&self, topic: &str) -> BTreeMap<i32, i64> {
-        let partitions = self.partitions(topic).unwrap_or_default();
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match self.try_end_offsets(topic) {
+                Ok(ends) => return ends,
+                // Partitions of a new topic have no leader for a moment, and a broker may be away.
+                Err(error) => assert!(Instant::now() < deadline, "{error}"),
+            }
+            std::thread::sleep(TICK);
+        }
+    }
+
+    fn try_end_offsets(&self, topic: &str) -> Result<BTreeMap<i32, i64>, KafkaError> {
+        let found = self.admin.describe_topic(topic, PATIENCE)?;
+        let partitions = found.map_or(0, |topic| topic.partitions);
         let wanted: Vec<_> = (0..partitions)
             .map(|number| {
                 let number = i32::try_from(number).unwrap();
                 (TopicPartition::new(topic, number), OffsetSpec::Latest)
             })
             .collect();
-        let listed = self.admin.list_offsets(&wanted, false, PATIENCE).unwrap();
-        listed
+        let listed = self.admin.list_offsets(&wanted, false, PATIENCE)?;
+        Ok(listed
             .into_iter()
             .map(|at| (at.partition.partition, at.offset))
-            .collect()
+            .collect())
     }
 
     /// How many records were ever written to a topic.

@@ -70,6 +70,14 @@ impl Deliveries {
 }
 
 impl Tracked {
+    /// Notes that a record of a batch is on its way.
+    pub(super) fn submitted(&mut self, batch: u64, record: usize, topic: &str, token: Token) {
+        self.records.insert(token.number(), (batch, record, topic.into()));
+        if let Some(batch) = self.batches.get_mut(&batch) {
+            batch.in_flight += 1;
+        }
+    }
+
     fn acknowledged(&mut self, token: Token, delivery: &Delivery) {
         let Some((batch, record, topic)) = self.records.remove(&token.number()) else {
             return;

@@ -96,33 +96,34 @@ pub(super) fn kafka_error(error: &wharf_kafka::KafkaError) -> ConnectError {
     ConnectError::connect(error.to_string()).with_class(error.java_class())
 }
 
+/// One record as bytes, borrowed from the batch and from the converters.
+pub(super) struct RecordParts<'r> {
+    pub(super) record: &'r RecordRef<'r>,
+    pub(super) timestamp: Option<i64>,
+    pub(super) key: Option<&'r [u8]>,
+    pub(super) value: Option<&'r [u8]>,
+    pub(super) headers: &'r [(&'r str, Option<&'r [u8]>)],
+}
+
 /// Gives a record to the producer, waiting for room as long as it takes.
-#[expect(
-    clippy::too_many_arguments,
-    reason = "the parts of one record, borrowed from different places"
-)]
 pub(super) fn send(
     producer: &Producer,
     control: &TaskControl,
     deliveries: &mut Deliveries,
     topic: &TopicHandle,
-    record: &RecordRef<'_>,
-    timestamp: Option<i64>,
-    key: Option<&[u8]>,
-    value: Option<&[u8]>,
-    headers: &[(&str, Option<&[u8]>)],
+    parts: &RecordParts<'_>,
     token: Token,
 ) -> Result<Sent> {
+    let RecordParts {
+        record,
+        timestamp,
+        key,
+        value,
+        headers,
+    } = *parts;
+    let partition = record.kafka_partition();
     loop {
-        match producer.send(
-            topic,
-            record.kafka_partition(),
-            timestamp,
-            key,
-            value,
-            headers,
-            token.number(),
-        ) {
+        match producer.send(topic, partition, timestamp, key, value, headers, token.number()) {
             Ok(()) => return Ok(Sent::All),
             Err(SendError::QueueFull) => {
                 producer.poll_acks(BACKPRESSURE_WAIT, |delivery| deliveries.take(delivery));

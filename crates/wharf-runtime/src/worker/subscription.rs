@@ -9,7 +9,9 @@ use wharf_kafka::Consumer;
 use super::record_sender::kafka_error;
 use crate::config::TopicSelection;
 
-/// How soon topics are listed again when there are none yet or that failed, and how long it may take.
+/// `metadata.max.age.ms` may be 0, which must not keep the broker busy.
+const SHORTEST_REFRESH: Duration = Duration::from_millis(100);
+/// How soon topics are listed again when none matches yet or that failed, and how long it may take.
 const TOPIC_RETRY: Duration = Duration::from_secs(5);
 const LIST_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -29,6 +31,14 @@ impl Subscription {
         }
     }
 
+    /// When [`refresh`](Self::refresh) has to look at the topics again; never for a fixed list.
+    pub(super) fn next_refresh(&self) -> Option<Instant> {
+        match self.topics {
+            TopicSelection::List(_) => None,
+            TopicSelection::Regex(_) => Some(self.next_refresh),
+        }
+    }
+
     /// Subscribes at first, and again when the topics that match a pattern have changed.
     pub(super) fn refresh(&mut self, consumer: &Consumer) -> Result<()> {
         let wanted = match &self.topics {
@@ -43,11 +53,12 @@ impl Subscription {
                         .filter(|name| regex.matches(name))
                         .collect();
                     matching.sort();
+                    let refresh = consumer.settings().metadata_max_age.max(SHORTEST_REFRESH);
                     self.next_refresh = Instant::now()
                         + if matching.is_empty() {
-                            TOPIC_RETRY.min(consumer.settings().metadata_max_age)
+                            TOPIC_RETRY.min(refresh)
                         } else {
-                            consumer.settings().metadata_max_age
+                            refresh
                         };
                     matching
                 }

@@ -197,13 +197,13 @@ impl Loop {
         while !self.worker.control.is_stopping() {
             subscription.refresh(consumer)?;
             self.follow_pause(consumer)?;
-            self.turn(consumer)?;
+            self.turn(consumer, subscription.next_refresh())?;
         }
         Ok(())
     }
 
     /// One turn: commit when due, wait for records, put them.
-    fn turn(&mut self, consumer: &Consumer) -> Result<()> {
+    fn turn(&mut self, consumer: &Consumer, refresh: Option<Instant>) -> Result<()> {
         let now = Instant::now();
         self.announced.clear();
         let requested = std::mem::take(&mut self.worker.host.requests().commit);
@@ -227,7 +227,8 @@ impl Loop {
         let wait = self
             .next_commit
             .saturating_duration_since(now)
-            .min(asked.unwrap_or(Duration::MAX));
+            .min(asked.unwrap_or(Duration::MAX))
+            .min(refresh.map_or(Duration::MAX, |at| at.saturating_duration_since(now)));
         self.apply_requests(consumer)?;
         let arrived = self.wait_for_records(consumer, now + wait)?;
         if let Some(failure) = self.failure.take() {

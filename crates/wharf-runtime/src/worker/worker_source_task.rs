@@ -23,10 +23,10 @@ use super::converters::{RemoteBatch, TaskConverters};
 use super::deliveries::{Deliveries, Tracked, TrackedBatch};
 use super::memory::Share;
 use super::record_sender::{
-    BACKPRESSURE_WAIT, Sent, encode_headers, kafka_error, next_remote, send, take_added_headers,
+    BACKPRESSURE_WAIT, RecordParts, Sent, encode_headers, kafka_error, next_remote, send, take_added_headers,
     valid_timestamp,
 };
-use super::submitted_records::{PartitionId, Token};
+use super::submitted_records::PartitionId;
 use super::task_context::{TaskReporter, WorkerSourceHost};
 use super::topic_creator::TopicCreator;
 use crate::herder::ConnectorState;
@@ -251,24 +251,13 @@ impl Running {
                     topic
                 }
             };
-            let token = self.deliveries.submitted.submit(partition, origin.offset_bytes());
-            if let (Some(number), Some(tracked)) = (tracked, &mut self.deliveries.tracked) {
-                tracked
-                    .records
-                    .insert(token.number(), (number, position, record.topic().into()));
-                if let Some(batch) = tracked.batches.get_mut(&number) {
-                    batch.in_flight += 1;
-                }
-            }
-            if is_first_of_topic {
-                self.note_topic(record.topic(), token);
-            }
-
             // Split borrows: converters write into themselves while the producer reads from them.
             let WorkerSourceTask {
                 converters,
                 producer,
                 control,
+                active_topics,
+                reporter,
                 ..
             } = &mut self.worker;
             let mut headers = if record.headers().is_empty() {
@@ -295,40 +284,45 @@ impl Running {
                 }
                 None => converters.value.encode(&record, &mut headers)?,
             };
+            header_arena.clear();
+            header_places.clear();
+            encode_headers(
+                converters.header.as_mut(),
+                record.topic(),
+                &headers,
+                connect_headers,
+                &mut header_arena,
+                &mut header_places,
+            )?;
+            let header_list: Vec<(&str, Option<&[u8]>)> = headers
+                .iter()
+                .zip(&header_places)
+                .map(|(header, place)| (header.key(), place.clone().map(|place| &header_arena[place])))
+                .collect();
+            // Entered before the producer has it, so that no acknowledgement comes unseen.
             let deliveries = &mut self.deliveries;
-            let sent = if headers.is_empty() {
-                send(
-                    producer,
-                    control,
-                    deliveries,
-                    &topic,
-                    &record,
-                    timestamp,
-                    key,
-                    value,
-                    &[],
-                    token,
-                )
-            } else {
-                header_arena.clear();
-                header_places.clear();
-                encode_headers(
-                    converters.header.as_mut(),
-                    record.topic(),
-                    &headers,
-                    connect_headers,
-                    &mut header_arena,
-                    &mut header_places,
-                )?;
-                let list: Vec<(&str, Option<&[u8]>)> = headers
-                    .iter()
-                    .zip(&header_places)
-                    .map(|(header, place)| (header.key(), place.clone().map(|place| &header_arena[place])))
-                    .collect();
-                send(
-                    producer, control, deliveries, &topic, &record, timestamp, key, value, &list, token,
-                )
+            let token = deliveries.submitted.submit(partition, origin.offset_bytes());
+            if let (Some(number), Some(tracked)) = (tracked, &mut deliveries.tracked) {
+                tracked.submitted(number, position, record.topic(), token);
+            }
+            let connector = &reporter.task.connector;
+            if is_first_of_topic
+                && active_topics
+                    .as_ref()
+                    .is_some_and(|active| !active.contains(connector, record.topic()))
+            {
+                deliveries
+                    .unconfirmed_topics
+                    .push((token, record.topic().to_owned()));
+            }
+            let parts = RecordParts {
+                record: &record,
+                timestamp,
+                key,
+                value,
+                headers: &header_list,
             };
+            let sent = send(producer, control, deliveries, &topic, &parts, token);
             match sent {
                 Ok(Sent::All) => {}
                 Ok(Sent::Interrupted) => {
@@ -379,16 +373,6 @@ impl Running {
             .map_err(|error| kafka_error(&error))?;
         self.topics.insert(name.to_owned(), topic.clone());
         Ok(topic)
-    }
-
-    /// Remembers the first record of a batch to a topic that is not known as used: it is when that is acknowledged.
-    fn note_topic(&mut self, topic: &str, token: Token) {
-        let Some(active) = &self.worker.active_topics else {
-            return;
-        };
-        if !active.contains(&self.worker.reporter.task.connector, topic) {
-            self.deliveries.unconfirmed_topics.push((token, topic.to_owned()));
-        }
     }
 
     fn take_deliveries(&mut self, wait: Duration) {

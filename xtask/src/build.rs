@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context as _, Result};
 use serde_json::Value;
@@ -56,6 +57,14 @@ pub(crate) fn build(profile: Profile, scope: Scope) -> Result<()> {
     }
     if profile == Profile::Release {
         command.arg("--release");
+        // What `GET /` says of the build; debug builds do without, or every commit would build the worker anew.
+        if let Ok(commit) = project::read(
+            Command::new("git")
+                .current_dir(project::root())
+                .args(["rev-parse", "HEAD"]),
+        ) {
+            command.env("WHARF_COMMIT", commit.trim());
+        }
     }
     project::run(&mut command)?;
     place(

@@ -136,6 +136,24 @@ fn a_seek_inside_assigned_decides_where_reading_starts() {
 }
 
 #[test]
+fn what_is_written_after_the_position_was_asked_for_is_read_even_from_the_latest_offset_on() {
+    let cluster = Rc::new(cluster("t", 1));
+    fill(&cluster, "t", 0, 5);
+    let consumer = consumer(&cluster, &[("auto.offset.reset", "latest")]);
+    consumer.subscribe(&topics()).unwrap();
+    let written = Rc::clone(&cluster);
+    let mut recorder = Recorder {
+        on_assigned: Some(Box::new(move |consumer, partitions| {
+            assert_eq!(consumer.position(&partitions[0], PATIENCE).unwrap(), 5);
+            fill(&written, "t", 0, 1);
+        })),
+        ..Recorder::default()
+    };
+    poll_until(&consumer, &mut recorder, |recorder| recorder.seen.len() == 1);
+    assert_eq!(recorder.seen[0].offset, 5);
+}
+
+#[test]
 fn a_paused_partition_stays_silent_until_resumed() {
     let cluster = cluster("t", 2);
     fill(&cluster, "t", 0, 50);

@@ -1,6 +1,6 @@
 //! `GET /connectors/{c}/tasks`, and the two endpoints that workers of a cluster use among themselves.
 //!
-//! A standalone worker has no peers: it refuses these with 500, as upstream does.
+//! A standalone worker has no peers: whoever asks is not one, and is refused with 403 (upstream: 500) and upstream's words.
 
 use axum::Router;
 use axum::extract::State;
@@ -39,7 +39,7 @@ async fn fence() -> ApiError {
 
 fn refused(what: &str) -> ApiError {
     ApiError::new(
-        StatusCode::INTERNAL_SERVER_ERROR,
+        StatusCode::FORBIDDEN,
         format!("Kafka Connect in standalone mode does not support {what}"),
     )
 }

@@ -492,10 +492,10 @@ async fn endpoints_between_workers_are_refused() {
             "[]",
         )
         .await;
-    assert_eq!(answer.json(), (500, error(500, refusal).as_str()));
+    assert_eq!(answer.json(), (403, error(403, refusal).as_str()));
     let refusal = "Kafka Connect in standalone mode does not support fencing zombie source tasks";
     assert_eq!(
         api.send("PUT", "/connectors/c/fence", "").await.json(),
-        (500, error(500, refusal).as_str())
+        (403, error(403, refusal).as_str())
     );
 }

@@ -1,5 +1,6 @@
 //! Starting and stopping a connector's instance and tasks.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
@@ -69,6 +70,8 @@ impl Inner {
         let of_request = name.to_owned();
         let runtime = tokio::runtime::Handle::current();
         let is_source = plugin.kind == ConnectorType::Source;
+        // One request waits at the most: those that come meanwhile ask for the same.
+        let waiting = Arc::new(AtomicBool::new(false));
         WorkerConnector::spawn(ConnectorSetup {
             name: name.to_owned(),
             plugin: plugin.clone(),
@@ -77,7 +80,13 @@ impl Inner {
             statuses: Arc::clone(&self.worker.statuses),
             metrics: Arc::clone(&self.worker.metrics),
             request_reconfiguration: Arc::new(move || {
-                runtime.spawn(reconfigure(Weak::clone(&herder), of_request.clone()));
+                if !waiting.swap(true, Ordering::AcqRel) {
+                    runtime.spawn(reconfigure(
+                        Weak::clone(&herder),
+                        of_request.clone(),
+                        Arc::clone(&waiting),
+                    ));
+                }
             }),
         })
     }
@@ -238,12 +247,13 @@ impl Inner {
 }
 
 /// A connector asked for new task configurations.
-async fn reconfigure(herder: Weak<Inner>, name: String) {
+async fn reconfigure(herder: Weak<Inner>, name: String, waiting: Arc<AtomicBool>) {
     let Some(herder) = herder.upgrade() else { return };
     let Some(slot) = herder.existing(&name) else {
         return;
     };
     let mut operation = slot.begin().await;
+    waiting.store(false, Ordering::Release);
     if let Err(error) = herder.update_tasks(&mut operation).await {
         tracing::error!("the tasks of connector {name} cannot be reconfigured: {error}");
     }

@@ -137,6 +137,9 @@ pub trait SourceTask: Default + Send + 'static {
 
     /// Appends the next records to `batch`; none when there is nothing new. The batch is empty when this is called.
     ///
+    /// Return after about a second even when there is nothing: acknowledgements, [`commit`](Self::commit) and
+    /// [`commit_record`](Self::commit_record) have their turn between two polls.
+    ///
     /// # Errors
     /// A retriable error: records appended in this call are dropped and `poll` is called again. Any other error fails the
     /// task. In both cases no offset moves.

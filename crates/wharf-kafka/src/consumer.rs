@@ -274,6 +274,9 @@ impl Consumer {
                 .map(|(partition, offset)| PartitionOffset { partition, offset }),
         );
         let outcome = List::of_offsets(&offsets).and_then(|list| {
+            // The library remembers a pause from an earlier time that this partition was ours; the group does not.
+            // Partitions it does not know yet are none of its concern.
+            let _ = native::resume(&self.client, &list);
             native::assign(&self.client, &list, cooperative).map_err(self.failed("taking an assignment"))?;
             if starting.paused.is_empty() {
                 return Ok(());

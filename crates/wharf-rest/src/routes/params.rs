@@ -1,5 +1,5 @@
 //! Path and query parameters, read as upstream reads them: a segment is percent-decoded (so `%2F` may be in a name), a
-//! flag is true only for the text `true`, and a task number that is none is an unknown path.
+//! flag is true only for the text `true`, and an empty segment or a task number that is none is an unknown path.
 
 use axum::extract::{FromRequestParts, Path};
 use axum::http::StatusCode;
@@ -15,10 +15,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Name {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        Path::<String>::from_request_parts(parts, state)
-            .await
-            .map(|Path(name)| Self(name))
-            .map_err(not_text)
+        let Path(name) = Path::from_request_parts(parts, state).await.map_err(not_text)?;
+        not_empty(name).map(Self)
     }
 }
 
@@ -35,8 +33,17 @@ impl<S: Send + Sync> FromRequestParts<S> for Task {
         let task = task
             .parse()
             .map_err(|_| ApiError::of_status(StatusCode::NOT_FOUND))?;
+        let connector = not_empty(connector)?;
         Ok(Self(TaskId { connector, task }))
     }
+}
+
+/// The router takes an empty segment for a parameter; JAX-RS does not.
+fn not_empty(segment: String) -> Result<String, ApiError> {
+    if segment.is_empty() {
+        return Err(ApiError::of_status(StatusCode::NOT_FOUND));
+    }
+    Ok(segment)
 }
 
 fn not_text(_: impl std::error::Error) -> ApiError {

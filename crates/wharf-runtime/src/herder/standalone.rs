@@ -130,6 +130,11 @@ impl StandaloneHerder {
         let mut tasks = Vec::new();
         for slot in &slots {
             slot.taken_over.send_modify(|count| *count += 1);
+        }
+        // What an operation is starting or stopping just now comes to rest first, or it would be missed below.
+        let rest_until = tokio::time::Instant::now() + CONNECTOR_STOP_TIMEOUT;
+        for slot in &slots {
+            let _resting = tokio::time::timeout_at(rest_until, slot.operation.lock()).await;
             if let Some(entry) = slot.entry().as_mut() {
                 connectors.extend(entry.connector.take());
                 tasks.extend(std::mem::take(&mut entry.tasks).into_values());

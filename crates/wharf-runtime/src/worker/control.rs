@@ -124,6 +124,12 @@ impl TaskControl {
         })
     }
 
+    /// Waits until the task is to stop, at most this long. Says whether it is.
+    #[must_use]
+    pub fn wait_stopping(&self, time: Duration) -> bool {
+        self.wait_until(Instant::now().checked_add(time), |state| state.stopping)
+    }
+
     /// Waits while the task is paused and not stopping, at most this long. Says whether it may go on or must stop.
     #[must_use]
     pub fn wait_resumed(&self, time: Duration) -> bool {

@@ -1,6 +1,6 @@
 //! What comes back from a source task's producer: acknowledgements, failures, and what follows from them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use wharf_abi::host::SourceTaskHandle;
@@ -25,7 +25,7 @@ pub(super) struct Deliveries {
 /// Batches of a task that wants to know of each acknowledged record.
 #[derive(Default)]
 pub(super) struct Tracked {
-    pub(super) batches: HashMap<u64, TrackedBatch>,
+    pub(super) batches: BTreeMap<u64, TrackedBatch>,
     /// Which record of which batch a token stands for.
     pub(super) records: HashMap<u64, (u64, usize, Arc<str>)>,
     pub(super) next_batch: u64,

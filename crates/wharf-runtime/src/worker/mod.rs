@@ -186,6 +186,11 @@ impl Worker {
                     of_thread.control.set_done();
                 }
             }
+            if !of_thread.control.is_cancelled() {
+                worker
+                    .metrics
+                    .remove(&of_thread.task.connector, Some(of_thread.task.task));
+            }
         });
         match spawned {
             Ok(()) => Some(RunningTask {
@@ -346,8 +351,9 @@ impl Worker {
                 task.id,
                 self.config.task_shutdown_graceful_timeout.as_millis()
             );
-            task.reporter.report(ConnectorState::Unassigned, None);
+            // Cancelled first, so that the thread's own reports no longer count.
             task.control.cancel();
+            task.reporter.give_up();
         }
     }
 }

@@ -93,7 +93,12 @@ pub(super) fn valid_timestamp(record: &RecordRef<'_>) -> Result<Option<i64>> {
 }
 
 pub(super) fn kafka_error(error: &wharf_kafka::KafkaError) -> ConnectError {
-    ConnectError::connect(error.to_string()).with_class(error.java_class())
+    let error_of = if error.is_retriable() {
+        ConnectError::retriable
+    } else {
+        ConnectError::connect
+    };
+    error_of(error.to_string()).with_class(error.java_class())
 }
 
 /// One record as bytes, borrowed from the batch and from the converters.
@@ -129,6 +134,9 @@ pub(super) fn send(
                 producer.poll_acks(BACKPRESSURE_WAIT, |delivery| deliveries.take(delivery));
                 if let Some(error) = deliveries.failure.take() {
                     return Err(error);
+                }
+                if let Some(error) = producer.take_failure() {
+                    return Err(kafka_error(&error));
                 }
                 if control.is_stopping() {
                     return Ok(Sent::Interrupted);

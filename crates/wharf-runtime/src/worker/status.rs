@@ -34,6 +34,14 @@ pub struct StatusStore {
 struct Statuses {
     connectors: BTreeMap<String, Status>,
     tasks: BTreeMap<TaskId, Status>,
+    /// Connectors that were removed, or whose tasks were: reports of starts before this one do not count.
+    floors: BTreeMap<String, Epoch>,
+}
+
+impl Statuses {
+    fn counts(&self, connector: &str, epoch: Epoch) -> bool {
+        self.floors.get(connector).is_none_or(|floor| epoch > *floor)
+    }
 }
 
 impl StatusStore {
@@ -99,10 +107,11 @@ impl StatusStore {
         version: Option<String>,
     ) {
         let mut statuses = self.lock();
-        if statuses
-            .tasks
-            .get(task)
-            .is_none_or(|current| current.epoch <= epoch)
+        if statuses.counts(&task.connector, epoch)
+            && statuses
+                .tasks
+                .get(task)
+                .is_none_or(|current| current.epoch <= epoch)
         {
             statuses.tasks.insert(
                 task.clone(),
@@ -118,14 +127,16 @@ impl StatusStore {
 
     /// Forgets a connector and its tasks.
     pub fn remove_connector(&self, name: &str) {
-        let mut statuses = self.lock();
-        statuses.connectors.remove(name);
-        statuses.tasks.retain(|task, _| task.connector != name);
+        self.lock().connectors.remove(name);
+        self.remove_tasks(name);
     }
 
-    /// Forgets a connector's tasks.
+    /// Forgets a connector's tasks; what their threads still report does not count.
     pub fn remove_tasks(&self, name: &str) {
-        self.lock().tasks.retain(|task, _| task.connector != name);
+        let floor = self.next_epoch();
+        let mut statuses = self.lock();
+        statuses.tasks.retain(|task, _| task.connector != name);
+        statuses.floors.insert(name.to_owned(), floor);
     }
 
     /// The state of a connector instance.

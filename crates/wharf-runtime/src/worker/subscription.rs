@@ -13,7 +13,7 @@ use crate::config::TopicSelection;
 const SHORTEST_REFRESH: Duration = Duration::from_millis(100);
 /// How soon topics are listed again when none matches yet or that failed, and how long it may take.
 const TOPIC_RETRY: Duration = Duration::from_secs(5);
-const LIST_TIMEOUT: Duration = Duration::from_secs(10);
+const LIST_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Which topics are read.
 pub(super) struct Subscription {

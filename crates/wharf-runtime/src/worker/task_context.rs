@@ -26,6 +26,18 @@ pub(crate) struct TaskReporter {
 }
 
 impl TaskReporter {
+    /// Reports a task that was given up, under a start of its own: whatever its thread still says does not count.
+    pub(crate) fn give_up(&self) {
+        let epoch = self.statuses.next_epoch();
+        self.statuses.set_task(
+            &self.task,
+            epoch,
+            ConnectorState::Unassigned,
+            None,
+            self.version.clone(),
+        );
+    }
+
     pub(crate) fn report(&self, state: ConnectorState, trace: Option<String>) {
         if !self.control.is_cancelled() {
             self.statuses
@@ -42,7 +54,7 @@ pub(crate) struct TaskHost {
     pub(crate) metrics: Arc<PluginMetricRegistry>,
 }
 
-impl PluginHost for TaskHost {
+impl TaskHost {
     fn register_metric(
         &self,
         kind: MetricKind,
@@ -64,14 +76,6 @@ impl PluginHost for TaskHost {
 
     fn record_metric(&self, metric: u64, value: f64) {
         self.metrics.record(metric, value);
-    }
-
-    fn wait(&self, time: Duration) -> bool {
-        self.control.wait_interrupted(time)
-    }
-
-    fn is_stopping(&self) -> bool {
-        self.control.is_interrupted()
     }
 }
 
@@ -126,36 +130,48 @@ impl WorkerSinkHost {
     }
 }
 
-macro_rules! delegate_plugin_host {
-    ($type:ty) => {
-        impl PluginHost for $type {
-            fn register_metric(
-                &self,
-                kind: MetricKind,
-                name: &str,
-                description: &str,
-                tags: &[(&str, &str)],
-            ) -> Result<u64> {
-                self.common.register_metric(kind, name, description, tags)
-            }
+macro_rules! delegate_metrics {
+    () => {
+        fn register_metric(
+            &self,
+            kind: MetricKind,
+            name: &str,
+            description: &str,
+            tags: &[(&str, &str)],
+        ) -> Result<u64> {
+            self.common.register_metric(kind, name, description, tags)
+        }
 
-            fn record_metric(&self, metric: u64, value: f64) {
-                self.common.record_metric(metric, value);
-            }
-
-            fn wait(&self, time: Duration) -> bool {
-                self.common.wait(time)
-            }
-
-            fn is_stopping(&self) -> bool {
-                self.common.is_stopping()
-            }
+        fn record_metric(&self, metric: u64, value: f64) {
+            self.common.record_metric(metric, value);
         }
     };
 }
 
-delegate_plugin_host!(WorkerSourceHost);
-delegate_plugin_host!(WorkerSinkHost);
+impl PluginHost for WorkerSourceHost {
+    delegate_metrics!();
+
+    fn wait(&self, time: Duration) -> bool {
+        self.common.control.wait_interrupted(time)
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.common.control.is_interrupted()
+    }
+}
+
+/// A sink task that is paused goes on with the batch it has: only a stop interrupts it.
+impl PluginHost for WorkerSinkHost {
+    delegate_metrics!();
+
+    fn wait(&self, time: Duration) -> bool {
+        self.common.control.wait_stopping(time)
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.common.control.is_stopping()
+    }
+}
 
 impl SourceTaskHost for WorkerSourceHost {
     fn offsets(&self, partitions: &[OffsetMap]) -> Result<Vec<Option<OffsetMap>>> {

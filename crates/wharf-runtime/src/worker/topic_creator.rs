@@ -50,11 +50,17 @@ impl TopicCreator {
                 configs: group.configs.clone(),
             };
             let outcome = self.admin.create_topic(&new, TIMEOUT).map_err(|error| {
-                ConnectError::connect(format!(
+                let cause = kafka_error(&error);
+                let error_of = if cause.is_retriable() {
+                    ConnectError::retriable
+                } else {
+                    ConnectError::connect
+                };
+                error_of(format!(
                     "topic {topic} cannot be created; create it by hand or change topic.creation.{}.*",
                     group.name
                 ))
-                .caused_by(kafka_error(&error))
+                .caused_by(cause)
             })?;
             if matches!(outcome, Outcome::Existed) {
                 tracing::info!("topic {topic} was created by another client meanwhile");

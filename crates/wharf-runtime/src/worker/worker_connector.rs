@@ -60,6 +60,7 @@ struct Shared {
     offsets: Option<OffsetStorage>,
     request_reconfiguration: ReconfigurationRequest,
     failed: AtomicBool,
+    started: AtomicBool,
     abandoned: AtomicBool,
 }
 
@@ -163,14 +164,24 @@ impl WorkerConnector {
             offsets,
             request_reconfiguration,
             failed: AtomicBool::new(false),
+            started: AtomicBool::new(false),
             abandoned: AtomicBool::new(false),
         });
         let of_thread = Arc::clone(&shared);
         std::thread::Builder::new()
             .name(format!("connector-thread-{}", shared.name))
             .spawn(move || {
-                run(&of_thread, &plugin, &config, &inbox);
-                of_thread.metrics.remove(&of_thread.name, None);
+                let work = std::panic::AssertUnwindSafe(|| run(&of_thread, &plugin, &config, &inbox));
+                // A defect of the worker itself must not leave a connector that only looks alive.
+                if std::panic::catch_unwind(work).is_err() {
+                    of_thread.fail(&ConnectError::panic(
+                        "the worker's own code panicked; this is a defect of wharf",
+                    ));
+                }
+                // The metrics of one that was given up may be its successor's by now.
+                if !of_thread.abandoned.load(Ordering::Acquire) {
+                    of_thread.metrics.remove(&of_thread.name, None);
+                }
                 // Nobody may be waiting any more.
                 let _ = end.send(true);
             })
@@ -209,6 +220,11 @@ impl WorkerConnector {
         self.shared.failed.load(Ordering::Acquire)
     }
 
+    /// Whether the plugin's connector is started.
+    pub(crate) fn is_started(&self) -> bool {
+        self.shared.started.load(Ordering::Acquire)
+    }
+
     /// Stops the instance and ends its thread, waiting at most until the deadline. Then it is given up.
     pub(crate) async fn shut_down(self, deadline: Instant) {
         let Self {
@@ -237,7 +253,6 @@ fn run(shared: &Arc<Shared>, plugin: &ConnectorPlugin, config: &ConfigMap, inbox
         plugin,
         config,
         handle: None,
-        started: false,
     };
     while let Ok(order) = inbox.recv() {
         match order {
@@ -261,7 +276,6 @@ struct Instance<'c> {
     plugin: &'c ConnectorPlugin,
     config: &'c ConfigMap,
     handle: Option<ConnectorHandle>,
-    started: bool,
 }
 
 impl Instance<'_> {
@@ -305,15 +319,22 @@ impl Instance<'_> {
         }
     }
 
+    fn is_started(&self) -> bool {
+        self.shared.started.load(Ordering::Acquire)
+    }
+
     fn start(&mut self) -> Result<()> {
-        if self.started {
+        if self.is_started() {
             return Ok(());
         }
         let config = self.config;
         match self.handle().and_then(|handle| handle.start(config)) {
             Ok(()) => {
-                self.started = true;
-                self.shared.report(ConnectorState::Running, None);
+                self.shared.started.store(true, Ordering::Release);
+                // The plugin may have raised an error meanwhile, which stands.
+                if !self.shared.failed.load(Ordering::Acquire) {
+                    self.shared.report(ConnectorState::Running, None);
+                }
                 tracing::info!("connector {} started", self.shared.name);
                 Ok(())
             }
@@ -326,7 +347,7 @@ impl Instance<'_> {
     }
 
     fn stop(&mut self) -> Result<()> {
-        if !std::mem::take(&mut self.started) {
+        if !self.shared.started.swap(false, Ordering::AcqRel) {
             return Ok(());
         }
         let outcome = self.handle()?.stop();
@@ -335,7 +356,7 @@ impl Instance<'_> {
     }
 
     fn task_configs(&mut self, max_tasks: usize) -> Result<Vec<ConfigMap>> {
-        if !self.started {
+        if !self.is_started() {
             return Err(ConnectError::illegal_state(format!(
                 "connector {} is not running",
                 self.shared.name

@@ -35,6 +35,8 @@ const SLICE: Duration = Duration::from_millis(100);
 const POSITION_TIMEOUT: Duration = Duration::from_secs(10);
 /// Bytes of a batch while the worker's byte budget is used up.
 const SHORT_BATCH: usize = 64 * 1024;
+/// A batch that `put` refused for now is put again after this long, unless the task asked for another time.
+const REDELIVERY_WAIT: Duration = Duration::from_secs(1);
 /// How long the group may take to let the consumer go.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -206,7 +208,8 @@ impl Loop {
     fn turn(&mut self, consumer: &Consumer, refresh: Option<Instant>) -> Result<()> {
         let now = Instant::now();
         self.announced.clear();
-        let requested = std::mem::take(&mut self.worker.host.requests().commit);
+        self.end_empty_redelivery(consumer);
+        let requested = self.open_commit.is_none() && std::mem::take(&mut self.worker.host.requests().commit);
         if self.open_commit.is_none() && (requested || now >= self.next_commit) {
             self.next_commit = now + self.worker.flush_interval;
             self.commit_all(consumer)?;
@@ -229,6 +232,17 @@ impl Loop {
             .saturating_duration_since(now)
             .min(asked.unwrap_or(Duration::MAX))
             .min(refresh.map_or(Duration::MAX, |at| at.saturating_duration_since(now)));
+        let wait = if self.redelivering && asked.is_none() {
+            wait.min(REDELIVERY_WAIT)
+        } else {
+            wait
+        };
+        // A commit that is due waits for the one under way.
+        let wait = if self.open_commit.is_some() {
+            wait.max(SLICE)
+        } else {
+            wait
+        };
         self.apply_requests(consumer)?;
         let arrived = self.wait_for_records(consumer, now + wait)?;
         if let Some(failure) = self.failure.take() {
@@ -260,7 +274,9 @@ impl Loop {
             }
             let asked = {
                 let requests = self.worker.host.requests();
-                requests.commit || !requests.rewinds.is_empty() || !requests.to_resume.is_empty()
+                (requests.commit && self.open_commit.is_none())
+                    || !requests.rewinds.is_empty()
+                    || !requests.to_resume.is_empty()
             };
             if asked || self.worker.control.is_stopping() || self.worker.control.is_paused() != self.paused {
                 return Ok(false);

@@ -38,6 +38,9 @@ use crate::plugins::ConnectorPlugin;
 /// does not burn a core.
 const IDLE_POLL: Duration = Duration::from_millis(1);
 const IDLE_REST: Duration = Duration::from_millis(5);
+/// Rests between polls that fail with retriable errors; each is twice the one before.
+const FIRST_POLL_REST: Duration = Duration::from_millis(100);
+const LAST_POLL_REST: Duration = Duration::from_secs(1);
 
 /// Everything a source task's thread needs.
 pub(crate) struct WorkerSourceTask {
@@ -65,6 +68,8 @@ struct Running {
     partitions: HashMap<Vec<u8>, PartitionId>,
     schemas: SchemaCache,
     next_commit: Instant,
+    /// The last rest after a poll that failed; zero when the last poll did not.
+    poll_rest: Duration,
 }
 
 impl WorkerSourceTask {
@@ -121,6 +126,7 @@ impl WorkerSourceTask {
             partitions: HashMap::new(),
             schemas: SchemaCache::default(),
             next_commit,
+            poll_rest: Duration::ZERO,
         };
         let outcome = running.poll_until_stopped(task);
         running.finish(task, outcome.is_ok());
@@ -166,12 +172,16 @@ impl Running {
         let answer = match task.poll() {
             Ok(answer) => answer,
             Err(error) if error.is_retriable() => {
-                tracing::warn!("poll failed with a retriable error and is tried again: {error:#}");
-                let _ = self.worker.control.wait_interrupted(IDLE_REST);
+                if self.poll_rest.is_zero() {
+                    tracing::warn!("poll failed with a retriable error and is tried again: {error:#}");
+                }
+                self.poll_rest = (self.poll_rest * 2).clamp(FIRST_POLL_REST, LAST_POLL_REST);
+                let _ = self.worker.control.wait_interrupted(self.poll_rest);
                 return Ok(());
             }
             Err(error) => return Err(error),
         };
+        self.poll_rest = Duration::ZERO;
         if answer.bytes().is_empty() {
             drop(answer);
             if started.elapsed() < IDLE_POLL {
@@ -246,7 +256,9 @@ impl Running {
             let topic = match &topics[topic_slot] {
                 Some(topic) => topic.clone(),
                 None => {
-                    let topic = self.topic(record.topic())?;
+                    let Some(topic) = self.topic_or_stop(record.topic())? else {
+                        return Ok(Sent::Interrupted);
+                    };
                     topics[topic_slot] = Some(topic.clone());
                     topic
                 }
@@ -359,6 +371,22 @@ impl Running {
             .or_insert_with_key(|key| submitted.partition(key)))
     }
 
+    /// The topic, tried again while Kafka cannot say; `None` when the task is to stop meanwhile.
+    fn topic_or_stop(&mut self, name: &str) -> Result<Option<TopicHandle>> {
+        loop {
+            match self.topic(name) {
+                Err(error) if error.is_retriable() => {
+                    tracing::warn!("topic {name} is not ready, which is tried again: {error:#}");
+                    self.take_deliveries(BACKPRESSURE_WAIT);
+                    if self.worker.control.is_stopping() {
+                        return Ok(None);
+                    }
+                }
+                outcome => return outcome.map(Some),
+            }
+        }
+    }
+
     fn topic(&mut self, name: &str) -> Result<TopicHandle> {
         if let Some(topic) = self.topics.get(name) {
             return Ok(topic.clone());
@@ -410,6 +438,7 @@ impl Running {
         while !self.worker.control.wait_resumed(Duration::from_millis(100)) {
             self.take_deliveries(Duration::ZERO);
             self.after_deliveries(task);
+            self.worker.memory.hold(self.worker.producer.queued_bytes());
             if Instant::now() >= self.next_commit {
                 self.commit(task);
             }
@@ -474,6 +503,10 @@ impl Running {
             self.worker.producer.purge();
             return;
         }
+        // What is acknowledged already is stored first: waiting for the rest may take all the time there is.
+        self.take_deliveries(Duration::ZERO);
+        self.after_deliveries(task);
+        self.commit_offsets(task);
         let deliveries = &mut self.deliveries;
         let all = self
             .worker

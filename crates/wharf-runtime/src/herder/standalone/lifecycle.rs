@@ -106,7 +106,7 @@ impl Inner {
             let Some(connector) = &entry.connector else {
                 return Ok(());
             };
-            if entry.target != TargetState::Started || connector.is_failed() {
+            if entry.target != TargetState::Started || connector.is_failed() || !connector.is_started() {
                 return Ok(());
             }
             let max = ConnectorConfig::parse(&entry.config)
@@ -201,9 +201,12 @@ impl Inner {
         if target == TargetState::Stopped {
             return Ok(());
         }
+        self.check_running()?;
         let plugin = self.plugin_of(&config)?;
         for (number, task_config) in (0_u32..).zip(&task_configs) {
-            if only.is_some_and(|only| !only.contains(&number)) {
+            // A task that runs keeps its handle: without it nobody could stop it.
+            let runs = slot.with(|entry| entry.tasks.contains_key(&number))?;
+            if runs || only.is_some_and(|only| !only.contains(&number)) {
                 continue;
             }
             let id = TaskId::new(slot.name.as_str(), number);

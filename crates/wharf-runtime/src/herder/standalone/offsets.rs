@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde_json::{Map, Value as Json};
@@ -11,7 +12,7 @@ use wharf_api::{ConfigMap, ConnectError, ErrorKind, TopicPartition};
 use wharf_kafka::{Admin, PartitionOffset, translate};
 
 use super::validation::on_thread;
-use super::{Inner, not_found};
+use super::{Inner, not_found, taken_over};
 use crate::config::{offsets_admin_config, sink_consumer_group};
 use crate::herder::{ConnectorOffset, ConnectorOffsets, ConnectorType, HerderError, OffsetChange};
 use crate::offsets::offset_json;
@@ -96,7 +97,7 @@ impl Inner {
             ));
         }
         let slot = self.existing(&name).ok_or_else(|| not_found(&name))?;
-        let _operation = slot.begin().await;
+        let mut operation = slot.begin().await;
         let (config, stopped) = slot.with(|entry| {
             (
                 entry.config.clone(),
@@ -112,11 +113,22 @@ impl Inner {
         let _stage = self.stage(format!("modifying offsets for connector {name}"));
         let plugin = self.plugin_of(&config)?;
         let inner = Arc::clone(&self);
-        on_thread("connector-offsets", move || match plugin.kind {
-            ConnectorType::Source => inner.alter_source(&name, &plugin, &config, changes),
-            _ => inner.alter_sink(&name, &plugin, &config, changes),
-        })
-        .await
+        // An operation that was taken over while the plugin thought must not write any more.
+        let allowed = Arc::new(AtomicBool::new(true));
+        let asked = {
+            let (allowed, name) = (Arc::clone(&allowed), name.clone());
+            on_thread("connector-offsets", move || match plugin.kind {
+                ConnectorType::Source => inner.alter_source(&name, &plugin, &config, changes, &allowed),
+                _ => inner.alter_sink(&name, &plugin, &config, changes, &allowed),
+            })
+        };
+        tokio::select! {
+            answer = asked => answer,
+            _ = operation.taken_over.changed() => {
+                allowed.store(false, Ordering::Release);
+                Err(taken_over(&name))
+            }
+        }
     }
 
     fn alter_source(
@@ -125,6 +137,7 @@ impl Inner {
         plugin: &ConnectorPlugin,
         config: &ConfigMap,
         changes: Option<Vec<OffsetChange>>,
+        allowed: &AtomicBool,
     ) -> Result<String, HerderError> {
         let storage = self.worker.offset_storage(name);
         let is_reset = changes.is_none();
@@ -140,6 +153,7 @@ impl Inner {
             .new_connector(Box::new(NoServices))
             .and_then(|mut connector| connector.alter_source_offsets(config, changes.clone()));
         let checked = asked.map_err(|error| refused(name, &error))?;
+        still_allowed(allowed, name)?;
         storage.write(&changes)?;
         Ok(message(is_reset, checked))
     }
@@ -150,6 +164,7 @@ impl Inner {
         plugin: &ConnectorPlugin,
         config: &ConfigMap,
         changes: Option<Vec<OffsetChange>>,
+        allowed: &AtomicBool,
     ) -> Result<String, HerderError> {
         let group = sink_consumer_group(&self.worker.config, name, config);
         let admin = self.admin(name, config)?;
@@ -174,6 +189,7 @@ impl Inner {
                 connector.alter_sink_offsets(config, changes.clone().into_iter().collect())
             });
         let checked = asked.map_err(|error| refused(name, &error))?;
+        still_allowed(allowed, name)?;
         let in_use = |error: wharf_kafka::KafkaError| {
             if Admin::is_group_in_use(&error) {
                 HerderError::Internal(format!(
@@ -221,6 +237,14 @@ fn object<const N: usize>(entries: [(&str, Json); N]) -> Object {
         .into_iter()
         .map(|(key, value)| (key.to_owned(), value))
         .collect()
+}
+
+fn still_allowed(allowed: &AtomicBool, name: &str) -> Result<(), HerderError> {
+    if allowed.load(Ordering::Acquire) {
+        Ok(())
+    } else {
+        Err(taken_over(name))
+    }
 }
 
 /// The answer's text, upstream's own.

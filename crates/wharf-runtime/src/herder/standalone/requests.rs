@@ -39,7 +39,11 @@ impl Inner {
             return Err(HerderError::Conflict(format!("Connector {name} already exists")));
         }
         let slot = self.slot(&name);
-        let mut operation = slot.take_over().await;
+        let mut operation = if allow_replace {
+            slot.take_over().await
+        } else {
+            slot.begin().await
+        };
         self.check_running()?;
         let connector_type = self.plugin_of(&config)?.kind;
         let existed = slot.entry().is_some();
@@ -122,10 +126,17 @@ impl Inner {
         }) else {
             return;
         };
-        let outcome = match answer {
-            Some(answer) => operation.plugin(answer).await,
-            None => Ok(()),
+        let Some(answer) = answer else {
+            // The instance was given up when it did not stop; a FAILED one waits for a restart.
+            let status = self.worker.statuses.connector(&slot.name);
+            if status.is_some_and(|status| status.state == ConnectorState::Stopped)
+                && let Err(error) = self.start_connector(&mut operation).await
+            {
+                tracing::error!("connector {} cannot be resumed: {error}", slot.name);
+            }
+            return;
         };
+        let outcome = operation.plugin(answer).await;
         if let Err(PluginWait::Failed(error)) = outcome {
             tracing::warn!("connector {}: {error:#}", slot.name);
         } else if target == TargetState::Started
@@ -246,7 +257,11 @@ impl Inner {
             connector_type,
         };
         tokio::spawn(async move {
-            let mut operation = slot.take_over().await;
+            let mut operation = if restart_connector {
+                slot.take_over().await
+            } else {
+                slot.begin().await
+            };
             if restart_connector {
                 statuses.set_connector(
                     &name,

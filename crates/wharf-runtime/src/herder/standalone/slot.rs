@@ -76,15 +76,18 @@ impl ConnectorSlot {
 
     /// Waits for its turn a little, then ends the operation before it, which waits for a plugin that hangs.
     pub(super) async fn take_over(&self) -> Operation<'_> {
-        if let Ok(lock) = tokio::time::timeout(TAKE_OVER_AFTER, self.operation.lock()).await {
-            return Operation {
-                slot: self,
-                taken_over: self.taken_over.subscribe(),
-                _lock: lock,
-            };
+        let mut lock = std::pin::pin!(self.operation.lock());
+        loop {
+            if let Ok(lock) = tokio::time::timeout(TAKE_OVER_AFTER, &mut lock).await {
+                return Operation {
+                    slot: self,
+                    taken_over: self.taken_over.subscribe(),
+                    _lock: lock,
+                };
+            }
+            // Each operation that waited before this one may meet the same plugin.
+            self.taken_over.send_modify(|count| *count += 1);
         }
-        self.taken_over.send_modify(|count| *count += 1);
-        self.begin().await
     }
 }
 

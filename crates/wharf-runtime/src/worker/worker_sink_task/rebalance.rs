@@ -18,6 +18,8 @@ impl ConsumerHandler for Loop {
             self.announce(message.topic());
             let next = message.offset() + 1;
             if let Some(state) = self.state(&message) {
+                // Where reading began is where a failed commit goes back to.
+                state.committed.get_or_insert(message.offset());
                 state.consumed = Some(next);
             }
         }
@@ -29,14 +31,28 @@ impl ConsumerHandler for Loop {
             return;
         }
         let added: Vec<TopicPartition> = partitions.iter().map(plain).collect();
+        self.end_empty_redelivery(consumer);
+        let committed = consumer.committed(partitions, POSITION_TIMEOUT);
+        let mut reachable = committed.is_ok();
+        let committed = committed.unwrap_or_default();
         for (partition, kafka_partition) in added.iter().zip(partitions) {
-            let position = match consumer.position(kafka_partition, POSITION_TIMEOUT) {
-                Ok(position) => Some(position),
-                Err(error) => {
-                    tracing::warn!("the position in {partition} is not known yet: {error}");
-                    None
-                }
-            };
+            let known = committed
+                .iter()
+                .find(|known| known.partition == *kafka_partition)
+                .map(|known| known.offset);
+            // Kafka is asked once too often at the most: a task in a rebalance is deaf to everything else.
+            let position = known.or_else(|| {
+                let asks = reachable && !self.worker.control.is_stopping();
+                asks.then(|| consumer.position(kafka_partition, POSITION_TIMEOUT))
+                    .and_then(|answer| {
+                        reachable = answer.is_ok();
+                        answer
+                            .inspect_err(|error| {
+                                tracing::warn!("the position in {partition} is not known yet: {error}")
+                            })
+                            .ok()
+                    })
+            });
             tracing::debug!("assigned {partition}, position {position:?}");
             self.partitions.retain(|state| state.partition != *partition);
             self.partitions.push(PartitionState {
@@ -115,6 +131,17 @@ impl Loop {
         }
     }
 
+    /// Ends a redelivery of which no record is left.
+    pub(super) fn end_empty_redelivery(&mut self, consumer: &Consumer) {
+        if self.redelivering && self.batch.is_empty() {
+            self.redelivering = false;
+            if !self.paused {
+                let resumed = self.resume_all(consumer);
+                self.keep(resumed);
+            }
+        }
+    }
+
     /// Drops everything that belongs to partitions that went.
     fn forget(&mut self, gone: &[TopicPartition]) {
         self.partitions.retain(|state| !gone.contains(&state.partition));
@@ -123,7 +150,6 @@ impl Loop {
             let mut requests = self.worker.host.requests();
             for partition in gone {
                 requests.assignment.remove(partition);
-                requests.paused.remove(partition);
                 requests.to_pause.remove(partition);
                 requests.to_resume.remove(partition);
                 requests.rewinds.remove(partition);

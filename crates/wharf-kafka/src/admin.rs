@@ -5,7 +5,7 @@
 //! told from real failures.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::native::admin as native;
 use crate::native::client::Client;
@@ -13,6 +13,9 @@ use crate::native::lists::{Entry, List};
 use crate::properties::{ClientKind, Translated};
 use crate::types::{PartitionOffset, TopicMetadata, TopicPartition};
 use crate::{ErrorCode, KafkaError};
+
+/// How long one step of a wait lasts before refused credentials are looked for.
+const PATIENCE: Duration = Duration::from_millis(250);
 
 /// A topic to be created.
 #[derive(Debug, Clone, PartialEq)]
@@ -98,12 +101,26 @@ impl Admin {
 
     /// Id of the cluster.
     pub fn cluster_id(&self, timeout: Duration) -> Result<String, KafkaError> {
-        self.client.cluster_id(timeout).ok_or_else(|| {
-            self.client.take_failure().unwrap_or_else(|| {
+        let deadline = Instant::now() + timeout;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if let Some(id) = self.client.cluster_id(left.min(PATIENCE)) {
+                return Ok(id);
+            }
+            // Refused credentials stay refused: there is nothing to wait for.
+            self.client.serve();
+            if let Some(failure) = self.client.take_failure() {
+                return Err(failure);
+            }
+            if left.is_zero() {
                 let detail = format!("no broker answered within {} ms", timeout.as_millis());
-                KafkaError::operation("asking for the cluster id", ErrorCode::TIMED_OUT.0, detail)
-            })
-        })
+                return Err(KafkaError::operation(
+                    "asking for the cluster id",
+                    ErrorCode::TIMED_OUT.0,
+                    detail,
+                ));
+            }
+        }
     }
 
     /// All topics of the cluster.

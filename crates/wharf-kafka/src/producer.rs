@@ -148,6 +148,7 @@ impl Producer {
     pub fn poll_acks(&self, timeout: Duration, mut each: impl FnMut(Delivery)) -> usize {
         let (mut count, mut wait) = (0, timeout);
         while let Some(event) = self.queue.poll(wait) {
+            self.client.note_error_event(&event);
             let mut bytes = 0;
             let reported = native::reports(&event, |report, explain| {
                 bytes += report.size as u64;

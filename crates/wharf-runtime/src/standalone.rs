@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use wharf_abi::host::HostLog;
-use wharf_api::{ConfigMap, ConnectError, Result};
+use wharf_api::{ConfigMap, ConnectError, ConverterType, Result};
 use wharf_kafka::{Admin, ClientKind, translate};
 
 use crate::config::{
@@ -37,9 +37,12 @@ impl PreparedWorker {
         for warning in &config.warnings {
             tracing::warn!("{warning}");
         }
-        check_clients(&config)?;
         let plugins = PluginRegistry::scan(&config.plugin_path);
-        check_converters(&config, &plugins)?;
+        let mut mistakes = check_clients(&config);
+        mistakes.extend(check_converters(&config, &plugins));
+        if !mistakes.is_empty() {
+            return Err(ConnectError::config(mistakes.join("\n")));
+        }
         let offsets = FileOffsetBackingStore::open(&config.offset_storage_file)?;
         let cluster_id = cluster_id(&config)?;
         Ok(Self {
@@ -98,7 +101,7 @@ pub fn route_plugin_logs() {
 }
 
 /// What the worker sets for the clients of all connectors must be usable, or every task would fail later.
-fn check_clients(config: &StandaloneConfig) -> Result<()> {
+fn check_clients(config: &StandaloneConfig) -> Vec<String> {
     let nothing = ConfigMap::new();
     let clients = [
         (
@@ -119,53 +122,66 @@ fn check_clients(config: &StandaloneConfig) -> Result<()> {
     ];
     let mut found = Vec::new();
     for ((prefix, kind), settings, prefixed) in clients {
-        for problem in translate(kind, &settings).err().unwrap_or_default() {
-            let of_all = !prefixed.contains_key(&problem.key);
-            let prefix = if of_all { "" } else { prefix };
-            found.push(format!("{prefix}{}: {}", problem.key, problem.message));
+        match translate(kind, &settings) {
+            Ok(translated) => {
+                for key in translated
+                    .unknown
+                    .iter()
+                    .filter(|key| prefixed.contains_key(*key))
+                {
+                    tracing::warn!(
+                        "{prefix}{key} is not a setting that Kafka's clients know; it has no effect"
+                    );
+                }
+            }
+            Err(problems) => found.extend(problems.into_iter().map(|problem| {
+                let prefix = if prefixed.contains_key(&problem.key) {
+                    prefix
+                } else {
+                    ""
+                };
+                format!("{prefix}{}: {}", problem.key, problem.message)
+            })),
         }
     }
     // A setting that all clients share has the same mistake in each.
     found.dedup();
-    if found.is_empty() {
-        return Ok(());
-    }
-    Err(ConnectError::config(found.join("; ")))
+    found
 }
 
 /// The worker's own converters must exist and take their settings, or every connector would fail later.
-fn check_converters(config: &StandaloneConfig, plugins: &PluginRegistry) -> Result<()> {
-    for kind in [ConverterKind::Key, ConverterKind::Value] {
+fn check_converters(config: &StandaloneConfig, plugins: &PluginRegistry) -> Vec<String> {
+    let part = |kind: ConverterKind, converter_type| {
         let settings = config.converter(kind);
-        let of_key = |error: ConnectError| {
-            ConnectError::config(format!(
-                "Invalid value {} for configuration {}: {error:#}",
-                settings.class,
-                kind.class_key()
-            ))
-        };
-        let mut converter = plugins
-            .converter(&settings.class, settings.version.as_deref())
-            .map_err(of_key)?;
-        let converter_type = match kind {
-            ConverterKind::Key => wharf_api::ConverterType::Key,
-            _ => wharf_api::ConverterType::Value,
-        };
+        let mut converter = plugins.converter(&settings.class, settings.version.as_deref())?;
         converter
             .as_converter()
             .configure(&settings.config, converter_type)
-            .map_err(of_key)?;
-    }
-    let header = config.converter(ConverterKind::Header);
-    plugins
-        .header_converter(&header.class, header.version.as_deref())
-        .and_then(|mut converter| converter.configure(&header.config))
-        .map_err(|error| {
-            ConnectError::config(format!(
-                "Invalid value {} for configuration header.converter: {error:#}",
-                header.class
-            ))
-        })
+    };
+    let header = || {
+        let settings = config.converter(ConverterKind::Header);
+        plugins
+            .header_converter(&settings.class, settings.version.as_deref())?
+            .configure(&settings.config)
+    };
+    [
+        (ConverterKind::Key, part(ConverterKind::Key, ConverterType::Key)),
+        (
+            ConverterKind::Value,
+            part(ConverterKind::Value, ConverterType::Value),
+        ),
+        (ConverterKind::Header, header()),
+    ]
+    .into_iter()
+    .filter_map(|(kind, outcome)| {
+        let class = &config.converter(kind).class;
+        let error = outcome.err()?;
+        Some(format!(
+            "Invalid value {class} for configuration {}: {error:#}",
+            kind.class_key()
+        ))
+    })
+    .collect()
 }
 
 fn cluster_id(config: &StandaloneConfig) -> Result<String> {

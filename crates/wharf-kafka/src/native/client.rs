@@ -138,6 +138,27 @@ impl Client {
         }
     }
 
+    /// Lets errors that came up meanwhile be noted; see [`Client::take_failure`].
+    pub(crate) fn serve(&self) {
+        // SAFETY: the handle is valid.
+        unsafe { ffi::rd_kafka_poll(self.raw(), 0) };
+    }
+
+    /// Notes an error that came as an event: queues that are polled for events get errors in no other way.
+    pub(crate) fn note_error_event(&self, event: &Event) {
+        if event.kind() == ffi::RD_KAFKA_EVENT_ERROR {
+            // SAFETY: the event is valid; the text belongs to it and is copied. The code is read as an integer.
+            let (code, reason) = unsafe {
+                let code = ffi::rd_kafka_event_error(event.raw());
+                (
+                    (&raw const code).cast::<i32>().read(),
+                    text(ffi::rd_kafka_event_error_string(event.raw())),
+                )
+            };
+            self.hooks().note(self.raw(), ErrorCode(code), reason);
+        }
+    }
+
     /// All topics of the cluster with their number of partitions.
     pub(crate) fn topics(&self, timeout: Duration) -> Result<Vec<TopicMetadata>, KafkaError> {
         let mut found: *const ffi::rd_kafka_metadata = ptr::null();
@@ -349,6 +370,26 @@ unsafe extern "C" fn on_log(
     }
 }
 
+impl Hooks {
+    /// Keeps an error that makes the client useless; writes another one to the log.
+    fn note(&self, client: *mut ffi::rd_kafka_t, mut code: ErrorCode, mut reason: String) {
+        if code == ErrorCode::FATAL {
+            let mut detail = [0 as c_char; 512];
+            // SAFETY: callers give the handle that these hooks belong to; librdkafka terminates the text.
+            unsafe {
+                let cause = ffi::rd_kafka_fatal_error(client, detail.as_mut_ptr(), detail.len());
+                code = ErrorCode(cause as i32);
+                reason = text(detail.as_ptr());
+            }
+        } else if !matches!(code, ErrorCode::AUTHENTICATION | ErrorCode::SSL) || is_passing(&reason) {
+            logging::log(self.kind, 5, &self.client_id, code.name(), &reason);
+            return;
+        }
+        let operation = format!("connection of kafka {} {}", self.kind.name(), self.client_id);
+        *open(&self.failure) = Some(KafkaError::operation(operation, code.0, reason));
+    }
+}
+
 /// Whether a failed handshake only says that the connection broke: the library reports a broker that goes down in
 /// the middle of one as refused authentication, and a restart of a broker must not fail a task.
 fn is_passing(reason: &str) -> bool {
@@ -374,19 +415,7 @@ unsafe extern "C" fn on_error(
         let Some(hooks) = opaque.cast::<Hooks>().as_ref() else {
             return;
         };
-        let mut code = ErrorCode(code);
-        let mut reason = text(reason);
-        if code == ErrorCode::FATAL {
-            let mut detail = [0 as c_char; 512];
-            let cause = ffi::rd_kafka_fatal_error(client, detail.as_mut_ptr(), detail.len());
-            code = ErrorCode(cause as i32);
-            reason = text(detail.as_ptr());
-        } else if !matches!(code, ErrorCode::AUTHENTICATION | ErrorCode::SSL) || is_passing(&reason) {
-            logging::log(hooks.kind, 5, &hooks.client_id, code.name(), &reason);
-            return;
-        }
-        let operation = format!("connection of kafka {} {}", hooks.kind.name(), hooks.client_id);
-        *open(&hooks.failure) = Some(KafkaError::operation(operation, code.0, reason));
+        hooks.note(client, ErrorCode(code), text(reason));
     }
 }
 

@@ -44,7 +44,8 @@ impl ClientOverridePolicy {
             _ => Err(ConnectError::invalid_config(
                 OVERRIDE_POLICY_KEY,
                 name,
-                "no such policy; use All, None, Principal or Allowlist",
+                "it is not one of the built-in policies All, None, Principal and Allowlist, and this build does not use policies \
+                 of plugins yet",
             )),
         }
     }

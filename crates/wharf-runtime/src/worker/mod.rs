@@ -36,7 +36,7 @@ pub(crate) use self::worker_connector::{ConnectorSetup, WorkerConnector};
 use self::worker_sink_task::WorkerSinkTask;
 use self::worker_source_task::WorkerSourceTask;
 use crate::config::{
-    ConnectorConfig, ConverterKind, SinkConnectorConfig, SourceConnectorConfig, StandaloneConfig,
+    self, ConnectorConfig, ConverterKind, SinkConnectorConfig, SourceConnectorConfig, StandaloneConfig,
     sink_consumer_config, source_producer_config, task_admin_config,
 };
 use crate::herder::{ConnectorState, ConnectorType, TaskId};
@@ -80,7 +80,13 @@ impl RunningTask {
 }
 
 /// Java settings translated for librdkafka; all problems in one error.
-fn client_properties(kind: wharf_kafka::ClientKind, settings: &ConfigMap) -> Result<Translated> {
+///
+/// Only the connector's own settings are warned about here: the worker's were, once, at its start.
+fn client_properties(
+    kind: wharf_kafka::ClientKind,
+    settings: &ConfigMap,
+    overrides: &ConfigMap,
+) -> Result<Translated> {
     let translated = translate(kind, settings).map_err(|problems| {
         let list: Vec<String> = problems.iter().map(ToString::to_string).collect();
         ConnectError::config(format!(
@@ -92,11 +98,17 @@ fn client_properties(kind: wharf_kafka::ClientKind, settings: &ConfigMap) -> Res
     for warning in &translated.warnings {
         tracing::warn!("{warning}");
     }
-    if !translated.unknown.is_empty() {
+    let unknown: Vec<&str> = translated
+        .unknown
+        .iter()
+        .map(String::as_str)
+        .filter(|key| overrides.contains_key(*key))
+        .collect();
+    if !unknown.is_empty() {
         tracing::warn!(
             "these settings of the {} are not known: {}",
             kind.name(),
-            translated.unknown.join(", ")
+            unknown.join(", ")
         );
     }
     Ok(translated)
@@ -262,14 +274,22 @@ impl Worker {
         settings
             .entry("batch.size".to_owned())
             .or_insert_with(|| BATCH_SIZE.to_owned());
-        let mut properties = client_properties(wharf_kafka::ClientKind::Producer, &settings)?;
+        let mut properties = client_properties(
+            wharf_kafka::ClientKind::Producer,
+            &settings,
+            &config::ClientKind::Producer.overrides(connector_config),
+        )?;
         properties.bound_queued_records(limit / RECORD_OVERHEAD);
         let producer = Producer::new(&properties).map_err(|error| kafka_error(&error))?;
         let topic_creator = match parsed.topic_creation {
             Some(rules) => {
                 let settings = task_admin_config(&self.config, connector, *task, connector_config);
-                let admin = Admin::new(&client_properties(wharf_kafka::ClientKind::Admin, &settings)?)
-                    .map_err(|error| kafka_error(&error))?;
+                let admin = client_properties(
+                    wharf_kafka::ClientKind::Admin,
+                    &settings,
+                    &config::ClientKind::Admin.overrides(connector_config),
+                )?;
+                let admin = Admin::new(&admin).map_err(|error| kafka_error(&error))?;
                 Some(TopicCreator::new(rules, admin))
             }
             None => None,
@@ -309,7 +329,11 @@ impl Worker {
         let TaskId { connector, task } = &reporter.task;
         let parsed = SinkConnectorConfig::parse(connector_config)?;
         let settings = sink_consumer_config(&self.config, connector, *task, connector_config);
-        let mut properties = client_properties(wharf_kafka::ClientKind::Consumer, &settings)?;
+        let mut properties = client_properties(
+            wharf_kafka::ClientKind::Consumer,
+            &settings,
+            &config::ClientKind::Consumer.overrides(connector_config),
+        )?;
         // Half of a sink task's budget is for records fetched ahead, half for the batch that is being put.
         let mut memory = self.memory.share();
         let prefetch = memory.reserve(self.memory.task_limit() / 2, 64 * 1024);

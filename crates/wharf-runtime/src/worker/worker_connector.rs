@@ -61,11 +61,16 @@ struct Shared {
     request_reconfiguration: ReconfigurationRequest,
     failed: AtomicBool,
     started: AtomicBool,
+    /// Whether the plugin has not answered the first order yet.
+    unanswered: AtomicBool,
     abandoned: AtomicBool,
 }
 
 impl Shared {
     fn report(&self, state: ConnectorState, trace: Option<String>) {
+        if state != ConnectorState::Unassigned {
+            self.unanswered.store(false, Ordering::Release);
+        }
         if !self.abandoned.load(Ordering::Acquire) {
             self.statuses
                 .set_connector(&self.name, self.epoch, state, trace, self.version.clone());
@@ -165,8 +170,10 @@ impl WorkerConnector {
             request_reconfiguration,
             failed: AtomicBool::new(false),
             started: AtomicBool::new(false),
+            unanswered: AtomicBool::new(true),
             abandoned: AtomicBool::new(false),
         });
+        shared.report(ConnectorState::Unassigned, None);
         let of_thread = Arc::clone(&shared);
         std::thread::Builder::new()
             .name(format!("connector-thread-{}", shared.name))
@@ -218,6 +225,23 @@ impl WorkerConnector {
     /// Whether the connector is FAILED.
     pub(crate) fn is_failed(&self) -> bool {
         self.shared.failed.load(Ordering::Acquire)
+    }
+
+    /// Says in the status that the plugin takes its time, unless it has answered meanwhile.
+    pub(crate) fn report_slow(&self, waited: Duration) {
+        tracing::warn!(
+            "the plugin of connector {} has not answered for {} s",
+            self.shared.name,
+            waited.as_secs()
+        );
+        if self.shared.unanswered.load(Ordering::Acquire) {
+            let text = format!(
+                "the plugin has been asked to start and has not answered for {} s; nothing else is affected, and the \
+                 connector can be deleted, stopped or given another configuration",
+                waited.as_secs()
+            );
+            self.shared.report(ConnectorState::Unassigned, Some(text));
+        }
     }
 
     /// Whether the plugin's connector is started.

@@ -17,6 +17,9 @@ use crate::worker::{ConnectorSetup, RunningTask, TASK_CLASS, TargetState, Worker
 /// How long a connector may take to stop, as upstream.
 pub(super) const CONNECTOR_STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// After this long a connector that has not started yet says so in its status.
+const SLOW_START: Duration = Duration::from_secs(5);
+
 impl Inner {
     /// Starts the instance of a connector as its target state says, and its tasks.
     pub(super) async fn start_connector(
@@ -49,7 +52,20 @@ impl Inner {
         };
         let answer = connector.transition(target);
         slot.with(|entry| entry.connector = Some(connector))?;
-        match operation.plugin(answer).await {
+        let waited = async {
+            let mut answer = std::pin::pin!(operation.plugin(answer));
+            if let Ok(outcome) = tokio::time::timeout(SLOW_START, &mut answer).await {
+                return outcome;
+            }
+            // The status says what is going on; it is replaced when the plugin answers after all.
+            let _ = slot.with(|entry| {
+                if let Some(connector) = &entry.connector {
+                    connector.report_slow(SLOW_START);
+                }
+            });
+            answer.await
+        };
+        match waited.await {
             Ok(()) => {}
             Err(PluginWait::Failed(error)) => return Err(transition_failed(name, target, &error)),
             Err(PluginWait::TakenOver) => return Err(taken_over(name)),

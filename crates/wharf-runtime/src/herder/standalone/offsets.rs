@@ -9,7 +9,7 @@ use serde_json::{Map, Value as Json};
 use wharf_abi::host::NoServices;
 use wharf_api::source::SourceOffsetChange;
 use wharf_api::{ConfigMap, ConnectError, ErrorKind, TopicPartition};
-use wharf_kafka::{Admin, PartitionOffset, translate};
+use wharf_kafka::{Admin, ErrorCode, PartitionOffset, translate};
 
 use super::validation::on_thread;
 use super::{Inner, not_found, taken_over};
@@ -191,7 +191,11 @@ impl Inner {
         let checked = asked.map_err(|error| refused(name, &error))?;
         still_allowed(allowed, name)?;
         let in_use = |error: wharf_kafka::KafkaError| {
-            if Admin::is_group_in_use(&error) {
+            if error.code() == Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION) {
+                bad_request(format!(
+                    "a topic or partition of the request does not exist: {error}"
+                ))
+            } else if Admin::is_group_in_use(&error) {
                 HerderError::Internal(format!(
                     "Failed to alter consumer group offsets for connector {name} either because its tasks haven't stopped \
                      completely yet or the connector was resumed before the request to alter its offsets could be \

@@ -130,6 +130,15 @@ impl Kafka {
 
     /// Writes records and waits until they are acknowledged. Keys choose partitions as Java's do.
     pub fn produce<'a>(&self, topic: &str, records: impl IntoIterator<Item = (Option<&'a str>, &'a [u8])>) {
+        self.write(topic, None, records);
+    }
+
+    fn write<'a>(
+        &self,
+        topic: &str,
+        partition: Option<i32>,
+        records: impl IntoIterator<Item = (Option<&'a str>, &'a [u8])>,
+    ) {
         let producer = Producer::new(&client(
             &self.bootstrap,
             ClientKind::Producer,
@@ -141,7 +150,7 @@ impl Kafka {
         let mut note = |delivery: wharf_kafka::Delivery| failed.extend(delivery.result.err());
         for (key, value) in records {
             let key = key.map(str::as_bytes);
-            while let Err(error) = producer.send(&handle, None, None, key, Some(value), &[], 0) {
+            while let Err(error) = producer.send(&handle, partition, None, key, Some(value), &[], 0) {
                 match error {
                     SendError::QueueFull => drop(producer.poll_acks(TICK, &mut note)),
                     other => panic!("{other}"),
@@ -155,6 +164,12 @@ impl Kafka {
     /// Writes lines of text without keys.
     pub fn produce_lines(&self, topic: &str, lines: &[String]) {
         self.produce(topic, lines.iter().map(|line| (None, line.as_bytes())));
+    }
+
+    /// Writes lines of text to one partition.
+    pub fn produce_to<L: AsRef<str>>(&self, topic: &str, partition: i32, lines: &[L]) {
+        let lines = lines.iter().map(|line| (None, line.as_ref().as_bytes()));
+        self.write(topic, Some(partition), lines);
     }
 
     /// Reads a topic from its beginning.

@@ -4,12 +4,15 @@
     reason = "figures that a run found out are shown with --nocapture"
 )]
 
+mod client_security;
 mod conversions;
 mod delivery;
 mod file_connectors;
 mod lifecycle;
+mod logging;
 mod memory;
 mod offset_file;
 mod offsets_api;
+mod sink_context;
 mod stuck;
 mod worker_config;

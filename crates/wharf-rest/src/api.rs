@@ -11,13 +11,15 @@ use wharf_runtime::logging::timestamp;
 
 use crate::error::ApiError;
 
-/// How long a client may wait. Upstream's constants; other values are for tests.
+/// How long a client may wait, and be waited for. Upstream's constants; other values are for tests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeouts {
     /// For every request that waits for the herder.
     pub request: Duration,
     /// For `GET /health`.
     pub health: Duration,
+    /// For a client to send the head of a request, and then its body. Between requests a connection may rest as long.
+    pub read: Duration,
 }
 
 impl Default for Timeouts {
@@ -25,6 +27,8 @@ impl Default for Timeouts {
         Self {
             request: Duration::from_secs(90),
             health: Duration::from_secs(10),
+            // what Jetty lets a connection be idle
+            read: Duration::from_secs(30),
         }
     }
 }

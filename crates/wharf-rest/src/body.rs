@@ -5,13 +5,16 @@
 //! raw JSON instead of parsed numbers.
 
 use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::pin::pin;
 
-use axum::body::to_bytes;
+use axum::body::{Body, HttpBody as _};
 use axum::extract::{FromRequest, Request};
 use axum::http::StatusCode;
 use serde_json::value::RawValue;
 use wharf_runtime::herder::{InitialState, OffsetChange, RawConfig};
 
+use crate::api::Api;
 use crate::error::ApiError;
 
 /// The largest body that is read. Upstream has no limit; connector configurations are a few KiB.
@@ -22,19 +25,65 @@ type RawObject = BTreeMap<String, Box<RawValue>>;
 /// A body that must hold one JSON object.
 pub(crate) struct JsonObject(RawObject);
 
-impl<S: Send + Sync> FromRequest<S> for JsonObject {
+impl FromRequest<Api> for JsonObject {
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
-        // any failure other than "too large" means that the client went away, and nobody reads the answer
-        let bytes = to_bytes(request.into_body(), MAX_BODY_BYTES).await.map_err(|_| {
-            ApiError::new(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                format!("the request body is larger than {MAX_BODY_BYTES} bytes: send a smaller one"),
-            )
-        })?;
+    async fn from_request(request: Request, api: &Api) -> Result<Self, ApiError> {
+        let limit = api.timeouts.read;
+        let bytes = tokio::time::timeout(limit, read(request.into_body()))
+            .await
+            .map_err(|_| {
+                ApiError::new(
+                    StatusCode::REQUEST_TIMEOUT,
+                    format!(
+                        "the request body did not arrive within {} ms: send all of it, as long as Content-Length says",
+                        limit.as_millis()
+                    ),
+                )
+            })??;
         Self::parse(&bytes)
     }
+}
+
+/// All of a body, unless it is too large or broken.
+async fn read(body: Body) -> Result<Vec<u8>, ApiError> {
+    let too_large = || {
+        ApiError::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            format!("the request body is larger than {MAX_BODY_BYTES} bytes: send a smaller one"),
+        )
+    };
+    if body.size_hint().lower() > MAX_BODY_BYTES as u64 {
+        return Err(too_large());
+    }
+    let mut body = pin!(body);
+    let mut bytes = Vec::new();
+    while let Some(frame) = poll_fn(|context| body.as_mut().poll_frame(context)).await {
+        // trailers have no meaning here
+        if let Ok(data) = frame.map_err(|error| broken(&error))?.into_data() {
+            if bytes.len() + data.len() > MAX_BODY_BYTES {
+                return Err(too_large());
+            }
+            bytes.extend_from_slice(&data);
+        }
+    }
+    Ok(bytes)
+}
+
+/// The body breaks off or its chunks are malformed.
+fn broken(error: &axum::Error) -> ApiError {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    ApiError::bad_request(format!(
+        "the request body cannot be read ({cause}): send as many bytes as Content-Length says, or well-formed chunks"
+    ))
+}
+
+/// A text without the blanks around it, as Java has them: U+0020 and all below, and no others.
+fn java_trim(text: &str) -> &str {
+    text.trim_matches(|c| c <= ' ')
 }
 
 impl JsonObject {
@@ -64,7 +113,7 @@ impl JsonObject {
         only_fields(&self.0, "the request body", &["name", "config", "initial_state"])?;
         let name = match self.0.remove("name") {
             None => String::new(),
-            Some(raw) => scalar(&raw, "`name`")?.unwrap_or_default().trim().to_owned(),
+            Some(raw) => java_trim(&scalar(&raw, "`name`")?.unwrap_or_default()).to_owned(),
         };
         let config = self
             .0
@@ -262,6 +311,24 @@ mod tests {
                 initial_state: None
             })
         );
+    }
+
+    #[test]
+    fn blanks_around_a_name_are_those_of_java() {
+        for (given, expected) in [
+            (r"\t a \n", "a"),
+            (r"\u0001a\u0001", "a"),
+            (r"a\u0001b", "a\u{1}b"),
+            (r"\u00a0a\u2003", "\u{a0}a\u{2003}"),
+            (r" \u0000", ""),
+        ] {
+            let request = parse(&format!(r#"{{"name":"{given}","config":{{}}}}"#)).into_create_request();
+            assert_eq!(
+                request.map(|request| request.name),
+                Ok(expected.to_owned()),
+                "{given}"
+            );
+        }
     }
 
     #[test]

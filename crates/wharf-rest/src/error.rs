@@ -1,5 +1,7 @@
 //! Errors: of an answer ([`ApiError`], always the JSON shape of Connect) and of the server itself ([`RestError`]).
 
+use std::io::ErrorKind;
+
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -12,13 +14,26 @@ use crate::api::json;
 #[non_exhaustive]
 pub enum RestError {
     /// An address cannot be listened on.
-    #[error("cannot listen on {listener}: {source}; free the port or change it in `{key}`")]
+    #[error("cannot listen on {listener}: {source}; {}", remedy(source, key))]
     Bind {
         /// The listener as configured.
         listener: String,
         /// The key that holds it.
         key: &'static str,
         /// What the system said.
+        source: std::io::Error,
+    },
+    /// The host of a listener has no address.
+    #[error(
+        "cannot listen on {listener}: its host cannot be resolved ({source}); correct the name in `{key}`, make DNS or \
+         /etc/hosts know it, or give an address of this machine"
+    )]
+    Resolve {
+        /// The listener as configured.
+        listener: String,
+        /// The key that holds it.
+        key: &'static str,
+        /// What the resolver said.
         source: std::io::Error,
     },
     /// An encrypted listener.
@@ -31,6 +46,20 @@ pub enum RestError {
         /// The key that holds it.
         key: &'static str,
     },
+}
+
+/// What to do about an address that cannot be listened on.
+fn remedy(error: &std::io::Error, key: &str) -> String {
+    match error.kind() {
+        ErrorKind::AddrInUse => format!("free the port or change it in `{key}`"),
+        ErrorKind::AddrNotAvailable => {
+            format!("give an address of this machine in `{key}`, or no host for all")
+        }
+        ErrorKind::PermissionDenied => {
+            format!("give a port from 1024 on in `{key}`, or allow the worker to use lower ones")
+        }
+        _ => format!("correct the address in `{key}`"),
+    }
 }
 
 /// An answer that reports a failure.

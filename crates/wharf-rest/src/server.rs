@@ -1,18 +1,23 @@
 //! Sockets of the REST API: bound first, because a worker's id contains the port really bound; served once there is a
 //! herder; stopped gracefully.
 //!
-//! Between binding and serving, clients wait in the socket's queue (upstream answers them 404).
+//! Between binding and serving, clients wait in the socket's queue (upstream answers them 404). A client that is silent in
+//! the middle of a request, or between two, is not waited for longer than [`Timeouts::read`].
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
-use axum::serve::ListenerExt as _;
-use tokio::net::TcpListener;
+use axum::extract::ConnectInfo;
+use axum::{Extension, Router};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream, lookup_host};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tower::Layer as _;
 use wharf_runtime::config::{AdminListeners, Listener, RestConfig, Scheme};
 use wharf_runtime::herder::Herder;
 
@@ -83,12 +88,12 @@ impl BoundServer {
         let mut running = JoinSet::new();
         let main = main_router(Arc::clone(&herder), timeouts, with_admin);
         for listener in self.main {
-            running.spawn(answer(listener, main.clone(), stopping.clone()));
+            running.spawn(answer(listener, main.clone(), timeouts.read, stopping.clone()));
         }
         if !self.admin.is_empty() {
             let admin = admin_router(herder, timeouts);
             for listener in self.admin {
-                running.spawn(answer(listener, admin.clone(), stopping.clone()));
+                running.spawn(answer(listener, admin.clone(), timeouts.read, stopping.clone()));
             }
         }
         RunningServer { stop, running }
@@ -115,20 +120,68 @@ impl RunningServer {
     }
 }
 
-async fn answer(listener: TcpListener, routes: Router, mut stopping: watch::Receiver<bool>) {
-    // answers are small and whole: waiting for more to send only adds latency. A socket that refuses is still usable.
-    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
-    let service = routes.into_make_service_with_connect_info::<SocketAddr>();
-    let stopped = async move {
-        // an error means that the sender is gone, which is a stop as well
-        let _ = stopping.wait_for(|stop| *stop).await;
-    };
-    if let Err(error) = axum::serve(listener, service)
-        .with_graceful_shutdown(stopped)
-        .await
-    {
-        tracing::error!(%error, "a REST listener ended");
+/// Answers on a listener until the stop, and then what is under way.
+async fn answer(
+    mut listener: TcpListener,
+    routes: Router,
+    read_limit: Duration,
+    mut stopping: watch::Receiver<bool>,
+) {
+    let mut connections = JoinSet::new();
+    loop {
+        // axum's way to accept waits a moment when the system has no more sockets to give
+        let (stream, peer) = tokio::select! {
+            accepted = axum::serve::Listener::accept(&mut listener) => accepted,
+            // takes what has ended out of the set
+            Some(_) = connections.join_next() => continue,
+            () = stopped(&mut stopping) => break,
+        };
+        // answers are small and whole: waiting for more to send only adds latency. A socket that refuses is still usable.
+        drop(stream.set_nodelay(true));
+        connections.spawn(converse(
+            stream,
+            peer,
+            routes.clone(),
+            read_limit,
+            stopping.clone(),
+        ));
     }
+    drop(listener);
+    while connections.join_next().await.is_some() {}
+}
+
+/// One connection: request after request, until either side ends it.
+async fn converse(
+    stream: TcpStream,
+    peer: SocketAddr,
+    routes: Router,
+    read_limit: Duration,
+    mut stopping: watch::Receiver<bool>,
+) {
+    let service = TowerToHyperService::new(Extension(ConnectInfo(peer)).layer(routes));
+    let mut http = Builder::new(TokioExecutor::new()).http1_only();
+    http.http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(read_limit);
+    let connection = http.serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(connection);
+    let ended = tokio::select! {
+        ended = &mut connection => ended,
+        () = stopped(&mut stopping) => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        // the client went away, was too slow, or speaks no HTTP: its affair
+        tracing::debug!(%peer, error, "a REST connection ended early");
+    }
+}
+
+/// Ready when the server is to stop.
+async fn stopped(stopping: &mut watch::Receiver<bool>) {
+    // an error means that the sender is gone, which is a stop as well
+    let _ = stopping.wait_for(|stop| *stop).await;
 }
 
 async fn bind_all(key: &'static str, listeners: &[Listener]) -> Result<Vec<TcpListener>, RestError> {
@@ -140,19 +193,27 @@ async fn bind_all(key: &'static str, listeners: &[Listener]) -> Result<Vec<TcpLi
                 key,
             });
         }
-        let socket = bind(listener).await.map_err(|source| RestError::Bind {
-            listener: listener.to_string(),
-            key,
-            source,
-        })?;
-        bound.push(socket);
+        bound.push(bind(listener, key).await?);
     }
     Ok(bound)
 }
 
-async fn bind(listener: &Listener) -> io::Result<TcpListener> {
+async fn bind(listener: &Listener, key: &'static str) -> Result<TcpListener, RestError> {
+    let cannot_bind = |source| RestError::Bind {
+        listener: listener.to_string(),
+        key,
+        source,
+    };
     if !listener.host.is_empty() {
-        return TcpListener::bind((listener.host.as_str(), listener.port)).await;
+        let addresses: Vec<SocketAddr> = lookup_host((listener.host.as_str(), listener.port))
+            .await
+            .map_err(|source| RestError::Resolve {
+                listener: listener.to_string(),
+                key,
+                source,
+            })?
+            .collect();
+        return TcpListener::bind(&addresses[..]).await.map_err(cannot_bind);
     }
     // all interfaces: the IPv6 wildcard takes IPv4 too, unless the machine has no IPv6
     match TcpListener::bind((Ipv6Addr::UNSPECIFIED, listener.port)).await {
@@ -161,6 +222,7 @@ async fn bind(listener: &Listener) -> io::Result<TcpListener> {
         }
         bound => bound,
     }
+    .map_err(cannot_bind)
 }
 
 fn addresses(listeners: &[TcpListener]) -> Vec<SocketAddr> {

@@ -8,8 +8,8 @@ use wharf_api::{ConfigMap, ConnectError, ConverterType, Result};
 use wharf_kafka::{Admin, ClientKind, translate};
 
 use crate::config::{
-    ConverterKind, StandaloneConfig, sink_consumer_config, source_producer_config, task_admin_config,
-    worker_admin_config,
+    ClientOverridePolicy, ConverterKind, StandaloneConfig, sink_consumer_config, source_producer_config,
+    task_admin_config, worker_admin_config,
 };
 use crate::herder::standalone::StandaloneHerder;
 use crate::logging::{self, LogLevel};
@@ -40,6 +40,7 @@ impl PreparedWorker {
         let plugins = PluginRegistry::scan(&config.plugin_path);
         let mut mistakes = check_clients(&config);
         mistakes.extend(check_converters(&config, &plugins));
+        mistakes.extend(load_policy(&config, &plugins));
         if !mistakes.is_empty() {
             return Err(ConnectError::config(mistakes.join("\n")));
         }
@@ -182,6 +183,30 @@ fn check_converters(config: &StandaloneConfig, plugins: &PluginRegistry) -> Vec<
         ))
     })
     .collect()
+}
+
+/// A policy that is not built in comes from a plugin.
+fn load_policy(config: &StandaloneConfig, plugins: &PluginRegistry) -> Option<String> {
+    let ClientOverridePolicy::Plugin(wanted) = &config.override_policy else {
+        return None;
+    };
+    let loaded = plugins
+        .override_policy(wanted.class(), None)
+        .and_then(|mut policy| {
+            policy.configure(&config.originals)?;
+            Ok(policy)
+        });
+    match loaded {
+        Ok(policy) => {
+            wanted.provide(policy);
+            None
+        }
+        Err(error) => Some(format!(
+            "Invalid value {} for configuration connector.client.config.override.policy: {error:#}; All, None, Principal and \
+             Allowlist are built in",
+            wanted.class()
+        )),
+    }
 }
 
 fn cluster_id(config: &StandaloneConfig) -> Result<String> {

@@ -1,5 +1,6 @@
 //! The command line of `wharf`: what may be said, and the texts of `--help`.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -59,6 +60,13 @@ pub(crate) enum Command {
     /// Run a worker that keeps everything on this machine.
     #[command(after_long_help = format!("{STANDALONE_HELP}\n\n{ENVIRONMENT}\n\n{EXIT_CODES}"), after_help = STANDALONE_HELP)]
     Standalone(StandaloneArgs),
+    /// What users of Kafka Connect may look for: answered with what there is instead.
+    #[command(hide = true, disable_help_flag = true)]
+    Distributed {
+        /// Whatever was meant.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
     /// List, check and describe plugins.
     #[command(subcommand, arg_required_else_help = true)]
     Plugin(PluginCommand),

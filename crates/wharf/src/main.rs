@@ -19,8 +19,8 @@ use clap::{CommandFactory as _, Parser as _};
 
 use crate::cli::{Cli, Command, ConfigCommand, PluginCommand};
 use crate::exit::Exit;
-use crate::output::print;
-use crate::scripts::Request;
+use crate::output::{complain, print};
+use crate::scripts::{NO_DISTRIBUTED, Request};
 
 fn main() -> ExitCode {
     let args: Vec<OsString> = std::env::args_os().collect();
@@ -43,6 +43,10 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Exit {
     match command {
         Command::Standalone(args) => standalone::run(&args),
+        Command::Distributed { .. } => {
+            complain(format_args!("wharf: {NO_DISTRIBUTED}"));
+            Exit::Setup
+        }
         Command::Plugin(PluginCommand::List(sources)) => plugin::list(&sources),
         Command::Plugin(PluginCommand::Verify { file }) => plugin::verify(&file),
         Command::Plugin(PluginCommand::Info { class, sources }) => plugin::info(&class, &sources),

@@ -115,6 +115,12 @@ pub(crate) fn info(class: &str, sources: &PluginSources) -> Exit {
     for reason in reasons {
         complain(reason);
     }
+    if *sources == PluginSources::default() {
+        complain(
+            "only built-in plugins were looked at: name the place of others with --plugin-path, --plugin-location or \
+             --worker-config",
+        );
+    }
     Exit::Refused
 }
 

@@ -19,6 +19,10 @@ const PLUGIN_PATH_USAGE: &str = "\
   --keep-not-found         (sync-manifests) keep manifests of plugins that are gone
 At least one place is needed; options may be repeated.";
 
+/// Why there is no distributed worker.
+pub(crate) const NO_DISTRIBUTED: &str =
+    "distributed mode is not in this build yet; run connect-standalone or `wharf standalone`";
+
 /// What a call asks for.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Request {
@@ -50,6 +54,7 @@ pub(crate) fn read(args: &[OsString]) -> Request {
     let rest = args.get(1..).unwrap_or_default();
     match program.strip_suffix(".sh").unwrap_or(&program) {
         "connect-standalone" => standalone(&program, rest),
+        "connect-distributed" => Request::Usage(format!("{program}: {NO_DISTRIBUTED}")),
         "connect-plugin-path" => plugin_path(&program, rest),
         _ => Request::Wharf,
     }
@@ -186,6 +191,15 @@ mod tests {
                 usage(line)
                     .starts_with("USAGE: connect-standalone.sh [-daemon] connect-standalone.properties")
             );
+        }
+    }
+
+    #[test]
+    fn the_distributed_script_names_the_standalone_one() {
+        for line in [&["connect-distributed.sh", "w"][..], &["bin/connect-distributed"]] {
+            let text = usage(line);
+            assert!(text.starts_with("connect-distributed"), "{text}");
+            assert!(text.contains("run connect-standalone"), "{text}");
         }
     }
 

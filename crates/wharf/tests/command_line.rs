@@ -53,6 +53,14 @@ fn a_wrong_command_line_ends_with_2() {
 }
 
 #[test]
+fn distributed_mode_is_answered_with_what_there_is() {
+    let text = "distributed mode is not in this build yet; run connect-standalone";
+    check(&wharf(&["distributed", "w.properties", "--help"]), 2, "", text);
+    check(&wharf(&["distributed"]), 2, "", text);
+    check(&named("connect-distributed.sh", &["w.properties"]), 1, text, "");
+}
+
+#[test]
 fn completion_is_written_for_each_shell() {
     for shell in ["bash", "zsh", "fish"] {
         check(&wharf(&["completion", shell]), 0, "standalone", "");
@@ -166,6 +174,20 @@ fn an_unknown_plugin_has_no_info() {
         1,
         "",
         "NoSuchConnector",
+    );
+    check(
+        &wharf(&["plugin", "info", "FileStreamSource"]),
+        1,
+        "",
+        "--plugin-path, --plugin-location or --worker-config",
+    );
+    let empty = tempfile::tempdir().unwrap();
+    let place = empty.path().to_str().unwrap();
+    let searched = wharf(&["plugin", "info", "FileStreamSource", "--plugin-path", place]);
+    assert!(
+        !stderr(&searched).contains("--worker-config"),
+        "{}",
+        stderr(&searched)
     );
     check(
         &wharf(&["plugin", "info", "JsonConverter"]),

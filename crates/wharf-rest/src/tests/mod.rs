@@ -22,6 +22,7 @@ use crate::{Timeouts, admin_router, main_router};
 const SHORT: Timeouts = Timeouts {
     request: Duration::from_millis(20),
     health: Duration::from_millis(20),
+    read: Duration::from_secs(30),
 };
 
 /// What came back.

@@ -95,6 +95,69 @@ async fn a_taken_port_and_https_are_named() {
 }
 
 #[tokio::test]
+async fn what_to_do_about_an_address_depends_on_what_is_wrong_with_it() {
+    for (listener, advice) in [
+        ("http://no such host:0", "cannot be resolved"),
+        ("http://192.0.2.1:0", "give an address of this machine"),
+    ] {
+        let error = BoundServer::bind(config(&[listener], AdminListeners::Off))
+            .await
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains(advice) && error.contains("`listeners`") && !error.contains("free the port"),
+            "{error}"
+        );
+    }
+}
+
+/// What comes back for these bytes, until the other side closes.
+async fn exchange(request: &str, timeouts: Timeouts) -> String {
+    let bound = BoundServer::bind(config(&["http://127.0.0.1:0"], AdminListeners::Off))
+        .await
+        .unwrap();
+    let address = bound.addresses()[0];
+    let running = bound.serve(Arc::new(FakeHerder::default()), timeouts);
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(running.stop(Duration::from_secs(10)).await);
+    answer
+}
+
+#[tokio::test]
+async fn a_broken_body_is_told_from_a_large_one() {
+    let head = "POST /connectors HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n";
+    let chunked = format!("{head}Transfer-Encoding: chunked\r\n\r\nzz\r\n");
+    let answer = exchange(&chunked, SHORT).await;
+    assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+    assert!(answer.contains("well-formed chunks"), "{answer}");
+    let large = format!("{head}Content-Length: 99999999\r\n\r\n{{");
+    let answer = exchange(&large, SHORT).await;
+    assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+}
+
+#[tokio::test]
+async fn a_client_that_falls_silent_is_not_waited_for() {
+    let timeouts = Timeouts {
+        read: Duration::from_millis(20),
+        ..SHORT
+    };
+    let body = "POST /connectors HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{";
+    let answer = exchange(body, timeouts).await;
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    assert!(answer.contains("did not arrive within 20 ms"), "{answer}");
+    for head in ["", "GET /connectors HTTP/1.1\r\nHos"] {
+        let answer = exchange(head, timeouts).await;
+        assert!(
+            answer.is_empty() || answer.starts_with("HTTP/1.1 408 "),
+            "{head}: {answer}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_stop_waits_for_requests_under_way_but_not_for_ever() {
     let timeouts = Timeouts {
         request: Duration::from_secs(600),

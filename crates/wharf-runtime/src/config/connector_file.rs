@@ -100,7 +100,9 @@ fn scalars(object: &Map<String, Value>) -> Result<ConfigMap> {
 }
 
 fn named(config: ConfigMap, initial_state: Option<InitialState>) -> Result<ConnectorFile> {
-    match config.get(NAME).map(|name| name.trim().to_owned()) {
+    // blanks as Java has them: U+0020 and all below, and no others
+    let blank = |c: char| c <= ' ';
+    match config.get(NAME).map(|name| name.trim_matches(blank).to_owned()) {
         Some(name) if !name.is_empty() => Ok(ConnectorFile {
             name,
             config,

@@ -20,12 +20,13 @@ mod validation;
 mod worker_config;
 mod worker_key;
 mod worker_keys;
+mod worker_tls_keys;
 
 pub use client_config::{
     ClientKind, dlq_admin_config, dlq_producer_config, offsets_admin_config, sink_consumer_config,
     sink_consumer_group, source_producer_config, task_admin_config, worker_admin_config,
 };
-pub use client_override_policy::ClientOverridePolicy;
+pub use client_override_policy::{ClientOverridePolicy, PluginPolicy};
 pub use config_infos::{ConfigDefinition, ConfigInfo, ConfigInfos, ConfigValueInfo};
 pub use connector_config::{
     CONNECTOR_CLASS, CONNECTOR_VERSION, ConnectorConfig, ConverterDefault, FrameworkDefaults, NAME,

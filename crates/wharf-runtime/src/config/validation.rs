@@ -8,12 +8,13 @@
 use std::collections::BTreeSet;
 
 use wharf_api::config::{ConfigDef, ConfigKeyInfo, ConfigValue, NullableConfigMap, ParsedValue, parse_type};
+use wharf_api::policy::{ClientType, OverrideRequest};
 use wharf_api::{ConfigMap, ConnectError, Result};
 
 use super::client_config::ClientKind;
 use super::client_override_policy::ClientOverridePolicy;
 use super::config_infos::{ConfigDefinition, ConfigInfo, ConfigInfos, ConfigValueInfo};
-use super::connector_config::{CONNECTOR_CLASS, CONNECTOR_VERSION, FrameworkDefaults};
+use super::connector_config::{CONNECTOR_CLASS, CONNECTOR_VERSION, FrameworkDefaults, NAME};
 use super::converter_config::ConverterKind;
 use super::sink_connector_config::{DLQ_TOPIC_NAME, check_topics, sink_connector_config_def};
 use super::source_connector_config::source_connector_config_def;
@@ -326,7 +327,33 @@ fn client_overrides(request: &ValidationRequest<'_>, kind: ClientKind) -> Part {
     let problems = request.plugins.client_problems(kind, &overrides);
     let mut infos = Vec::new();
     let mut values = Vec::new();
-    for mut value in request.override_policy.validate(&overrides) {
+    let question = OverrideRequest {
+        properties: &overrides,
+        client: match kind {
+            ClientKind::Producer => ClientType::Producer,
+            ClientKind::Consumer => ClientType::Consumer,
+            ClientKind::Admin => ClientType::Admin,
+        },
+        connector_name: given(request.config, NAME).unwrap_or_default(),
+        connector_type: match request.connector_type {
+            ConnectorType::Sink => "sink",
+            _ => "source",
+        },
+        connector_class: given(request.config, CONNECTOR_CLASS).unwrap_or_default(),
+    };
+    // A policy that cannot decide allows nothing.
+    let decided = request
+        .override_policy
+        .validate(&question)
+        .unwrap_or_else(|error| {
+            let refuse = |(key, text): (&String, &String)| {
+                let mut value = ConfigValue::with_value(key, text.as_str());
+                value.add_error(format!("the override policy cannot decide: {error:#}"));
+                value
+            };
+            overrides.iter().map(refuse).collect()
+        });
+    for mut value in decided {
         let text = overrides.get(&value.name).map(String::as_str).unwrap_or_default();
         if let Some(info) = request.plugins.client_key(kind, &value.name) {
             match parse_type(&value.name, text, info.value_type) {

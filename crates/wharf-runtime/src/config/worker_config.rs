@@ -90,12 +90,9 @@ impl StandaloneConfig {
             }
         };
         let rest = or_push(rest_config(properties), &mut errors);
-        let policy = or_push(
-            override_policy(properties).map_err(|error| vec![error]),
-            &mut errors,
-        );
-        match (parsed, rest, policy) {
-            (Some(parsed), Some(rest), Some(policy)) if errors.is_empty() => {
+        let policy = override_policy(properties);
+        match (parsed, rest) {
+            (Some(parsed), Some(rest)) if errors.is_empty() => {
                 Self::build(&parsed, rest, policy).map_err(|error| vec![error])
             }
             _ => Err(errors),
@@ -244,7 +241,7 @@ fn refuse_unsupported(properties: &ConfigMap, errors: &mut Vec<ConnectError>) {
     }
 }
 
-fn override_policy(properties: &ConfigMap) -> Result<ClientOverridePolicy, ConnectError> {
+fn override_policy(properties: &ConfigMap) -> ClientOverridePolicy {
     let name = properties
         .get(OVERRIDE_POLICY_KEY)
         .map_or("All", |name| name.trim());

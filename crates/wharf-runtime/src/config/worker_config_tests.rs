@@ -94,7 +94,6 @@ fn all_mistakes_are_listed_at_once() {
         ("offset.flush.interval.ms", "soon"),
         ("listeners", "8083"),
         ("rest.extension.classes", "Basic"),
-        ("connector.client.config.override.policy", "Mine"),
     ]);
     let errors = StandaloneConfig::parse(&properties).unwrap_err();
     let text = errors
@@ -108,11 +107,10 @@ fn all_mistakes_are_listed_at_once() {
         "Invalid value soon for configuration offset.flush.interval.ms: Not a number of type LONG",
         "Listener doesn't have the right format",
         "for configuration rest.extension.classes: REST extensions are not supported by this build yet",
-        "Invalid value Mine for configuration connector.client.config.override.policy",
     ] {
         assert!(text.contains(part), "{part} is missing in\n{text}");
     }
-    assert_eq!(errors.len(), 6, "{text}");
+    assert_eq!(errors.len(), 5, "{text}");
 }
 
 #[test]

@@ -10,6 +10,8 @@ use super::worker_keys::{PREFIX_RULES, standalone_worker_keys};
 pub enum Support {
     /// As documented.
     Honoured,
+    /// As documented for some values; the others are refused by name by the client that is given them. Says which.
+    WithinLimits(&'static str),
     /// Accepted, because here no value of it changes what happens; the reason says why.
     NoEffect(&'static str),
     /// Only values for which `accepts` holds; for others the start is refused, and `instead` says what to do.
@@ -88,6 +90,13 @@ impl WorkerKey {
         }
     }
 
+    pub(super) fn within_limits(self, limits: &'static str) -> Self {
+        Self {
+            support: Support::WithinLimits(limits),
+            ..self
+        }
+    }
+
     pub(super) fn refused(self, accepts: fn(&ParsedValue) -> bool, instead: &'static str) -> Self {
         Self {
             support: Support::Refused { accepts, instead },
@@ -112,6 +121,7 @@ pub fn standalone_worker_reference() -> String {
         };
         let support = match support {
             Support::Honoured => "honoured".to_owned(),
+            Support::WithinLimits(limits) => format!("honoured within limits: {limits}"),
             Support::NoEffect(why) => format!("accepted without effect: {why}"),
             Support::Refused { instead, .. } => format!("refused where it asks for more: {instead}"),
         };

@@ -1,12 +1,13 @@
 //! The catalogue of worker keys of standalone mode: what each takes, and what this build does with it.
 //!
-//! A key of Kafka's catalogue is either honoured, or has no effect here for a stated reason, or is refused by name as
+//! A key of Kafka's catalogue is either honoured, in full or within stated limits, or has no effect here for a stated reason, or is refused by name as
 //! soon as its value asks for something this build does not do. Nothing that changes behaviour is ignored silently.
 
 use wharf_api::config::{ConfigDef, Importance, ParsedValue, Type, Validator};
 
 use super::client_override_policy::{OVERRIDE_ALLOWLIST_KEY, OVERRIDE_POLICY_KEY};
 use super::worker_key::{PrefixRule, PrefixSupport, WorkerKey, honoured};
+use super::worker_tls_keys::tls_keys;
 
 use Importance::{High, Low, Medium};
 
@@ -104,7 +105,7 @@ const NO_HTTPS: &str =
     "https listeners are not supported by this build yet; use an http:// listener behind a TLS proxy";
 const NO_METRICS: &str = "this build keeps no windowed metrics, so their sampling cannot change anything";
 
-fn is_blank(value: &ParsedValue) -> bool {
+pub(super) fn is_blank(value: &ParsedValue) -> bool {
     match value {
         ParsedValue::List(items) => items.iter().all(|item| item.trim().is_empty()),
         other => other.as_str().is_none_or(|text| text.trim().is_empty()),
@@ -360,61 +361,6 @@ fn metric_keys() -> Vec<WorkerKey> {
             "Java metric reporters cannot be loaded by a native worker; remove the key",
         ),
     ]
-}
-
-/// TLS settings are checked where they are used, by the admin client; here they only have names and types.
-fn tls_keys() -> Vec<WorkerKey> {
-    let texts = [
-        ("ssl.protocol", "Version of TLS."),
-        ("ssl.provider", "Name of the security provider."),
-        (
-            "ssl.keystore.type",
-            "Format of the key store: JKS, PKCS12 or PEM.",
-        ),
-        (
-            "ssl.keystore.location",
-            "File with the client's key and certificate.",
-        ),
-        (
-            "ssl.truststore.type",
-            "Format of the trust store: JKS, PKCS12 or PEM.",
-        ),
-        ("ssl.truststore.location", "File with the certificates to trust."),
-        ("ssl.keymanager.algorithm", "Algorithm of the key manager."),
-        ("ssl.trustmanager.algorithm", "Algorithm of the trust manager."),
-        (
-            "ssl.endpoint.identification.algorithm",
-            "How the broker's host name is checked; empty for not at all.",
-        ),
-        ("ssl.secure.random.implementation", "Source of random numbers."),
-    ];
-    let secrets = [
-        ("ssl.keystore.password", "Password of the key store."),
-        ("ssl.key.password", "Password of the private key."),
-        ("ssl.keystore.key", "Private key as PEM text."),
-        (
-            "ssl.keystore.certificate.chain",
-            "Certificates of the key as PEM text.",
-        ),
-        ("ssl.truststore.password", "Password of the trust store."),
-        (
-            "ssl.truststore.certificates",
-            "Certificates to trust as PEM text.",
-        ),
-    ];
-    let lists = [
-        ("ssl.enabled.protocols", "Versions of TLS that may be used."),
-        ("ssl.cipher.suites", "Cipher suites that may be used."),
-    ];
-    let of = |value_type| move |(name, doc): (&str, &str)| honoured(name, value_type, Low, doc).null();
-    let mut keys: Vec<WorkerKey> = texts.into_iter().map(of(Type::String)).collect();
-    keys.extend(secrets.into_iter().map(of(Type::Password)));
-    keys.extend(lists.into_iter().map(of(Type::List)));
-    keys.push(of(Type::Class)((
-        "ssl.engine.factory.class",
-        "Java class that makes TLS engines.",
-    )));
-    keys
 }
 
 fn null_or_between(min: i32, max: i32) -> Validator {

@@ -1,10 +1,17 @@
 //! Logger names. Upstream's class names are the one name space, because operators' runbooks and scripts know them;
 //! module paths of this workspace have a row here.
+//!
+//! The binary's crate has rows for its single modules only: a row for all of `wharf` would also take the classes of plugins
+//! whose names begin with `wharf.`.
 
 /// Module path → logger name. The longest row that fits decides; what is left of the path is appended with dots.
 pub(super) const ROWS: &[(&str, &str)] = &[
     ("rdkafka", "org.apache.kafka.clients"),
-    ("wharf", "org.apache.kafka.connect.cli"),
+    ("wharf.signals", "org.apache.kafka.connect.cli.ConnectStandalone"),
+    (
+        "wharf.standalone",
+        "org.apache.kafka.connect.cli.ConnectStandalone",
+    ),
     ("wharf_abi", "org.apache.kafka.connect.runtime.isolation"),
     ("wharf_converters", "org.apache.kafka.connect.converters"),
     ("wharf_converters.json", "org.apache.kafka.connect.json"),
@@ -124,7 +131,12 @@ mod tests {
                 "org.apache.kafka.connect.runtime.workers",
             ),
             ("wharf_runtime", "org.apache.kafka.connect.runtime"),
-            ("wharf::standalone", "org.apache.kafka.connect.cli.standalone"),
+            (
+                "wharf::standalone",
+                "org.apache.kafka.connect.cli.ConnectStandalone",
+            ),
+            ("wharf.test.ChattySource", "wharf.test.ChattySource"),
+            ("wharf", "wharf"),
             ("wharfish", "wharfish"),
             (
                 "org.apache.kafka.clients.producer",

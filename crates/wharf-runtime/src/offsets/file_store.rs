@@ -1,7 +1,8 @@
 //! Standalone mode's offset store: everything in memory, and in one file that Java workers read and write too.
 //!
 //! The file is replaced as a whole: a new one is written beside it, made durable, and renamed over it. So a reader, and the
-//! worker after a crash, finds the old content or the new, never half of it.
+//! worker after a crash, finds the old content or the new, never half of it. A file that cannot be replaced, because it is
+//! mounted by itself into a container, is overwritten in place as the JVM worker does; a crash then may leave it cut off.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
@@ -96,17 +97,36 @@ fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
         file.sync_all()?;
         fs::rename(&temporary, path)
     })();
-    if written.is_err() {
+    if let Err(error) = written {
         // The first error is the one to tell of.
         let _ = fs::remove_file(&temporary);
+        return if is_mount_point(&error) {
+            overwrite(path, content)
+        } else {
+            Err(error)
+        };
     }
-    written?;
     // The rename itself is durable only with the folder.
     let folder = path
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty())
         .unwrap_or(Path::new("."));
     File::open(folder)?.sync_all()
+}
+
+/// Whether a rename failed because its target is mounted by itself: the system lets nobody replace that.
+fn is_mount_point(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ResourceBusy | io::ErrorKind::CrossesDevices
+    )
+}
+
+/// Writes new content into the file that is there. A reader, or the worker after a crash, may find half of it.
+fn overwrite(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).truncate(true).open(path)?;
+    file.write_all(content)?;
+    file.sync_all()
 }
 
 impl OffsetBackingStore for FileOffsetBackingStore {
@@ -246,6 +266,33 @@ mod tests {
             get(&FileOffsetBackingStore::open(&path).unwrap(), "a").as_deref(),
             Some("1")
         );
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_replaced_is_overwritten_in_place() {
+        use std::os::unix::fs::MetadataExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("offsets");
+        fs::write(&path, "an older and longer content").unwrap();
+        let before = fs::metadata(&path).unwrap().ino();
+        overwrite(&path, b"new").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+        assert_eq!(fs::metadata(&path).unwrap().ino(), before);
+        assert!(overwrite(&folder.path().join("missing"), b"new").is_err());
+    }
+
+    #[test]
+    fn only_a_mounted_file_is_overwritten_in_place() {
+        use io::ErrorKind::{CrossesDevices, NotFound, PermissionDenied, ResourceBusy, StorageFull};
+        for (kind, expected) in [
+            (ResourceBusy, true),
+            (CrossesDevices, true),
+            (NotFound, false),
+            (PermissionDenied, false),
+            (StorageFull, false),
+        ] {
+            assert_eq!(is_mount_point(&kind.into()), expected, "{kind}");
+        }
     }
 
     #[test]

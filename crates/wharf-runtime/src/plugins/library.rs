@@ -4,7 +4,7 @@
 //! object. So this comes first: the file must be a complete library for this machine and carry a manifest that fits.
 //! Only headers, tables and the manifest are read, however large the file is.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::path::Path;
 
 use object::elf::{self, FileHeader64};
@@ -31,16 +31,17 @@ fn read_manifest(path: &Path) -> Result<Manifest, Reason> {
             format!("it cannot be read ({error}); check that it exists and its permissions"),
         )
     };
-    let file = File::open(path).map_err(unreadable)?;
-    let metadata = file.metadata().map_err(unreadable)?;
-    if !metadata.is_file() {
+    // before it is opened: to open a named pipe waits for somebody to write into it
+    if !fs::metadata(path).map_err(unreadable)?.is_file() {
         return Err((
             Refusal::NotALibrary,
             "it is not a regular file; remove it from plugin.path".into(),
         ));
     }
+    let file = File::open(path).map_err(unreadable)?;
+    let length = file.metadata().map_err(unreadable)?.len();
     let cache = ReadCache::new(file);
-    let bytes = manifest_bytes(&cache, metadata.len())?;
+    let bytes = manifest_bytes(&cache, length)?;
     let manifest = Manifest::parse(&bytes).map_err(refusal)?;
     manifest.check().map_err(refusal)?;
     Ok(manifest)
@@ -360,5 +361,25 @@ pub(super) mod tests {
             Refusal::Unreadable
         );
         assert_eq!(inspect(folder.path()).unwrap_err().code, Refusal::NotALibrary);
+    }
+
+    #[test]
+    fn a_named_pipe_is_refused_without_waiting_for_a_writer() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe.so");
+        assert!(
+            std::process::Command::new("mkfifo")
+                .arg(&pipe)
+                .status()
+                .unwrap()
+                .success()
+        );
+        let (answer, answered) = std::sync::mpsc::channel();
+        std::thread::spawn(move || answer.send(inspect(&pipe).unwrap_err()));
+        let refused = answered
+            .recv_timeout(std::time::Duration::from_secs(30))
+            .expect("an answer");
+        assert_eq!(refused.code, Refusal::NotALibrary);
+        assert!(refused.reason.contains("not a regular file"), "{refused}");
     }
 }

@@ -396,3 +396,94 @@ fn each_acknowledged_record_is_told_to_its_task() {
     in_topic.sort_unstable();
     assert_eq!(in_topic, (0..500).collect::<Vec<_>>());
 }
+
+#[test]
+fn without_acknowledgements_records_count_as_delivered_when_they_are_sent() {
+    let Some(stage) = Stage::set_up("unacked") else {
+        return;
+    };
+    let (name, topic) = (stage.named("source"), stage.named("blobs"));
+    stage.kafka().create_topic(&topic, 1, &[]);
+    let worker = stage.start(&[("offset.flush.interval.ms", "100")], &[]);
+    worker.create(
+        &name,
+        json!({
+            "connector.class": "wharf.test.CommittingSource", "topic": topic, "records": "500",
+            "ack.file": stage.file("acks"), "tasks.max": "1", "producer.override.acks": "0"
+        }),
+    );
+    worker.until(
+        &format!("/connectors/{name}/offsets"),
+        "the last offset is stored",
+        |answer| answer["offsets"][0]["offset"]["number"] == 499,
+    );
+    // No broker has said at which offset they are.
+    let acks = String::from_utf8(stage.read("acks")).unwrap();
+    let at = format!(" at {topic}-0@-1");
+    assert_eq!(
+        acks.lines().filter(|line| line.ends_with(&at)).count(),
+        500,
+        "{acks}"
+    );
+    assert_eq!(stage.kafka().reader(&topic).read(500).len(), 500);
+    worker.until_states(&name, &["RUNNING", "RUNNING"]);
+    assert_eq!(worker.terminate(), Some(143));
+    assert_eq!(stage.kafka().count(&topic), 500);
+}
+
+#[test]
+fn a_consumer_that_commits_by_itself_does_not_wait_for_its_task() {
+    let Some(stage) = Stage::set_up("auto-commit") else {
+        return;
+    };
+    let topic = stage.named("records");
+    let kafka = stage.kafka();
+    kafka.create_topic(&topic, 1, &[]);
+    let worker = stage.start(&[("offset.flush.interval.ms", "100")], &[]);
+    let committed = |name: &str| {
+        let offsets = kafka.committed(&format!("connect-{name}"));
+        offsets.get(&(topic.clone(), 0)).copied()
+    };
+    // Both tasks say that nothing is safe.
+    let names = ["true", "false"].map(|auto| {
+        let name = stage.named(auto);
+        worker.create(
+            &name,
+            json!({
+                "connector.class": "wharf.test.RecordingSink", "topics": topic, "hold.offsets": "true",
+                "record.file": stage.file(auto), "consumer.override.enable.auto.commit": auto,
+                "consumer.override.auto.commit.interval.ms": "200"
+            }),
+        );
+        name
+    });
+    let lines: Vec<String> = (0..100).map(|number| format!("value-{number}")).collect();
+    kafka.produce_lines(&topic, &lines);
+    assert!(
+        wait_until(PATIENCE, || committed(&names[0]) == Some(100)),
+        "{:?}",
+        committed(&names[0])
+    );
+    let held = String::from_utf8_lossy(&stage.read("false")).into_owned();
+    assert!(
+        wait_until(PATIENCE, || stage.read("false").ends_with(b"@100\n")),
+        "{held}"
+    );
+    assert_eq!(committed(&names[1]), None);
+    // What was committed so is not put again.
+    worker.call(
+        "POST",
+        &format!("/connectors/{}/restart?includeTasks=true", names[0]),
+        None,
+        202,
+    );
+    worker.until_states(&names[0], &["RUNNING", "RUNNING"]);
+    kafka.produce_lines(&topic, &["the last".to_owned()]);
+    let text = || String::from_utf8(stage.read("true")).unwrap();
+    assert!(wait_until(PATIENCE, || text().contains("the last")));
+    assert_eq!(
+        text().lines().filter(|line| line.starts_with("record ")).count(),
+        101
+    );
+    assert_eq!(worker.terminate(), Some(143));
+}

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 use wharf_e2e::{PATIENCE, Stage};
-use wharf_test_services::process::wait_until;
+use wharf_test_services::process::{signal, wait_until};
 use wharf_test_services::{KafkaBroker, KafkaOptions, available};
 
 const RECORD: u64 = 10_000_000;
@@ -84,4 +84,78 @@ fn records_of_10_mb_and_a_sink_that_hangs_stay_within_the_budgets() {
         peak / MIB,
         allowed / MIB
     );
+}
+
+/// Size of a record of the sources that share a budget.
+const LARGE: u64 = 900_000;
+const TASKS: u64 = 6;
+
+#[test]
+fn the_tasks_of_a_worker_share_its_budget_while_the_broker_takes_nothing() {
+    let Some(broker) = KafkaBroker::for_test() else {
+        return;
+    };
+    let Some(stage) = Stage::on("budget", &broker.bootstrap()) else {
+        return;
+    };
+    let (name, topic) = (stage.named("source"), stage.named("blobs"));
+    let kafka = stage.kafka();
+    kafka.create_topic(&topic, 1, &[]);
+    let budget = 64 * MIB;
+    let worker = stage.start(
+        &[
+            ("wharf.worker.memory.max.bytes", budget.to_string().as_str()),
+            ("wharf.task.memory.max.bytes", TASK.to_string().as_str()),
+        ],
+        &[],
+    );
+    let base = worker.peak_memory();
+    let records = 60;
+    worker.create(
+        &name,
+        json!({
+            "connector.class": "wharf.test.BlobSource", "topic": topic, "records": records.to_string(),
+            "bytes": LARGE.to_string(), "batch.size": "1", "poll.millis": "20", "tasks.max": TASKS.to_string()
+        }),
+    );
+    assert!(wait_until(PATIENCE, || kafka.count(&topic) >= 12));
+    // Not dead: its connections stay, and nothing is acknowledged.
+    signal(broker.pid(), "STOP").unwrap();
+    // Until it has not grown for a while.
+    let mut last = (Instant::now(), worker.peak_memory());
+    let steady = wait_until(PATIENCE, || {
+        let now = worker.peak_memory();
+        if now > last.1 {
+            last = (Instant::now(), now);
+        }
+        last.0.elapsed() > Duration::from_secs(3)
+    });
+    signal(broker.pid(), "CONT").unwrap();
+    assert!(steady, "memory grows without end");
+    let peak = last.1;
+    println!(
+        "{TASKS} tasks of {TASK} bytes each under a budget of {} MiB: {} MiB at start, {} MiB at most",
+        budget / MIB,
+        base / MIB,
+        peak / MIB
+    );
+    // Each task may pass the budget by a record, and has one more with the plugin, the converter and the client each.
+    let allowed = base + budget + TASKS * 4 * LARGE;
+    assert!(
+        peak < allowed,
+        "{} MiB, allowed are {} MiB",
+        peak / MIB,
+        allowed / MIB
+    );
+    // Without the common budget it would be the sum of the tasks' own.
+    assert!(allowed < base + TASKS * TASK);
+    // The records held could fill it, so this has shown something.
+    assert!(peak > base + budget / 2, "{} MiB", peak / MIB);
+    let all = i64::try_from(TASKS).unwrap() * records;
+    assert!(
+        wait_until(PATIENCE, || kafka.count(&topic) == all),
+        "{}",
+        kafka.count(&topic)
+    );
+    assert_eq!(worker.terminate(), Some(143));
 }

@@ -5,7 +5,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use wharf_e2e::{PATIENCE, Seen, Stage, properties};
-use wharf_test_services::process::wait_until;
+use wharf_test_services::available;
+use wharf_test_services::bundle::Bundle;
+use wharf_test_services::process::{Lifetime, Service, wait_until};
 
 /// Written by a JVM worker of Kafka 4.3.0; `fixtures/README.md` says how.
 const OF_JVM_WORKER: &[u8] = include_bytes!("../fixtures/jvm-worker.offsets");
@@ -147,6 +149,66 @@ fn read_by_java(stage: &Stage, offsets: &Path) -> BTreeSet<String> {
         .lines()
         .map(str::to_owned)
         .collect()
+}
+
+#[test]
+fn a_jvm_worker_continues_the_file_of_this_worker_and_this_one_the_jvms() {
+    let Some(stage) = Stage::set_up("to-jvm") else {
+        return;
+    };
+    let Some(connect) = available(Bundle::connect().fetch()) else {
+        return;
+    };
+    let Some(plugins) = available(Bundle::connect_file().fetch()) else {
+        return;
+    };
+    let (topic, name) = (stage.named("lines"), stage.named("source"));
+    let kafka = stage.kafka();
+    kafka.create_topic(&topic, 1, &[]);
+    let input = stage.file("input.txt");
+    let files = [source(&stage, &name, &input, &topic)];
+    let mut text = "one\ntwo\n".to_owned();
+    stage.write("input.txt", &text);
+    let often = [("offset.flush.interval.ms", "100")];
+    let worker = stage.start(&often, &files);
+    assert!(wait_until(PATIENCE, || kafka.count(&topic) == 2));
+    assert_eq!(worker.terminate(), Some(143));
+
+    text += "three\n";
+    stage.write("input.txt", &text);
+    let more = [often[0], ("plugin.path", plugins.to_str().unwrap())];
+    let properties = stage.write("jvm.properties", stage.worker_properties(&more));
+    let command = [
+        "java".to_owned(),
+        "-Xmx512m".to_owned(),
+        "-XX:+UseSerialGC".to_owned(),
+        "-XX:TieredStopAtLevel=1".to_owned(),
+        "-cp".to_owned(),
+        format!("{}/*", connect.display()),
+        "org.apache.kafka.connect.cli.ConnectStandalone".to_owned(),
+        properties.to_string_lossy().into_owned(),
+        files[0].to_string_lossy().into_owned(),
+    ];
+    let mut jvm = Service::start(&command, &stage.path("jvm.log"), Lifetime::WithParent).unwrap();
+    let sent = wait_until(PATIENCE, || kafka.count(&topic) > 2 || !jvm.is_running());
+    assert!(sent && jvm.is_running(), "{}", jvm.log_tail(30));
+    assert!(jvm.terminate(PATIENCE).unwrap(), "{}", jvm.log_tail(30));
+    let position = format!("{{\"position\":{}}}", text.len());
+    let entry = format!("[\"{name}\",{{\"filename\":\"{input}\"}}]={position}");
+    assert_eq!(read_by_java(&stage, &stage.path("offsets")), [entry].into());
+
+    text += "four\n";
+    stage.write("input.txt", &text);
+    let worker = stage.start(&often, &files);
+    assert!(wait_until(PATIENCE, || kafka.count(&topic) >= 4));
+    assert_eq!(worker.terminate(), Some(143));
+    let lines: Vec<_> = kafka
+        .reader(&topic)
+        .read_to_end()
+        .iter()
+        .map(Seen::text)
+        .collect();
+    assert_eq!(lines, ["one", "two", "three", "four"]);
 }
 
 #[test]

@@ -150,3 +150,37 @@ fn validation_that_hangs_blocks_no_read() {
     });
     assert_eq!(worker.end(PATIENCE), Some(143));
 }
+
+#[test]
+fn a_connector_whose_start_hangs_has_a_status_that_says_so() {
+    let Some(stage) = Stage::set_up("starting") else {
+        return;
+    };
+    let worker = stage.start(&[("task.shutdown.graceful.timeout.ms", "500")], &[]);
+    let name = stage.named("source");
+    let path = format!("/connectors/{name}");
+    std::thread::scope(|scope| {
+        let body = json!({
+            "name": name, "config": config("MisbehavingSource", "topic", "connector_start", "none")
+        });
+        let worker = &worker;
+        let creation = scope.spawn(move || worker.request("POST", "/connectors", Some(&body)));
+        let status = worker.until(&format!("{path}/status"), "it has a status", |_| true);
+        assert_eq!(status["name"], json!(name));
+        assert_eq!(status["connector"]["state"], "UNASSIGNED", "{status}");
+        assert_eq!(status["tasks"], json!([]), "{status}");
+        assert_eq!(worker.get(&path)["tasks"], json!([]));
+        // Its listing with all others works as well.
+        let listed = worker.get("/connectors?expand=status");
+        assert_eq!(
+            listed[&name]["status"]["connector"]["state"], "UNASSIGNED",
+            "{listed}"
+        );
+        let begun = Instant::now();
+        worker.call("DELETE", &path, None, 204);
+        assert!(begun.elapsed() < ANSWER, "{:?}", begun.elapsed());
+        assert!(creation.join().unwrap().status >= 400);
+        worker.refused("GET", &format!("{path}/status"), None, 404);
+    });
+    assert_eq!(worker.terminate(), Some(143));
+}

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
@@ -89,7 +90,8 @@ Examples:
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub(crate) struct StandaloneArgs {
     /// Worker file, Java properties. An empty text stands for no properties.
-    #[arg(value_name = "WORKER.properties")]
+    // clap's own parser of paths refuses an empty one, which upstream's script takes
+    #[arg(value_name = "WORKER.properties", value_parser = OsStringValueParser::new().map(PathBuf::from))]
     pub(crate) worker_file: PathBuf,
     /// Files of connectors to create at start.
     #[arg(value_name = "CONNECTOR.properties|.json")]

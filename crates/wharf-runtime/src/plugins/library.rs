@@ -235,18 +235,18 @@ pub(super) mod tests {
 
     /// The C library that this process uses: a large, real shared library.
     pub(in super::super) fn system_library() -> Vec<u8> {
-        let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+        let maps = fs::read_to_string("/proc/self/maps").unwrap();
         let path = maps
             .lines()
             .filter_map(|line| line.split_whitespace().nth(5))
             .find(|path| path.contains("libc."));
-        std::fs::read(path.unwrap()).unwrap()
+        fs::read(path.unwrap()).unwrap()
     }
 
     fn inspect_bytes(content: &[u8]) -> Result<Manifest, RefusedPlugin> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("libx.so");
-        std::fs::write(&path, content).unwrap();
+        fs::write(&path, content).unwrap();
         inspect(&path)
     }
 

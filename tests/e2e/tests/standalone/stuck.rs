@@ -170,6 +170,10 @@ fn a_connector_whose_start_hangs_has_a_status_that_says_so() {
         assert_eq!(status["connector"]["state"], "UNASSIGNED", "{status}");
         assert_eq!(status["tasks"], json!([]), "{status}");
         assert_eq!(worker.get(&path)["tasks"], json!([]));
+        worker.until(&format!("{path}/status"), "the status says why", |status| {
+            let text = status["connector"]["trace"].as_str().unwrap_or_default();
+            status["connector"]["state"] == "UNASSIGNED" && text.contains("has not answered")
+        });
         // Its listing with all others works as well.
         let listed = worker.get("/connectors?expand=status");
         assert_eq!(

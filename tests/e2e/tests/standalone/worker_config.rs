@@ -100,6 +100,30 @@ fn an_unknown_key_is_reported_once() {
 }
 
 #[test]
+fn a_plugins_policy_decides_which_client_settings_are_overridden() {
+    let Some(stage) = Stage::set_up("policy") else {
+        return;
+    };
+    let key = "connector.client.config.override.policy";
+    let worker = stage.start(&[(key, "wharf.test.CompressionOnlyPolicy")], &[]);
+    let name = stage.named("source");
+    let config = |setting: &str, value: &str| {
+        let mut config = serde_json::json!({"connector.class": "FileStreamSource", "topic": "never", "file": "never"});
+        config[format!("producer.override.{setting}")] = value.into();
+        serde_json::json!({"name": name, "config": config})
+    };
+    let body = config("linger.ms", "1");
+    let refusal = worker.refused("POST", "/connectors", Some(&body), 400);
+    assert!(refusal.contains(&format!("{name} may not set linger.ms")), "{refusal}");
+    worker.call("POST", "/connectors", Some(&config("compression.type", "lz4")), 201);
+    assert_eq!(worker.terminate(), Some(143));
+
+    let (code, log) = fails(&stage, &stage.worker_properties(&[(key, "com.example.Mine")]), &[]);
+    assert_eq!(code, Some(2), "{log}");
+    assert!(log.contains(key) && log.contains("com.example.Mine"), "{log}");
+}
+
+#[test]
 fn what_is_missing_before_the_start_ends_the_worker_with_2() {
     let Some(stage) = Stage::set_up("setup") else {
         return;

@@ -20,7 +20,7 @@ use wharf_api::config::ConfigKeyInfo;
 use wharf_api::{ConfigMap, ConnectError};
 
 use self::lifecycle::CONNECTOR_STOP_TIMEOUT;
-use self::slot::ConnectorSlot;
+use self::slot::{ConnectorSlot, Entry};
 use super::{
     ActiveTopics, ConnectorInfo, ConnectorOffsets, ConnectorStateInfo, Created, HealthStatus, Herder,
     HerderError, InitialState, LoggerLevel, OffsetChange, PluginInfo, RawConfig, Reply, RestartRequest,
@@ -30,7 +30,7 @@ use crate::config::{ConfigInfos, ConnectorConfig, NAME, StandaloneConfig};
 use crate::logging;
 use crate::offsets::OffsetBackingStore;
 use crate::plugins::{ConnectorPlugin, PluginRegistry};
-use crate::worker::{TargetState, Worker};
+use crate::worker::{RunningTask, TargetState, Worker};
 
 /// A standalone herder. Cheap to clone.
 #[derive(Clone)]
@@ -213,6 +213,14 @@ impl Inner {
     }
 }
 
+/// A task whose plugin does not return is RUNNING, but its status says what it waits for.
+fn with_hanging(mut tasks: Vec<TaskStateInfo>, entry: &Entry) -> Vec<TaskStateInfo> {
+    for task in tasks.iter_mut().filter(|task| task.trace.is_none()) {
+        task.trace = entry.tasks.get(&task.id).and_then(RunningTask::hanging);
+    }
+    tasks
+}
+
 fn now_millis() -> i64 {
     let since = std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
@@ -306,7 +314,7 @@ impl Herder for StandaloneHerder {
         Ok(ConnectorStateInfo {
             name: name.to_owned(),
             connector: statuses.connector(name).ok_or_else(missing)?,
-            tasks: statuses.tasks(name),
+            tasks: slot.with(|entry| with_hanging(statuses.tasks(name), entry))?,
             connector_type,
         })
     }

@@ -45,9 +45,35 @@ pub struct TaskControl {
     /// Mirrors `stopping || paused`, for checks on the hot path.
     interrupted: AtomicBool,
     cancelled: AtomicBool,
+    /// Which method of the plugin is being called, and since when.
+    call: Mutex<Option<(&'static str, Instant)>>,
+}
+
+/// Ends the note of a call into the plugin when dropped.
+#[derive(Debug)]
+pub struct CallNote<'c>(&'c TaskControl);
+
+impl Drop for CallNote<'_> {
+    fn drop(&mut self) {
+        *self.0.call.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
 }
 
 impl TaskControl {
+    /// Notes that the thread is about to call this method of the plugin.
+    #[must_use = "the note ends when it is dropped"]
+    pub fn calling(&self, method: &'static str) -> CallNote<'_> {
+        *self.call.lock().unwrap_or_else(PoisonError::into_inner) = Some((method, Instant::now()));
+        CallNote(self)
+    }
+
+    /// The method of the plugin that has not returned for at least this long, and for how long.
+    #[must_use]
+    pub fn hanging_call(&self, at_least: Duration) -> Option<(&'static str, Duration)> {
+        let (method, since) = (*self.call.lock().unwrap_or_else(PoisonError::into_inner))?;
+        Some((method, since.elapsed())).filter(|(_, time)| *time >= at_least)
+    }
+
     /// A task that starts running, or paused.
     #[must_use]
     pub fn new(paused: bool) -> Self {
@@ -60,6 +86,7 @@ impl TaskControl {
             changed: Condvar::new(),
             interrupted: AtomicBool::new(paused),
             cancelled: AtomicBool::new(false),
+            call: Mutex::new(None),
         }
     }
 
@@ -198,6 +225,20 @@ mod tests {
         assert!(!control.wait_resumed(Duration::ZERO));
         control.set_paused(false);
         assert!(control.wait_resumed(Duration::ZERO) && !control.is_interrupted());
+    }
+
+    #[test]
+    fn a_call_that_does_not_return_is_known_by_its_name() {
+        let control = TaskControl::new(false);
+        assert_eq!(control.hanging_call(Duration::ZERO), None);
+        let note = control.calling("poll");
+        assert_eq!(
+            control.hanging_call(Duration::ZERO).map(|(method, _)| method),
+            Some("poll")
+        );
+        assert_eq!(control.hanging_call(Duration::from_secs(3600)), None);
+        drop(note);
+        assert_eq!(control.hanging_call(Duration::ZERO), None);
     }
 
     #[test]

@@ -18,7 +18,7 @@ mod worker_sink_task;
 mod worker_source_task;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use wharf_api::{ConfigMap, ConnectError, Result};
 use wharf_kafka::{Admin, Consumer, Producer, Translated, translate};
@@ -54,6 +54,9 @@ const BATCH_SIZE: &str = "131072";
 /// What a record in the producer's queue weighs beside its bytes; bounds the queue of small records.
 const RECORD_OVERHEAD: u64 = 256;
 
+/// A call into a plugin that lasts longer than this is told of in the status.
+const HANGING: Duration = Duration::from_secs(10);
+
 /// What all connectors and tasks of a worker share.
 pub struct Worker {
     pub(crate) config: Arc<StandaloneConfig>,
@@ -76,6 +79,12 @@ pub(crate) struct RunningTask {
 impl RunningTask {
     pub(crate) fn set_paused(&self, paused: bool) {
         self.control.set_paused(paused);
+    }
+
+    /// What to say of a plugin that does not return; nothing when it does.
+    pub(crate) fn hanging(&self) -> Option<String> {
+        let (method, time) = self.control.hanging_call(HANGING)?;
+        Some(task_context::hanging(method, time))
     }
 }
 

@@ -29,11 +29,14 @@ impl TaskReporter {
     /// Reports a task that was given up, under a start of its own: whatever its thread still says does not count.
     pub(crate) fn give_up(&self) {
         let epoch = self.statuses.next_epoch();
+        let trace = self.control.hanging_call(Duration::ZERO).map(|(method, time)| {
+            hanging(method, time) + "; the task was given up and its thread is left behind"
+        });
         self.statuses.set_task(
             &self.task,
             epoch,
             ConnectorState::Unassigned,
-            None,
+            trace,
             self.version.clone(),
         );
     }
@@ -44,6 +47,11 @@ impl TaskReporter {
                 .set_task(&self.task, self.epoch, state, trace, self.version.clone());
         }
     }
+}
+
+/// What a status says of a call into the plugin that does not return.
+pub(crate) fn hanging(method: &str, time: Duration) -> String {
+    format!("the plugin's {method} has not returned for {} s", time.as_secs())
 }
 
 /// Services that source and sink tasks have in common.

@@ -86,7 +86,11 @@ impl WorkerSinkTask {
         }
         let services = SinkTaskServices(Arc::clone(&self.host));
         let mut task = self.plugin.new_sink_task(Box::new(services))?;
-        if let Err(error) = task.start(&self.config) {
+        let started = {
+            let _note = self.control.calling("start");
+            task.start(&self.config)
+        };
+        if let Err(error) = started {
             if let Err(stop) = task.stop() {
                 tracing::warn!("the task failed to stop cleanly: {stop:#}");
             }
@@ -375,7 +379,11 @@ impl Loop {
         self.worker
             .memory
             .hold(self.worker.prefetch + batch.byte_len() as u64);
-        match self.task.put(batch.finish()?) {
+        let taken = {
+            let _note = self.worker.control.calling("put");
+            self.task.put(batch.finish()?)
+        };
+        match taken {
             Ok(()) => {
                 for state in &mut self.partitions {
                     if state.consumed.is_some() {
@@ -427,6 +435,8 @@ impl Loop {
         {
             tracing::error!("closing partitions failed: {error:#}");
         }
+        let control = Arc::clone(&self.worker.control);
+        let _note = control.calling("stop");
         if let Err(error) = self.task.stop() {
             tracing::warn!("the task failed to stop cleanly: {error:#}");
         }

@@ -99,9 +99,13 @@ impl WorkerSourceTask {
         }
         let services = SourceTaskServices(Arc::clone(&self.host));
         let mut task = self.plugin.new_source_task(Box::new(services))?;
-        let outcome = task
-            .start(&self.config)
-            .and_then(|()| self.run_started(&mut task));
+        let control = Arc::clone(&self.control);
+        let started = {
+            let _note = control.calling("start");
+            task.start(&self.config)
+        };
+        let outcome = started.and_then(|()| self.run_started(&mut task));
+        let _note = control.calling("stop");
         if let Err(error) = task.stop() {
             tracing::warn!("the task failed to stop cleanly: {error:#}");
         }
@@ -169,7 +173,11 @@ impl Running {
 
     fn poll_once(&mut self, task: &mut SourceTaskHandle) -> Result<()> {
         let started = Instant::now();
-        let answer = match task.poll() {
+        let polled = {
+            let _note = self.worker.control.calling("poll");
+            task.poll()
+        };
+        let answer = match polled {
             Ok(answer) => answer,
             Err(error) if error.is_retriable() => {
                 if self.poll_rest.is_zero() {

@@ -41,7 +41,10 @@ impl Loop {
             };
         }
         self.sequence += 1;
-        let answer = self.task.pre_commit(&offers);
+        let answer = {
+            let _note = self.worker.control.calling("preCommit");
+            self.task.pre_commit(&offers)
+        };
         let mut close_result = Ok(());
         if closing {
             close_result = self.close_partitions(partitions);

@@ -108,17 +108,30 @@ fn a_plugins_policy_decides_which_client_settings_are_overridden() {
     let worker = stage.start(&[(key, "wharf.test.CompressionOnlyPolicy")], &[]);
     let name = stage.named("source");
     let config = |setting: &str, value: &str| {
-        let mut config = serde_json::json!({"connector.class": "FileStreamSource", "topic": "never", "file": "never"});
+        let mut config =
+            serde_json::json!({"connector.class": "FileStreamSource", "topic": "never", "file": "never"});
         config[format!("producer.override.{setting}")] = value.into();
         serde_json::json!({"name": name, "config": config})
     };
     let body = config("linger.ms", "1");
     let refusal = worker.refused("POST", "/connectors", Some(&body), 400);
-    assert!(refusal.contains(&format!("{name} may not set linger.ms")), "{refusal}");
-    worker.call("POST", "/connectors", Some(&config("compression.type", "lz4")), 201);
+    assert!(
+        refusal.contains(&format!("{name} may not set linger.ms")),
+        "{refusal}"
+    );
+    worker.call(
+        "POST",
+        "/connectors",
+        Some(&config("compression.type", "lz4")),
+        201,
+    );
     assert_eq!(worker.terminate(), Some(143));
 
-    let (code, log) = fails(&stage, &stage.worker_properties(&[(key, "com.example.Mine")]), &[]);
+    let (code, log) = fails(
+        &stage,
+        &stage.worker_properties(&[(key, "com.example.Mine")]),
+        &[],
+    );
     assert_eq!(code, Some(2), "{log}");
     assert!(log.contains(key) && log.contains("com.example.Mine"), "{log}");
 }

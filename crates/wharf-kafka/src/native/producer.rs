@@ -175,7 +175,8 @@ pub(crate) fn reports(event: &Event, mut each: impl FnMut(Report, &dyn Fn() -> (
                 opaque: message._private.addr() as u64,
                 code,
                 partition: message.partition,
-                offset: message.offset,
+                // Without acknowledgements the library counts on from its mark for "unknown".
+                offset: message.offset.max(-1),
                 timestamp: ffi::rd_kafka_message_timestamp(message, &raw mut kind),
                 size: message.len + message.key_len,
             };

@@ -109,7 +109,13 @@ pub(super) fn max_poll_records(value: &str, draft: &mut Draft<'_>) {
 
 pub(super) fn auto_commit(value: &str, draft: &mut Draft<'_>) {
     draft.out.runtime.auto_commit = value == "true";
-    draft.set("enable.auto.commit", value);
+    // Commits are the caller's: the library would answer its own ones on the queue of messages, where it does not
+    // expect them.
+    draft.set("enable.auto.commit", "false");
+}
+
+pub(super) fn auto_commit_interval(value: &str, draft: &mut Draft<'_>) {
+    draft.out.runtime.auto_commit_interval = duration(value);
 }
 
 pub(super) fn offset_reset(value: &str, draft: &mut Draft<'_>) {

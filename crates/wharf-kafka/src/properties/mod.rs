@@ -82,8 +82,11 @@ pub struct RuntimeSettings {
     pub max_poll_interval: Duration,
     /// `auto.offset.reset`.
     pub auto_offset_reset: OffsetReset,
-    /// `enable.auto.commit`: the client commits by itself, beside the worker.
+    /// `enable.auto.commit`: what was handed out is to be committed now and then, whatever became of it. The caller does
+    /// it; the client library does not.
     pub auto_commit: bool,
+    /// `auto.commit.interval.ms`: how often.
+    pub auto_commit_interval: Duration,
     /// `max.block.ms`: longest time a send may wait for buffer space; `None` is without end.
     pub max_block: Option<Duration>,
     /// `buffer.memory`: bytes of records a producer may hold.
@@ -105,6 +108,7 @@ impl Default for RuntimeSettings {
             max_poll_interval: Duration::from_secs(300),
             auto_offset_reset: OffsetReset::Earliest,
             auto_commit: false,
+            auto_commit_interval: Duration::from_secs(5),
             max_block: None,
             buffer_memory: 33_554_432,
             metadata_max_age: Duration::from_secs(300),

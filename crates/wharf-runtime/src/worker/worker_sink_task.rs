@@ -113,6 +113,10 @@ impl WorkerSinkTask {
             max_batch_bytes: self.max_batch_bytes,
             commit_timeout: consumer.settings().default_api_timeout,
             max_poll_records: consumer.settings().max_poll_records,
+            auto_commit: consumer
+                .settings()
+                .auto_commit
+                .then_some(consumer.settings().auto_commit_interval),
             prefetch: self.prefetch,
             memory: self.memory,
         };
@@ -139,6 +143,8 @@ struct Worker {
     max_batch_bytes: usize,
     commit_timeout: Duration,
     max_poll_records: usize,
+    /// How often what was read is committed whatever the task says; only when the user asked for it.
+    auto_commit: Option<Duration>,
     prefetch: u64,
     memory: Share,
 }
@@ -152,6 +158,8 @@ struct PartitionState {
     /// After the last record that `put` took.
     current: Option<i64>,
     committed: Option<i64>,
+    /// As far as automatic commits were sent.
+    auto_committed: Option<i64>,
 }
 
 /// A commit that was sent and not answered.
@@ -176,6 +184,7 @@ struct Loop {
     open_commit: Option<OpenCommit>,
     sequence: u64,
     next_commit: Instant,
+    next_auto_commit: Instant,
     closed: bool,
 }
 
@@ -195,6 +204,7 @@ impl Loop {
             open_commit: None,
             sequence: 0,
             next_commit,
+            next_auto_commit: Instant::now(),
             closed: false,
         }
     }
@@ -213,6 +223,7 @@ impl Loop {
         let now = Instant::now();
         self.announced.clear();
         self.end_empty_redelivery(consumer);
+        self.auto_commit(consumer, now);
         let requested = self.open_commit.is_none() && std::mem::take(&mut self.worker.host.requests().commit);
         if self.open_commit.is_none() && (requested || now >= self.next_commit) {
             self.next_commit = now + self.worker.flush_interval;
@@ -236,6 +247,10 @@ impl Loop {
             .saturating_duration_since(now)
             .min(asked.unwrap_or(Duration::MAX))
             .min(refresh.map_or(Duration::MAX, |at| at.saturating_duration_since(now)));
+        let wait = match self.worker.auto_commit {
+            Some(_) => wait.min(self.next_auto_commit.saturating_duration_since(now)),
+            None => wait,
+        };
         let wait = if self.redelivering && asked.is_none() {
             wait.min(REDELIVERY_WAIT)
         } else {
@@ -434,6 +449,9 @@ impl Loop {
             && let Err(error) = self.commit(consumer, &all, true)
         {
             tracing::error!("closing partitions failed: {error:#}");
+        }
+        if !self.worker.control.is_cancelled() {
+            self.last_auto_commit(consumer);
         }
         let control = Arc::clone(&self.worker.control);
         let _note = control.calling("stop");

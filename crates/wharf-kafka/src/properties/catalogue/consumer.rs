@@ -6,7 +6,7 @@ use super::Valid::{Any, AtLeast, OneOf, OneOfAnyCase};
 use super::{C, Entry, entry, harmless, later, refused};
 use super::{JAVA_ASSIGNORS, RECORDS_ARE_BYTES};
 use crate::properties::mapped::{
-    auto_commit, fetch_max, group_id, max_poll_interval, max_poll_records, offset_reset,
+    auto_commit, auto_commit_interval, fetch_max, group_id, max_poll_interval, max_poll_records, offset_reset,
 };
 
 pub(super) const ENTRIES: &[Entry] = &[
@@ -68,7 +68,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         Int,
         Some("5000"),
         AtLeast(0),
-        Clamped("auto.commit.interval.ms", 1, 86_400_000),
+        Mapped(auto_commit_interval),
     ),
     entry(
         C,

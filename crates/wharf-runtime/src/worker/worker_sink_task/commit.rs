@@ -9,7 +9,56 @@ use wharf_kafka::{Consumer, PartitionOffset};
 use super::{Loop, OpenCommit};
 use crate::worker::record_sender::kafka_error;
 
+/// The token of automatic commits; those asked of the task are numbered from 1.
+const AUTO_COMMIT: u64 = 0;
+
 impl Loop {
+    /// `enable.auto.commit`: commits what was read, as Java's consumer does beside Connect. Records whose `put` then fails
+    /// are not read again: at most once, because the user asked for it.
+    pub(super) fn auto_commit(&mut self, consumer: &Consumer, now: Instant) {
+        let Some(interval) = self.worker.auto_commit else {
+            return;
+        };
+        if now < self.next_auto_commit {
+            return;
+        }
+        self.next_auto_commit = now + interval;
+        let read = self.read_but_not_committed();
+        if !read.is_empty()
+            && let Err(error) = consumer.commit_async(&read, AUTO_COMMIT)
+        {
+            tracing::error!("automatic commit of offsets failed: {error}");
+        }
+    }
+
+    /// The last automatic commit, waited for.
+    pub(super) fn last_auto_commit(&mut self, consumer: &Consumer) {
+        let read = self.read_but_not_committed();
+        if self.worker.auto_commit.is_some()
+            && let Err(error) = consumer.commit_sync(&read, self.worker.commit_timeout)
+        {
+            tracing::error!("automatic commit of offsets failed: {error}");
+        }
+    }
+
+    /// How far was read where that is news to the automatic commit.
+    fn read_but_not_committed(&mut self) -> Vec<PartitionOffset> {
+        let news = self
+            .partitions
+            .iter_mut()
+            .filter(|state| state.consumed != state.auto_committed && state.consumed != state.committed);
+        news.filter_map(|state| {
+            state.auto_committed = state.consumed;
+            let partition = &state.partition;
+            Some(PartitionOffset::new(
+                partition.topic.as_str(),
+                partition.partition,
+                state.consumed?,
+            ))
+        })
+        .collect()
+    }
+
     pub(super) fn commit_all(&mut self, consumer: &Consumer) -> Result<()> {
         let all: Vec<TopicPartition> = self
             .partitions

@@ -60,6 +60,7 @@ impl ConsumerHandler for Loop {
                 consumed: position,
                 current: position,
                 committed: position,
+                auto_committed: None,
             });
         }
         let still_paused: Vec<_> = {

@@ -1,5 +1,6 @@
 //! From a checked worker file to a standalone herder: loads plugins, opens the offset file, looks Kafka up.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -183,6 +184,57 @@ fn check_converters(config: &StandaloneConfig, plugins: &PluginRegistry) -> Vec<
         ))
     })
     .collect()
+}
+
+/// What is wrong in a worker file beside its own keys: settings of clients and classes of converters. For files that have
+/// mistakes of another kind, so that all are told at once; what a checked configuration shows is found at start.
+#[must_use]
+pub fn further_mistakes(properties: &ConfigMap) -> Vec<String> {
+    let mut found = Vec::new();
+    for (prefix, kind) in [
+        ("producer.", ClientKind::Producer),
+        ("consumer.", ClientKind::Consumer),
+        ("admin.", ClientKind::Admin),
+    ] {
+        let settings: ConfigMap = properties
+            .iter()
+            .filter(|(key, _)| !key.starts_with("admin.listeners"))
+            .filter_map(|(key, value)| Some((key.strip_prefix(prefix)?.to_owned(), value.clone())))
+            .collect();
+        let problems = translate(kind, &settings).err().unwrap_or_default();
+        let given = problems
+            .into_iter()
+            .filter(|problem| settings.contains_key(&problem.key));
+        found.extend(given.map(|problem| format!("{prefix}{}: {}", problem.key, problem.message)));
+    }
+    let path = properties
+        .get("plugin.path")
+        .map(String::as_str)
+        .unwrap_or_default();
+    let folders: Vec<PathBuf> = path
+        .split(',')
+        .map(str::trim)
+        .filter(|folder| !folder.is_empty())
+        .map(PathBuf::from)
+        .collect();
+    let plugins = PluginRegistry::scan(&folders);
+    for kind in [ConverterKind::Key, ConverterKind::Value, ConverterKind::Header] {
+        let Some(class) = properties.get(kind.class_key()) else {
+            continue;
+        };
+        let version = properties.get(kind.version_key()).map(String::as_str);
+        let lookup = match kind {
+            ConverterKind::Header => plugins.header_converter(class.trim(), version).map(|_| ()),
+            _ => plugins.converter(class.trim(), version).map(|_| ()),
+        };
+        if let Err(error) = lookup {
+            found.push(format!(
+                "Invalid value {class} for configuration {}: {error:#}",
+                kind.class_key()
+            ));
+        }
+    }
+    found
 }
 
 /// A policy that is not built in comes from a plugin.

@@ -14,7 +14,7 @@ use wharf_runtime::config::{StandaloneConfig, read_connector_file, read_properti
 use wharf_runtime::herder::Herder;
 use wharf_runtime::herder::standalone::StandaloneHerder;
 use wharf_runtime::logging;
-use wharf_runtime::standalone::PreparedWorker;
+use wharf_runtime::standalone::{PreparedWorker, further_mistakes};
 
 use crate::cli::StandaloneArgs;
 use crate::exit::Exit;
@@ -118,8 +118,11 @@ pub(crate) fn read_worker_file(path: &Path) -> Result<StandaloneConfig, Vec<Stri
     } else {
         read_properties(path).map_err(|error| vec![format!("{error:#}")])?
     };
-    StandaloneConfig::parse(&properties)
-        .map_err(|errors| errors.iter().map(|error| format!("{error:#}")).collect())
+    StandaloneConfig::parse(&properties).map_err(|errors| {
+        let mut mistakes: Vec<String> = errors.iter().map(|error| format!("{error:#}")).collect();
+        mistakes.extend(further_mistakes(&properties));
+        mistakes
+    })
 }
 
 /// Serves a worker until `stop` is ready, then stops it in order.

@@ -39,6 +39,8 @@ fn all_mistakes_of_a_worker_file_are_listed_at_once_and_end_it_with_2() {
         ("task.shutdown.graceful.timeout.ms", "1.5"),
         ("rest.extension.classes", "com.example.Basic"),
         ("config.providers", "file"),
+        ("header.converter", "com.example.NoSuchHeaders"),
+        ("producer.batch.size", "abc"),
     ]);
     let (code, log) = fails(&stage, &text, &[]);
     assert_eq!(code, Some(2), "{log}");
@@ -50,7 +52,9 @@ fn all_mistakes_of_a_worker_file_are_listed_at_once_and_end_it_with_2() {
         "Listener doesn't have the right format",
         "rest.extension.classes",
         "config.providers",
-        "7 mistake(s)",
+        "com.example.NoSuchHeaders",
+        "producer.batch.size: Invalid value abc",
+        "9 mistake(s)",
     ] {
         assert!(log.contains(part), "{part} is missing in:\n{log}");
     }

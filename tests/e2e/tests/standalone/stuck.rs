@@ -98,6 +98,16 @@ fn plugins_that_hang_block_neither_reads_nor_other_connectors_nor_their_own_dele
         println!("p99 of 200 reads while {} plugins hang: {p99:?}", STUCK.len() + 1);
         assert!(p99 < Duration::from_millis(100), "{p99:?}");
 
+        // The status says what a task that looks alive waits for.
+        worker.until(
+            &format!("/connectors/{}/status", names[2]),
+            "the status says that poll hangs",
+            |status| {
+                let trace = status["tasks"][0]["trace"].as_str().unwrap_or_default();
+                trace.contains("the plugin's poll has not returned")
+            },
+        );
+
         // What cannot be stopped is given up, within the time that stopping may take.
         let poll = names[2].clone();
         assert!(timed(worker, "PUT", &format!("/connectors/{poll}/stop"), 204) < ANSWER);

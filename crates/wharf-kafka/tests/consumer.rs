@@ -252,10 +252,9 @@ fn partitions_move_to_a_second_member_only_after_the_first_let_go() {
         one.poll_batch(TICK, 500, 1 << 20, &mut first).unwrap();
         two.poll_batch(TICK, 500, 1 << 20, &mut second).unwrap();
     }
-    assert_eq!(
-        order.borrow()[..2],
-        ["the first lets go", "the second takes over"]
-    );
+    let mut order = order.borrow().clone();
+    order.dedup();
+    assert_eq!(order[..2], ["the first lets go", "the second takes over"]);
     assert_ne!(one.assignment(), two.assignment());
 }
 

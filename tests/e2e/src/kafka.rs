@@ -12,6 +12,9 @@ use crate::worker::PATIENCE;
 
 const TICK: Duration = Duration::from_millis(50);
 
+/// How long one of several tries may take: a request that met a broker in trouble is asked again rather than waited for.
+const REQUEST: std::time::Duration = std::time::Duration::from_secs(5);
+
 /// A broker, asked by an admin client.
 pub struct Kafka {
     bootstrap: String,
@@ -94,7 +97,7 @@ impl Kafka {
     }
 
     fn try_end_offsets(&self, topic: &str) -> Result<BTreeMap<i32, i64>, KafkaError> {
-        let found = self.admin.describe_topic(topic, PATIENCE)?;
+        let found = self.admin.describe_topic(topic, REQUEST)?;
         let partitions = found.map_or(0, |topic| topic.partitions);
         let wanted: Vec<_> = (0..partitions)
             .map(|number| {
@@ -102,7 +105,7 @@ impl Kafka {
                 (TopicPartition::new(topic, number), OffsetSpec::Latest)
             })
             .collect();
-        let listed = self.admin.list_offsets(&wanted, false, PATIENCE)?;
+        let listed = self.admin.list_offsets(&wanted, false, REQUEST)?;
         Ok(listed
             .into_iter()
             .map(|at| (at.partition.partition, at.offset))

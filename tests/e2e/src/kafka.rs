@@ -13,7 +13,7 @@ use crate::worker::PATIENCE;
 const TICK: Duration = Duration::from_millis(50);
 
 /// How long one of several tries may take: a request that met a broker in trouble is asked again rather than waited for.
-const REQUEST: std::time::Duration = std::time::Duration::from_secs(5);
+const REQUEST: Duration = Duration::from_secs(5);
 
 /// A broker, asked by an admin client.
 pub struct Kafka {

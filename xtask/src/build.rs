@@ -18,7 +18,7 @@ use crate::{project, toolchain};
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Plugin {
     package: String,
-    library: String,
+    file_name: String,
 }
 
 /// How much is built.
@@ -94,7 +94,7 @@ fn plugins(metadata: &Value, folder: &Path) -> Vec<Plugin> {
             let name = target["name"].as_str()?.replace('-', "_");
             Some(Plugin {
                 package: package["name"].as_str()?.to_owned(),
-                library: format!(
+                file_name: format!(
                     "{}{name}{}",
                     std::env::consts::DLL_PREFIX,
                     std::env::consts::DLL_SUFFIX
@@ -106,15 +106,15 @@ fn plugins(metadata: &Value, folder: &Path) -> Vec<Plugin> {
 
 fn place(plugins: &[Plugin], built: &Path, folder: &Path) -> Result<()> {
     fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
-    for Plugin { library, .. } in plugins {
-        let from = built.join(library);
+    for Plugin { file_name, .. } in plugins {
+        let from = built.join(file_name);
         // A name that no scan of plugin.path takes for a library.
-        let fresh = folder.join(format!(".{library}.{}.new", std::process::id()));
+        let fresh = folder.join(format!(".{file_name}.{}.new", std::process::id()));
         fs::copy(&from, &fresh)
-            .and_then(|_| fs::rename(&fresh, folder.join(library)))
+            .and_then(|_| fs::rename(&fresh, folder.join(file_name)))
             .with_context(|| format!("cannot put {} into {}", from.display(), folder.display()))?;
     }
-    let wanted: BTreeSet<_> = plugins.iter().map(|plugin| plugin.library.as_str()).collect();
+    let wanted: BTreeSet<_> = plugins.iter().map(|plugin| plugin.file_name.as_str()).collect();
     for stale in stale(folder, &wanted)? {
         fs::remove_file(&stale).with_context(|| format!("cannot remove {}", stale.display()))?;
     }
@@ -152,7 +152,7 @@ mod tests {
         let found = plugins(&metadata, Path::new("/w/plugins"));
         assert_eq!(found.len(), 1, "{found:?}");
         assert_eq!(found[0].package, "wharf-file");
-        assert!(found[0].library.contains("wharf_file."), "{found:?}");
+        assert!(found[0].file_name.contains("wharf_file."), "{found:?}");
     }
 
     #[test]
@@ -177,7 +177,7 @@ mod tests {
         place(
             &[Plugin {
                 package: "wharf-file".into(),
-                library: lib("wharf_file"),
+                file_name: lib("wharf_file"),
             }],
             &built,
             &folder,

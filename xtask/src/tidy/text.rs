@@ -53,7 +53,7 @@ pub(super) fn check(file: &str, text: &str) -> Vec<Finding> {
     findings
 }
 
-/// A private path that begins in this line; `a/work/b` is a part of something else and does not count.
+/// A private path that begins in this line; one in the middle of another path does not count.
 fn private_path(line: &str) -> Option<String> {
     PRIVATE_PATHS.iter().map(|(a, b)| format!("{a}{b}")).find(|path| {
         line.match_indices(path.as_str()).any(|(at, _)| {

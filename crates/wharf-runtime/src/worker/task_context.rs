@@ -26,6 +26,30 @@ pub(crate) struct TaskReporter {
 }
 
 impl TaskReporter {
+    /// Waits while the task is paused from the beginning. Says whether it is to run at all.
+    pub(crate) fn wait_to_start(&self) -> bool {
+        if self.control.is_paused() {
+            self.report(ConnectorState::Paused, None);
+            while !self.control.wait_resumed(Duration::from_secs(3600)) {}
+        }
+        !self.control.is_stopping()
+    }
+
+    /// Reports how the task's thread ended.
+    pub(crate) fn conclude(&self, outcome: Result<()>) {
+        match outcome {
+            Ok(()) => self.report(ConnectorState::Unassigned, None),
+            Err(error) => {
+                tracing::error!(
+                    "task {} threw an uncaught error and will not recover until it is restarted: {error:#}",
+                    self.task
+                );
+                self.report(ConnectorState::Failed, Some(error.trace()));
+            }
+        }
+        self.control.set_done();
+    }
+
     /// Reports a task that was given up, under a start of its own: whatever its thread still says does not count.
     pub(crate) fn give_up(&self) {
         let epoch = self.statuses.next_epoch();

@@ -62,26 +62,12 @@ pub(crate) struct WorkerSinkTask {
 impl WorkerSinkTask {
     /// Runs the task until it is to stop or fails, and reports how it went.
     pub(crate) fn run(self) {
-        let (reporter, control) = (self.reporter.clone(), Arc::clone(&self.control));
-        match self.run_to_end() {
-            Ok(()) => reporter.report(ConnectorState::Unassigned, None),
-            Err(error) => {
-                tracing::error!(
-                    "task {} threw an uncaught error and will not recover until it is restarted: {error:#}",
-                    reporter.task
-                );
-                reporter.report(ConnectorState::Failed, Some(error.trace()));
-            }
-        }
-        control.set_done();
+        let reporter = self.reporter.clone();
+        reporter.conclude(self.run_to_end());
     }
 
     fn run_to_end(self) -> Result<()> {
-        if self.control.is_paused() {
-            self.reporter.report(ConnectorState::Paused, None);
-            while !self.control.wait_resumed(Duration::from_secs(3600)) {}
-        }
-        if self.control.is_stopping() {
+        if !self.reporter.wait_to_start() {
             return Ok(());
         }
         let services = SinkTaskServices(Arc::clone(&self.host));

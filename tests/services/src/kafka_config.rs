@@ -56,8 +56,10 @@ rootLogger.appenderRef.out.ref = out
 
 /// A cluster id as Kafka wants it: 16 bytes in URL-safe base64 without padding, 22 characters.
 ///
-/// Made here because asking Kafka's own tool for one would start another JVM.
+/// Made here because asking Kafka's own tool for one would start another JVM. The highest bit is cleared: an id that
+/// began with `-` would be read as an option by Kafka's own tools.
 pub(crate) fn cluster_id(bytes: u128) -> String {
+    let bytes = bytes & (u128::MAX >> 1);
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     (0..22)
         .map(|i| {
@@ -98,7 +100,8 @@ mod tests {
     fn a_cluster_id_is_url_safe_base64_of_16_bytes() {
         let cases = [
             (0, "AAAAAAAAAAAAAAAAAAAAAA"),
-            (u128::MAX, "_____________________w"),
+            (u128::MAX, "f____________________w"),
+            (0b11_1110_u128 << 122, "eAAAAAAAAAAAAAAAAAAAAA"),
             (
                 0x0001_0203_0405_0607_0809_0a0b_0c0d_0e0f,
                 "AAECAwQFBgcICQoLDA0ODw",

@@ -18,6 +18,9 @@ cargo xtask VERB
   test [--require-services] [-- ARGS]
                                run all tests, with a real Kafka broker where this machine can have one;
                                ARGS go to `cargo test`: a part of a test's name, or -p CRATE
+  conformance [OPTIONS]        run the conformance scenarios against JVM Kafka Connect and this worker; --help says more
+  oracle [OPTIONS]             ask the JVM classes for the answers that converters are compared with; --help says more
+  bench [--quick] [OPTIONS]    measure this worker beside bare librdkafka and JVM Kafka Connect; --help says more
   new-plugin NAME [--source|--sink|--both] [--path DIR]
                                write a plugin crate that works, in plugins/NAME or, outside this workspace, in DIR
   services start kafka [--port N]
@@ -38,6 +41,8 @@ pub(crate) enum Command {
     Build(Build),
     /// Show the whole flow and check it.
     Demo(Demo),
+    /// A verb with a program of its own, which reads its own arguments.
+    Program(Program),
     /// Write a new plugin crate.
     NewPlugin(NewPlugin),
     /// Manage real services.
@@ -72,6 +77,17 @@ pub(crate) struct Demo {
     pub(crate) profile: Profile,
     /// Leave broker and worker running at the end.
     pub(crate) keep: bool,
+}
+
+/// A program of this workspace below `tests/` that is a verb here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Program {
+    /// The package, which is also the name of its binary.
+    pub(crate) package: &'static str,
+    /// What worker and plugins are built with before it runs.
+    pub(crate) profile: Profile,
+    /// Handed on as they are.
+    pub(crate) args: Vec<OsString>,
 }
 
 /// `services`.
@@ -130,6 +146,9 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command>
             }
             Ok(Command::Demo(demo))
         }
+        "conformance" => program("wharf-conformance", Profile::Dev, parser),
+        "oracle" => program("wharf-oracle", Profile::Dev, parser),
+        "bench" => program("wharf-bench", Profile::Release, parser),
         "new-plugin" => new_plugin::parse(parser).map(Command::NewPlugin),
         "services" => services(parser).map(Command::Services),
         "test" => test(parser).map(Command::Test),
@@ -139,6 +158,14 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command>
         },
         other => bail!("unknown verb `{other}`"),
     }
+}
+
+fn program(package: &'static str, profile: Profile, mut parser: Parser) -> Result<Command> {
+    Ok(Command::Program(Program {
+        package,
+        profile,
+        args: parser.raw_args()?.collect(),
+    }))
 }
 
 fn services(mut parser: Parser) -> Result<Services> {
@@ -214,6 +241,22 @@ mod tests {
                 Command::Demo(Demo {
                     profile: release,
                     keep: false,
+                }),
+            ),
+            (
+                "conformance --engine ours",
+                Command::Program(Program {
+                    package: "wharf-conformance",
+                    profile: Profile::Dev,
+                    args: vec!["--engine".into(), "ours".into()],
+                }),
+            ),
+            (
+                "bench",
+                Command::Program(Program {
+                    package: "wharf-bench",
+                    profile: release,
+                    args: Vec::new(),
                 }),
             ),
             (

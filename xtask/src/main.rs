@@ -12,6 +12,7 @@ mod build;
 mod demo;
 mod flags;
 mod new_plugin;
+mod program;
 mod project;
 mod services;
 mod test;
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
         }
         Command::Build(options) => build::run(options),
         Command::Demo(options) => demo::run(&options),
+        Command::Program(options) => program::run(&options),
         Command::NewPlugin(options) => new_plugin::run(&options),
         Command::Services(action) => services::run(&action),
         Command::Test(options) => test::run(&options),

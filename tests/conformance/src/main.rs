@@ -1,0 +1,3 @@
+//! The same scenarios against JVM Kafka Connect and against Wharf, and the report of what differs.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! Cases answered by the JVM classes themselves, and ours compared with the recorded answers.
+
+fn main() {}

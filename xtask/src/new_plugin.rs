@@ -231,6 +231,10 @@ fn manifest(options: &NewPlugin, workspace: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use std::process::Command;
+    use std::sync::OnceLock;
+
+    use wharf_e2e::{PATIENCE, Seen, Stage};
+    use wharf_test_services::process::wait_until;
 
     use super::*;
 
@@ -341,44 +345,105 @@ mod tests {
         assert!(shown >= 4, "the guide shows only {shown} files");
     }
 
-    /// Builds and runs what a newcomer gets, in a folder that later runs find again.
+    /// What a newcomer gets, built and tested by cargo.
+    struct Built {
+        /// The new crate.
+        folder: PathBuf,
+        /// What `cargo test` said in it.
+        report: String,
+        library: PathBuf,
+    }
+
+    /// Builds it once for all tests here, in a folder that later runs find again.
+    fn built() -> &'static Built {
+        static BUILT: OnceLock<Built> = OnceLock::new();
+        BUILT.get_or_init(|| {
+            let folder = wharf_test_services::target_dir().join("new-plugin-test");
+            let crate_folder = folder.join("crate");
+            let _ = fs::remove_dir_all(&crate_folder);
+            let options = NewPlugin {
+                name: "wood-pecker".into(),
+                kind: Kind::Both,
+                path: Some(crate_folder.clone()),
+            };
+            run(&options).unwrap();
+            assert!(run(&options).unwrap_err().to_string().contains("exists already"));
+            // The versions of this workspace are those that are there without a network.
+            fs::copy(
+                project::root().join("Cargo.lock"),
+                crate_folder.join("Cargo.lock"),
+            )
+            .unwrap();
+            let output = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+                .args(["test", "--offline"])
+                .current_dir(&crate_folder)
+                .env("CARGO_TARGET_DIR", folder.join("target"))
+                // The lints of this workspace too, for a plugin that lies in it.
+                .env(
+                    "RUSTFLAGS",
+                    "-D warnings -D missing_docs -D unreachable_pub -D unused_qualifications",
+                )
+                .output()
+                .unwrap();
+            let report = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.success(), "{report}");
+            Built {
+                folder: crate_folder,
+                report: report.into_owned(),
+                library: folder.join("target/debug/deps/libwood_pecker.so"),
+            }
+        })
+    }
+
     #[test]
     fn a_new_plugin_outside_the_workspace_compiles_and_passes_the_suites() {
-        let folder = wharf_test_services::target_dir().join("new-plugin-test");
-        let crate_folder = folder.join("crate");
-        let _ = fs::remove_dir_all(&crate_folder);
-        let options = NewPlugin {
-            name: "wood-pecker".into(),
-            kind: Kind::Both,
-            path: Some(crate_folder.clone()),
-        };
-        run(&options).unwrap();
-        assert!(run(&options).unwrap_err().to_string().contains("exists already"));
-        // The versions of this workspace are those that are there without a network.
-        fs::copy(
-            project::root().join("Cargo.lock"),
-            crate_folder.join("Cargo.lock"),
-        )
-        .unwrap();
-        let output = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-            .args(["test", "--offline"])
-            .current_dir(&crate_folder)
-            .env("CARGO_TARGET_DIR", folder.join("target"))
-            // The lints of this workspace too, for a plugin that lies in it.
-            .env(
-                "RUSTFLAGS",
-                "-D warnings -D missing_docs -D unreachable_pub -D unused_qualifications",
-            )
-            .output()
-            .unwrap();
-        let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{text}");
+        let report = &built().report;
         for test in [
             "the_source_passes_the_suite ... ok",
             "the_sink_passes_the_suite ... ok",
         ] {
-            assert!(text.contains(test), "{test}: {text}");
+            assert!(report.contains(test), "{test}: {report}");
         }
-        assert!(folder.join("target/debug/deps/libwood_pecker.so").exists());
+    }
+
+    #[test]
+    fn a_worker_moves_records_both_ways_by_a_new_plugin_and_its_example_files() {
+        let Some(stage) = Stage::set_up("new-plugin") else {
+            return;
+        };
+        let built = built();
+        fs::copy(&built.library, stage.path("plugins/libwood_pecker.so")).unwrap();
+        // Topic and connectors get names that no other test has; nothing else is changed.
+        let name = stage.named("wood-pecker");
+        let examples = ["source", "sink"].map(|kind| {
+            let file = format!("wood-pecker-{kind}.properties");
+            let text = fs::read_to_string(built.folder.join("config").join(&file)).unwrap();
+            stage.write(&file, text.replace("wood-pecker", &name))
+        });
+        let kafka = stage.kafka();
+        kafka.create_topic(&name, 1, &[]);
+        let lines: Vec<String> = (0..2000).map(|number| format!("line {number}, grüße")).collect();
+        let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+        stage.write("in.txt", &text);
+
+        let worker = stage.start(&[("offset.flush.interval.ms", "100")], &examples);
+        let listed = worker.get("/connector-plugins").to_string();
+        for class in ["WoodPeckerSource", "WoodPeckerSink"] {
+            assert!(listed.contains(&format!("\"class\":\"{class}\"")), "{listed}");
+        }
+        for kind in ["source", "sink"] {
+            worker.until_states(&format!("{name}-{kind}"), &["RUNNING", "RUNNING"]);
+        }
+        let moved = wait_until(PATIENCE, || stage.read("out.txt").len() >= text.len());
+        assert!(moved, "only {} bytes arrived", stage.read("out.txt").len());
+        assert_eq!(String::from_utf8(stage.read("out.txt")).unwrap(), text);
+        let seen: Vec<String> = kafka.reader(&name).read_to_end().iter().map(Seen::text).collect();
+        assert_eq!(seen, lines);
+        worker.until(
+            &format!("/connectors/{name}-source/offsets"),
+            "the offset of the last line is stored",
+            |answer| answer["offsets"][0]["offset"]["lines"] == lines.len(),
+        );
+        assert_eq!(worker.terminate(), Some(143));
     }
 }

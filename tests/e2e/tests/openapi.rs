@@ -4,20 +4,24 @@
 //! What must stay true: the run is bounded, and the same each time (pinned versions, fixed seed); no operation is left
 //! out; an exception from the rules of schemathesis has its reason here ([`JUDGED_BY_CONTENT`]).
 
-use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use wharf_e2e::{Stage, Worker};
-use wharf_test_services::process::{on_path, wait_until};
-use wharf_test_services::{ServiceError, available, bundle};
+use wharf_test_services::available;
+use wharf_test_services::process::wait_until;
+use wharf_test_services::python::Package;
 
-/// Version of schemathesis on PyPI.
-const VERSION: &str = "4.32.5";
-/// The generator below it, pinned too because the requests that a seed gives depend on it.
-const HYPOTHESIS: &str = "hypothesis==6.170.15";
+/// The generator below it is pinned too, because the requests that a seed gives depend on it.
+const SCHEMATHESIS: Package<'_> = Package {
+    name: "schemathesis",
+    version: "4.32.5",
+    with: &["hypothesis==6.170.15"],
+    check: &["-m", "schemathesis.cli", "--version"],
+};
 /// Any number would do; a failure comes back with the same one.
 const SEED: &str = "1";
 /// Requests to each operation in the random phase; the phases before it make a few hundred by rule.
@@ -42,7 +46,7 @@ fn the_served_document_holds_against_schemathesis() {
     let Some(stage) = Stage::set_up("openapi") else {
         return;
     };
-    let Some(python) = available(schemathesis()) else {
+    let Some(python) = available(SCHEMATHESIS.python()) else {
         return;
     };
     let worker = stage.start(&[], &[]);
@@ -144,71 +148,4 @@ fn run(stage: &Stage, python: &Path, [config, document]: [&Path; 2], address: &s
     let text = String::from_utf8_lossy(&stage.read("schemathesis.log")).into_owned();
     let status = status.unwrap_or_else(|| panic!("schemathesis still ran after {LONGEST:?}:\n{text}"));
     (status.success(), text)
-}
-
-/// The Python that has schemathesis: a virtual environment in the cache of the services, filled when it is not yet.
-fn schemathesis() -> Result<PathBuf, ServiceError> {
-    let cache = bundle::cache_dir();
-    let folder = cache.join(format!("schemathesis-{VERSION}"));
-    let python = folder.join("bin/python");
-    let cannot = |what: &str, why: &dyn std::fmt::Display| {
-        ServiceError::Unavailable(format!("cannot {what} for schemathesis {VERSION}: {why}"))
-    };
-    if !on_path("python3") {
-        return Err(cannot("run python3", &"install Python 3.10 or later"));
-    }
-    fs::create_dir_all(&cache).map_err(|error| cannot("create the cache", &error))?;
-    // Test processes that start together fill it once.
-    let lock =
-        File::create(cache.join("schemathesis.lock")).map_err(|error| cannot("lock the cache", &error))?;
-    lock.lock().map_err(|error| cannot("lock the cache", &error))?;
-    if is_filled(&python) {
-        return Ok(python);
-    }
-    // Also when half filled, or made by a Python that is gone.
-    quiet(
-        Command::new("python3")
-            .args(["-m", "venv", "--clear"])
-            .arg(&folder),
-    )
-    .map_err(|why| cannot("make a virtual environment", &why))?;
-    quiet(
-        Command::new(&python)
-            .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"])
-            .args([&format!("schemathesis=={VERSION}"), HYPOTHESIS]),
-    )
-    .map_err(|why| cannot("fetch the packages", &why))?;
-    if is_filled(&python) {
-        return Ok(python);
-    }
-    Err(ServiceError::Failed(format!(
-        "schemathesis {VERSION} was installed in {} and does not run there",
-        folder.display()
-    )))
-}
-
-fn is_filled(python: &Path) -> bool {
-    let mut command = Command::new(python);
-    command.args(["-m", "schemathesis.cli", "--version"]);
-    quiet(&mut command).is_ok_and(|said| said.contains(VERSION))
-}
-
-/// Runs it to its end: what it printed, or the last line of its complaint.
-fn quiet(command: &mut Command) -> Result<String, String> {
-    let output = command
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|error| error.to_string())?;
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
-    if output.status.success() {
-        return Ok(text(&output.stdout));
-    }
-    let complaint = [output.stderr, output.stdout]
-        .map(|bytes| text(&bytes))
-        .join("\n");
-    let last = complaint
-        .trim()
-        .lines()
-        .rfind(|line| !line.starts_with("[notice]"));
-    Err(last.unwrap_or("no reason given").to_owned())
 }

@@ -35,6 +35,23 @@ impl Response {
 ///
 /// Every status is an answer, not an error; an error means that no well-formed answer came.
 pub fn request(address: &str, method: &str, path: &str, body: Option<&str>) -> io::Result<Response> {
+    let mut headers = vec![("accept", "application/json")];
+    if body.is_some() {
+        headers.push(("content-type", "application/json"));
+    }
+    send(address, method, path, &headers, body)
+}
+
+/// Sends one request with these headers and no others but those that HTTP itself needs; the path goes out as it is.
+///
+/// Errors as [`request`].
+pub fn send(
+    address: &str,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: Option<&str>,
+) -> io::Result<Response> {
     let target = address
         .to_socket_addrs()?
         .next()
@@ -42,16 +59,12 @@ pub fn request(address: &str, method: &str, path: &str, body: Option<&str>) -> i
     let mut stream = TcpStream::connect_timeout(&target, Duration::from_secs(5))?;
     stream.set_read_timeout(Some(TIMEOUT))?;
     stream.set_write_timeout(Some(TIMEOUT))?;
-    let mut head = format!(
-        "{method} {path} HTTP/1.1\r\nhost: {address}\r\naccept: application/json\r\nconnection: close\r\n"
-    );
-    if let Some(body) = body {
-        head.push_str(&format!(
-            "content-type: application/json\r\ncontent-length: {}\r\n",
-            body.len()
-        ));
-    } else if matches!(method, "POST" | "PUT" | "PATCH") {
-        head.push_str("content-length: 0\r\n");
+    let mut head = format!("{method} {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n");
+    for (name, value) in headers {
+        head.push_str(&format!("{name}: {value}\r\n"));
+    }
+    if body.is_some() || matches!(method, "POST" | "PUT" | "PATCH") {
+        head.push_str(&format!("content-length: {}\r\n", body.unwrap_or_default().len()));
     }
     head.push_str("\r\n");
     head.push_str(body.unwrap_or_default());

@@ -1,8 +1,8 @@
 //! A real Apache Kafka broker: one KRaft node on the loopback interface, with its data below the build folder.
 //!
 //! A broker is ready when its own log says so and it answers an ApiVersions request. An open port is not enough: KRaft
-//! opens it first and serves it later, and a broker that answers could be another one that took the port. `kill` keeps port and data, so that `restart` is the same broker coming back, which is
-//! what tests about lost connections need.
+//! opens it first and serves it later, and a broker that answers could be another one that took the port. `kill` keeps
+//! port and data, so that `restart` is the same broker coming back, which is what tests about lost connections need.
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher as _;
@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use crate::bundle::Bundle;
 use crate::kafka_config::{LOGGING, Ports, cluster_id, server_properties};
+use crate::kafka_security::Security;
 use crate::process::{Lifetime, Service, is_alive, on_path};
 use crate::{ServiceError, ports, skip, target_dir};
 
@@ -38,6 +39,8 @@ pub struct KafkaOptions {
     pub lifetime: Lifetime,
     /// Folder for data and log; a new one below the build folder when `None`.
     pub folder: Option<PathBuf>,
+    /// Whether it has secured listeners beside the plain one; see [`KafkaBroker::security`].
+    pub secured: bool,
 }
 
 impl Default for KafkaOptions {
@@ -47,6 +50,7 @@ impl Default for KafkaOptions {
             port: None,
             lifetime: Lifetime::WithParent,
             folder: None,
+            secured: false,
         }
     }
 }
@@ -59,6 +63,7 @@ pub struct KafkaBroker {
     folder: PathBuf,
     ports: Ports,
     lifetime: Lifetime,
+    security: Option<Security>,
 }
 
 /// A broker that several tests use: topics and groups need names of their own.
@@ -104,18 +109,30 @@ impl KafkaBroker {
 
     fn try_start(options: &KafkaOptions, jars: &Path) -> Result<Self, ServiceError> {
         let failed = |what: &str, error: io::Error| ServiceError::failed(format!("cannot {what}: {error}"));
-        let [broker, controller] = ports::free().map_err(|e| failed("find free ports", e))?;
+        let [broker, controller, secured @ ..] =
+            ports::free::<6>().map_err(|e| failed("find free ports", e))?;
         let ports = Ports {
             broker: options.port.unwrap_or(broker),
             controller,
         };
         let folder = options.folder.clone().unwrap_or_else(new_folder);
         std::fs::create_dir_all(&folder).map_err(|e| failed(&format!("create {}", folder.display()), e))?;
-        let properties = server_properties(ports, &folder, &options.properties);
+        let security = match options.secured {
+            true => Some(Security::make(&folder, secured)?),
+            false => None,
+        };
+        let mut more = security.as_ref().map_or_else(Vec::new, |security| {
+            security.properties(ports.broker, ports.controller)
+        });
+        more.extend(options.properties.iter().cloned());
+        let properties = server_properties(ports, &folder, &more);
         std::fs::write(config_of(&folder), properties)
             .and_then(|()| std::fs::write(folder.join("log4j2.properties"), LOGGING))
             .map_err(|e| failed(&format!("write into {}", folder.display()), e))?;
-        format_storage(jars, &folder)?;
+        let users = security
+            .as_ref()
+            .map_or_else(Vec::new, |_| Security::format_arguments());
+        format_storage(jars, &folder, &users)?;
         let service = launch(jars, &folder, options.lifetime)?;
         let mut kafka = Self {
             service,
@@ -123,6 +140,7 @@ impl KafkaBroker {
             folder,
             ports,
             lifetime: options.lifetime,
+            security,
         };
         if let Err(error) = kafka.wait_until_it_answers() {
             // Dropping a detached one would leave it running.
@@ -153,6 +171,19 @@ impl KafkaBroker {
         skip::available(shared.as_ref().map_err(Clone::clone))
     }
 
+    /// The secured broker that all tests of a process share; `None` and panics as with [`KafkaBroker::shared`].
+    pub fn shared_secured() -> Option<(&'static Self, &'static Security)> {
+        static SHARED: OnceLock<Result<KafkaBroker, ServiceError>> = OnceLock::new();
+        let shared = SHARED.get_or_init(|| {
+            Self::start_with(&KafkaOptions {
+                secured: true,
+                ..KafkaOptions::default()
+            })
+        });
+        let broker = skip::available(shared.as_ref().map_err(Clone::clone))?;
+        Some((broker, broker.security()?))
+    }
+
     /// A broker of its own for one test; `None` and panics as with [`KafkaBroker::shared`].
     pub fn for_test() -> Option<Self> {
         skip::available(Self::start())
@@ -161,6 +192,11 @@ impl KafkaBroker {
     /// Address for `bootstrap.servers`.
     pub fn bootstrap(&self) -> String {
         format!("127.0.0.1:{}", self.ports.broker)
+    }
+
+    /// Its secured listeners; `None` unless it was started with [`KafkaOptions::secured`].
+    pub fn security(&self) -> Option<&Security> {
+        self.security.as_ref()
     }
 
     /// Process id of the broker.
@@ -303,7 +339,7 @@ fn owner(folder: &str) -> Option<u32> {
     folder.strip_prefix("kafka-")?.split_once('-')?.0.parse().ok()
 }
 
-fn format_storage(jars: &Path, folder: &Path) -> Result<(), ServiceError> {
+fn format_storage(jars: &Path, folder: &Path, users: &[String]) -> Result<(), ServiceError> {
     // Randomly keyed hashers are the only randomness that the standard library hands out.
     let half = |salt: u8| u128::from(RandomState::new().hash_one((salt, std::process::id(), Instant::now())));
     let id = cluster_id(half(0) << 64 | half(1));
@@ -318,6 +354,7 @@ fn format_storage(jars: &Path, folder: &Path) -> Result<(), ServiceError> {
             "-c",
         ])
         .arg(config_of(folder))
+        .args(users)
         .stdin(Stdio::null())
         .output()
         .map_err(|e| ServiceError::failed(format!("cannot run java: {e}")))?;

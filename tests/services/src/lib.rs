@@ -23,16 +23,21 @@
 
 pub mod built;
 pub mod bundle;
+mod certificates;
 mod error;
 pub mod http;
 mod kafka;
 mod kafka_config;
+mod kafka_security;
 pub mod ports;
 pub mod process;
+pub mod python;
 mod skip;
 
+pub use certificates::{CertificateFile, Certificates};
 pub use error::ServiceError;
 pub use kafka::{KafkaBroker, KafkaOptions, SharedKafka};
+pub use kafka_security::{SecuredListener, Security};
 pub use process::Lifetime;
 pub use skip::{REQUIRE_SERVICES, SKIP_LOG, SKIP_REASON, TEST_KAFKA, available, required};
 

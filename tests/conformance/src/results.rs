@@ -1,0 +1,133 @@
+//! What a run of both engines found, as it is kept in `results.json`: the raw material of `docs/conformance.md`.
+//!
+//! No times and no dates, so that the same findings give the same bytes.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use serde::{Deserialize, Serialize};
+
+use crate::compare::{Difference, Verdict};
+
+/// A whole run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Results {
+    /// Version of Apache Kafka that Wharf was compared with.
+    pub kafka: String,
+    /// Version of Wharf.
+    pub wharf: String,
+    /// All scenarios, in the order of their names.
+    pub scenarios: Vec<ScenarioResult>,
+}
+
+/// One scenario.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ScenarioResult {
+    /// Its id.
+    pub id: String,
+    /// Its one line.
+    pub about: String,
+    /// The compared steps.
+    pub steps: Vec<StepResult>,
+}
+
+/// One compared step.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StepResult {
+    /// Its id.
+    pub id: String,
+    /// What came of it.
+    pub outcome: StepOutcome,
+    /// Row of `differences.yaml`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub difference: Option<String>,
+    /// Where the answers differ.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub places: Vec<Difference>,
+}
+
+/// What came of a step, in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StepOutcome {
+    /// Both answered the same.
+    Same,
+    /// They differ on purpose.
+    Deliberate,
+    /// Anything else: they differ without a word, or not as declared, or there was no answer.
+    Different,
+}
+
+impl StepOutcome {
+    /// Of a verdict.
+    pub fn of(verdict: &Verdict) -> Self {
+        match verdict {
+            Verdict::Same => Self::Same,
+            Verdict::Deliberate(_) => Self::Deliberate,
+            _ => Self::Different,
+        }
+    }
+}
+
+impl Results {
+    /// Reads the file.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        serde_json::from_str(&text).with_context(|| format!("{} is not a file of results", path.display()))
+    }
+
+    /// Writes the file.
+    pub fn write(&self, path: &Path) -> Result<()> {
+        let text = serde_json::to_string_pretty(self)? + "\n";
+        fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+    }
+
+    /// How many steps came out like this.
+    pub fn count(&self, outcome: StepOutcome) -> usize {
+        self.scenarios
+            .iter()
+            .map(|scenario| scenario.count(outcome))
+            .sum()
+    }
+}
+
+impl ScenarioResult {
+    /// How many of its steps came out like this.
+    pub fn count(&self, outcome: StepOutcome) -> usize {
+        self.steps.iter().filter(|step| step.outcome == outcome).count()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::suite;
+
+    #[test]
+    fn the_results_in_the_tree_are_those_of_its_scenarios_and_without_open_differences() {
+        let results = Results::read(&suite::home().join("results.json")).unwrap();
+        let found: Vec<_> = results
+            .scenarios
+            .iter()
+            .flat_map(|scenario| {
+                scenario
+                    .steps
+                    .iter()
+                    .map(|step| (scenario.id.clone(), step.id.clone(), step.difference.clone()))
+            })
+            .collect();
+        let scenarios = suite::load_own().unwrap();
+        let expected: Vec<_> = scenarios
+            .iter()
+            .flat_map(|scenario| {
+                scenario.compared().map(|step| {
+                    let difference = step.differs.as_ref().map(|differs| differs.id.clone());
+                    (scenario.id.clone(), step.id.clone(), difference)
+                })
+            })
+            .collect();
+        assert_eq!(found, expected, "run `cargo xtask conformance --engine both`");
+        assert_eq!(results.count(StepOutcome::Different), 0);
+    }
+}

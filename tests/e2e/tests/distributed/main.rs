@@ -1,0 +1,5 @@
+//! Workers of a group as processes, on a real broker: who runs what, and what becomes of it when one goes.
+
+mod group;
+mod membership;
+mod requests;

@@ -67,9 +67,7 @@ impl Charset {
     pub(crate) fn decode(self, bytes: &[u8]) -> Cow<'_, str> {
         match self {
             // The plain check is faster than the lossy one, and nearly always enough.
-            Self::Utf8 => {
-                std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
-            }
+            Self::Utf8 => std::str::from_utf8(bytes).map_or_else(|_| Cow::Owned(utf8(bytes)), Cow::Borrowed),
             Self::Latin1 => bytes.iter().map(|&byte| char::from(byte)).collect(),
             Self::Ascii => bytes
                 .iter()
@@ -91,6 +89,31 @@ impl Charset {
             Self::Other(encoding) => encoding.decode_without_bom_handling(bytes).0,
         }
     }
+}
+
+/// UTF-8 with malformed parts. Rust and Java put U+FFFD in the same places but for halves of surrogate pairs written as
+/// three bytes, of which Java sees one malformed part and Rust a part for each byte.
+fn utf8(bytes: &[u8]) -> String {
+    let is_tail = |byte: Option<&u8>| byte.is_some_and(|byte| byte & 0xc0 == 0x80);
+    let mut text = String::with_capacity(bytes.len());
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let Some(chunk) = rest.utf8_chunks().next() else {
+            break;
+        };
+        text.push_str(chunk.valid());
+        let malformed = &rest[chunk.valid().len()..];
+        let length = match malformed {
+            [] => 0,
+            [0xed, tail @ ..] if is_tail(tail.first()) => 2 + usize::from(is_tail(tail.get(1))),
+            _ => chunk.invalid().len(),
+        };
+        if length > 0 {
+            text.push(char::REPLACEMENT_CHARACTER);
+        }
+        rest = &malformed[length..];
+    }
+    text
 }
 
 fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Cow<'static, str> {
@@ -169,6 +192,15 @@ mod tests {
     fn malformed_bytes_become_the_replacement_character() {
         for (name, bytes, text) in [
             ("UTF-8", &b"a\xffb"[..], "a\u{fffd}b"),
+            ("UTF-8", b"a\xed\xa0\x80b\xc3", "a\u{fffd}b\u{fffd}"),
+            ("UTF-8", b"\xed\xbf", "\u{fffd}"),
+            ("UTF-8", b"\xed\xa0\xed\xa0A", "\u{fffd}\u{fffd}A"),
+            ("UTF-8", b"\xed\x80\xff", "\u{fffd}\u{fffd}"),
+            (
+                "UTF-8",
+                b"\xe0\x80\x80\xf5\x80",
+                "\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}",
+            ),
             ("US-ASCII", b"a\x80", "a\u{fffd}"),
             ("UTF-16BE", b"\xd8\x3d\x00a", "\u{fffd}a"),
             ("UTF-16LE", b"a\x00b", "a\u{fffd}"),

@@ -4,10 +4,9 @@
 //! (`"5"` comes back as INT8), and dates without zone are those of the process's time zone.
 
 use wharf_api::config::ConfigDef;
-use wharf_api::{
-    ConfigMap, Encoded, ErrorKind, HeaderConverter, Result, Schema, SchemaAndValue, SchemaRef, ValueRef,
-    values,
-};
+use wharf_api::{ConfigMap, Encoded, HeaderConverter, Result, SchemaAndValue, SchemaRef, ValueRef, values};
+
+use crate::charset::Charset;
 
 /// Converts header values to and from texts. It has no configuration.
 #[derive(Debug, Clone, Copy, Default)]
@@ -37,23 +36,17 @@ impl HeaderConverter for SimpleHeaderConverter {
         Ok(Encoded::Bytes)
     }
 
-    fn decode_header(&mut self, topic: &str, key: &str, bytes: Option<&[u8]>) -> Result<SchemaAndValue> {
+    fn decode_header(&mut self, _topic: &str, _key: &str, bytes: Option<&[u8]>) -> Result<SchemaAndValue> {
         let Some(bytes) = bytes else {
             return Ok(SchemaAndValue::NULL);
         };
-        match values::parse_string(&String::from_utf8_lossy(bytes)) {
-            Err(error) if error.kind() != ErrorKind::Data => {
-                tracing::debug!(topic, header = key, %error, "header value is kept as bytes, as its text cannot be read");
-                Ok(SchemaAndValue::new(Some(Schema::optional_bytes()), bytes))
-            }
-            result => result,
-        }
+        Ok(values::parse_string(&Charset::Utf8.decode(bytes)))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use wharf_api::{SchemaBuilder, Struct, Value};
+    use wharf_api::{Schema, SchemaBuilder, Struct, Value};
 
     use super::*;
 
@@ -96,13 +89,6 @@ mod tests {
             SimpleHeaderConverter.decode_header("t", "h", None).unwrap(),
             SchemaAndValue::NULL
         );
-    }
-
-    #[test]
-    fn text_that_overflows_is_kept_as_bytes() {
-        let text = "1e2147483647";
-        let wanted = SchemaAndValue::new(Some(Schema::optional_bytes()), text.as_bytes());
-        assert_eq!(decode(text), wanted);
     }
 
     #[test]

@@ -3,15 +3,15 @@
 //! Writing gives what Java's `toString` gives, so structs, maps and lists come out as `Struct{a=1}`, `{a=1}` and
 //! `[1, 2]`, not as JSON. Reading gives an optional STRING. UTF-8 text is neither copied twice nor built as a tree.
 
-use wharf_api::config::{ConfigDef, ConfigKey, Importance, Type};
+use wharf_api::config::{ConfigDef, ConfigKey, Importance, Type, Width};
 use wharf_api::{
     ConfigMap, ConnectError, Converter, ConverterType, Encoded, Headers, Result, Schema, SchemaAndValue,
     SchemaRef, ValueRef, java_text,
 };
 
+use crate::SERIALIZATION_EXCEPTION;
 use crate::charset::Charset;
 use crate::config::{base_config, parse};
-use crate::serialization_error;
 
 /// The charset of the texts.
 pub const ENCODING: &str = "converter.encoding";
@@ -20,16 +20,13 @@ const DEFAULT_ENCODING: &str = "UTF-8";
 /// Converts texts.
 #[derive(Debug, Clone)]
 pub struct StringConverter {
-    encoding: String,
-    /// `None` when the name is unknown. Upstream finds out with the first record, not when it is configured.
-    charset: Option<Charset>,
+    charset: Charset,
 }
 
 impl Default for StringConverter {
     fn default() -> Self {
         Self {
-            encoding: DEFAULT_ENCODING.to_owned(),
-            charset: Some(Charset::Utf8),
+            charset: Charset::Utf8,
         }
     }
 }
@@ -41,26 +38,14 @@ pub(crate) fn is_utf8(config: &ConfigMap) -> bool {
         .is_none_or(|name| Charset::named(name.trim()) == Some(Charset::Utf8))
 }
 
-impl StringConverter {
-    fn charset(&self, message: &str, action: &str) -> Result<Charset> {
-        self.charset
-            .ok_or_else(|| unknown_charset(message, action, &self.encoding))
-    }
-}
-
-#[cold]
-fn unknown_charset(message: &str, action: &str, encoding: &str) -> ConnectError {
-    serialization_error(
-        message,
-        format!("Error when {action} due to unsupported encoding {encoding}"),
-    )
-}
-
 impl Converter for StringConverter {
     fn configure(&mut self, config: &ConfigMap, converter_type: ConverterType) -> Result<()> {
         let config = parse(&self.config(), config, converter_type)?;
-        self.encoding = config.string(ENCODING)?.to_owned();
-        self.charset = Charset::named(&self.encoding);
+        let encoding = config.string(ENCODING)?;
+        self.charset = Charset::named(encoding).ok_or_else(|| {
+            ConnectError::connect(format!("Unsupported encoding {encoding}"))
+                .with_class(SERIALIZATION_EXCEPTION)
+        })?;
         Ok(())
     }
 
@@ -69,6 +54,8 @@ impl Converter for StringConverter {
             ConfigKey::new(ENCODING, Type::String)
                 .default(DEFAULT_ENCODING)
                 .importance(Importance::High)
+                .width(Width::Medium)
+                .display_name("Encoding")
                 .doc("The name of the Java charset that texts are written and read in."),
         )
     }
@@ -84,11 +71,7 @@ impl Converter for StringConverter {
         if value.is_null() {
             return Ok(Encoded::Null);
         }
-        let charset = self.charset(
-            "Failed to serialize to a string: ",
-            "serializing string to byte[]",
-        )?;
-        match (value, charset) {
+        match (value, self.charset) {
             (value, Charset::Utf8) => java_text::write_java_string(&value, out),
             (ValueRef::String(text), charset) => charset.encode(text, out),
             (value, charset) => charset.encode(&java_text::to_java_string(&value), out),
@@ -99,11 +82,7 @@ impl Converter for StringConverter {
     fn decode(&mut self, _topic: &str, _headers: &Headers, bytes: Option<&[u8]>) -> Result<SchemaAndValue> {
         let text = match bytes {
             None => None,
-            Some(bytes) => {
-                let charset =
-                    self.charset("Failed to deserialize string: ", "deserializing byte[] to string")?;
-                Some(charset.decode(bytes).into_owned())
-            }
+            Some(bytes) => Some(self.charset.decode(bytes).into_owned()),
         };
         Ok(SchemaAndValue::new(Some(Schema::optional_string()), text))
     }
@@ -176,27 +155,14 @@ mod tests {
     }
 
     #[test]
-    fn unknown_charset_fails_with_the_first_record() {
-        let mut converter = configured("no-such");
-        let error = encode(&mut converter, &"x".into()).unwrap_err();
-        assert_eq!(error.message(), "Failed to serialize to a string: ");
-        assert!(
-            error
-                .cause()
-                .unwrap()
-                .message()
-                .ends_with("unsupported encoding no-such")
-        );
-        let error = converter.decode("t", &Headers::new(), Some(b"x")).unwrap_err();
-        assert_eq!(error.message(), "Failed to deserialize string: ");
-        // Nulls have no text to write.
-        assert_eq!(encode(&mut converter, &Value::Null).unwrap().0, Encoded::Null);
-        assert!(
-            converter
-                .decode("t", &Headers::new(), None)
-                .unwrap()
-                .value
-                .is_null()
-        );
+    fn unknown_charset_fails_the_configuration() {
+        for name in ["no-such", ""] {
+            let config = ConfigMap::from([(ENCODING.to_owned(), name.to_owned())]);
+            let error = StringConverter::default()
+                .configure(&config, ConverterType::Value)
+                .unwrap_err();
+            assert_eq!(error.message(), format!("Unsupported encoding {name}"));
+            assert_eq!(error.class(), SERIALIZATION_EXCEPTION);
+        }
     }
 }

@@ -42,8 +42,8 @@ pub(super) fn definition() -> ConfigDef {
                 .default_null()
                 .importance(Importance::High)
                 .doc(
-                    "A schema, in this converter's JSON form, for all messages that are read; schemas inside messages \
-                     are ignored then. It needs schemas.enable=true and does not change what is written.",
+                    "A schema, in this converter's JSON form, for all messages that are read; each message is a payload \
+                     without its schema then. It needs schemas.enable=true and does not change what is written.",
                 ),
         )
         .define(

@@ -64,6 +64,7 @@ impl Encoder {
             (SchemaType::Struct, ValueRef::Struct(value)) => {
                 return self.structure(schema, value, depth, out);
             }
+            (SchemaType::Bytes, other) => return Err(invalid_type("bytes type", other)),
             (expected, other) => return Err(invalid_type(expected.name(), other)),
         }
         Ok(())

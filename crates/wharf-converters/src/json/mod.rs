@@ -16,6 +16,7 @@
 //! | integer types / a number with a fraction, `1.9` | cut (1) | refused; `1.0` and `1e3` are whole and read |
 //! | number types / a text, `"x"` | 0 | refused |
 //! | floats / `"NaN"`, `"Infinity"`, `"-Infinity"`, as the writer writes them | 0.0 | the number they name |
+//! | floats, no schema / `-0.0` | 0.0 | -0.0 |
 //! | floats / a finite number beyond the type's range | infinity | refused |
 //! | BOOLEAN / anything else, `"true"` | false | refused |
 //! | STRING, BYTES / a number | null | refused |
@@ -24,9 +25,10 @@
 //! | no schema / an integer beyond 64 bits, `1e400` | the low 64 bits, infinity | refused |
 //! | a schema's `version` beyond 32 bits | wraps around | refused |
 //! | half of a surrogate pair in a string | kept, written as `?` later | refused |
+//! | `schema.content` / an empty message | 0, false, null or an empty list | refused |
 //!
 //! Besides: arrays and objects may nest 256 levels deep (upstream: 1000), texts are UTF-8 only (upstream's reader also
-//! detects UTF-16 and UTF-32), and a default that is a struct is written though upstream finds its schema mismatching.
+//! detects UTF-16 and UTF-32), and a default that is a struct is written and read though upstream finds its schema mismatching.
 
 pub mod config;
 mod decode;
@@ -186,9 +188,12 @@ impl JsonConverter {
             let value = self.decoder.payload(&mut reader, None)?;
             return Ok(SchemaAndValue { schema: None, value });
         }
-        if self.fixed_schema.is_none()
-            && let Some(decoded) = self.decode_like_last(bytes)
-        {
+        if let Some(schema) = &self.fixed_schema {
+            // The message is the payload alone, even if it looks like an envelope.
+            let value = self.decoder.payload(&mut reader, Some(schema))?;
+            return Ok(SchemaAndValue::new(Some(Arc::clone(schema)), value));
+        }
+        if let Some(decoded) = self.decode_like_last(bytes) {
             return Ok(decoded);
         }
         let envelope = if reader.is_at_end() {
@@ -196,18 +201,14 @@ impl JsonConverter {
         } else {
             Envelope::read(&mut reader.clone())?
         };
-        let (schema, payload) = match (&self.fixed_schema, envelope) {
-            (Some(schema), Some(envelope)) => (Some(Arc::clone(schema)), envelope.payload),
-            (Some(schema), None) => (Some(Arc::clone(schema)), reader.rest()),
-            (None, Some(envelope)) => (self.schema_of(envelope.schema)?, envelope.payload),
-            (None, None) => {
-                return Err(ConnectError::data(
-                    "JsonConverter with schemas.enable requires \"schema\" and \"payload\" fields and may not contain \
-                     additional fields. If you are trying to deserialize plain JSON data, set schemas.enable=false in \
-                     your converter configuration.",
-                ));
-            }
+        let Some(Envelope { schema, payload }) = envelope else {
+            return Err(ConnectError::data(
+                "JsonConverter with schemas.enable requires \"schema\" and \"payload\" fields and may not contain \
+                 additional fields. If you are trying to deserialize plain JSON data, set schemas.enable=false in \
+                 your converter configuration.",
+            ));
         };
+        let schema = self.schema_of(schema)?;
         let value = self
             .decoder
             .payload(&mut Reader::inside(payload), schema.as_ref())?;
@@ -266,13 +267,11 @@ impl Converter for JsonConverter {
         };
         if let Some(text) = config.schema_content {
             // The whole text is checked first, so that reading its parts cannot meet a syntax error.
-            let schema = Reader::new(text.as_bytes())
-                .skip()
-                .and_then(|text| read_schema(&self.decoder, text));
-            self.fixed_schema = schema.map_err(|cause| {
+            let text = Reader::new(text.as_bytes()).skip().map_err(|cause| {
                 ConnectError::data("Failed to parse schema in converter config due to serialization error: ")
                     .caused_by(cause)
             })?;
+            self.fixed_schema = read_schema(&self.decoder, text)?;
         }
         Ok(())
     }

@@ -71,7 +71,7 @@ impl<'a> Reader<'a> {
     }
 
     /// What is left.
-    pub(super) fn rest(&self) -> &'a [u8] {
+    fn rest(&self) -> &'a [u8] {
         &self.bytes[self.at..]
     }
 
@@ -200,7 +200,7 @@ impl<'a> Reader<'a> {
             )));
         }
         // A number at the outermost level has no bracket or comma after it to tell that it is complete.
-        if self.depth == 0 && !matches!(self.byte(), 0 | b' ' | b'\t' | b'\n' | b'\r' | b',' | b']' | b'}') {
+        if self.depth == 0 && !matches!(self.byte(), 0 | b' ' | b'\t' | b'\n' | b'\r') {
             return Err(self.unexpected("a blank or the end"));
         }
         match std::str::from_utf8(text) {

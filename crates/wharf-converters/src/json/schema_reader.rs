@@ -86,6 +86,12 @@ fn start(decoder: &Decoder, members: &Members<'_>) -> Result<SchemaBuilder> {
         Some(text) => read_schema(decoder, text)?.ok_or_else(|| ConnectError::data(missing)),
         None => Err(ConnectError::data(missing)),
     };
+    // A part of a map that is null fails one step later than one that is missing.
+    let map_part = |name: &str, missing: &str, argument: &str| match members.get(name) {
+        Some(text) => read_schema(decoder, text)?
+            .ok_or_else(|| ConnectError::schema_builder(format!("{argument} cannot be null."))),
+        None => Err(ConnectError::data(missing)),
+    };
     Ok(match &*type_name {
         "boolean" => SchemaBuilder::boolean(),
         "int8" => SchemaBuilder::int8(),
@@ -98,8 +104,12 @@ fn start(decoder: &Decoder, members: &Members<'_>) -> Result<SchemaBuilder> {
         "string" => SchemaBuilder::string(),
         "array" => SchemaBuilder::array(part("items", "Array schema did not specify the element type")?),
         "map" => SchemaBuilder::map(
-            part("keys", "Map schema did not specify the key type")?,
-            part("values", "Map schema did not specify the value type")?,
+            map_part("keys", "Map schema did not specify the key type", "keySchema")?,
+            map_part(
+                "values",
+                "Map schema did not specify the value type",
+                "valueSchema",
+            )?,
         ),
         "struct" => fields(decoder, members)?,
         unknown => return Err(ConnectError::data(format!("Unknown schema type: {unknown}"))),

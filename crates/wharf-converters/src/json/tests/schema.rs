@@ -119,18 +119,20 @@ fn fixed_schema_stands_for_all_messages() {
     let text = r#"{"type":"struct","fields":[{"type":"int32","field":"a"}]}"#;
     let mut converter = configured(&[(SCHEMA_CONTENT, text)]);
     let schema = built(SchemaBuilder::structure().field("a", Schema::int32()));
-    for json in [
-        r#"{"a":1}"#.to_owned(),
-        r#"{"a":1,"more":2}"#.to_owned(),
-        r#"{"schema":{"type":"int8"},"payload":{"a":1}}"#.to_owned(),
-    ] {
-        let read = decode(&mut converter, &json).unwrap();
+    for json in [r#"{"a":1}"#, r#"{"a":1,"more":2}"#] {
+        let read = decode(&mut converter, json).unwrap();
         assert_eq!(read.schema.as_ref(), Some(&schema));
         assert_eq!(
             read.value.as_struct().unwrap().get("a").unwrap(),
             &Value::Int32(1)
         );
     }
+    // What looks like an envelope is a payload too.
+    let envelope = r#"{"schema":{"type":"int8"},"payload":{"a":1}}"#;
+    assert_eq!(
+        decode(&mut converter, envelope).unwrap_err().message(),
+        "Invalid null value for required INT32 field"
+    );
     assert_eq!(
         converter.decode("t", &Headers::new(), None).unwrap(),
         SchemaAndValue::NULL
@@ -153,17 +155,17 @@ fn fixed_schema_stands_for_all_messages() {
 
 #[test]
 fn broken_fixed_schema_fails_the_configuration() {
-    for text in ["{", "{}", r#"{"type":"foo"}"#, "x"] {
+    for (text, message) in [
+        ("{", "Failed to parse schema in converter config"),
+        ("x", "Failed to parse schema in converter config"),
+        ("{}", "Schema must contain 'type' field"),
+        (r#"{"type":"foo"}"#, "Unknown schema type: foo"),
+    ] {
         let config = ConfigMap::from([(SCHEMA_CONTENT.to_owned(), text.to_owned())]);
         let error = JsonConverter::default()
             .configure(&config, ConverterType::Value)
             .unwrap_err();
-        assert!(
-            error
-                .message()
-                .starts_with("Failed to parse schema in converter config"),
-            "{error}"
-        );
+        assert!(error.message().starts_with(message), "{error}");
     }
 }
 

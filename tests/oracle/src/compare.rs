@@ -1,0 +1,143 @@
+//! Our answer beside the JVM's.
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::Value as Json;
+use wharf_api::{ConnectError, ErrorKind, SchemaAndValue};
+
+use crate::case::Call;
+use crate::codec;
+use crate::ours::Outcome;
+
+/// An exception of the JVM.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// Simple class name.
+    pub class: String,
+    /// The message, if it had one.
+    pub message: Option<String>,
+}
+
+/// What the JVM answered.
+pub type Jvm = Result<Outcome, Refusal>;
+
+/// Reads a recorded answer to this call.
+///
+/// # Errors
+/// When it is not an answer to such a call.
+pub fn jvm_answer(call: &Call, json: &Json) -> Result<Jvm> {
+    if let Some(error) = json.get("error") {
+        return Ok(Err(Refusal {
+            class: error[0].as_str().context("an error without class")?.to_owned(),
+            message: error[1].as_str().map(str::to_owned),
+        }));
+    }
+    let Some(answer) = json.get("ok") else {
+        bail!("{json} is neither an answer nor an error");
+    };
+    Ok(Ok(match call {
+        Call::From { .. } => Outcome::Bytes(codec::bytes_from_json(answer)?),
+        Call::To { .. } | Call::Parse { .. } => Outcome::Pair(SchemaAndValue {
+            schema: codec::schema_from_json(&answer["schema"])?,
+            value: codec::value_from_json(&answer["value"])?,
+        }),
+        Call::Infer { .. } => Outcome::Schema(codec::schema_from_json(answer)?),
+        Call::Convert { .. } | Call::Text { .. } | Call::Project { .. } | Call::Config { .. } => {
+            Outcome::Value(codec::value_from_json(answer)?)
+        }
+    }))
+}
+
+/// How two answers compare.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// The same result.
+    Same,
+    /// Both refuse, for the same kind of reason and in the same words.
+    RefusedAlike,
+    /// Both refuse, in other words.
+    RefusedInOtherWords,
+    /// One refuses and the other does not, the results differ, or the kinds of error do.
+    Different,
+}
+
+/// Compares the answers to one call.
+#[must_use]
+pub fn compare(jvm: &Jvm, ours: &Result<Outcome, ConnectError>) -> Verdict {
+    match (jvm, ours) {
+        (Ok(jvm), Ok(ours)) if jvm == ours => Verdict::Same,
+        (Err(jvm), Err(ours)) => {
+            let is_same_kind = kind_of(&jvm.class).is_none_or(|kind| kind == ours.kind());
+            if !is_same_kind || ours.kind() == ErrorKind::Panic {
+                Verdict::Different
+            } else if jvm.message.as_deref().map(without_chance).as_deref() == Some(ours.message()) {
+                Verdict::RefusedAlike
+            } else {
+                Verdict::RefusedInOtherWords
+            }
+        }
+        _ => Verdict::Different,
+    }
+}
+
+/// Which class of map a value came in is up to who made it.
+fn without_chance(message: &str) -> String {
+    message.replace("java.util.LinkedHashMap", "java.util.HashMap")
+}
+
+/// The kind of error that an exception class stands for. Any other class is Java's own (a null pointer, a cast, an
+/// overflow): upstream did not think of such a value, so only the refusal counts and not how it is named.
+fn kind_of(class: &str) -> Option<ErrorKind> {
+    Some(match class {
+        "DataException" => ErrorKind::Data,
+        "SchemaBuilderException" => ErrorKind::SchemaBuilder,
+        "SchemaProjectorException" => ErrorKind::SchemaProjector,
+        "ConfigException" => ErrorKind::Config,
+        "ConnectException" => ErrorKind::Connect,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use wharf_api::Value;
+
+    use super::*;
+
+    fn refusal(class: &str, message: &str) -> Jvm {
+        Err(Refusal {
+            class: class.to_owned(),
+            message: Some(message.to_owned()),
+        })
+    }
+
+    #[test]
+    fn results_must_be_equal_and_errors_of_one_kind() {
+        let value = |number: i32| Outcome::Value(Value::from(number));
+        let data = || Err(ConnectError::data("bad"));
+        for (jvm, ours, verdict) in [
+            (Ok(value(1)), Ok(value(1)), Verdict::Same),
+            (Ok(value(1)), Ok(value(2)), Verdict::Different),
+            (Ok(value(1)), data(), Verdict::Different),
+            (refusal("DataException", "bad"), Ok(value(1)), Verdict::Different),
+            (refusal("DataException", "bad"), data(), Verdict::RefusedAlike),
+            (
+                refusal("DataException", "worse"),
+                data(),
+                Verdict::RefusedInOtherWords,
+            ),
+            (refusal("ConfigException", "bad"), data(), Verdict::Different),
+            (
+                refusal("ClassCastException", "x"),
+                data(),
+                Verdict::RefusedInOtherWords,
+            ),
+            (
+                refusal("ClassCastException", "x"),
+                Err(ConnectError::panic("x")),
+                Verdict::Different,
+            ),
+        ] {
+            assert_eq!(compare(&jvm, &ours), verdict, "{jvm:?} {ours:?}");
+        }
+    }
+}

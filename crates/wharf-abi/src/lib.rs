@@ -31,4 +31,10 @@ pub use wharf_api;
 pub const INTERFACE_MAJOR: u32 = 1;
 
 /// Minor version of the interface: a plugin of an older or the same one loads.
-pub const INTERFACE_MINOR: u32 = 0;
+///
+/// | minor | what came |
+/// |---|---|
+/// | 1 | [`module::PluginModule::log_levels_changed`] |
+///
+/// With `--cfg wharf_interface_1_0` the crate is as it was in 1.0, which tests build plugins with.
+pub const INTERFACE_MINOR: u32 = if cfg!(wharf_interface_1_0) { 0 } else { 1 };

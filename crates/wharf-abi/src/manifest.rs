@@ -99,7 +99,7 @@ pub const TARGET: &str = const_text!(std::env::consts::ARCH, "-", std::env::cons
 pub const PANIC: &str = if cfg!(panic = "abort") { "abort" } else { "unwind" };
 
 /// The interface version of this build.
-pub const INTERFACE: &str = "1.0";
+pub const INTERFACE: &str = if cfg!(wharf_interface_1_0) { "1.0" } else { "1.1" };
 
 impl Manifest {
     /// Reads a manifest from the bytes of its section. Bytes after its last line are padding.
@@ -225,7 +225,7 @@ mod tests {
     #[test]
     fn a_manifest_is_read_with_unknown_keys_and_kinds_skipped() {
         let manifest = Manifest::parse(&text("1.0", "unwind", TARGET)).unwrap();
-        assert_eq!(manifest.check(), Ok(()));
+        assert_eq!(manifest.check(), Ok(()), "an older minor version is taken");
         assert_eq!(manifest.classes.len(), 3);
         assert_eq!(
             manifest.classes[0].as_ref().unwrap().task_class.as_deref(),
@@ -237,8 +237,9 @@ mod tests {
 
     #[test]
     fn what_cannot_be_loaded_is_refused_with_its_reason() {
-        let check =
-            |interface, panic, target| Manifest::parse(&text(interface, panic, target)).unwrap().check();
+        let check = |interface: &str, panic, target| {
+            Manifest::parse(&text(interface, panic, target)).unwrap().check()
+        };
         assert_eq!(
             check("2.0", "unwind", TARGET),
             Err(ManifestError::Interface(2, 0))
@@ -247,9 +248,10 @@ mod tests {
             check("0.9", "unwind", TARGET),
             Err(ManifestError::Interface(0, 9))
         );
+        let newer = crate::INTERFACE_MINOR + 1;
         assert_eq!(
-            check("1.99", "unwind", TARGET),
-            Err(ManifestError::Interface(1, 99))
+            check(&format!("1.{newer}"), "unwind", TARGET),
+            Err(ManifestError::Interface(1, newer))
         );
         assert_eq!(check("1.0", "abort", TARGET), Err(ManifestError::PanicAbort));
         assert_eq!(

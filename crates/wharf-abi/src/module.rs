@@ -65,6 +65,11 @@ pub struct PluginModule {
     /// Drops an instance.
     #[sabi(last_prefix_field)]
     pub destroy: extern "C" fn(instance: *mut c_void),
+    /// Levels of the worker's loggers have changed: what the library remembers of them no longer holds. Called at any
+    /// time after `init`, by any thread. Since 1.1; a library without it must ask anew for each line.
+    #[cfg(not(wharf_interface_1_0))]
+    #[sabi(missing_field(option))]
+    pub log_levels_changed: extern "C" fn(),
 }
 
 impl RootModule for PluginModuleRef {
@@ -72,5 +77,6 @@ impl RootModule for PluginModuleRef {
 
     const BASE_NAME: &'static str = "wharf_plugin";
     const NAME: &'static str = "wharf_plugin";
+    /// Of this only the major version counts to the loader; minor versions are compared by manifest.
     const VERSION_STRINGS: VersionStrings = VersionStrings::new("1.0.0");
 }

@@ -1,7 +1,8 @@
 //! Carries a plugin's `tracing` events to the worker's log.
 //!
 //! A library has its own copy of tracing's globals, so without this its events would vanish. The worker decides by level
-//! and target, at every event, whether it is written; its present most verbose level is asked first.
+//! and target whether they are written. The answer is kept for each call site until the worker says that levels have
+//! changed ([`levels_changed`]), so that a line that is switched off costs what it costs in any program: one load.
 
 use std::fmt::Write as _;
 use std::sync::OnceLock;
@@ -34,6 +35,27 @@ pub(super) fn write(level: u32, target: &str, message: &str) {
     }
 }
 
+/// Behind `PluginModule::log_levels_changed`.
+#[cfg(not(wharf_interface_1_0))]
+pub(super) extern "C" fn levels_changed() {
+    // Call sites are asked anew, which is a call of the worker for each; it may not panic into the worker.
+    let _ = super::panics::contain(|| {
+        tracing_core::callsite::rebuild_interest_cache();
+        Ok(())
+    });
+}
+
+fn level_filter(number: u32) -> LevelFilter {
+    match number {
+        0 => LevelFilter::OFF,
+        1 => LevelFilter::ERROR,
+        2 => LevelFilter::WARN,
+        3 => LevelFilter::INFO,
+        4 => LevelFilter::DEBUG,
+        _ => LevelFilter::TRACE,
+    }
+}
+
 fn number(level: Level) -> u32 {
     match level {
         Level::ERROR => 1,
@@ -47,12 +69,25 @@ fn number(level: Level) -> u32 {
 struct Forwarder;
 
 impl Subscriber for Forwarder {
-    fn register_callsite(&self, _: &'static Metadata<'static>) -> Interest {
-        Interest::sometimes()
+    fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
+        if cfg!(wharf_interface_1_0) {
+            // Nobody tells of changes.
+            Interest::sometimes()
+        } else if self.enabled(metadata) {
+            Interest::always()
+        } else {
+            Interest::never()
+        }
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
-        Some(LevelFilter::TRACE)
+        if cfg!(wharf_interface_1_0) {
+            return Some(LevelFilter::TRACE);
+        }
+        Some(
+            HOST.get()
+                .map_or(LevelFilter::OFF, |host| level_filter(host.max_log_level()())),
+        )
     }
 
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {

@@ -21,7 +21,7 @@ pub use self::converter::{config_provider, converter, header_converter, override
 pub use self::host::HostObject;
 pub use self::transform::{predicate, transformation};
 use crate::message::Message;
-use crate::module::{HostTableRef, Role};
+use crate::module::{HostTableRef, PluginModule, PluginModuleRef, Role};
 use crate::raw::{RawOutput, RawSlice, Status};
 
 /// What an instance answers to a call.
@@ -171,6 +171,39 @@ pub unsafe fn destroy(instance: *mut c_void) {
     });
 }
 
+/// The functions that [`export_plugins!`](crate::export_plugins) makes for each library.
+#[doc(hidden)]
+#[derive(Debug, Clone, Copy)]
+pub struct EntryPoints {
+    /// `PluginModule::manifest`.
+    pub manifest: extern "C" fn() -> RawSlice,
+    /// `PluginModule::init`.
+    pub init: extern "C" fn(HostTableRef, &mut RawOutput) -> u32,
+    /// `PluginModule::create`.
+    pub create: extern "C" fn(u32, u32, *const c_void, &mut *mut c_void, &mut RawOutput) -> u32,
+    /// `PluginModule::call`.
+    pub call: extern "C" fn(*mut c_void, u32, RawSlice, &mut RawOutput) -> u32,
+    /// `PluginModule::destroy`.
+    pub destroy: extern "C" fn(*mut c_void),
+}
+
+/// The table of a library: its own functions, and those that are the same in all.
+#[doc(hidden)]
+#[must_use]
+pub fn plugin_module(entry: EntryPoints) -> PluginModuleRef {
+    use abi_stable::prefix_type::PrefixTypeTrait as _;
+    PluginModule {
+        manifest: entry.manifest,
+        init: entry.init,
+        create: entry.create,
+        call: entry.call,
+        destroy: entry.destroy,
+        #[cfg(not(wharf_interface_1_0))]
+        log_levels_changed: logging::levels_changed,
+    }
+    .leak_into_prefix()
+}
+
 /// Exports plugin classes from a library.
 ///
 /// ```text
@@ -199,9 +232,9 @@ macro_rules! export_plugins {
             #[allow(unused_imports)]
             use super::*;
             use $crate::abi_stable::library::{LibHeader, RootModuleResult};
-            use $crate::guest::{Factory, Initializer};
+            use $crate::guest::{EntryPoints, Factory, Initializer};
             use $crate::manifest::{INTERFACE, MAGIC, PANIC, TARGET, concatenate, total_length};
-            use $crate::module::{HostTableRef, PluginModule, PluginModuleRef};
+            use $crate::module::{HostTableRef, PluginModuleRef};
             use $crate::raw::{RawOutput, RawSlice};
 
             const MANIFEST_PARTS: &[&str] = &[
@@ -259,8 +292,7 @@ macro_rules! export_plugins {
             /// The library's functions, as the worker gets them.
             #[must_use]
             pub fn plugin_module() -> PluginModuleRef {
-                use $crate::abi_stable::prefix_type::PrefixTypeTrait;
-                PluginModule { manifest, init, create, call, destroy }.leak_into_prefix()
+                $crate::guest::plugin_module(EntryPoints { manifest, init, create, call, destroy })
             }
 
             extern "C" fn load() -> RootModuleResult {

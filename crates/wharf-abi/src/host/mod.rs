@@ -5,17 +5,19 @@
 
 mod connector;
 mod converter;
+mod library;
 mod services;
 mod task;
 mod transform;
 
 use std::ffi::c_void;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use wharf_api::{ConnectError, ErrorKind, Result};
 
 pub use self::connector::ConnectorHandle;
 pub use self::converter::{RemoteConverter, RemoteHeaderConverter, RemotePolicy, RemoteProvider};
+pub use self::library::plugin_functions;
 pub use self::services::{ConnectorServices, HostServices, NoServices, SinkTaskServices, SourceTaskServices};
 pub use self::task::{SinkTaskHandle, SourceTaskHandle};
 pub use self::transform::{RemotePredicate, RemoteTransformation};
@@ -40,7 +42,41 @@ static LOG: OnceLock<Box<dyn HostLog>> = OnceLock::new();
 
 /// Says where log lines of plugins go; the first call counts.
 pub fn set_log(log: Box<dyn HostLog>) {
-    let _ = LOG.set(log);
+    if LOG.set(log).is_ok() {
+        log_levels_changed();
+    }
+}
+
+/// Libraries that were started. They are never unloaded, so their functions may be called at any time.
+static STARTED: Mutex<Vec<PluginModuleRef>> = Mutex::new(Vec::new());
+
+/// Tells every library that answers of [`HostLog`] may be others from now on. Libraries of interface 1.0 ask for each line
+/// and need not be told.
+///
+/// Libraries ask back before this returns: call it after the change, holding no lock that [`HostLog`] takes.
+pub fn log_levels_changed() {
+    // Copied out: what libraries ask may take its time.
+    let started = STARTED.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    started.into_iter().for_each(tell_log_levels_changed);
+}
+
+#[cfg(not(wharf_interface_1_0))]
+fn tell_log_levels_changed(functions: PluginModuleRef) {
+    if let Some(changed) = functions.log_levels_changed() {
+        changed();
+    }
+}
+
+#[cfg(wharf_interface_1_0)]
+fn tell_log_levels_changed(_: PluginModuleRef) {}
+
+/// Enters a library among those to be told of changed levels, once: tests start a library again and again.
+fn remember(functions: PluginModuleRef) {
+    let mut started = STARTED.lock().unwrap_or_else(PoisonError::into_inner);
+    let is_known = |known: &PluginModuleRef| known.init() as usize == functions.init() as usize;
+    if !started.iter().any(is_known) {
+        started.push(functions);
+    }
 }
 
 extern "C" fn host_call(object: *const c_void, method: u32, args: RawSlice, output: &mut RawOutput) -> u32 {
@@ -158,6 +194,9 @@ impl Module {
         let status = functions.init()(host_table(), &mut output);
         // SAFETY: the plugin filled the output in this call.
         answer(status, unsafe { Received::new(output) })?;
+        remember(functions);
+        // Levels may have changed between what the library asked in `init` and now.
+        tell_log_levels_changed(functions);
         Ok(Arc::new(Self { functions, manifest }))
     }
 

@@ -7,6 +7,7 @@
 //! Layout: records, then definitions, then a trailer of 16 bytes (definitions' position `u64`, record count `u32`,
 //! [`LAYOUT`] `u32`). `docs/plugin-border.md` has it byte for byte.
 
+mod consumed;
 mod head;
 mod line;
 mod new_record;

@@ -131,7 +131,9 @@ impl<'a> RecordBatchRef<'a> {
         }
     }
 
-    #[inline]
+    // Always inlined, as `next` is: what the caller does not ask of a record is then checked but never built, and no record
+    // is moved (measured for texts of 100 bytes: 33 ns for a call, 15 ns so).
+    #[inline(always)]
     fn record<'r>(&'r self, bytes: &'a [u8]) -> Result<RecordRef<'r>>
     where
         'a: 'r,
@@ -174,7 +176,7 @@ impl<'a> RecordBatchRef<'a> {
         })
     }
 
-    #[inline]
+    #[inline(always)]
     fn sink_origin<'r>(
         &'r self,
         cursor: &mut Cursor<'a>,
@@ -213,7 +215,8 @@ pub struct Records<'r> {
 impl<'r> Iterator for Records<'r> {
     type Item = Result<RecordRef<'r>>;
 
-    #[inline]
+    // See `RecordBatchRef::record`.
+    #[inline(always)]
     fn next(&mut self) -> Option<Self::Item> {
         if self.left == 0 {
             let rest = std::mem::replace(&mut self.cursor, Cursor::new(&[]));

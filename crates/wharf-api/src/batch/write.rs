@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::consumed::Consumed;
 use super::head::{RECORD_HEAD, SOURCE_HEAD, append, put_fixed};
 use super::line::Line;
 use super::{Datum, NewOrigin, NewRecord};
@@ -203,12 +204,13 @@ impl RecordBatch {
         let key_schema = record.key.schema.map_or(NONE, |schema| schemas.index(schema));
         let value_schema = record.value.schema.map_or(NONE, |schema| schemas.index(schema));
         let indexes = [topic, key_schema, value_schema];
-        match Line::of(record) {
-            Some(line) => {
-                let partition = self.partitions.index(line.partition)?;
-                line.put(&mut self.buffer, record, indexes, partition)
-            }
-            None => self.write_general(record, indexes),
+        if let Some(line) = Line::of(record) {
+            let partition = self.partitions.index(line.partition)?;
+            line.put(&mut self.buffer, record, indexes, partition)
+        } else if let Some(consumed) = Consumed::of(record) {
+            consumed.put(&mut self.buffer, record, indexes)
+        } else {
+            self.write_general(record, indexes)
         }
     }
 

@@ -4,6 +4,7 @@ use super::*;
 use crate::batch::RecordBatchRef;
 use crate::flat::SchemaCache;
 use crate::headers::Headers;
+use crate::record::TimestampType;
 use crate::schema::Schema;
 use crate::value::Value;
 
@@ -179,4 +180,98 @@ fn records_with_more_than_a_line_go_the_general_way() {
         assert!(Line::of(&record).is_none(), "{record:?}");
     }
     assert!(Line::of(&line(&one)).is_some());
+}
+
+/// A consumed record, to be changed by tests.
+fn consumed<'a>(schema: &'a crate::schema::SchemaRef, value: ValueRef<'a>) -> NewRecord<'a> {
+    NewRecord {
+        topic: "topic",
+        kafka_partition: Some(3),
+        timestamp: Some(-7),
+        key: Datum::default(),
+        value: Datum::new(Some(schema), value),
+        headers: &[],
+        origin: NewOrigin::Sink {
+            offset: -0x0102_0304_0506_0708,
+            timestamp_type: TimestampType::LogAppendTime,
+            original: None,
+        },
+    }
+}
+
+#[test]
+fn a_consumed_record_is_laid_out_as_documented() {
+    let schema = Schema::string();
+    let mut record = consumed(&schema, ValueRef::String("hi"));
+    record.key.schema = Some(&schema);
+    record.origin = NewOrigin::Sink {
+        offset: 0x0102,
+        timestamp_type: TimestampType::CreateTime,
+        original: None,
+    };
+    let mut batch = RecordBatch::new();
+    batch.push(&record).unwrap();
+    let expected: &[&[u8]] = &[
+        &[58, 0, 0, 0],
+        &[0, 0, 0, 0],
+        &[3, 0, 0, 0],
+        &[249, 255, 255, 255, 255, 255, 255, 255],
+        &[0, 0, 0, 0],
+        &[0, 0, 0, 0],
+        &[1],
+        &[2, 1, 0, 0, 0, 0, 0, 0],
+        &[TimestampType::CreateTime as u8],
+        &[255, 255, 255, 255],
+        &[1, 0, 0, 0, 0],
+        &[7, 0, 0, 0, 9, 2, 0, 0, 0],
+        b"hi",
+        &[0, 0, 0, 0],
+    ];
+    assert_eq!(batch.buffer, expected.concat());
+}
+
+#[test]
+fn the_quick_way_of_consumed_records_writes_the_bytes_of_the_general_way() {
+    let schema = Schema::optional_string();
+    let text = "0123456789".repeat(7000);
+    for length in [0, 1, 5, 100, 250, 251, 255, 256, 65_535, 70_000] {
+        for value in [
+            ValueRef::String(&text[..length]),
+            ValueRef::Bytes(&text.as_bytes()[..length]),
+        ] {
+            let record = consumed(&schema, value);
+            assert!(Consumed::of(&record).is_some());
+            let mut quick = RecordBatch::new();
+            quick.push(&record).unwrap();
+            let mut general = RecordBatch::new();
+            general.write_general(&record, [0, NONE, 0]).unwrap();
+            assert_eq!(quick.buffer, general.buffer, "{length} bytes");
+        }
+    }
+}
+
+#[test]
+fn consumed_records_with_more_than_a_value_go_the_general_way() {
+    let schema = Schema::string();
+    let mut headers = Headers::new();
+    headers.push(Header::new("h", None, 1));
+    let plain = || consumed(&schema, ValueRef::String("x"));
+    let mut moved = plain();
+    moved.origin = NewOrigin::Sink {
+        offset: 1,
+        timestamp_type: TimestampType::None,
+        original: Some(("before", 0, 1)),
+    };
+    let partition = OffsetMap::new();
+    for record in [
+        moved,
+        plain().key(None, "k"),
+        plain().headers(&headers),
+        plain().value(None, 1_i64),
+        plain().value(None, ValueRef::Null),
+        NewRecord::source("t", &partition, &[]).value(None, "x"),
+    ] {
+        assert!(Consumed::of(&record).is_none(), "{record:?}");
+    }
+    assert!(Consumed::of(&plain()).is_some());
 }

@@ -1,6 +1,9 @@
 //! Text to value, by type. Grammar and messages are Kafka's, so that a value is accepted by both or by neither.
 
+use std::borrow::Cow;
+
 use super::{ParsedValue, Password, Type};
+use crate::values::digit_value;
 use crate::{ConnectError, Result};
 
 /// Parses the text given for `name`. Blanks and control characters around it are dropped first.
@@ -24,9 +27,9 @@ pub fn parse_type(name: &str, text: &str, value_type: Type) -> Result<ParsedValu
             return Err(ConnectError::invalid_config(name, text, reason));
         }
         Type::String => ParsedValue::String(trimmed.to_owned()),
-        Type::Int => ParsedValue::Int(trimmed.parse().map_err(|_| not_a_number())?),
-        Type::Short => ParsedValue::Short(trimmed.parse().map_err(|_| not_a_number())?),
-        Type::Long => ParsedValue::Long(trimmed.parse().map_err(|_| not_a_number())?),
+        Type::Int => ParsedValue::Int(ascii_digits(trimmed).parse().map_err(|_| not_a_number())?),
+        Type::Short => ParsedValue::Short(ascii_digits(trimmed).parse().map_err(|_| not_a_number())?),
+        Type::Long => ParsedValue::Long(ascii_digits(trimmed).parse().map_err(|_| not_a_number())?),
         Type::Double => ParsedValue::Double(parse_double(trimmed).ok_or_else(not_a_number)?),
         Type::List => ParsedValue::List(split_list(trimmed)),
         Type::Class => ParsedValue::Class(trimmed.to_owned()),
@@ -48,6 +51,15 @@ fn split_list(trimmed: &str) -> Vec<String> {
         .split(',')
         .map(|item| item.trim_matches(is_space).to_owned())
         .collect()
+}
+
+/// Java's integers may be written with the digits of any script; its floating-point numbers may not.
+fn ascii_digits(text: &str) -> Cow<'_, str> {
+    if text.is_ascii() {
+        return Cow::Borrowed(text);
+    }
+    let ascii = |c| digit_value(c).map_or(c, |digit| char::from(b'0' + digit));
+    text.chars().map(ascii).collect()
 }
 
 fn parse_double(text: &str) -> Option<f64> {
@@ -90,6 +102,7 @@ mod tests {
             (Type::Int, " +5 ", 5.into()),
             (Type::Int, "-2147483648", i32::MIN.into()),
             (Type::Short, "007", 7i16.into()),
+            (Type::Short, "-١٢", (-12i16).into()),
             (Type::Long, "9223372036854775807", i64::MAX.into()),
             (Type::Double, "1e3", 1000.0.into()),
             (Type::Double, "1f", 1.0.into()),
@@ -141,6 +154,7 @@ mod tests {
             (Type::Double, "+-1", "Not a number of type DOUBLE"),
             (Type::Double, "", "Not a number of type DOUBLE"),
             (Type::Double, "f", "Not a number of type DOUBLE"),
+            (Type::Double, "١", "Not a number of type DOUBLE"),
         ];
         for (value_type, text, reason) in cases {
             let error = parse_type("k", text, value_type).unwrap_err();

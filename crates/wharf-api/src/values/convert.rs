@@ -1,5 +1,6 @@
 //! Conversions between types: upstream's `Values.convertTo…`.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::parse::parse_string;
@@ -123,17 +124,17 @@ pub(super) fn convert(target: &Schema, from: Option<&Schema>, value: &Value) -> 
         (SchemaType::Int32, Some(logical::DATE)) => Value::Date(to_date(target, from, value)?),
         (SchemaType::Int32, Some(logical::TIME)) => Value::Date(to_time(target, from, value)?),
         (SchemaType::Int32, _) => Value::Int32(to_long(from, value)? as i32),
-        (SchemaType::Int64, Some(logical::TIMESTAMP)) => Value::Date(to_timestamp(target, from, value)?),
+        (SchemaType::Int64, Some(logical::TIMESTAMP)) => Value::Date(to_timestamp(from, value)?),
         (SchemaType::Int64, _) => Value::Int64(to_long(from, value)?),
         (SchemaType::Float32, _) => Value::Float32(to_double(from, value)? as f32),
         (SchemaType::Float64, _) => Value::Float64(to_double(from, value)?),
-        (SchemaType::Array, _) => match parsed(value)? {
-            Some(Value::Array(items)) => Value::Array(items),
-            _ => return Err(unable(value, target)),
+        (SchemaType::Array, _) => match parsed(value).into_owned() {
+            Value::Array(items) => Value::Array(items),
+            other => return Err(unable(&other, target)),
         },
-        (SchemaType::Map, _) => match parsed(value)? {
-            Some(Value::Map(entries)) => Value::Map(entries),
-            _ => return Err(unable(value, target)),
+        (SchemaType::Map, _) => match parsed(value).into_owned() {
+            Value::Map(entries) => Value::Map(entries),
+            other => return Err(unable(&other, target)),
         },
         (SchemaType::Struct, _) => match value {
             Value::Struct(value) => Value::Struct(value.clone()),
@@ -143,18 +144,18 @@ pub(super) fn convert(target: &Schema, from: Option<&Schema>, value: &Value) -> 
 }
 
 /// What a text reads as; any other value is itself.
-fn parsed(value: &Value) -> Result<Option<Value>> {
-    Ok(match value {
-        Value::String(text) => Some(parse_string(text)?.value),
-        other => Some(other.clone()),
-    })
+fn parsed(value: &Value) -> Cow<'_, Value> {
+    match value {
+        Value::String(text) => Cow::Owned(parse_string(text).value),
+        other => Cow::Borrowed(other),
+    }
 }
 
 fn to_boolean(from: Option<&Schema>, value: &Value) -> Result<bool> {
     match value {
         Value::Boolean(value) => return Ok(*value),
         Value::String(text) => {
-            if let Value::Boolean(value) = parse_string(text)?.value {
+            if let Value::Boolean(value) = parse_string(text).value {
                 return Ok(value);
             }
         }
@@ -209,81 +210,81 @@ fn to_double(from: Option<&Schema>, value: &Value) -> Result<f64> {
     to_long(from, value).map(|number| number as f64)
 }
 
-/// A date object and the logical type it was declared or read as; anything else is `None`.
-fn as_date<'s>(from: Option<&'s Schema>, value: &Value) -> Result<Option<(i64, DateKind<'s>)>> {
-    match value {
-        Value::Date(millis) => Ok(Some((
-            *millis,
-            DateKind::Declared(from.and_then(Schema::name), from.is_some()),
-        ))),
-        Value::String(text) => {
-            let parsed = parse_string(text)?;
-            match (parsed.value, parsed.schema) {
-                (Value::Date(millis), Some(schema)) => Ok(Some((millis, DateKind::Read(schema)))),
-                _ => Ok(None),
-            }
-        }
-        _ => Ok(None),
-    }
-}
-
+/// What a date object is declared as.
+///
+/// Upstream looks at the schema that came with the value even when the value is a text that reads as a date: such a text
+/// becomes a date when it came without schema, and is refused when it came as a STRING.
 enum DateKind<'s> {
-    /// The name of the value's schema, and whether there is a schema.
-    Declared(Option<&'s str>, bool),
-    /// The value was read from text.
-    Read(SchemaRef),
+    /// There is no schema: it is what is wanted.
+    AsWanted,
+    /// One of the three logical types.
+    Logical(&'s str, &'s Schema),
+    /// Some other schema: only a conversion to a number is left, which refuses.
+    Other,
 }
 
-impl DateKind<'_> {
-    /// The logical type's name; `None` for a value without schema, `""` for one that no logical type describes.
-    fn name(&self) -> Option<&str> {
-        match self {
-            Self::Declared(None, false) => None,
-            Self::Declared(name, _) => Some(name.unwrap_or_default()),
-            Self::Read(schema) => schema.name(),
-        }
+fn date_kind(from: Option<&Schema>) -> DateKind<'_> {
+    match from {
+        None => DateKind::AsWanted,
+        Some(schema) => match schema.name() {
+            Some(name @ (logical::DATE | logical::TIME | logical::TIMESTAMP)) => {
+                DateKind::Logical(name, schema)
+            }
+            _ => DateKind::Other,
+        },
     }
 }
 
 fn to_date(target: &Schema, from: Option<&Schema>, value: &Value) -> Result<i64> {
-    if let Some((millis, kind)) = as_date(from, value)? {
-        match kind.name() {
-            None | Some(logical::DATE) => return Ok(millis),
-            Some(logical::TIMESTAMP) => return Ok(millis / MILLIS_PER_DAY * MILLIS_PER_DAY),
-            _ => return Err(unable(value, target)),
-        }
-    }
+    let value = parsed(value);
     // Java narrows by dropping the high bits.
     #[allow(clippy::cast_possible_truncation)]
-    logical::date_from_days(target, to_long(from, value)? as i32)
+    let days = match (&*value, date_kind(from)) {
+        (Value::Date(millis), DateKind::AsWanted | DateKind::Logical(logical::DATE, _)) => {
+            return Ok(*millis);
+        }
+        (Value::Date(millis), DateKind::Logical(logical::TIMESTAMP, _)) => millis / MILLIS_PER_DAY,
+        // The milliseconds of a Time count as days, as upstream.
+        _ => to_long(from, &value)?,
+    } as i32;
+    logical::date_from_days(target, days)
 }
 
 fn to_time(target: &Schema, from: Option<&Schema>, value: &Value) -> Result<i64> {
-    if let Some((millis, kind)) = as_date(from, value)? {
-        match kind.name() {
-            None | Some(logical::TIME) => return Ok(millis),
-            Some(logical::TIMESTAMP) => return Ok(millis.rem_euclid(MILLIS_PER_DAY)),
-            _ => return Err(unable(value, target)),
+    let value = parsed(value);
+    match (&*value, date_kind(from)) {
+        (Value::Date(millis), DateKind::AsWanted | DateKind::Logical(logical::TIME, _)) => Ok(*millis),
+        (Value::Date(millis), DateKind::Logical(logical::TIMESTAMP, _)) => {
+            Ok(millis.rem_euclid(MILLIS_PER_DAY))
         }
+        // Java narrows by dropping the high bits. The days of a Date count as milliseconds, as upstream.
+        #[allow(clippy::cast_possible_truncation)]
+        _ => logical::time_from_millis(target, to_long(from, &value)? as i32),
     }
-    // Java narrows by dropping the high bits.
-    #[allow(clippy::cast_possible_truncation)]
-    logical::time_from_millis(target, to_long(from, value)? as i32)
 }
 
-fn to_timestamp(target: &Schema, from: Option<&Schema>, value: &Value) -> Result<i64> {
-    if let Some((millis, kind)) = as_date(from, value)? {
-        match kind.name() {
-            None | Some(logical::DATE | logical::TIME | logical::TIMESTAMP) => return Ok(millis),
-            _ => return Err(unable(value, target)),
+fn to_timestamp(from: Option<&Schema>, value: &Value) -> Result<i64> {
+    let value = parsed(value);
+    match (&*value, date_kind(from)) {
+        (Value::Date(millis), DateKind::AsWanted | DateKind::Logical(logical::TIMESTAMP, _)) => Ok(*millis),
+        (Value::Date(millis), DateKind::Logical(logical::DATE, schema)) => {
+            logical::date_to_days(schema, *millis).map(|days| i64::from(days) * MILLIS_PER_DAY)
         }
+        (Value::Date(millis), DateKind::Logical(logical::TIME, schema)) => {
+            logical::time_to_millis(schema, *millis).map(i64::from)
+        }
+        _ => to_long(from, &value),
     }
-    to_long(from, value)
 }
 
 fn to_decimal(target: &Schema, value: &Value) -> Result<Decimal> {
     let number = match value {
         Value::Decimal(decimal) => return Ok(decimal.clone()),
+        Value::Bytes(bytes) if bytes.is_empty() => {
+            return Err(
+                ConnectError::data("Zero length BigInteger").with_class("java.lang.NumberFormatException")
+            );
+        }
         Value::Bytes(bytes) => return logical::decimal_from_bytes(target, bytes),
         Value::String(text) => return text.parse().map_err(|_| unable(value, target)),
         Value::Float32(number) => f64::from(*number),

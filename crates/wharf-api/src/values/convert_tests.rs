@@ -130,13 +130,36 @@ fn logical_types_turn_into_one_another() {
     assert_eq!(convert_to_date(None, &text("18131")).unwrap(), day);
     assert_eq!(convert_to_time(None, &text("5")).unwrap(), 5);
     assert_eq!(convert_to_timestamp(None, &Value::Int64(millis)).unwrap(), millis);
-    assert!(convert_to_date(Some(&time), &Value::Date(5)).is_err());
-    assert!(convert_to_time(None, &Value::Int32(-1)).is_err());
-    let parsed = parse_string("2019-08-23").unwrap().value;
+    // The number of one unit is taken as the number of another.
     assert_eq!(
-        Value::Date(convert_to_date(Some(&Schema::string()), &text("2019-08-23")).unwrap()),
-        parsed
+        convert_to_date(Some(&time), &Value::Date(5)).unwrap(),
+        5 * MILLIS_PER_DAY
     );
+    assert_eq!(
+        convert_to_time(Some(&date), &Value::Date(MILLIS_PER_DAY)).unwrap(),
+        1
+    );
+    assert!(convert_to_timestamp(Some(&date), &Value::Date(5)).is_err());
+    assert!(convert_to_timestamp(Some(&time), &Value::Date(MILLIS_PER_DAY + 1)).is_err());
+    assert!(convert_to_time(None, &Value::Int32(-1)).is_err());
+}
+
+#[test]
+fn texts_are_dates_unless_they_come_with_a_schema() {
+    let day = parse_string("2019-08-23").value;
+    let text = text("2019-08-23");
+    assert_eq!(Value::Date(convert_to_date(None, &text).unwrap()), day);
+    let error = convert_to_date(Some(&Schema::string()), &text).unwrap_err();
+    assert!(
+        error
+            .message()
+            .ends_with("(class java.util.Date) to Schema{STRING}")
+    );
+    // Numbers are read as the value parser reads them, blanks and rest included.
+    for (text, days) in [(" 5 ", 5), ("5:x", 5), ("7", 7)] {
+        let read = convert_to_date(Some(&Schema::string()), &Value::from(text)).unwrap();
+        assert_eq!(read, days * MILLIS_PER_DAY, "{text}");
+    }
 }
 
 #[test]
@@ -150,7 +173,12 @@ fn decimals_are_exact_from_text_and_by_way_of_doubles_from_numbers() {
     ] {
         assert_eq!(convert_to_decimal(None, &value, 2).unwrap(), expected);
     }
-    for value in [Value::Float64(f64::NAN), text("x"), Value::Boolean(true)] {
+    for value in [
+        Value::Float64(f64::NAN),
+        text("x"),
+        Value::Boolean(true),
+        Value::Bytes(vec![]),
+    ] {
         assert!(convert_to_decimal(None, &value, 2).is_err(), "{value:?}");
     }
 }

@@ -24,43 +24,59 @@ pub fn infer_schema(value: &Value) -> Result<Option<SchemaRef>> {
         Value::String(_) => Some(Schema::string()),
         Value::Bytes(_) => Some(Schema::bytes()),
         Value::Struct(value) => Some(Arc::clone(value.schema())),
-        Value::Array(items) => {
-            part_schema(items.iter())?.map(|element| Schema::inferred_array(Some(element)))
-        }
+        Value::Array(items) => match common_type(items.iter())? {
+            Some(element) => Some(Schema::inferred_array(Some(part_schema(element)?))),
+            None => None,
+        },
         Value::Map(entries) => {
-            let Some(key) = part_schema(entries.iter().map(|(key, _)| key))? else {
-                return Ok(None);
-            };
-            let Some(value) = part_schema(entries.iter().map(|(_, value)| value))? else {
-                return Ok(None);
-            };
-            Some(Schema::inferred_map(Some(key), Some(value)))
+            let keys = common_type(entries.iter().map(|(key, _)| key))?;
+            let values = common_type(entries.iter().map(|(_, value)| value))?;
+            match (keys, values) {
+                (Some(keys), Some(values)) => Some(Schema::inferred_map(
+                    Some(part_schema(keys)?),
+                    Some(part_schema(values)?),
+                )),
+                _ => None,
+            }
         }
     })
 }
 
-/// The type that all parts have; nulls make it optional.
-fn part_schema<'v>(parts: impl Iterator<Item = &'v Value>) -> Result<Option<SchemaRef>> {
-    let mut known: Option<SchemaType> = None;
-    let (mut optional, mut is_empty) = (false, true);
+/// What the parts of a container have in common.
+struct Common {
+    /// `None` when all of them are null.
+    schema_type: Option<SchemaType>,
+    has_null: bool,
+}
+
+/// The type that all parts have; `None` when there are no parts, or parts of no known type or of several.
+fn common_type<'v>(parts: impl Iterator<Item = &'v Value>) -> Result<Option<Common>> {
+    let mut common = None;
     for part in parts {
-        is_empty = false;
+        let common: &mut Common = common.get_or_insert(Common {
+            schema_type: None,
+            has_null: false,
+        });
         if part.is_null() {
-            optional = true;
+            common.has_null = true;
             continue;
         }
         let Some(schema) = infer_schema(part)? else {
             return Ok(None);
         };
-        if known.is_some_and(|known| known != schema.schema_type()) {
+        let schema_type = schema.schema_type();
+        if *common.schema_type.get_or_insert(schema_type) != schema_type {
             return Ok(None);
         }
-        known = Some(schema.schema_type());
     }
-    match known {
-        None if is_empty => Ok(None),
+    Ok(common)
+}
+
+/// The schema of parts of this type; nulls make it optional.
+fn part_schema(common: Common) -> Result<SchemaRef> {
+    match common.schema_type {
+        Some(schema_type) => Ok(Arc::new(Schema::plain(schema_type, common.has_null))),
         None => Err(ConnectError::schema_builder("type cannot be null")),
-        Some(schema_type) => Ok(Some(Arc::new(Schema::plain(schema_type, optional)))),
     }
 }
 
@@ -77,6 +93,8 @@ mod tests {
             (Value::from(1_i16), Some(Schema::int16())),
             (Value::Date(0), None),
             (list(vec![]), None),
+            // Unknown values count before keys that are null.
+            (Value::Map(vec![(Value::Null, list(vec![]))]), None),
             (list(vec![Value::from(1), Value::from("x")]), None),
             (
                 list(vec![Value::from(1)]),

@@ -13,7 +13,7 @@ use super::digit_value;
 use super::number::parse_number;
 use super::temporal::parse_temporal;
 use crate::converter::SchemaAndValue;
-use crate::error::{ConnectError, ErrorKind, Result};
+use crate::error::{ConnectError, Result};
 use crate::flat::{self, MAX_DEPTH, SchemaTable};
 use crate::schema::{Schema, SchemaRef, SchemaType};
 use crate::value::Value;
@@ -21,15 +21,16 @@ use crate::zone;
 
 /// The value that this text stands for; `null` gives [`SchemaAndValue::NULL`].
 ///
-/// Containers nested deeper than [`flat::MAX_DEPTH`] are taken as text, like any other that does not read well.
+/// Any text stands for something: what reads as nothing else is a text. So are containers nested deeper than
+/// [`flat::MAX_DEPTH`].
 ///
-/// # Errors
-/// Only where Java's arithmetic overflows, for exponents near the limit of 32 bits (`1e2147483647`).
-pub fn parse_string(text: &str) -> Result<SchemaAndValue> {
+/// A text of blanks and a bracket that is no array or map is kept whole; upstream keeps only the blanks.
+#[must_use]
+pub fn parse_string(text: &str) -> SchemaAndValue {
     parse_in(text, &zone::system())
 }
 
-pub(super) fn parse_in(text: &str, zone: &TimeZone) -> Result<SchemaAndValue> {
+pub(super) fn parse_in(text: &str, zone: &TimeZone) -> SchemaAndValue {
     let literal = match trim(text) {
         "" => Some(whole(text)),
         "null" => Some(SchemaAndValue::NULL),
@@ -38,7 +39,7 @@ pub(super) fn parse_in(text: &str, zone: &TimeZone) -> Result<SchemaAndValue> {
         _ => None,
     };
     if let Some(literal) = literal {
-        return Ok(literal);
+        return literal;
     }
     let mut parser = Parser {
         tokens: Tokens { text, at: 0 },
@@ -46,21 +47,13 @@ pub(super) fn parse_in(text: &str, zone: &TimeZone) -> Result<SchemaAndValue> {
         depth: 0,
     };
     if parser.tokens.consume("[") {
-        return parser.array().or_else(|error| text_unless_overflow(text, error));
+        return parser.array().unwrap_or_else(|_| whole(text));
     }
     if parser.tokens.consume("{") {
-        return parser.map().or_else(|error| text_unless_overflow(text, error));
+        return parser.map().unwrap_or_else(|_| whole(text));
     }
     let token = parser.tokens.next_filled().unwrap_or_default();
-    Ok(parser.scalar(token)?.unwrap_or_else(|| whole(text)))
-}
-
-fn text_unless_overflow(text: &str, error: ConnectError) -> Result<SchemaAndValue> {
-    if error.kind() == ErrorKind::Data {
-        Ok(whole(text))
-    } else {
-        Err(error)
-    }
+    parser.scalar(token).unwrap_or_else(|| whole(text))
 }
 
 fn whole(text: &str) -> SchemaAndValue {
@@ -161,32 +154,27 @@ impl Parser<'_> {
             return self.map().map(Some);
         }
         let token = self.tokens.next_filled().unwrap_or_default();
-        match self.scalar(token)? {
-            Some(value) => Ok(Some(value)),
-            None => Err(unreadable(
-                "a value without quotes is neither a number, a date, nor a literal",
-            )),
-        }
+        self.scalar(token)
+            .map(Some)
+            .ok_or_else(|| unreadable("a value without quotes is neither a number, a date, nor a literal"))
     }
 
     /// A date, time, timestamp or number that starts with this token, which was consumed.
-    fn scalar(&mut self, token: &str) -> Result<Embedded> {
-        let Some(first) = token.chars().next() else {
-            return Ok(None);
-        };
+    fn scalar(&mut self, token: &str) -> Option<SchemaAndValue> {
+        let first = token.chars().next()?;
         let is_digit = digit_value(first).is_some();
         if is_digit && let Some(temporal) = self.temporal(token) {
-            return Ok(Some(temporal));
+            return Some(temporal);
         }
         if is_digit || matches!(first, '+' | '-') {
             parse_number(token)
         } else {
-            Ok(None)
+            None
         }
     }
 
     /// Times are cut at their colons: they take up to five tokens.
-    fn temporal(&mut self, token: &str) -> Embedded {
+    fn temporal(&mut self, token: &str) -> Option<SchemaAndValue> {
         let start = self.tokens.at;
         for _ in 0..4 {
             self.tokens.next();

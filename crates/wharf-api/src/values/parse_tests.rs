@@ -44,7 +44,7 @@ fn text(value: &Value) -> String {
 }
 
 fn check(input: &str, schema: &str, value: &str) {
-    let parsed = parse_in(input, &TimeZone::UTC).unwrap();
+    let parsed = parse_in(input, &TimeZone::UTC);
     assert_eq!(
         (
             name(parsed.schema.as_ref()).as_str(),
@@ -124,7 +124,7 @@ fn what_does_not_read_as_anything_else_is_the_text_itself() {
 fn literals_are_recognised() {
     check(" true ", "BOOLEAN", "true");
     check("false", "BOOLEAN", "false");
-    assert_eq!(parse_in(" null", &TimeZone::UTC).unwrap(), SchemaAndValue::NULL);
+    assert_eq!(parse_in(" null", &TimeZone::UTC), SchemaAndValue::NULL);
 }
 
 #[test]
@@ -156,15 +156,15 @@ fn numbers_have_the_smallest_type() {
         (&["3.4028235e38"], "FLOAT32", "3.4028235E38"),
         (&["3.4028236e38"], "FLOAT64", "3.4028236E38"),
         (&["1e39"], "FLOAT64", "1.0E39"),
+        (&["1e2147483647"], "Decimal(-2147483647)", "1E+2147483647"),
+        (&["1e-2147483647"], "FLOAT32", "0.0"),
     ] {
         for input in inputs {
             check(input, schema, value);
         }
     }
-    let lossy = parse_in("123456789.123456789", &TimeZone::UTC).unwrap();
+    let lossy = parse_in("123456789.123456789", &TimeZone::UTC);
     assert_eq!(lossy.value, Value::Float32(123_456_792.0));
-    let overflow = parse_in("1e2147483647", &TimeZone::UTC).unwrap_err();
-    assert_eq!(overflow.class(), "java.lang.ArithmeticException");
 }
 
 #[test]
@@ -184,7 +184,7 @@ fn dates_and_times_are_chosen_by_length() {
     ] {
         check(input, schema, value);
     }
-    let lenient = parse_in("0000-00-00", &TimeZone::UTC).unwrap();
+    let lenient = parse_in("0000-00-00", &TimeZone::UTC);
     assert_eq!(name(lenient.schema.as_ref()), "Date");
 }
 
@@ -258,7 +258,7 @@ fn maps_have_the_schemas_that_their_keys_and_values_share() {
 
 #[test]
 fn elements_of_an_inner_array_keep_their_own_type() {
-    let parsed = parse_in("[[1],[300]]", &TimeZone::UTC).unwrap();
+    let parsed = parse_in("[[1],[300]]", &TimeZone::UTC);
     let inner = |value: Value| Value::Array(vec![value]);
     assert_eq!(
         parsed.value,
@@ -271,11 +271,5 @@ fn deep_nesting_is_text_and_not_a_crash() {
     let deep = "[".repeat(200_000);
     check(&deep, "STRING", &deep);
     let closed = format!("{}1{}", "[".repeat(MAX_DEPTH), "]".repeat(MAX_DEPTH));
-    assert!(
-        parse_in(&closed, &TimeZone::UTC)
-            .unwrap()
-            .value
-            .as_array()
-            .is_some()
-    );
+    assert!(parse_in(&closed, &TimeZone::UTC).value.as_array().is_some());
 }

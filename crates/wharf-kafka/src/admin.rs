@@ -113,7 +113,11 @@ impl Admin {
                 return Err(failure);
             }
             if left.is_zero() {
-                let detail = format!("no broker answered within {} ms", timeout.as_millis());
+                let mut detail = format!("no broker answered within {} ms", timeout.as_millis());
+                if let Some(trouble) = self.client.last_trouble() {
+                    detail.push_str("; last trouble: ");
+                    detail.push_str(&trouble);
+                }
                 return Err(KafkaError::operation(
                     "asking for the cluster id",
                     ErrorCode::TIMED_OUT.0,
@@ -157,6 +161,17 @@ impl Admin {
             }
             Err(failure) => Err(explain(format!("creation of topic {}", topic.name))(failure)),
         }
+    }
+
+    /// The settings of a topic that are in force, by Kafka's names, defaults included; those that the broker keeps to itself
+    /// are left out.
+    pub fn describe_topic_configs(
+        &self,
+        name: &str,
+        timeout: Duration,
+    ) -> Result<BTreeMap<String, String>, KafkaError> {
+        native::describe_topic_configs(&self.client, name, timeout)?
+            .map_err(explain(format!("description of the settings of topic {name}")))
     }
 
     /// All committed offsets of a group; empty for a group that does not exist.
@@ -268,9 +283,20 @@ impl Admin {
             })
             .collect();
         let operation = "listing offsets".to_owned();
-        let entries = native::list_offsets(&self.client, &wanted, committed_only, timeout)?
-            .map_err(explain(operation.clone()))?;
-        all_succeeded(&operation, entries.clone())?;
+        let ask = || {
+            let entries = native::list_offsets(&self.client, &wanted, committed_only, timeout)?
+                .map_err(explain(operation.clone()))?;
+            all_succeeded(&operation, entries.clone())?;
+            Ok(entries)
+        };
+        let entries = match ask() {
+            Err(error) if is_outdated(&error) => {
+                // The client library keeps who leads, and since when, for minutes, and does not ask anew by itself.
+                self.client.topics(timeout)?;
+                ask()?
+            }
+            outcome => outcome?,
+        };
         Ok(entries
             .into_iter()
             .map(|entry| PartitionOffset {
@@ -279,4 +305,17 @@ impl Admin {
             })
             .collect())
     }
+}
+
+/// Whether the broker was asked on the ground of an earlier leadership, as after its restart.
+fn is_outdated(error: &KafkaError) -> bool {
+    matches!(
+        error.code(),
+        Some(
+            ErrorCode::FENCED_LEADER_EPOCH
+                | ErrorCode::UNKNOWN_LEADER_EPOCH
+                | ErrorCode::NOT_LEADER_OR_FOLLOWER
+                | ErrorCode::LEADER_NOT_AVAILABLE
+        )
+    )
 }

@@ -151,6 +151,7 @@ impl Consumer {
                             bytes += message.size();
                             handler.message(message);
                         }
+                        Item::End { .. } => {}
                         Item::Error { code, topic, detail } => {
                             if let Some(error) = self.judge(code, &topic, detail) {
                                 outcome = Err(error);

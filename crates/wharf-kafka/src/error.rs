@@ -246,6 +246,14 @@ impl ErrorCode {
     pub const MESSAGE_TOO_LARGE: Self = Self(10);
     /// Topic or partition does not exist (yet).
     pub const UNKNOWN_TOPIC_OR_PARTITION: Self = Self(3);
+    /// Nobody leads the partition yet.
+    pub const LEADER_NOT_AVAILABLE: Self = Self(5);
+    /// The broker that was asked does not lead the partition.
+    pub const NOT_LEADER_OR_FOLLOWER: Self = Self(6);
+    /// The partition had an election that the client does not know of.
+    pub const FENCED_LEADER_EPOCH: Self = Self(74);
+    /// The client knows of a later election than the broker.
+    pub const UNKNOWN_LEADER_EPOCH: Self = Self(75);
     /// The principal may not use the topic.
     pub const TOPIC_AUTHORIZATION_FAILED: Self = Self(29);
     /// The principal may not use the group.
@@ -254,6 +262,8 @@ impl ErrorCode {
     pub const CLUSTER_AUTHORIZATION_FAILED: Self = Self(31);
     /// The broker does not know this request.
     pub const UNSUPPORTED_VERSION: Self = Self(35);
+    /// The cluster has fewer brokers than a topic should have replicas.
+    pub const INVALID_REPLICATION_FACTOR: Self = Self(38);
     /// The topic to be created is there already.
     pub const TOPIC_ALREADY_EXISTS: Self = Self(36);
     /// Group offsets cannot be altered through a member that is not (or no longer) known: the group is in use.

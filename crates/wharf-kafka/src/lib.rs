@@ -42,6 +42,9 @@ mod murmur2;
 mod native;
 mod producer;
 mod properties;
+mod reader;
+mod topic_log;
+mod transactions;
 mod types;
 
 pub use admin::{Admin, Deletion, GroupDescription, NewTopic, OffsetSpec, TopicCreation};
@@ -50,7 +53,13 @@ pub use error::{ErrorCode, KafkaError};
 pub use murmur2::{murmur2, partition_for_key};
 pub use native::messages::{Headers, MessageRef};
 pub use producer::{Delivery, Producer, SendError, TopicHandle};
-pub use properties::{ClientKind, OffsetReset, PropertyProblem, RuntimeSettings, Translated, translate};
+pub use properties::{
+    ClientKind, OffsetReset, PropertyDefault, PropertyDefinition, PropertyImportance, PropertyProblem,
+    RuntimeSettings, Translated, Type as PropertyType, definition, translate,
+};
+pub use reader::Reader;
+pub use topic_log::{LogClients, LogError, LogRecord, LogTopic, TopicLog, write_all};
+pub use transactions::TransactionError;
 pub use types::{PartitionOffset, Timestamp, TopicMetadata, TopicPartition};
 
 /// Waits until the clients that were dropped are destroyed in the background; `false` when `timeout` was not enough.
@@ -70,6 +79,7 @@ mod tests {
         fn send<T: Send>() {}
         fn share<T: Send + Sync>() {}
         send::<Consumer>();
+        send::<Reader>();
         share::<Producer>();
         share::<TopicHandle>();
         share::<Admin>();

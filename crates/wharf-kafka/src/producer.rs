@@ -65,7 +65,7 @@ pub struct Delivery {
 pub struct Producer {
     // Before `client`: a queue must be given back while its client lives.
     queue: Queue,
-    client: Arc<Client>,
+    pub(crate) client: Arc<Client>,
     queued_bytes: AtomicU64,
 }
 

@@ -24,6 +24,23 @@ fn the_cluster_and_its_topics_are_described() {
 }
 
 #[test]
+fn a_broker_out_of_reach_is_reported_with_the_reason() {
+    // A port that was free a moment ago, and that nobody listens on.
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = free.local_addr().unwrap().to_string();
+    drop(free);
+    let settings = [("bootstrap.servers".to_owned(), address.clone())];
+    let properties = wharf_kafka::translate(ClientKind::Admin, &settings.into()).unwrap();
+    let error = Admin::new(&properties)
+        .unwrap()
+        .cluster_id(Duration::from_secs(2))
+        .unwrap_err();
+    assert!(error.is_timeout(), "{error}");
+    let text = error.to_string();
+    assert!(text.contains(&address) && text.contains("refused"), "{text}");
+}
+
+#[test]
 fn group_offsets_are_altered() {
     let cluster = cluster("t", 2);
     let admin = admin(&cluster);

@@ -218,6 +218,70 @@ pub(crate) fn describe_topics(
     }
 }
 
+/// The settings of a topic, as far as the broker tells them.
+pub(crate) fn describe_topic_configs(
+    client: &Client,
+    name: &str,
+    timeout: Duration,
+) -> Result<Result<BTreeMap<String, String>, Failure>, KafkaError> {
+    let c_name = c_string(name, "a topic name")?;
+    let options = Options::new(
+        client,
+        ffi::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS,
+        timeout,
+    );
+    // SAFETY: the resource is ours and destroyed after the call, which copies it; results belong to the event.
+    unsafe {
+        let resource = ffi::rd_kafka_ConfigResource_new(
+            ffi::rd_kafka_ResourceType_t::RD_KAFKA_RESOURCE_TOPIC,
+            c_name.as_ptr(),
+        );
+        let answer = ask(client, timeout, |queue| {
+            let mut resources = [resource];
+            ffi::rd_kafka_DescribeConfigs(
+                client.raw(),
+                resources.as_mut_ptr(),
+                1,
+                options.raw(),
+                queue.raw(),
+            );
+        });
+        ffi::rd_kafka_ConfigResource_destroy(resource);
+        let event = match answer {
+            Ok(event) => event,
+            Err(error) => return Ok(Err(error)),
+        };
+        let mut count = 0;
+        let result = ffi::rd_kafka_event_DescribeConfigs_result(event.raw());
+        let resources = array(
+            ffi::rd_kafka_DescribeConfigs_result_resources(result, &raw mut count),
+            count,
+        );
+        let mut settings = BTreeMap::new();
+        for resource in resources {
+            let code = ffi::rd_kafka_ConfigResource_error(*resource) as i32;
+            if code != 0 {
+                return Ok(Err((
+                    code,
+                    text(ffi::rd_kafka_ConfigResource_error_string(*resource)),
+                )));
+            }
+            let mut count = 0;
+            for entry in array(
+                ffi::rd_kafka_ConfigResource_configs(*resource, &raw mut count),
+                count,
+            ) {
+                // A value that the broker keeps to itself is NULL.
+                let value = ffi::rd_kafka_ConfigEntry_value(*entry);
+                if !value.is_null() {
+                    settings.insert(text(ffi::rd_kafka_ConfigEntry_name(*entry)), text(value));
+                }
+            }
+        }
+        Ok(Ok(settings))
+    }
+}
+
 /// The three requests about a group's offsets.
 #[derive(Clone, Copy)]
 pub(crate) enum GroupOffsets<'a> {

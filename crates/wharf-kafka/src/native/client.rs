@@ -1,18 +1,23 @@
 //! Life of one `rd_kafka_t`: creation from translated properties, call-backs, metadata, destruction.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::ptr::{self, NonNull};
+use std::slice;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rdkafka::bindings as ffi;
 
+use super::certificate::Judge;
 use super::lists::{Entry, entries};
 use super::{c_string, describe, millis, text};
-use crate::properties::ClientKind;
+use crate::properties::{ClientKind, remedy};
 use crate::types::TopicMetadata;
 use crate::{ErrorCode, KafkaError, logging};
+
+const ALL_BROKERS_DOWN: ErrorCode = ErrorCode(-187);
 
 /// A rebalance that librdkafka waits for us to acknowledge.
 pub(crate) enum Rebalance {
@@ -25,6 +30,9 @@ pub(crate) struct Hooks {
     kind: ClientKind,
     client_id: String,
     failure: Mutex<Option<KafkaError>>,
+    /// Why a connection failed last, though it may work again.
+    trouble: Mutex<Option<String>>,
+    judge: Judge,
     rebalances: Mutex<VecDeque<Rebalance>>,
 }
 
@@ -64,6 +72,8 @@ impl Client {
             kind,
             client_id: properties.get("client.id").cloned().unwrap_or_default(),
             failure: Mutex::new(None),
+            trouble: Mutex::new(None),
+            judge: Judge::new(properties.get("ssl.ca.pem").map_or("", String::as_str)),
             rebalances: Mutex::new(VecDeque::new()),
         });
         let hooks = NonNull::from(Box::leak(hooks));
@@ -74,6 +84,7 @@ impl Client {
             ffi::rd_kafka_conf_set_opaque(conf, hooks.as_ptr().cast());
             ffi::rd_kafka_conf_set_log_cb(conf, Some(on_log));
             ffi::rd_kafka_conf_set_error_cb(conf, Some(on_error));
+            ffi::rd_kafka_conf_set_ssl_cert_verify_cb(conf, Some(on_certificate));
             let rk_type = if kind == ClientKind::Consumer {
                 ffi::rd_kafka_conf_set_rebalance_cb(conf, Some(on_rebalance));
                 ffi::rd_kafka_conf_set_events(conf, ffi::RD_KAFKA_EVENT_OFFSET_COMMIT);
@@ -117,6 +128,11 @@ impl Client {
     /// Takes the failure that makes this client useless (authentication, TLS, fencing), if one was reported.
     pub(crate) fn take_failure(&self) -> Option<KafkaError> {
         open(&self.hooks().failure).take()
+    }
+
+    /// Why a connection failed last; it is tried again all the same.
+    pub(crate) fn last_trouble(&self) -> Option<String> {
+        open(&self.hooks().trouble).clone()
     }
 
     /// Takes the oldest rebalance that waits to be acknowledged.
@@ -365,6 +381,10 @@ unsafe extern "C" fn on_log(
         let facility = CStr::from_ptr(facility).to_string_lossy();
         let line = CStr::from_ptr(line).to_string_lossy();
         if let Some(hooks) = hooks.as_ref() {
+            let line = match &*facility {
+                "FAIL" => Cow::from(remedy::explain(&line, hooks.judge.refused())),
+                _ => line,
+            };
             logging::log(hooks.kind, level, &hooks.client_id, &facility, &line);
         }
     }
@@ -381,9 +401,21 @@ impl Hooks {
                 code = ErrorCode(cause as i32);
                 reason = text(detail.as_ptr());
             }
-        } else if !matches!(code, ErrorCode::AUTHENTICATION | ErrorCode::SSL) || is_passing(&reason) {
-            logging::log(self.kind, 5, &self.client_id, code.name(), &reason);
-            return;
+        } else {
+            if remedy::is_refusal(&reason) {
+                code = ErrorCode::SSL;
+            }
+            if !matches!(code, ErrorCode::AUTHENTICATION | ErrorCode::SSL) || is_passing(&reason) {
+                // That all brokers are down says nothing about why, and is said again and again.
+                let level = if code == ALL_BROKERS_DOWN { 7 } else { 5 };
+                logging::log(self.kind, level, &self.client_id, code.name(), &reason);
+                if code != ALL_BROKERS_DOWN {
+                    *open(&self.trouble) = Some(remedy::explain(&reason, None));
+                }
+                return;
+            }
+            let refused = self.judge.refused();
+            reason = remedy::explain(&reason, refused.filter(|_| code == ErrorCode::SSL));
         }
         let operation = format!("connection of kafka {} {}", self.kind.name(), self.client_id);
         *open(&self.failure) = Some(KafkaError::operation(operation, code.0, reason));
@@ -402,6 +434,48 @@ fn is_passing(reason: &str) -> bool {
     ]
     .iter()
     .any(|word| reason.contains(word))
+}
+
+/// Has the last word about a broker's certificate.
+unsafe extern "C" fn on_certificate(
+    _: *mut ffi::rd_kafka_t,
+    _: *const c_char,
+    _: i32,
+    error: *mut c_int,
+    _: c_int,
+    certificate: *const c_char,
+    size: usize,
+    reason: *mut c_char,
+    reason_size: usize,
+    opaque: *mut c_void,
+) -> c_int {
+    // SAFETY: the opaque is the `Hooks` set in `new`; `error` is valid, `certificate` points to `size` bytes, and `reason`
+    // has room for `reason_size`.
+    unsafe {
+        let Some(hooks) = opaque.cast::<Hooks>().as_ref() else {
+            return 0;
+        };
+        if certificate.is_null() {
+            return c_int::from(*error == 0);
+        }
+        match hooks
+            .judge
+            .judge(*error, slice::from_raw_parts(certificate.cast(), size))
+        {
+            Ok(()) => {
+                *error = 0;
+                1
+            }
+            Err(why) => {
+                if reason_size > 0 {
+                    let length = why.len().min(reason_size - 1);
+                    ptr::copy_nonoverlapping(why.as_ptr().cast(), reason, length);
+                    *reason.add(length) = 0;
+                }
+                0
+            }
+        }
+    }
 }
 
 unsafe extern "C" fn on_error(

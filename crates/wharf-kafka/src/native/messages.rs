@@ -7,9 +7,12 @@ use std::{ptr, slice};
 
 use rdkafka::bindings as ffi;
 
-use super::text;
+use super::{plain, text};
 use crate::ErrorCode;
 use crate::types::Timestamp;
+
+/// librdkafka's mark for the end of a partition.
+const PARTITION_EOF: i32 = -191;
 
 /// Messages that librdkafka handed over; their memory is given back on drop.
 pub(crate) struct Batch {
@@ -80,6 +83,11 @@ impl Batch {
                         topic: last.1,
                         borrow: PhantomData,
                     })
+                } else if code == PARTITION_EOF {
+                    Item::End {
+                        partition: raw.partition,
+                        offset: raw.offset,
+                    }
                 } else {
                     let detail = text(ffi::rd_kafka_message_errstr(raw));
                     Item::Error {
@@ -105,6 +113,11 @@ unsafe impl Send for Batch {}
 /// What the consumer's queue holds: messages, and errors between them.
 pub(crate) enum Item<'a> {
     Message(MessageRef<'a>),
+    /// A partition was read as far as it goes now; told only to clients that asked for it.
+    End {
+        partition: i32,
+        offset: i64,
+    },
     Error {
         code: ErrorCode,
         topic: String,
@@ -175,6 +188,14 @@ impl<'a> MessageRef<'a> {
     /// Headers in their order; a value may be null. Parsed when first asked for.
     pub fn headers(&self) -> Headers<'a> {
         let mut raw: *mut ffi::rd_kafka_headers_t = ptr::null_mut();
+        // SAFETY: the message is a consumed one without error: only of such a message is there a view.
+        if unsafe { plain::has_no_headers(self.raw) } {
+            return Headers {
+                raw,
+                next: 0,
+                borrow: PhantomData,
+            };
+        }
         // SAFETY: the message is valid; the headers it returns stay the message's. The parse result is kept inside the
         // message, which is why the function takes it as mutable in some bindings; the batch is used by one thread.
         let code = unsafe { ffi::rd_kafka_message_headers(self.raw, &raw mut raw) };

@@ -12,11 +12,14 @@
 #![allow(unsafe_code)]
 
 pub(crate) mod admin;
+mod certificate;
 pub(crate) mod client;
 pub(crate) mod consumer;
 pub(crate) mod lists;
 pub(crate) mod messages;
+mod plain;
 pub(crate) mod producer;
+pub(crate) mod transactions;
 
 use std::ffi::{CStr, CString, c_char};
 use std::time::Duration;

@@ -5,6 +5,7 @@
 
 mod connection;
 mod consumer;
+pub(super) mod definitions;
 mod producer;
 mod security;
 
@@ -18,15 +19,24 @@ const ALL: u8 = P | C | A;
 
 /// Kafka's types of properties.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Type {
+pub enum Type {
+    /// `true` or `false`.
     Boolean,
+    /// A 16-bit integer.
     Short,
+    /// A 32-bit integer.
     Int,
+    /// A 64-bit integer.
     Long,
+    /// A floating point number.
     Double,
+    /// Any text.
     Text,
+    /// Texts with commas between them.
     List,
+    /// The name of a Java class.
     Class,
+    /// A secret.
     Password,
 }
 
@@ -73,12 +83,18 @@ pub(super) struct Entry {
 
 impl Entry {
     pub(super) fn applies_to(&self, client: ClientKind) -> bool {
-        let bit = match client {
-            ClientKind::Producer => P,
-            ClientKind::Consumer => C,
-            ClientKind::Admin => A,
-        };
-        self.clients & bit != 0
+        self.clients & client.bit() != 0
+    }
+}
+
+impl ClientKind {
+    /// The client in the catalogue's sets of clients.
+    const fn bit(self) -> u8 {
+        match self {
+            Self::Producer => P,
+            Self::Consumer => C,
+            Self::Admin => A,
+        }
     }
 }
 

@@ -10,13 +10,18 @@ mod catalogue;
 mod finish;
 mod jaas;
 mod mapped;
+mod pem;
+pub(crate) mod remedy;
 mod security;
+mod stores;
 mod values;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+pub use catalogue::Type;
+pub use catalogue::definitions::{PropertyDefault, PropertyDefinition, PropertyImportance, definition};
 use catalogue::{Entry, Rule, entries};
 
 /// Which client the properties are for.

@@ -1,16 +1,15 @@
-//! TLS and SASL: Java's key stores and login modules in librdkafka's terms.
+//! TLS and SASL: Java's protocols and login modules in librdkafka's terms.
 //!
-//! PEM text, PEM files and PKCS12 stores are read; JKS is refused with the command that converts a store. Nothing here
-//! repeats a password, a key or a login in a message.
+//! Nothing here repeats a password or a login in a message.
 
-use std::fs;
+use std::collections::BTreeMap;
 
-use openssl::pkcs12::Pkcs12;
-
-use super::{Draft, jaas};
+use super::{Draft, jaas, stores};
 
 const PLAIN: &str = "org.apache.kafka.common.security.plain.PlainLoginModule";
 const SCRAM: &str = "org.apache.kafka.common.security.scram.ScramLoginModule";
+const TOKENS: &str =
+    "unsecured tokens are the only ones built in, token endpoints are not: use SCRAM, PLAIN or certificates";
 const OAUTH: &str = "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule";
 
 pub(super) fn apply(draft: &mut Draft<'_>) {
@@ -26,58 +25,8 @@ pub(super) fn apply(draft: &mut Draft<'_>) {
     }
 }
 
-/// What a file of keys or certificates is, told by its first bytes, because Java's default type `JKS` also reads PKCS12.
-#[derive(Debug, PartialEq, Eq)]
-enum Store {
-    Pem,
-    Pkcs12(Vec<u8>),
-}
-
-fn read_store(draft: &mut Draft<'_>, what: &str, path: &str) -> Option<Store> {
-    let key = format!("ssl.{what}.location");
-    let declared = draft
-        .java(&format!("ssl.{what}.type"))
-        .unwrap_or("JKS")
-        .to_ascii_uppercase();
-    let content = match fs::read(path) {
-        Ok(content) => content,
-        Err(error) => {
-            draft.problem(&key, format!("{key} {path} cannot be read: {error}"));
-            return None;
-        }
-    };
-    let refuse = |draft: &mut Draft<'_>, kind: &str| {
-        let message = format!(
-            "{key} {path} is a {kind} store, which this worker does not read; convert it with: keytool -importkeystore \
-             -srckeystore {path} -destkeystore {path}.p12 -deststoretype PKCS12"
-        );
-        draft.problem(&key, message);
-        None
-    };
-    match (declared.as_str(), content.first_chunk::<4>()) {
-        (_, Some([0xfe, 0xed, 0xfe, 0xed])) => refuse(draft, "JKS"),
-        (_, Some([0xce, 0xce, 0xce, 0xce])) => refuse(draft, "JCEKS"),
-        ("PEM", _) => Some(Store::Pem),
-        ("JKS" | "PKCS12", Some([0x30, ..])) => Some(Store::Pkcs12(content)),
-        ("JKS" | "PKCS12", _) => {
-            draft.problem(
-                &key,
-                format!("{key} {path} is not a PKCS12 store; for a PEM file set ssl.{what}.type=PEM"),
-            );
-            None
-        }
-        (other, _) => {
-            let other = other.to_owned();
-            draft.problem(
-                &format!("ssl.{what}.type"),
-                format!("ssl.{what}.type {other} is not known; use PEM or PKCS12"),
-            );
-            None
-        }
-    }
-}
-
-fn owned(draft: &Draft<'_>, key: &str) -> Option<String> {
+/// The value in force, unless it is empty.
+pub(super) fn owned(draft: &Draft<'_>, key: &str) -> Option<String> {
     draft
         .java(key)
         .filter(|value| !value.is_empty())
@@ -118,95 +67,7 @@ fn tls(draft: &mut Draft<'_>) {
         }
         _ => {}
     }
-    trust_store(draft);
-    key_store(draft);
-}
-
-fn trust_store(draft: &mut Draft<'_>) {
-    if let Some(pem) = owned(draft, "ssl.truststore.certificates") {
-        return draft.set("ssl.ca.pem", pem);
-    }
-    // Without a trust store Java takes its own list of authorities; here the system's is looked for.
-    let Some(path) = owned(draft, "ssl.truststore.location") else {
-        return;
-    };
-    match read_store(draft, "truststore", &path) {
-        Some(Store::Pem) => draft.set("ssl.ca.location", path),
-        Some(Store::Pkcs12(content)) => {
-            let password = owned(draft, "ssl.truststore.password").unwrap_or_default();
-            match certificates(&content, &password) {
-                Ok(pem) => draft.set("ssl.ca.pem", pem),
-                Err(reason) => {
-                    draft.problem(
-                        "ssl.truststore.location",
-                        format!("ssl.truststore.location {path}: {reason}"),
-                    );
-                }
-            }
-        }
-        None => {}
-    }
-}
-
-/// All certificates of a PKCS12 store, as PEM text.
-fn certificates(store: &[u8], password: &str) -> Result<String, &'static str> {
-    let opened = Pkcs12::from_der(store)
-        .and_then(|store| store.parse2(password))
-        .map_err(|_| "the store cannot be opened; check ssl.truststore.password")?;
-    let mut pem = String::new();
-    for certificate in opened
-        .cert
-        .iter()
-        .map(|certificate| certificate.as_ref())
-        .chain(opened.ca.iter().flatten())
-    {
-        let text = certificate
-            .to_pem()
-            .map_err(|_| "a certificate of the store cannot be read")?;
-        pem.push_str(&String::from_utf8_lossy(&text));
-    }
-    if pem.is_empty() {
-        Err("the store holds no certificate")
-    } else {
-        Ok(pem)
-    }
-}
-
-fn key_store(draft: &mut Draft<'_>) {
-    let key_password = owned(draft, "ssl.key.password");
-    if let Some(key) = owned(draft, "ssl.keystore.key") {
-        let Some(chain) = owned(draft, "ssl.keystore.certificate.chain") else {
-            let message = "ssl.keystore.certificate.chain must be set together with ssl.keystore.key";
-            return draft.problem("ssl.keystore.certificate.chain", message);
-        };
-        draft.set("ssl.key.pem", key);
-        draft.set("ssl.certificate.pem", chain);
-        if let Some(password) = key_password {
-            draft.set("ssl.key.password", password);
-        }
-        return;
-    }
-    let Some(path) = owned(draft, "ssl.keystore.location") else {
-        return;
-    };
-    match read_store(draft, "keystore", &path) {
-        Some(Store::Pem) => {
-            draft.set("ssl.key.location", path.clone());
-            draft.set("ssl.certificate.location", path);
-            if let Some(password) = key_password {
-                draft.set("ssl.key.password", password);
-            }
-        }
-        Some(Store::Pkcs12(_)) => {
-            let Some(password) = owned(draft, "ssl.keystore.password") else {
-                let message = "ssl.keystore.password must be set together with ssl.keystore.location";
-                return draft.problem("ssl.keystore.password", message);
-            };
-            draft.set("ssl.keystore.location", path);
-            draft.set("ssl.keystore.password", password);
-        }
-        None => {}
-    }
+    stores::apply(draft);
 }
 
 fn sasl(draft: &mut Draft<'_>) {
@@ -253,13 +114,13 @@ fn sasl(draft: &mut Draft<'_>) {
 
 fn login(draft: &mut Draft<'_>, module: &jaas::LoginModule) {
     if module.class == OAUTH {
-        let Some(subject) = module.options.get("unsecuredLoginStringClaim_sub") else {
-            let message = "sasl.jaas.config: OAuthBearerLoginModule works here with unsecuredLoginStringClaim_sub only; \
-                           token endpoints are not built in";
-            return draft.problem("sasl.jaas.config", message);
+        return match unsecured_token(&module.options) {
+            Ok(token) => {
+                draft.set("enable.sasl.oauthbearer.unsecure.jwt", "true");
+                draft.set("sasl.oauthbearer.config", token);
+            }
+            Err(reason) => draft.problem("sasl.jaas.config", format!("sasl.jaas.config: {reason}")),
         };
-        draft.set("enable.sasl.oauthbearer.unsecure.jwt", "true");
-        return draft.set("sasl.oauthbearer.config", format!("principal={subject}"));
     }
     if module
         .options
@@ -279,5 +140,50 @@ fn login(draft: &mut Draft<'_>, module: &jaas::LoginModule) {
                 format!("sasl.jaas.config lacks the option {option}"),
             ),
         }
+    }
+}
+
+/// Java's options of an unsecured token (for tests; nothing signs it) as the library's own setting.
+fn unsecured_token(options: &BTreeMap<String, String>) -> Result<String, String> {
+    const CLAIM: &str = "unsecuredLoginStringClaim_";
+    const LIST: &str = "unsecuredLoginListClaim_";
+    let named = |option: &str, usual: &str| options.get(option).map_or(usual, String::as_str).to_owned();
+    let principal_claim = named("unsecuredLoginPrincipalClaimName", "sub");
+    let scope_claim = named("unsecuredLoginScopeClaimName", "scope");
+    let mut parts = Vec::new();
+    for (option, value) in options {
+        let part = match option.as_str() {
+            "unsecuredLoginPrincipalClaimName" => format!("principalClaimName={value}"),
+            "unsecuredLoginScopeClaimName" => format!("scopeClaimName={value}"),
+            "unsecuredLoginLifetimeSeconds" => format!("lifeSeconds={value}"),
+            claim if claim.strip_prefix(CLAIM) == Some(&principal_claim) => format!("principal={value}"),
+            claim if claim.strip_prefix(CLAIM) == Some(&scope_claim) => format!("scope={value}"),
+            // The first character of a list says what is between the others.
+            claim if claim.strip_prefix(LIST) == Some(&scope_claim) => {
+                let mut rest = value.chars();
+                let between = rest.next().unwrap_or(',');
+                format!("scope={}", rest.as_str().replace(between, ","))
+            }
+            other => match other.strip_prefix("unsecuredLoginExtension_") {
+                Some(name) => format!("extension_{name}={value}"),
+                None => {
+                    return Err(format!(
+                        "the option {other} of OAuthBearerLoginModule is not known here; {TOKENS}"
+                    ));
+                }
+            },
+        };
+        if part.contains(|c: char| c.is_whitespace() || c == '"') {
+            return Err(format!(
+                "the option {option} must hold neither blanks nor quotation marks"
+            ));
+        }
+        parts.push(part);
+    }
+    match parts.iter().any(|part| part.starts_with("principal=")) {
+        true => Ok(parts.join(" ")),
+        false => Err(format!(
+            "OAuthBearerLoginModule lacks {CLAIM}{principal_claim}; {TOKENS}"
+        )),
     }
 }

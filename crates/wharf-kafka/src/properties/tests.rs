@@ -325,6 +325,56 @@ fn sasl_logins_are_translated() {
 }
 
 #[test]
+fn options_of_an_unsecured_token_are_translated_or_refused_by_name() {
+    let token = |options: &str| {
+        let class = "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule";
+        let config = format!("{class} required {options};");
+        let pairs = [
+            ("security.protocol", "SASL_PLAINTEXT"),
+            ("sasl.mechanism", "OAUTHBEARER"),
+            ("sasl.jaas.config", config.as_str()),
+        ];
+        translate(ClientKind::Admin, &properties(&pairs))
+            .map(|out| out.librdkafka["sasl.oauthbearer.config"].clone())
+            .map_err(|problems| problems[0].message.clone())
+    };
+    for (options, expected) in [
+        ("unsecuredLoginStringClaim_sub=\"bob\"", Ok("principal=bob")),
+        (
+            "unsecuredLoginStringClaim_azp=\"bob\" unsecuredLoginPrincipalClaimName=\"azp\" \
+             unsecuredLoginLifetimeSeconds=\"60\" unsecuredLoginListClaim_scope=\"|a|b\" \
+             unsecuredLoginExtension_tenant=\"t\"",
+            Ok("extension_tenant=t lifeSeconds=60 scope=a,b principalClaimName=azp principal=bob"),
+        ),
+        ("debug=true", Err("debug")),
+        (
+            "unsecuredLoginLifetimeSeconds=\"60\"",
+            Err("unsecuredLoginStringClaim_sub"),
+        ),
+        (
+            "unsecuredLoginStringClaim_sub=\"bob\" unsecuredLoginNumberClaim_n=\"1\"",
+            Err("unsecuredLoginNumberClaim_n"),
+        ),
+        (
+            "unsecuredLoginStringClaim_sub=\"bob scope=x\"",
+            Err("neither blanks"),
+        ),
+        ("clientId=\"a\" clientSecret=\"s3cret\"", Err("clientId")),
+    ] {
+        match (token(options), expected) {
+            (Ok(config), Ok(expected)) => assert_eq!(config, expected),
+            (Err(message), Err(words)) => {
+                assert!(
+                    message.contains(words) && !message.contains("s3cret"),
+                    "{message}"
+                );
+            }
+            (other, expected) => panic!("{options}: {other:?} instead of {expected:?}"),
+        }
+    }
+}
+
+#[test]
 fn kerberos_and_cloud_mechanisms_are_refused_by_name() {
     for mechanism in ["GSSAPI", "AWS_MSK_IAM"] {
         let found = problems(
@@ -345,10 +395,21 @@ fn passwords_show_up_neither_in_debug_output_nor_in_problems() {
             ("security.protocol", "SASL_SSL"),
             ("sasl.mechanism", "PLAIN"),
             ("sasl.jaas.config", LOGIN),
-            ("ssl.truststore.certificates", "pem-s3cret"),
         ],
     );
     assert!(!format!("{out:?}").contains("s3cret"));
+    let found = problems(
+        ClientKind::Producer,
+        &[
+            ("security.protocol", "SSL"),
+            ("ssl.truststore.certificates", "pem-s3cret"),
+            ("ssl.keystore.key", "key-s3cret"),
+        ],
+    );
+    assert!(
+        found.len() == 2 && !format!("{found:?}").contains("s3cret"),
+        "{found:?}"
+    );
     let found = problems(
         ClientKind::Producer,
         &[

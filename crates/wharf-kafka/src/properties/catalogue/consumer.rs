@@ -148,4 +148,5 @@ pub(super) const ENTRIES: &[Entry] = &[
         Text,
         "only share consumers read it",
     ),
+    harmless(C, "share.acquire.mode", Text, "only share consumers read it"),
 ];

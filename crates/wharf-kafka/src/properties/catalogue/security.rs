@@ -6,6 +6,7 @@ use super::Valid::{Any, OneOfAnyCase};
 use super::{ALL, Entry, entry, harmless, later, refused};
 
 const OAUTH_BROKER: &str = "only brokers validate tokens";
+const TOKEN_ENDPOINT: &str = "only used with a token endpoint";
 const KERBEROS: &str = "only read for GSSAPI, which is refused by its own name";
 
 pub(super) const ENTRIES: &[Entry] = &[
@@ -132,30 +133,10 @@ pub(super) const ENTRIES: &[Entry] = &[
         Short,
         "tokens are renewed by the library's own rule",
     ),
-    harmless(
-        ALL,
-        "sasl.login.connect.timeout.ms",
-        Int,
-        "only used with a token endpoint",
-    ),
-    harmless(
-        ALL,
-        "sasl.login.read.timeout.ms",
-        Int,
-        "only used with a token endpoint",
-    ),
-    harmless(
-        ALL,
-        "sasl.login.retry.backoff.ms",
-        Long,
-        "only used with a token endpoint",
-    ),
-    harmless(
-        ALL,
-        "sasl.login.retry.backoff.max.ms",
-        Long,
-        "only used with a token endpoint",
-    ),
+    harmless(ALL, "sasl.login.connect.timeout.ms", Int, TOKEN_ENDPOINT),
+    harmless(ALL, "sasl.login.read.timeout.ms", Int, TOKEN_ENDPOINT),
+    harmless(ALL, "sasl.login.retry.backoff.ms", Long, TOKEN_ENDPOINT),
+    harmless(ALL, "sasl.login.retry.backoff.max.ms", Long, TOKEN_ENDPOINT),
     refused(
         ALL,
         "sasl.oauthbearer.token.endpoint.url",
@@ -187,10 +168,73 @@ pub(super) const ENTRIES: &[Entry] = &[
     harmless(ALL, "sasl.oauthbearer.clock.skew.seconds", Int, OAUTH_BROKER),
     harmless(ALL, "sasl.oauthbearer.expected.audience", List, OAUTH_BROKER),
     harmless(ALL, "sasl.oauthbearer.expected.issuer", Text, OAUTH_BROKER),
+    harmless(ALL, "sasl.oauthbearer.header.urlencode", Boolean, TOKEN_ENDPOINT),
+    harmless(ALL, "sasl.oauthbearer.scope", Text, TOKEN_ENDPOINT),
     harmless(
         ALL,
-        "sasl.oauthbearer.header.urlencode",
+        "sasl.oauthbearer.client.credentials.client.id",
+        Text,
+        TOKEN_ENDPOINT,
+    ),
+    harmless(
+        ALL,
+        "sasl.oauthbearer.client.credentials.client.secret",
+        Password,
+        TOKEN_ENDPOINT,
+    ),
+    harmless(ALL, "sasl.oauthbearer.assertion.algorithm", Text, TOKEN_ENDPOINT),
+    harmless(ALL, "sasl.oauthbearer.assertion.claim.aud", Text, TOKEN_ENDPOINT),
+    harmless(
+        ALL,
+        "sasl.oauthbearer.assertion.claim.exp.seconds",
+        Int,
+        TOKEN_ENDPOINT,
+    ),
+    harmless(ALL, "sasl.oauthbearer.assertion.claim.iss", Text, TOKEN_ENDPOINT),
+    harmless(
+        ALL,
+        "sasl.oauthbearer.assertion.claim.jti.include",
         Boolean,
-        "only used with a token endpoint",
+        TOKEN_ENDPOINT,
+    ),
+    harmless(
+        ALL,
+        "sasl.oauthbearer.assertion.claim.nbf.seconds",
+        Int,
+        TOKEN_ENDPOINT,
+    ),
+    harmless(ALL, "sasl.oauthbearer.assertion.claim.sub", Text, TOKEN_ENDPOINT),
+    harmless(ALL, "sasl.oauthbearer.assertion.file", Text, TOKEN_ENDPOINT),
+    harmless(
+        ALL,
+        "sasl.oauthbearer.assertion.private.key.file",
+        Text,
+        TOKEN_ENDPOINT,
+    ),
+    harmless(
+        ALL,
+        "sasl.oauthbearer.assertion.private.key.passphrase",
+        Password,
+        TOKEN_ENDPOINT,
+    ),
+    harmless(
+        ALL,
+        "sasl.oauthbearer.assertion.template.file",
+        Text,
+        TOKEN_ENDPOINT,
+    ),
+    refused(
+        ALL,
+        "sasl.oauthbearer.jwt.retriever.class",
+        Class,
+        &["org.apache.kafka.common.security.oauthbearer.DefaultJwtRetriever"],
+        "retrievers are Java classes",
+    ),
+    refused(
+        ALL,
+        "sasl.oauthbearer.jwt.validator.class",
+        Class,
+        &["org.apache.kafka.common.security.oauthbearer.DefaultJwtValidator"],
+        "validators are Java classes",
     ),
 ];

@@ -1,0 +1,229 @@
+//! What is read from stores, and how each mistake in them is named.
+
+use std::collections::BTreeMap;
+
+use openssl::asn1::Asn1Time;
+use openssl::ec::{EcGroup, EcKey};
+use openssl::hash::MessageDigest;
+use openssl::nid::Nid;
+use openssl::stack::Stack;
+use openssl::symm::Cipher;
+use openssl::x509::X509NameBuilder;
+
+use super::*;
+use crate::properties::{ClientKind, translate};
+
+const PASSWORD: &str = "s3cret";
+
+struct Made {
+    key: PKey<Private>,
+    certificate: X509,
+}
+
+fn made(name: &str, by: Option<&Made>) -> Made {
+    let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
+    let key = PKey::from_ec_key(EcKey::generate(&group).unwrap()).unwrap();
+    let mut subject = X509NameBuilder::new().unwrap();
+    subject.append_entry_by_text("CN", name).unwrap();
+    let subject = subject.build();
+    let mut certificate = X509::builder().unwrap();
+    let not_after = Asn1Time::days_from_now(1).unwrap();
+    certificate.set_version(2).unwrap();
+    certificate
+        .set_not_before(&Asn1Time::days_from_now(0).unwrap())
+        .unwrap();
+    certificate.set_not_after(&not_after).unwrap();
+    certificate.set_subject_name(&subject).unwrap();
+    certificate
+        .set_issuer_name(by.map_or(&subject, |by| by.certificate.subject_name()))
+        .unwrap();
+    certificate.set_pubkey(&key).unwrap();
+    certificate
+        .sign(by.map_or(&key, |by| &by.key), MessageDigest::sha256())
+        .unwrap();
+    Made {
+        key,
+        certificate: certificate.build(),
+    }
+}
+
+fn pem(certificates: &[&Made]) -> String {
+    let certificates: Vec<_> = certificates.iter().map(|made| made.certificate.clone()).collect();
+    text_of(&certificates).unwrap()
+}
+
+fn translated(pairs: &[(&str, &str)]) -> Result<BTreeMap<String, String>, String> {
+    let base = [("bootstrap.servers", "localhost:1"), ("security.protocol", "SSL")];
+    let all = base.iter().chain(pairs);
+    let all = all.map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+    match translate(ClientKind::Admin, &all.collect()) {
+        Ok(out) => Ok(out.librdkafka),
+        Err(problems) => Err(problems
+            .iter()
+            .map(|p| p.message.as_str())
+            .collect::<Vec<_>>()
+            .join("; ")),
+    }
+}
+
+#[test]
+fn a_path_is_quoted_where_a_shell_would_split_it() {
+    for (path, expected) in [
+        ("/etc/kafka/trust.jks", "/etc/kafka/trust.jks"),
+        ("/my files/a.jks", "'/my files/a.jks'"),
+        ("it's", r"'it'\''s'"),
+    ] {
+        assert_eq!(quoted(path), expected);
+    }
+}
+
+#[test]
+fn a_pkcs12_key_store_gives_the_key_and_the_chain_in_order_without_strangers() {
+    let root = made("root", None);
+    let middle = made("middle", Some(&root));
+    let client = made("client", Some(&middle));
+    let stranger = made("stranger", None);
+    let mut others = Stack::new().unwrap();
+    for other in [&stranger, &root, &middle] {
+        others.push(other.certificate.clone()).unwrap();
+    }
+    let store = Pkcs12::builder()
+        .name("client")
+        .pkey(&client.key)
+        .cert(&client.certificate)
+        .ca(others)
+        .build2(PASSWORD)
+        .unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("client.p12");
+    fs::write(&path, store.to_der().unwrap()).unwrap();
+    let path = path.to_str().unwrap();
+    let location = ("ssl.keystore.location", path);
+    let out = translated(&[location, ("ssl.keystore.password", PASSWORD)]).unwrap();
+    assert_eq!(out["ssl.certificate.pem"], pem(&[&client, &middle, &root]));
+    assert_eq!(out["ssl.key.pem"], key_text(&client.key).unwrap());
+    for (more, expected) in [
+        (&[][..], "set ssl.keystore.password"),
+        (
+            &[("ssl.keystore.password", "other")][..],
+            "check ssl.keystore.password",
+        ),
+        (
+            &[("ssl.keystore.password", PASSWORD), ("ssl.key.password", "other")][..],
+            "one password",
+        ),
+        (
+            &[("ssl.keystore.password", PASSWORD), ("ssl.keystore.type", "BKS")][..],
+            "use PEM or PKCS12",
+        ),
+    ] {
+        let found = translated(&[&[location], more].concat()).unwrap_err();
+        assert!(
+            found.contains(expected) && !found.contains(PASSWORD),
+            "{expected}: {found}"
+        );
+    }
+}
+
+#[test]
+fn keys_in_properties_are_decrypted_and_fit_their_certificate() {
+    let (own, other) = (made("own", None), made("other", None));
+    let (chain, foreign) = (pem(&[&own]), pem(&[&other]));
+    let plain = key_text(&own.key).unwrap();
+    let encrypted = own
+        .key
+        .private_key_to_pem_pkcs8_passphrase(Cipher::aes_256_cbc(), PASSWORD.as_bytes())
+        .unwrap();
+    let encrypted = String::from_utf8(encrypted).unwrap().replace('\n', " ");
+    let password = |value| ("ssl.key.password", value);
+    for (key, chain, more, expected) in [
+        (&plain, &chain, None, Ok(())),
+        (&encrypted, &chain, Some(password(PASSWORD)), Ok(())),
+        (
+            &encrypted,
+            &chain,
+            Some(password("other")),
+            Err("check ssl.key.password"),
+        ),
+        (&encrypted, &chain, None, Err("set ssl.key.password")),
+        (&plain, &foreign, None, Err("not the first certificate's")),
+        (&chain, &chain, None, Err("holds no private key")),
+        (
+            &plain,
+            &plain,
+            None,
+            Err("ssl.keystore.certificate.chain holds no certificate"),
+        ),
+    ] {
+        let mut pairs = vec![
+            ("ssl.keystore.key", key.as_str()),
+            ("ssl.keystore.certificate.chain", chain),
+        ];
+        pairs.extend(more);
+        match (translated(&pairs), expected) {
+            (Ok(out), Ok(())) => {
+                assert_eq!(out["ssl.key.pem"], plain);
+                assert_eq!(out["ssl.certificate.pem"], *chain);
+            }
+            (Err(found), Err(expected)) => assert!(
+                found.contains(expected) && !found.contains(PASSWORD) && !found.contains("BEGIN ENC"),
+                "{expected}: {found}"
+            ),
+            (other, expected) => panic!("{other:?} instead of {expected:?}"),
+        }
+    }
+}
+
+#[test]
+fn what_contradicts_itself_is_refused() {
+    let root = made("root", None);
+    let text = pem(&[&root]);
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("trust.pem");
+    fs::write(&path, &text).unwrap();
+    let path = path.to_str().unwrap();
+    let damaged = text.replacen("MII", "AAA", 1);
+    for (pairs, expected) in [
+        (
+            &[
+                ("ssl.truststore.certificates", text.as_str()),
+                ("ssl.truststore.location", path),
+            ][..],
+            "cannot both be set",
+        ),
+        (
+            &[
+                ("ssl.truststore.type", "PEM"),
+                ("ssl.truststore.location", path),
+                ("ssl.truststore.password", PASSWORD),
+            ][..],
+            "leave out ssl.truststore.password",
+        ),
+        (
+            &[("ssl.truststore.location", path)][..],
+            "set ssl.truststore.type=PEM",
+        ),
+        (
+            &[("ssl.truststore.location", "/nowhere/trust.p12")][..],
+            "cannot be read",
+        ),
+        (
+            &[("ssl.truststore.certificates", damaged.as_str())][..],
+            "certificate 1 of 1 is damaged",
+        ),
+        (
+            &[("ssl.keystore.certificate.chain", text.as_str())][..],
+            "ssl.keystore.key must be set",
+        ),
+        (
+            &[("ssl.keystore.key", text.as_str())][..],
+            "ssl.keystore.certificate.chain must be set",
+        ),
+    ] {
+        let found = translated(pairs).unwrap_err();
+        assert!(
+            found.contains(expected) && !found.contains(PASSWORD),
+            "{expected}: {found}"
+        );
+    }
+}

@@ -1,0 +1,120 @@
+//! Transactions of a producer whose properties name a `transactional.id`.
+//!
+//! The calls come in turn: [`Producer::init_transactions`] once, which fences whoever used the id before, then
+//! [`Producer::begin_transaction`], records, and [`Producer::commit_transaction`] or [`Producer::abort_transaction`]. All of
+//! them block, at most for the time they are given, and must not run while another thread sends.
+
+use std::time::{Duration, Instant};
+
+use crate::native::transactions as native;
+use crate::{Delivery, KafkaError, Producer};
+
+/// How long one attempt lasts before the time that is left is looked at.
+const ATTEMPT: Duration = Duration::from_secs(5);
+
+/// Why a transaction did not go on.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TransactionError {
+    /// This transaction is lost, the producer is not: abort it.
+    #[error("the transaction has to be aborted: {0}")]
+    Abort(KafkaError),
+    /// The producer can no longer be used: it was fenced, or is not allowed to do this.
+    #[error(transparent)]
+    Fatal(KafkaError),
+    /// Nothing is known of the outcome; the same call may be made again.
+    #[error("no answer yet: {0}")]
+    Retriable(KafkaError),
+}
+
+impl TransactionError {
+    /// What was behind it.
+    #[must_use]
+    pub fn kafka_error(&self) -> &KafkaError {
+        match self {
+            Self::Abort(error) | Self::Fatal(error) | Self::Retriable(error) => error,
+        }
+    }
+}
+
+impl Producer {
+    /// Claims the transactional id: an older producer of that id is fenced, its open transaction aborted.
+    ///
+    /// # Errors
+    /// When the coordinator refuses, or does not answer within `timeout`.
+    pub fn init_transactions(&self, timeout: Duration) -> Result<(), TransactionError> {
+        self.until("claiming the transactional id", timeout, |time| {
+            native::init(&self.client, time)
+        })
+    }
+
+    /// Begins a transaction; nothing is sent yet.
+    ///
+    /// # Errors
+    /// When one is open already, or the producer can no longer be used.
+    pub fn begin_transaction(&self) -> Result<(), TransactionError> {
+        native::begin(&self.client).map_err(|failure| self.explain("beginning a transaction", failure))
+    }
+
+    /// Sends what is queued, waits for it, reports it to `each` and makes it visible.
+    ///
+    /// # Errors
+    /// When a record was not delivered ([`TransactionError::Abort`]), the producer was fenced, or there was no answer within
+    /// `timeout`.
+    pub fn commit_transaction(
+        &self,
+        timeout: Duration,
+        each: impl FnMut(Delivery),
+    ) -> Result<(), TransactionError> {
+        let started = Instant::now();
+        // The library waits for reports to be taken, so they are taken before it is asked.
+        self.flush(timeout, each);
+        self.until(
+            "committing a transaction",
+            timeout.saturating_sub(started.elapsed()),
+            |time| native::commit(&self.client, time),
+        )
+    }
+
+    /// Gives up what was sent since the transaction began.
+    ///
+    /// # Errors
+    /// When the producer was fenced, or there was no answer within `timeout`.
+    pub fn abort_transaction(&self, timeout: Duration) -> Result<(), TransactionError> {
+        self.until("aborting a transaction", timeout, |time| {
+            native::abort(&self.client, time)
+        })
+    }
+
+    /// Makes a call again while only time is lacking.
+    fn until(
+        &self,
+        what: &str,
+        timeout: Duration,
+        mut attempt: impl FnMut(Duration) -> Result<(), native::Failure>,
+    ) -> Result<(), TransactionError> {
+        let deadline = Instant::now() + timeout;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match attempt(left.min(ATTEMPT)) {
+                Ok(()) => return Ok(()),
+                Err(failure) if failure.retriable && left > ATTEMPT => {}
+                Err(failure) => return Err(self.explain(what, failure)),
+            }
+        }
+    }
+
+    fn explain(&self, what: &str, failure: native::Failure) -> TransactionError {
+        let operation = format!("{what} (producer {})", self.client.id());
+        let error = KafkaError::operation(operation, failure.code, failure.detail);
+        if failure.fatal {
+            TransactionError::Fatal(error)
+        } else if failure.abort {
+            TransactionError::Abort(error)
+        } else if failure.retriable {
+            TransactionError::Retriable(error)
+        } else {
+            TransactionError::Fatal(error)
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! The command line, read into one checked struct.
+
+use std::ffi::OsString;
+
+use anyhow::{Result, bail};
+use lexopt::prelude::*;
+
+use crate::rows::{Direction, Engine};
+
+pub(crate) const HELP: &str = "\
+Measures Wharf beside bare librdkafka, kcat and JVM Kafka Connect on a real broker.
+
+cargo xtask bench [OPTIONS]
+
+  --quick           one round of 300,000 records, without the JVM unless --engines names it
+  --rounds N        rounds, in which the engines take turns (5)
+  --records N       records of 100 bytes per transfer (2000000)
+  --only ROW        only file-to-topic, topic-to-file, start or border; may be repeated
+  --engines LIST    of bare, kcat, jvm and wharf, with commas between them
+  --render          measure nothing; write the documents again from the rows in the tree
+  --help            this text
+
+A complete run with the usual numbers replaces tests/bench/results/full.jsonl, docs/performance.md and the table in
+README.md. Every other run writes its rows to quick.jsonl or trial.jsonl beside it and prints its table.
+";
+
+/// Rounds and records of a complete run.
+const FULL: (u32, u64) = (5, 2_000_000);
+/// Rounds and records of a quick one.
+const QUICK: (u32, u64) = (1, 300_000);
+
+/// One part of the measurement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    Transfer(Direction),
+    Start,
+    Border,
+}
+
+impl Part {
+    pub(crate) const ALL: [Self; 4] = [
+        Self::Transfer(Direction::FileToTopic),
+        Self::Transfer(Direction::TopicToFile),
+        Self::Start,
+        Self::Border,
+    ];
+
+    fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "file-to-topic" => Self::Transfer(Direction::FileToTopic),
+            "topic-to-file" => Self::Transfer(Direction::TopicToFile),
+            "start" => Self::Start,
+            "border" => Self::Border,
+            _ => return None,
+        })
+    }
+}
+
+/// Which file the rows go to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// Everything, with the usual numbers: what documents are made of.
+    Full,
+    /// For daily use.
+    Quick,
+    /// Any other choice.
+    Trial,
+}
+
+impl Mode {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Quick => "quick",
+            Self::Trial => "trial",
+        }
+    }
+}
+
+/// What to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Command {
+    Help,
+    Render,
+    Measure(Options),
+}
+
+/// How to measure.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Options {
+    pub(crate) mode: Mode,
+    pub(crate) rounds: u32,
+    pub(crate) records: u64,
+    pub(crate) parts: Vec<Part>,
+    pub(crate) engines: Vec<Engine>,
+    /// Whether the engines were named: then one that cannot be had is an error, else kcat is left out.
+    pub(crate) engines_named: bool,
+}
+
+/// Reads the arguments behind the program's name.
+pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command> {
+    let mut parser = lexopt::Parser::from_args(args);
+    let (mut quick, mut rounds, mut records) = (false, None, None);
+    let (mut parts, mut engines) = (Vec::new(), Vec::new());
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Long("help") | Short('h') => return Ok(Command::Help),
+            Long("render") => return Ok(Command::Render),
+            Long("quick") => quick = true,
+            Long("rounds") => rounds = Some(parser.value()?.parse::<u32>()?.max(1)),
+            Long("records") => records = Some(parser.value()?.parse::<u64>()?.max(1000)),
+            Long("only") => {
+                let name = parser.value()?.string()?;
+                match Part::named(&name) {
+                    Some(part) => parts.push(part),
+                    None => {
+                        bail!("there is no row `{name}`; use file-to-topic, topic-to-file, start or border")
+                    }
+                }
+            }
+            Long("engines") => {
+                for name in parser.value()?.string()?.split(',') {
+                    match Engine::ALL.into_iter().find(|engine| engine.name() == name) {
+                        Some(engine) => engines.push(engine),
+                        None => bail!("there is no engine `{name}`; use bare, kcat, jvm or wharf"),
+                    }
+                }
+            }
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    let usual = if quick { QUICK } else { FULL };
+    let is_complete =
+        !quick && parts.is_empty() && engines.is_empty() && rounds.is_none() && records.is_none();
+    let engines_named = !engines.is_empty();
+    if !engines_named {
+        engines = Engine::ALL.to_vec();
+        engines.retain(|engine| !(quick && *engine == Engine::Jvm));
+    }
+    Ok(Command::Measure(Options {
+        mode: match (is_complete, quick) {
+            (true, _) => Mode::Full,
+            (_, true) => Mode::Quick,
+            _ => Mode::Trial,
+        },
+        rounds: rounds.unwrap_or(usual.0),
+        records: records.unwrap_or(usual.1),
+        parts: if parts.is_empty() {
+            Part::ALL.to_vec()
+        } else {
+            parts
+        },
+        engines,
+        engines_named,
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn measure(args: &[&str]) -> Options {
+        match parse(args.iter().map(OsString::from)).unwrap() {
+            Command::Measure(options) => options,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn only_a_complete_run_is_a_full_one() {
+        let cases: [(&[&str], Mode); 7] = [
+            (&[], Mode::Full),
+            (&["--quick"], Mode::Quick),
+            (&["--quick", "--engines", "jvm,wharf"], Mode::Quick),
+            (&["--rounds", "2"], Mode::Trial),
+            (&["--records", "1000000"], Mode::Trial),
+            (&["--only", "start"], Mode::Trial),
+            (&["--engines", "wharf"], Mode::Trial),
+        ];
+        for (args, mode) in cases {
+            assert_eq!(measure(args).mode, mode, "{args:?}");
+        }
+    }
+
+    #[test]
+    fn a_quick_run_leaves_the_jvm_out_unless_it_is_named() {
+        assert!(!measure(&["--quick"]).engines.contains(&Engine::Jvm));
+        assert_eq!(measure(&["--quick", "--engines=jvm"]).engines, [Engine::Jvm]);
+        assert!(measure(&[]).engines.contains(&Engine::Jvm));
+    }
+
+    #[test]
+    fn what_does_not_exist_is_named_with_what_does() {
+        for (args, word) in [
+            (["--only", "everything"], "border"),
+            (["--engines", "python"], "kcat"),
+        ] {
+            let error = parse(args.iter().map(OsString::from)).unwrap_err().to_string();
+            assert!(error.contains(word) && error.contains(args[1]), "{error}");
+        }
+        assert!(parse([OsString::from("--fast")]).is_err());
+    }
+}

@@ -1,0 +1,110 @@
+//! The input: lines of 99 bytes that differ from each other, and how a copy is recognised.
+
+use std::fs::File;
+use std::io::{BufWriter, Read as _, Write as _};
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail};
+use openssl::sha::Sha256;
+
+/// Bytes of a line with its end.
+pub(crate) const LINE_BYTES: u64 = 100;
+
+const FILLER: &[u8] =
+    b"the quick brown fox jumps over the lazy dog while the harbour master counts every barrel";
+
+/// What a file must be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Expected {
+    pub(crate) bytes: u64,
+    pub(crate) sha256: String,
+}
+
+/// Line `number` with its end.
+fn line(number: u64) -> [u8; LINE_BYTES as usize] {
+    let mut line = [b' '; LINE_BYTES as usize];
+    let digits = format!("{number:010}");
+    line[..10].copy_from_slice(digits.as_bytes());
+    line[11..11 + FILLER.len()].copy_from_slice(FILLER);
+    line[LINE_BYTES as usize - 1] = b'\n';
+    line
+}
+
+/// Writes `records` lines.
+pub(crate) fn write(path: &Path, records: u64) -> Result<Expected> {
+    let file = File::create(path).with_context(|| format!("cannot create {}", path.display()))?;
+    let mut out = BufWriter::with_capacity(1 << 20, file);
+    let mut hash = Sha256::new();
+    for number in 0..records {
+        let line = line(number);
+        hash.update(&line);
+        out.write_all(&line)?;
+    }
+    out.flush()?;
+    Ok(Expected {
+        bytes: records * LINE_BYTES,
+        sha256: hex(&hash.finish()),
+    })
+}
+
+/// Checks that a file is what was written, byte for byte.
+pub(crate) fn verify(path: &Path, expected: &Expected) -> Result<()> {
+    let found = measure(path)?;
+    if found != *expected {
+        bail!(
+            "{} has {} bytes with SHA-256 {}, expected are {} bytes with {}",
+            path.display(),
+            found.bytes,
+            found.sha256,
+            expected.bytes,
+            expected.sha256
+        );
+    }
+    Ok(())
+}
+
+fn measure(path: &Path) -> Result<Expected> {
+    let mut file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
+    let mut hash = Sha256::new();
+    let mut buffer = vec![0; 1 << 20];
+    let mut bytes = 0;
+    loop {
+        let count = file.read(&mut buffer)?;
+        if count == 0 {
+            return Ok(Expected {
+                bytes,
+                sha256: hex(&hash.finish()),
+            });
+        }
+        bytes += count as u64;
+        hash.update(&buffer[..count]);
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_recognised_and_a_changed_one_is_not() {
+        let path = std::env::temp_dir().join(format!("wharf-bench-lines-{}", std::process::id()));
+        let expected = write(&path, 1000).unwrap();
+        assert_eq!(expected.bytes, 100_000);
+        verify(&path, &expected).unwrap();
+        let mut bytes = std::fs::read(&path).unwrap();
+        assert!(
+            bytes
+                .chunks(100)
+                .all(|line| line[99] == b'\n' && !line[..99].contains(&b'\n'))
+        );
+        bytes.swap(0, 11);
+        std::fs::write(&path, bytes).unwrap();
+        let error = verify(&path, &expected).unwrap_err().to_string();
+        assert!(error.contains("SHA-256"), "{error}");
+        std::fs::remove_file(path).unwrap();
+    }
+}

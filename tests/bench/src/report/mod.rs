@@ -1,0 +1,75 @@
+//! Documents made of raw rows: `docs/performance.md`, the table in README.md, and what is printed after a run.
+
+mod document;
+mod figures;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+
+use crate::rows::Row;
+
+use figures::Run;
+
+const BEGIN: &str = "<!-- performance:begin -->";
+const END: &str = "<!-- performance:end -->";
+
+/// The result of a run for a terminal.
+pub(crate) fn table(rows: &[Row]) -> String {
+    let run = Run(rows);
+    [
+        document::targets(run),
+        document::transfers(run),
+        document::others(run),
+    ]
+    .join("\n")
+}
+
+/// Each document with the text that it must have.
+pub(crate) fn documents(rows: &[Row], root: &Path) -> Result<Vec<(PathBuf, String)>> {
+    let run = Run(rows);
+    let readme = root.join("README.md");
+    let text = fs::read_to_string(&readme).with_context(|| format!("cannot read {}", readme.display()))?;
+    Ok(vec![
+        (root.join("docs/performance.md"), document::performance(run)?),
+        (readme, with_block(&text, &document::short(run)?)?),
+    ])
+}
+
+/// The text with its marked block replaced.
+fn with_block(text: &str, block: &str) -> Result<String> {
+    let missing = || format!("README.md has no block between `{BEGIN}` and `{END}`; add both lines");
+    let (before, rest) = text.split_once(BEGIN).with_context(missing)?;
+    let (_, after) = rest.split_once(END).with_context(missing)?;
+    Ok(format!("{before}{BEGIN}\n{block}{END}{after}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_documents_are_what_is_made_of_the_rows_in_the_tree() {
+        let root = crate::root();
+        let rows = fs::read_to_string(root.join("tests/bench/results/full.jsonl")).unwrap();
+        let rows = crate::rows::parse(&rows).unwrap();
+        for (path, text) in documents(&rows, &root).unwrap() {
+            let found = fs::read_to_string(&path).unwrap();
+            assert!(
+                found == text,
+                "{} is not made of these rows; run `cargo xtask bench --render`",
+                path.display()
+            );
+        }
+    }
+
+    #[test]
+    fn only_the_block_is_replaced() {
+        let text = format!("a\n{BEGIN}\nold\n{END}\nb\n");
+        let new = with_block(&text, "new\n").unwrap();
+        assert_eq!(new, format!("a\n{BEGIN}\nnew\n{END}\nb\n"));
+        assert_eq!(with_block(&new, "new\n").unwrap(), new);
+        assert!(with_block("a\n", "new\n").is_err());
+    }
+}

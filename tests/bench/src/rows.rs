@@ -1,0 +1,276 @@
+//! Raw rows: what was measured, one JSON object a line, and nothing that can be computed from others.
+//!
+//! The figures of the documents are made from these rows alone, so whoever doubts one can work it out again.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use serde::{Deserialize, Serialize};
+
+/// Who is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Engine {
+    /// The bare loops of this crate.
+    Bare,
+    /// kcat, somebody else's bare loop.
+    Kcat,
+    /// JVM Kafka Connect.
+    Jvm,
+    /// Wharf.
+    Wharf,
+}
+
+impl Engine {
+    pub(crate) const ALL: [Self; 4] = [Self::Bare, Self::Kcat, Self::Jvm, Self::Wharf];
+
+    /// As the command line and the rows name it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Bare => "bare",
+            Self::Kcat => "kcat",
+            Self::Jvm => "jvm",
+            Self::Wharf => "wharf",
+        }
+    }
+}
+
+/// What is moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Direction {
+    FileToTopic,
+    TopicToFile,
+}
+
+impl Direction {
+    pub(crate) const ALL: [Self; 2] = [Self::FileToTopic, Self::TopicToFile];
+
+    /// As documents call it.
+    pub(crate) fn title(self) -> &'static str {
+        match self {
+            Self::FileToTopic => "file → topic",
+            Self::TopicToFile => "topic → file",
+        }
+    }
+}
+
+/// Whether the process had done the same work before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Pass {
+    /// The first run of a process that gets a second one; never part of a ratio.
+    First,
+    /// The run that counts.
+    Measured,
+}
+
+/// What an idle worker had to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum IdleState {
+    NoConnector,
+    FileConnectors,
+}
+
+/// The machine and the versions of everything, once per file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct About {
+    pub(crate) mode: String,
+    pub(crate) date: String,
+    pub(crate) commit: String,
+    /// Whether the tree had changes that no commit has.
+    pub(crate) changed_since_commit: bool,
+    pub(crate) processor: String,
+    pub(crate) cores: usize,
+    pub(crate) memory_bytes: u64,
+    pub(crate) system: String,
+    pub(crate) versions: BTreeMap<String, String>,
+    pub(crate) rounds: u32,
+    pub(crate) records: u64,
+    /// Why an engine or a counter is missing, and other things to know.
+    pub(crate) remarks: Vec<String>,
+}
+
+/// One line.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub(crate) enum Row {
+    About(About),
+    Settings {
+        engine: Engine,
+        direction: Direction,
+        settings: BTreeMap<String, String>,
+    },
+    Round {
+        round: u32,
+        /// Load average of the last minute before it; tells a quiet machine from a busy one.
+        load: f64,
+    },
+    Transfer {
+        round: u32,
+        direction: Direction,
+        engine: Engine,
+        pass: Pass,
+        records: u64,
+        wall_s: f64,
+        /// User and system time of the process and of those it started.
+        cpu_s: f64,
+        /// Largest resident memory of the process so far.
+        peak_rss_bytes: u64,
+        /// Instructions in user mode, where the machine counts them.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        instructions: Option<u64>,
+        /// What was looked at before the row was written.
+        verified: String,
+    },
+    Start {
+        round: u32,
+        engine: Engine,
+        first_answer_ms: f64,
+        /// Processor time until then.
+        cpu_s: f64,
+    },
+    Idle {
+        round: u32,
+        engine: Engine,
+        state: IdleState,
+        rss_bytes: u64,
+    },
+    Border {
+        round: u32,
+        direction: Direction,
+        records: u64,
+        /// Processor nanoseconds per record through the library and the border.
+        plugin_ns: f64,
+        /// The same work linked statically and without a batch.
+        static_ns: f64,
+    },
+}
+
+impl fmt::Display for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::About(about) => write!(f, "{} of {}", about.mode, about.date),
+            Self::Settings {
+                engine, direction, ..
+            } => {
+                write!(f, "settings of {} for {}", engine.name(), direction.title())
+            }
+            Self::Round { round, load } => write!(f, "round {round}, load average {load:.2}"),
+            Self::Transfer {
+                direction,
+                engine,
+                pass,
+                records,
+                wall_s,
+                cpu_s,
+                peak_rss_bytes,
+                ..
+            } => write!(
+                f,
+                "  {} {:5} {:8} {wall_s:7.2} s  {:9.0} records/s  {:6.2} CPU-s per million  {:5.0} MB",
+                direction.title(),
+                engine.name(),
+                if *pass == Pass::First { "first" } else { "" },
+                *records as f64 / wall_s,
+                cpu_s * 1e6 / *records as f64,
+                *peak_rss_bytes as f64 / 1e6
+            ),
+            Self::Start {
+                engine,
+                first_answer_ms,
+                cpu_s,
+                ..
+            } => write!(
+                f,
+                "  start        {:5} {first_answer_ms:9.1} ms to the first answer, {cpu_s:.2} CPU-s",
+                engine.name()
+            ),
+            Self::Idle {
+                engine,
+                state,
+                rss_bytes,
+                ..
+            } => write!(
+                f,
+                "  idle         {:5} {:6.1} MB {}",
+                engine.name(),
+                *rss_bytes as f64 / 1e6,
+                match state {
+                    IdleState::NoConnector => "without connectors",
+                    IdleState::FileConnectors => "with idle file connectors",
+                }
+            ),
+            Self::Border {
+                direction,
+                plugin_ns,
+                static_ns,
+                ..
+            } => write!(
+                f,
+                "  border {} {plugin_ns:6.1} ns through it, {static_ns:6.1} ns without",
+                direction.title()
+            ),
+        }
+    }
+}
+
+/// Writes all rows; the file appears whole or not at all.
+pub(crate) fn write(path: &Path, rows: &[Row]) -> Result<()> {
+    let mut text = String::new();
+    for row in rows {
+        text.push_str(&serde_json::to_string(row)?);
+        text.push('\n');
+    }
+    let partial = path.with_extension("partial");
+    fs::write(&partial, text).with_context(|| format!("cannot write {}", partial.display()))?;
+    fs::rename(&partial, path).with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Reads the text of a file of rows.
+pub(crate) fn parse(text: &str) -> Result<Vec<Row>> {
+    text.lines()
+        .enumerate()
+        .filter(|(_, line)| !line.is_empty())
+        .map(|(number, line)| {
+            serde_json::from_str(line).with_context(|| format!("line {} is no row", number + 1))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_read_as_they_were_written() {
+        let rows = vec![
+            Row::Round { round: 1, load: 0.25 },
+            Row::Start {
+                round: 1,
+                engine: Engine::Wharf,
+                first_answer_ms: 50.5,
+                cpu_s: 0.04,
+            },
+            Row::Settings {
+                engine: Engine::Bare,
+                direction: Direction::FileToTopic,
+                settings: [("acks".to_owned(), "all".to_owned())].into(),
+            },
+        ];
+        let path = std::env::temp_dir().join(format!("wharf-bench-rows-{}.jsonl", std::process::id()));
+        write(&path, &rows).unwrap();
+        assert_eq!(parse(&fs::read_to_string(&path).unwrap()).unwrap(), rows);
+        fs::remove_file(path).unwrap();
+    }
+
+    #[test]
+    fn a_line_that_is_no_row_is_named() {
+        let error = parse("{\"kind\":\"round\",\"round\":1,\"load\":0}\n{}\n").unwrap_err();
+        assert!(error.to_string().contains("line 2"), "{error:#}");
+    }
+}

@@ -1,0 +1,248 @@
+//! A Connect worker under measurement, Wharf or the JVM's: same properties, same REST API.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::json;
+use wharf_test_services::process::Service;
+use wharf_test_services::{Lifetime, http, ports};
+
+use crate::process::cpu_seconds;
+use crate::rows::{Direction, Engine};
+
+const START_PATIENCE: Duration = Duration::from_secs(120);
+const STOP_PATIENCE: Duration = Duration::from_secs(30);
+const STRING: &str = "org.apache.kafka.connect.storage.StringConverter";
+
+/// Heap of the JVM worker.
+pub(crate) const HEAP: [&str; 2] = ["-Xms256m", "-Xmx2g"];
+
+/// What Kafka's own start script gives every JVM.
+pub(crate) const SCRIPT_FLAGS: [&str; 7] = [
+    "-server",
+    "-XX:+UseG1GC",
+    "-XX:MaxGCPauseMillis=20",
+    "-XX:InitiatingHeapOccupancyPercent=35",
+    "-XX:+ExplicitGCInvokesConcurrent",
+    "-XX:MaxInlineLevel=15",
+    "-Djava.awt.headless=true",
+];
+
+/// Records per `poll` and `put` of the JVM worker.
+pub(crate) const JVM_BATCH: &str = "2000";
+
+const JVM_LOGGING: &str = "status = error
+appender.out.type = Console
+appender.out.name = out
+appender.out.layout.type = PatternLayout
+appender.out.layout.pattern = [%d] %p %m (%c)%n
+rootLogger.level = info
+rootLogger.appenderRef.out.ref = out
+";
+
+/// Where the programs are.
+#[derive(Debug, Clone)]
+pub(crate) struct Programs {
+    pub(crate) wharf: PathBuf,
+    pub(crate) wharf_plugins: PathBuf,
+    /// Jars of the JVM worker and of its file connectors, when it takes part.
+    pub(crate) jvm: Option<(PathBuf, PathBuf)>,
+}
+
+/// The properties of a worker file, the same for both engines but for the plugins.
+pub(crate) fn properties(
+    bootstrap: &str,
+    plugins: &Path,
+    folder: &Path,
+    port: u16,
+) -> BTreeMap<String, String> {
+    [
+        ("bootstrap.servers", bootstrap.to_owned()),
+        ("key.converter", STRING.to_owned()),
+        ("value.converter", STRING.to_owned()),
+        (
+            "offset.storage.file.filename",
+            folder.join("offsets").display().to_string(),
+        ),
+        ("plugin.path", plugins.display().to_string()),
+        ("listeners", format!("http://127.0.0.1:{port}")),
+    ]
+    .map(|(key, value)| (key.to_owned(), value))
+    .into()
+}
+
+/// A running worker; gone when dropped.
+pub(crate) struct Worker {
+    engine: Engine,
+    service: Service,
+    address: String,
+    /// From the start of the process to the first answer of its REST API.
+    pub(crate) first_answer: Duration,
+    /// Processor time until then, in seconds.
+    pub(crate) start_cpu_s: f64,
+}
+
+impl Worker {
+    /// Starts one in a folder of its own and waits until its REST API answers.
+    pub(crate) fn start(engine: Engine, programs: &Programs, bootstrap: &str, folder: &Path) -> Result<Self> {
+        fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+        let [port] = ports::free::<1>()?;
+        let file = folder.join("worker.properties");
+        let plugins = match (engine, &programs.jvm) {
+            (Engine::Jvm, Some((_, plugins))) => plugins,
+            _ => &programs.wharf_plugins,
+        };
+        let mut text = String::new();
+        for (key, value) in properties(bootstrap, plugins, folder, port) {
+            text.push_str(&format!("{key}={value}\n"));
+        }
+        fs::write(&file, text)?;
+        let command = match engine {
+            Engine::Jvm => jvm_command(programs, folder, &file)?,
+            _ => [programs.wharf.as_path(), Path::new("standalone"), &file]
+                .map(|part| part.display().to_string())
+                .to_vec(),
+        };
+        let address = format!("127.0.0.1:{port}");
+        let started = Instant::now();
+        let mut service = Service::start(&command, &folder.join("worker.log"), Lifetime::WithParent)?;
+        loop {
+            if http::request(&address, "GET", "/", None).is_ok_and(|answer| answer.status == 200) {
+                break;
+            }
+            if !service.is_running() || started.elapsed() >= START_PATIENCE {
+                bail!(
+                    "the {} worker does not answer; end of its log:\n{}",
+                    engine.name(),
+                    service.log_tail(20)
+                );
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let first_answer = started.elapsed();
+        let start_cpu_s = cpu_seconds(service.pid())?;
+        Ok(Self {
+            engine,
+            service,
+            address,
+            first_answer,
+            start_cpu_s,
+        })
+    }
+
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.service.pid()
+    }
+
+    /// Creates a file connector of this name.
+    pub(crate) fn create(&self, name: &str, direction: Direction, file: &Path, topic: &str) -> Result<()> {
+        let body = json!({"name": name, "config": connector(self.engine, direction, file, topic)});
+        self.call("POST", "/connectors", Some(&body.to_string()), 201)
+    }
+
+    /// Removes it.
+    pub(crate) fn delete(&self, name: &str) -> Result<()> {
+        self.call("DELETE", &format!("/connectors/{name}"), None, 204)
+    }
+
+    fn call(&self, method: &str, path: &str, body: Option<&str>, status: u16) -> Result<()> {
+        let answer = http::request(&self.address, method, path, body)
+            .with_context(|| format!("{method} {path} of the {} worker", self.engine.name()))?;
+        if answer.status != status {
+            bail!(
+                "{method} {path} of the {} worker answered {}: {}",
+                self.engine.name(),
+                answer.status,
+                answer.body
+            );
+        }
+        Ok(())
+    }
+
+    /// For the message when it does not do what it should: the connector's status and the end of the log.
+    pub(crate) fn excuse(&self, connector: &str) -> String {
+        let status = http::request(
+            &self.address,
+            "GET",
+            &format!("/connectors/{connector}/status"),
+            None,
+        );
+        format!(
+            "status: {}; end of the log:\n{}",
+            status.map_or_else(|error| error.to_string(), |answer| answer.body),
+            self.service.log_tail(20)
+        )
+    }
+
+    /// Ends it in an orderly way.
+    pub(crate) fn stop(mut self) -> Result<()> {
+        if !self.service.terminate(STOP_PATIENCE)? {
+            bail!("the {} worker did not stop", self.engine.name());
+        }
+        Ok(())
+    }
+}
+
+/// The configuration of a file connector.
+fn connector(engine: Engine, direction: Direction, file: &Path, topic: &str) -> serde_json::Value {
+    let file = file.display().to_string();
+    let mut config = match direction {
+        Direction::FileToTopic => json!({
+            "connector.class": "org.apache.kafka.connect.file.FileStreamSourceConnector",
+            "tasks.max": "1", "file": file, "topic": topic,
+        }),
+        Direction::TopicToFile => json!({
+            "connector.class": "org.apache.kafka.connect.file.FileStreamSinkConnector",
+            "tasks.max": "1", "file": file, "topics": topic,
+        }),
+    };
+    if engine == Engine::Jvm {
+        let key = match direction {
+            Direction::FileToTopic => "batch.size",
+            Direction::TopicToFile => "consumer.override.max.poll.records",
+        };
+        config[key] = json!(JVM_BATCH);
+    }
+    config
+}
+
+fn jvm_command(programs: &Programs, folder: &Path, file: &Path) -> Result<Vec<String>> {
+    let (jars, _) = programs
+        .jvm
+        .as_ref()
+        .context("the jars of JVM Connect are not there")?;
+    let logging = folder.join("log4j2.properties");
+    fs::write(&logging, JVM_LOGGING)?;
+    let mut command = vec!["java".to_owned()];
+    command.extend(HEAP.into_iter().chain(SCRIPT_FLAGS).map(str::to_owned));
+    command.extend([
+        format!("-Dlog4j2.configurationFile={}", logging.display()),
+        "-cp".to_owned(),
+        format!("{}/*", jars.display()),
+        "org.apache.kafka.connect.cli.ConnectStandalone".to_owned(),
+        file.display().to_string(),
+    ]);
+    Ok(command)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_jvm_gets_settings_that_are_not_defaults() {
+        let config = |engine, direction| connector(engine, direction, Path::new("/f"), "t");
+        for direction in Direction::ALL {
+            let wharf = config(Engine::Wharf, direction);
+            let jvm = config(Engine::Jvm, direction);
+            assert_eq!(wharf.as_object().unwrap().len(), 4, "{wharf}");
+            assert_eq!(jvm.as_object().unwrap().len(), 5, "{jvm}");
+            assert_eq!(wharf["connector.class"], jvm["connector.class"]);
+        }
+        assert_eq!(config(Engine::Jvm, Direction::FileToTopic)["batch.size"], "2000");
+    }
+}

@@ -1,0 +1,101 @@
+//! When to ask for a rebalance: soon after the first change, ever later after the following ones.
+//!
+//! Every rebalance costs each member a round trip, and a script that creates a hundred connectors should not cause a
+//! hundred of them. A change after a quiet time is acted on almost at once; while changes keep coming the wait doubles.
+
+use crate::time::Millis;
+
+/// Wait before the first rebalance after a quiet time.
+const FIRST: Millis = 20;
+/// Longest wait.
+const LONGEST: Millis = 1_000;
+/// Without a rebalance for this long, the next one is a first one again.
+const QUIET: Millis = 3_000;
+/// What a follower waits longer than the leader, whose rejoin pulls everybody in.
+const FOLLOWER: Millis = 300;
+
+/// The pacing of one worker's requests to rejoin.
+#[derive(Debug, Clone, Default)]
+pub(super) struct RejoinPacer {
+    due: Option<(Millis, String)>,
+    wait: Millis,
+    last: Option<Millis>,
+}
+
+impl RejoinPacer {
+    /// Something changed that the group has to talk about.
+    pub(super) fn want(&mut self, now: Millis, is_leader: bool, reason: &str) {
+        if self.due.is_some() {
+            return;
+        }
+        if self.last.is_none_or(|last| now.saturating_sub(last) >= QUIET) {
+            self.wait = FIRST;
+        }
+        let extra = if is_leader { 0 } else { FOLLOWER };
+        self.due = Some((now + self.wait + extra, reason.to_owned()));
+    }
+
+    /// The group has just talked, and knew all that this worker knows.
+    pub(super) fn satisfied(&mut self) {
+        self.due = None;
+    }
+
+    /// When [`RejoinPacer::take`] gives something.
+    pub(super) fn deadline(&self) -> Option<Millis> {
+        self.due.as_ref().map(|(at, _)| *at)
+    }
+
+    /// The reason to rejoin now.
+    pub(super) fn take(&mut self, now: Millis) -> Option<String> {
+        if self.due.as_ref().is_none_or(|(at, _)| *at > now) {
+            return None;
+        }
+        self.last = Some(now);
+        self.wait = (self.wait.max(FIRST) * 2).min(LONGEST);
+        self.due.take().map(|(_, reason)| reason)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hundred_changes_in_a_row_are_a_handful_of_rebalances() {
+        let mut pacer = RejoinPacer::default();
+        let mut rejoins = Vec::new();
+        // A change every 30 ms, for three seconds.
+        for now in 0..4_500 {
+            if now < 3_000 && now % 30 == 0 {
+                pacer.want(now, true, "created");
+            }
+            if pacer.take(now).is_some() {
+                rejoins.push(now);
+            }
+        }
+        assert!((5..=9).contains(&rejoins.len()), "{rejoins:?}");
+        assert_eq!(rejoins.first(), Some(&FIRST));
+        assert_eq!(pacer.deadline(), None);
+    }
+
+    #[test]
+    fn a_change_after_a_quiet_time_is_acted_on_at_once_again() {
+        let mut pacer = RejoinPacer::default();
+        for now in [0, 100, 200] {
+            pacer.want(now, true, "x");
+            pacer.take(now + LONGEST);
+        }
+        let later = 10 * QUIET;
+        pacer.want(later, true, "x");
+        assert_eq!(pacer.deadline(), Some(later + FIRST));
+    }
+
+    #[test]
+    fn a_follower_leaves_the_leader_time_and_does_nothing_when_the_group_talked_already() {
+        let mut pacer = RejoinPacer::default();
+        pacer.want(0, false, "x");
+        assert_eq!(pacer.deadline(), Some(FIRST + FOLLOWER));
+        pacer.satisfied();
+        assert_eq!(pacer.take(10_000), None);
+    }
+}

@@ -1,0 +1,227 @@
+//! The reference vectors, and what is said about bytes that are none.
+
+use super::*;
+use crate::ids::ConnectorTaskId;
+
+const URL: &str = "http://w1:8083/";
+const URL_HEX: &str = "000f687474703a2f2f77313a383038332f";
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn unhex(text: &str) -> Vec<u8> {
+    let digits: Vec<u8> = text
+        .chars()
+        .filter_map(|c| c.to_digit(16))
+        .map(|digit| digit as u8)
+        .collect();
+    digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect()
+}
+
+fn work(connectors: &[&str], tasks: &[(&str, i32)]) -> ConnectorsAndTasks {
+    ConnectorsAndTasks {
+        connectors: connectors.iter().map(|name| (*name).to_owned()).collect(),
+        tasks: tasks
+            .iter()
+            .map(|(name, task)| ConnectorTaskId::new(*name, *task))
+            .collect(),
+    }
+}
+
+fn assignment(leader: &str, config_offset: i64) -> Assignment {
+    Assignment {
+        leader: leader.to_owned(),
+        leader_url: URL.to_owned(),
+        config_offset,
+        ..Assignment::default()
+    }
+}
+
+#[test]
+fn assignments_are_the_reference_vectors() {
+    let mismatch = Assignment {
+        error: Assignment::CONFIG_MISMATCH,
+        ..assignment("L", 7)
+    };
+    let full = Assignment {
+        assigned: work(&["A"], &[("A", 0), ("B", 1)]),
+        revoked: work(&["C"], &[("C", 2)]),
+        delay: 300_000,
+        ..assignment("L", 7)
+    };
+    for (assignment, protocol, expected) in [
+        (
+            &full,
+            ConnectProtocol::Sessioned,
+            format!(
+                "0002 0000 00014c {URL_HEX} 0000000000000007 00000002 000141 00000002 ffffffff 00000000 000142 00000001 \
+                 00000001 00000001 000143 00000002 ffffffff 00000002 000493e0"
+            ),
+        ),
+        (
+            &mismatch,
+            ConnectProtocol::Sessioned,
+            format!("0002 0001 00014c {URL_HEX} 0000000000000007 00000000 00000000 00000000"),
+        ),
+        (
+            &mismatch,
+            ConnectProtocol::Eager,
+            format!("0000 0001 00014c {URL_HEX} 0000000000000007 00000000"),
+        ),
+    ] {
+        let expected = expected.replace(' ', "");
+        assert_eq!(hex(&assignment.encode(protocol).unwrap()), expected);
+        assert_eq!(Assignment::decode(&unhex(&expected)).as_ref(), Ok(assignment));
+    }
+}
+
+#[test]
+fn worker_states_are_the_reference_vectors() {
+    let empty = WorkerState {
+        url: URL.to_owned(),
+        config_offset: 5,
+        allocation: None,
+    };
+    let leader = "connect-w1:8083-x";
+    let owning = WorkerState {
+        allocation: Some(Assignment {
+            assigned: work(&["A"], &[("A", 0)]),
+            ..assignment(leader, 5)
+        }),
+        ..empty.clone()
+    };
+    for (state, protocol, expected) in [
+        (
+            &empty,
+            ConnectProtocol::Eager,
+            format!("0000 {URL_HEX} 0000000000000005"),
+        ),
+        (
+            &empty,
+            ConnectProtocol::Sessioned,
+            format!("0002 {URL_HEX} 0000000000000005 ffffffff"),
+        ),
+        (
+            &owning,
+            ConnectProtocol::Sessioned,
+            format!(
+                "0002 {URL_HEX} 0000000000000005 0000004b 0002 0000 0011636f6e6e6563742d77313a383038332d78 {URL_HEX} \
+                 0000000000000005 00000001 000141 00000002 ffffffff 00000000 00000000 00000000"
+            ),
+        ),
+    ] {
+        let expected = expected.replace(' ', "");
+        assert_eq!(hex(&state.encode(protocol).unwrap()), expected);
+        assert_eq!(WorkerState::decode(&unhex(&expected)).as_ref(), Ok(state));
+    }
+}
+
+#[test]
+fn a_nested_allocation_has_the_version_of_the_message_around_it() {
+    let state = WorkerState {
+        allocation: Some(assignment("L", 7)),
+        ..WorkerState::default()
+    };
+    let bytes = state.encode(ConnectProtocol::Compatible).unwrap();
+    let nested = 2 + 2 + 8 + 4;
+    assert_eq!(
+        (&bytes[..2], &bytes[nested..nested + 2]),
+        (&[0, 1][..], &[0, 1][..])
+    );
+}
+
+#[test]
+fn newer_versions_and_surplus_bytes_are_read() {
+    let mut bytes = assignment("L", 7).encode(ConnectProtocol::Sessioned).unwrap();
+    bytes[1] = 9;
+    bytes.extend_from_slice(b"more");
+    assert_eq!(Assignment::decode(&bytes), Ok(assignment("L", 7)));
+}
+
+#[test]
+fn what_a_worker_repeats_counts_once() {
+    let bytes = unhex(&format!(
+        "0002 0000 00014c {URL_HEX} 0000000000000007 00000002 000141 00000003 ffffffff 00000000 00000000 000141 \
+         00000002 ffffffff 00000001"
+    ));
+    assert_eq!(
+        Assignment::decode(&bytes).unwrap().assigned,
+        work(&["A"], &[("A", 0), ("A", 1)])
+    );
+}
+
+#[test]
+fn bytes_that_are_no_message_are_refused_by_name() {
+    let cases: [(&str, &str); 6] = [
+        (
+            "",
+            "the assignment ends in its field 'version', which needs 2 bytes where 0 are left",
+        ),
+        ("ffff", "the assignment has version -1, and there is none below 0"),
+        (
+            "0002 0000 0005",
+            "the assignment ends in its field 'leader', which needs 5 bytes where 0 are left",
+        ),
+        (
+            "0002 0000 fffe",
+            "the assignment gives its field 'leader' the length -2",
+        ),
+        (
+            "0002 0000 0000 0000 0000000000000007 7fffffff",
+            "the assignment ends in its field 'assignment', which needs 2147483647 bytes where 0 are left",
+        ),
+        (
+            "0002 0000 0000 0000 0000000000000007 00000001 000141 ffffffff",
+            "the assignment gives its field 'tasks' the length -1",
+        ),
+    ];
+    for (bytes, expected) in cases {
+        assert_eq!(
+            Assignment::decode(&unhex(bytes)).unwrap_err().to_string(),
+            expected
+        );
+    }
+    let nested = unhex("0002 0000 0000000000000005 00000000");
+    assert!(
+        WorkerState::decode(&nested).is_err(),
+        "an allocation of no bytes is no allocation"
+    );
+}
+
+#[test]
+fn a_name_that_is_too_long_is_refused_and_not_cut() {
+    let long = Assignment {
+        assigned: work(&[&"x".repeat(32_768)], &[]),
+        ..assignment("L", 7)
+    };
+    assert_eq!(
+        long.encode(ConnectProtocol::Eager).unwrap_err().to_string(),
+        "the field 'connector' of the assignment has a length of 32768, and at most 32767 can be sent"
+    );
+}
+
+#[test]
+fn no_bytes_make_a_reader_panic() {
+    let good = WorkerState {
+        url: URL.to_owned(),
+        config_offset: 5,
+        allocation: Some(Assignment {
+            assigned: work(&["A", "B"], &[("A", 0), ("C", 1)]),
+            revoked: work(&["D"], &[("D", 0)]),
+            ..assignment("L", 7)
+        }),
+    };
+    let bytes = good.encode(ConnectProtocol::Sessioned).unwrap();
+    let mut refused = 0;
+    for at in 0..bytes.len() {
+        refused += usize::from(WorkerState::decode(&bytes[..at]).is_err());
+        for value in [0, 1, 0x7f, 0x80, 0xff] {
+            let mut damaged = bytes.clone();
+            damaged[at] = value;
+            refused += usize::from(WorkerState::decode(&damaged).is_err());
+            let _ = Assignment::decode(&damaged);
+        }
+    }
+    assert!(refused > bytes.len(), "{refused}");
+}

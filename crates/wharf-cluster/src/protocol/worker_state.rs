@@ -1,0 +1,68 @@
+//! What a worker says about itself when it joins.
+
+use super::codec::{ProtocolError, Reader, Writer};
+use super::{Assignment, ConnectProtocol};
+
+const MESSAGE: &str = "subscription";
+
+/// The metadata of a member.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct WorkerState {
+    /// URL of its REST API as others reach it, with a slash at its end.
+    pub url: String,
+    /// Offset of the last record of the config topic that it understood, plus one; −1 when there is none.
+    pub config_offset: i64,
+    /// Everything that it owns, or `None` when it owns nothing and never did, or gave up everything.
+    pub allocation: Option<Assignment>,
+}
+
+impl WorkerState {
+    /// The bytes for one of the protocols that the member offers. The oldest has no place for the allocation.
+    ///
+    /// # Errors
+    /// When a text is longer than the protocol can carry.
+    pub fn encode(&self, protocol: ConnectProtocol) -> Result<Vec<u8>, ProtocolError> {
+        let mut out = Writer::new(MESSAGE, protocol.version());
+        out.string("url", &self.url)?;
+        out.i64(self.config_offset);
+        if protocol.is_cooperative() {
+            let allocation = self
+                .allocation
+                .as_ref()
+                .map(|it| it.encode(protocol))
+                .transpose()?;
+            out.nullable_bytes("allocation", allocation.as_deref())?;
+        }
+        Ok(out.finish())
+    }
+
+    /// Names and bytes of all protocols that a worker of this mode offers, most wanted first.
+    ///
+    /// # Errors
+    /// As [`WorkerState::encode`].
+    pub fn offers(&self, mode: ConnectProtocol) -> Result<Vec<(ConnectProtocol, Vec<u8>)>, ProtocolError> {
+        let encode = |protocol: &ConnectProtocol| Ok((*protocol, self.encode(*protocol)?));
+        mode.offers().iter().map(encode).collect()
+    }
+
+    /// Reads metadata of any version.
+    ///
+    /// # Errors
+    /// When the bytes are no metadata of a worker, or their allocation is no assignment.
+    pub fn decode(bytes: &[u8]) -> Result<Self, ProtocolError> {
+        let mut input = Reader::new(MESSAGE, bytes);
+        input.version()?;
+        Ok(Self {
+            url: input.string("url")?,
+            config_offset: input.i64("config offset")?,
+            allocation: if input.is_at_end() {
+                None
+            } else {
+                input
+                    .nullable_bytes("allocation")?
+                    .map(Assignment::decode)
+                    .transpose()?
+            },
+        })
+    }
+}

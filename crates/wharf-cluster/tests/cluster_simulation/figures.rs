@@ -1,0 +1,1 @@
+//! How fast a group heals, and how often it rebalances.

@@ -29,7 +29,15 @@ async fn apply(mut request: Request, next: Next) -> Response {
     if let Some(uri) = without_trailing_slash(request.uri()) {
         *request.uri_mut() = uri;
     }
-    let response = dressed(&method, next.run(request).await);
+    let response = if has_broken_escape(request.uri().path()) {
+        let path = request.uri().path();
+        ApiError::bad_request(format!(
+            "the path {path} has a % that two hexadecimal digits do not follow: write %25 for a percent sign"
+        ))
+        .into_response()
+    } else {
+        dressed(&method, next.run(request).await)
+    };
     line.write(&response, start.elapsed());
     response
 }
@@ -43,6 +51,14 @@ fn without_trailing_slash(uri: &Uri) -> Option<Uri> {
     };
     parts.path_and_query = Some(path_and_query.parse().ok()?);
     Uri::from_parts(parts).ok()
+}
+
+/// The router would take such a `%` for a part of the name.
+fn has_broken_escape(path: &str) -> bool {
+    path.split('%').skip(1).any(|after| {
+        let digits = after.as_bytes().get(..2);
+        !digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    })
 }
 
 /// Turns the router's own bare answers into Connect's.
@@ -77,6 +93,22 @@ fn dressed(method: &Method, response: Response) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_percent_sign_needs_two_hexadecimal_digits() {
+        let cases = [
+            ("/connectors/a%2Fb", false),
+            ("/%25", false),
+            ("/plain", false),
+            ("/%zz", true),
+            ("/a%2", true),
+            ("/%", true),
+            ("/%25%", true),
+        ];
+        for (path, broken) in cases {
+            assert_eq!(has_broken_escape(path), broken, "{path}");
+        }
+    }
 
     #[test]
     fn one_trailing_slash_is_dropped_and_the_query_kept() {

@@ -8,6 +8,7 @@ use serde::Serialize;
 use wharf_runtime::herder::HerderError;
 
 use crate::api::json;
+use crate::forwarding::ForwardTo;
 
 /// Why the server cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -67,6 +68,8 @@ fn remedy(error: &std::io::Error, key: &str) -> String {
 pub(crate) struct ApiError {
     status: StatusCode,
     message: String,
+    /// URL of the worker that has to be asked instead.
+    elsewhere: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -80,6 +83,7 @@ impl ApiError {
         Self {
             status,
             message: message.into(),
+            elsewhere: None,
         }
     }
 
@@ -108,18 +112,29 @@ impl ApiError {
 impl From<HerderError> for ApiError {
     fn from(error: HerderError) -> Self {
         let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        Self::new(status, error.to_string())
+        let elsewhere = match &error {
+            HerderError::Elsewhere(url) => Some(url.clone()),
+            _ => None,
+        };
+        Self {
+            elsewhere,
+            ..Self::new(status, error.to_string())
+        }
     }
 }
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        json(
+        let mut response = json(
             self.status,
             &ErrorBody {
                 error_code: self.status.as_u16(),
                 message: &self.message,
             },
-        )
+        );
+        if let Some(url) = self.elsewhere {
+            response.extensions_mut().insert(ForwardTo(url));
+        }
+        response
     }
 }

@@ -14,6 +14,7 @@ mod api;
 mod body;
 mod conventions;
 mod error;
+mod forwarding;
 mod media_type;
 mod request_log;
 mod routes;

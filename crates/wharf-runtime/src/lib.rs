@@ -1,9 +1,12 @@
 //! The worker: plugin loading, connectors and tasks, offsets, statuses, configuration, and the standalone herder.
 
 pub mod config;
+pub mod distributed;
 pub mod herder;
+pub mod http_client;
 pub mod logging;
 pub mod offsets;
 pub mod plugins;
 pub mod standalone;
+pub mod stores;
 pub mod worker;

@@ -9,8 +9,8 @@ use wharf_api::{ConfigMap, ConnectError, ConverterType, Result};
 use wharf_kafka::{Admin, ClientKind, translate};
 
 use crate::config::{
-    ClientOverridePolicy, ConverterKind, StandaloneConfig, sink_consumer_config, source_producer_config,
-    task_admin_config, worker_admin_config,
+    ClientOverridePolicy, ConverterKind, StandaloneConfig, WorkerConfig, WorkerMode, sink_consumer_config,
+    source_producer_config, task_admin_config, top_level_mistakes, worker_admin_config,
 };
 use crate::herder::standalone::StandaloneHerder;
 use crate::logging::{self, LogLevel};
@@ -22,7 +22,7 @@ const KAFKA_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A worker that is ready to be started, once its address is known.
 pub struct PreparedWorker {
-    config: Arc<StandaloneConfig>,
+    config: Arc<WorkerConfig>,
     plugins: Arc<PluginRegistry>,
     offsets: Arc<dyn OffsetBackingStore>,
     cluster_id: String,
@@ -34,30 +34,24 @@ impl PreparedWorker {
     /// # Errors
     /// What upstream does not start with: a converter that cannot be had, an unreadable offset file, Kafka out of reach.
     pub fn new(config: StandaloneConfig) -> Result<Self> {
-        route_plugin_logs();
-        for warning in &config.warnings {
-            tracing::warn!("{warning}");
-        }
-        let plugins = PluginRegistry::scan(&config.plugin_path);
-        let mut mistakes = check_clients(&config);
-        mistakes.extend(check_converters(&config, &plugins));
-        mistakes.extend(load_policy(&config, &plugins));
-        if !mistakes.is_empty() {
-            return Err(ConnectError::config(mistakes.join("\n")));
-        }
-        let offsets = FileOffsetBackingStore::open(&config.offset_storage_file)?;
+        let StandaloneConfig {
+            worker: config,
+            offset_storage_file,
+        } = config;
+        let plugins = check_worker(&config)?;
+        let offsets = FileOffsetBackingStore::open(&offset_storage_file)?;
         let cluster_id = cluster_id(&config)?;
         Ok(Self {
-            config: Arc::new(config),
+            config,
             plugins: Arc::new(plugins),
             offsets: Arc::new(offsets),
             cluster_id,
         })
     }
 
-    /// The REST interface's settings.
+    /// What it was configured with.
     #[must_use]
-    pub fn config(&self) -> &StandaloneConfig {
+    pub fn config(&self) -> &WorkerConfig {
         &self.config
     }
 
@@ -73,6 +67,23 @@ impl PreparedWorker {
             worker_id,
             self.cluster_id,
         )
+    }
+}
+
+/// What both modes begin with: loads plugins, and checks that the worker's own converters, clients and policy can be had.
+pub(crate) fn check_worker(config: &WorkerConfig) -> Result<PluginRegistry> {
+    route_plugin_logs();
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+    let plugins = PluginRegistry::scan(&config.plugin_path);
+    let mut mistakes = check_clients(config);
+    mistakes.extend(check_converters(config, &plugins));
+    mistakes.extend(load_policy(config, &plugins));
+    if mistakes.is_empty() {
+        Ok(plugins)
+    } else {
+        Err(ConnectError::config(mistakes.join("\n")))
     }
 }
 
@@ -103,7 +114,7 @@ pub fn route_plugin_logs() {
 }
 
 /// What the worker sets for the clients of all connectors must be usable, or every task would fail later.
-fn check_clients(config: &StandaloneConfig) -> Vec<String> {
+fn check_clients(config: &WorkerConfig) -> Vec<String> {
     let nothing = ConfigMap::new();
     let clients = [
         (
@@ -152,7 +163,7 @@ fn check_clients(config: &StandaloneConfig) -> Vec<String> {
 }
 
 /// The worker's own converters must exist and take their settings, or every connector would fail later.
-fn check_converters(config: &StandaloneConfig, plugins: &PluginRegistry) -> Vec<String> {
+fn check_converters(config: &WorkerConfig, plugins: &PluginRegistry) -> Vec<String> {
     let part = |kind: ConverterKind, converter_type| {
         let settings = config.converter(kind);
         let mut converter = plugins.converter(&settings.class, settings.version.as_deref())?;
@@ -189,8 +200,8 @@ fn check_converters(config: &StandaloneConfig, plugins: &PluginRegistry) -> Vec<
 /// What is wrong in a worker file beside its own keys: settings of clients and classes of converters. For files that have
 /// mistakes of another kind, so that all are told at once; what a checked configuration shows is found at start.
 #[must_use]
-pub fn further_mistakes(properties: &ConfigMap) -> Vec<String> {
-    let mut found = Vec::new();
+pub fn further_mistakes(mode: WorkerMode, properties: &ConfigMap) -> Vec<String> {
+    let mut found = top_level_mistakes(mode, properties);
     for (prefix, kind) in [
         ("producer.", ClientKind::Producer),
         ("consumer.", ClientKind::Consumer),
@@ -238,7 +249,7 @@ pub fn further_mistakes(properties: &ConfigMap) -> Vec<String> {
 }
 
 /// A policy that is not built in comes from a plugin.
-fn load_policy(config: &StandaloneConfig, plugins: &PluginRegistry) -> Option<String> {
+fn load_policy(config: &WorkerConfig, plugins: &PluginRegistry) -> Option<String> {
     let ClientOverridePolicy::Plugin(wanted) = &config.override_policy else {
         return None;
     };
@@ -261,7 +272,7 @@ fn load_policy(config: &StandaloneConfig, plugins: &PluginRegistry) -> Option<St
     }
 }
 
-fn cluster_id(config: &StandaloneConfig) -> Result<String> {
+pub(crate) fn cluster_id(config: &WorkerConfig) -> Result<String> {
     let settings = worker_admin_config(config);
     let translated = translate(ClientKind::Admin, &settings).map_err(|problems| {
         let list: Vec<String> = problems.iter().map(ToString::to_string).collect();

@@ -5,6 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
+use wharf_abi::manifest::INTERFACE;
+use wharf_abi::{INTERFACE_MAJOR, INTERFACE_MINOR};
 use wharf_runtime::plugins::{Refusal, inspect, load};
 
 /// Cargo builds the fixtures' libraries beside this test, as they are dev-dependencies.
@@ -67,6 +69,10 @@ fn patched(mut bytes: Vec<u8>, from: &str, to: &str) -> Vec<u8> {
         bytes[at..at + to.len()].copy_from_slice(to.as_bytes());
     }
     bytes
+}
+
+fn interface_line(version: &str) -> String {
+    format!("\ninterface={version}\n")
 }
 
 /// The manifest's text from `panic=` on, up to the first class.
@@ -145,14 +151,22 @@ fn a_library_of_somebody_else_is_refused_without_being_loaded() {
 
 #[test]
 fn another_interface_is_refused_and_both_versions_are_named() {
-    for (version, part) in [("2.0", "2.x"), ("0.9", "0.x"), ("1.9", "1.9")] {
-        let bytes = patched(good(), "\ninterface=1.0\n", &format!("\ninterface={version}\n"));
+    let newer = format!("{INTERFACE_MAJOR}.{}", INTERFACE_MINOR + 1);
+    for (version, part) in [("2.0", "2.x"), ("0.9", "0.x"), (&newer, &newer)] {
+        let bytes = patched(good(), &interface_line(INTERFACE), &interface_line(version));
         refused(
             &Candidate::new(&bytes).path(),
             Refusal::WrongInterface,
-            &[part, "1.0"],
+            &[part, INTERFACE],
         );
     }
+}
+
+#[test]
+fn an_older_minor_version_of_the_interface_loads() {
+    let bytes = patched(good(), &interface_line(INTERFACE), &interface_line("1.0"));
+    let module = load(&Candidate::new(&bytes).path()).unwrap();
+    assert_eq!(module.manifest().interface, (1, 0));
 }
 
 #[test]
@@ -160,7 +174,7 @@ fn a_damaged_manifest_is_refused() {
     let magic = "WHARF-PLUGIN-MANIFEST\ninterface";
     let bytes = patched(good(), magic, &magic.replace("MANIFEST", "MENAFIST"));
     refused(&Candidate::new(&bytes).path(), Refusal::BadManifest, &["damaged"]);
-    let bytes = patched(good(), "\ninterface=1.0\n", "\ninterface=one\n");
+    let bytes = patched(good(), &interface_line(INTERFACE), &interface_line("one"));
     refused(&Candidate::new(&bytes).path(), Refusal::BadManifest, &["damaged"]);
 }
 

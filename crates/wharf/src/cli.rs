@@ -1,6 +1,5 @@
 //! The command line of `wharf`: what may be said, and the texts of `--help`.
 
-use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::builder::{OsStringValueParser, TypedValueParser as _};
@@ -10,7 +9,7 @@ use clap_complete::Shell;
 const EXIT_CODES: &str = "\
 Exit codes:
   0    done (plugin, config and completion commands)
-  1    a plugin was refused or does not exist
+  1    a plugin was refused or does not exist; a distributed worker can no longer be a member of its group
   2    the command line, the worker file or a setting is wrong, Kafka cannot be reached, an address is taken
   3    the worker could not start, or a connector file could not be read or its connector not be created
   130  stopped by SIGINT, after an orderly stop
@@ -36,6 +35,18 @@ Signals:
   SIGTERM and SIGINT stop tasks and connectors, commit their offsets, and end the worker. That takes at most
   `task.shutdown.graceful.timeout.ms` and a few seconds. A second signal ends it at once.";
 
+const DISTRIBUTED_HELP: &str = "\
+Example:
+  wharf distributed config/connect-distributed.properties
+
+Workers whose files name the same `group.id` share the work; configurations, source offsets and states are in three topics
+of the Kafka cluster. Connectors are created over REST, on any worker of the group:
+  curl -X POST -H 'Content-Type: application/json' localhost:8083/connectors -d @connector.json
+
+Signals:
+  SIGTERM and SIGINT stop this worker's tasks and connectors, commit their offsets, and leave the group, which gives the
+  work to the others. A second signal ends it at once; the others then wait for `session.timeout.ms`.";
+
 /// Kafka Connect as one native binary.
 #[derive(Debug, Parser)]
 #[command(
@@ -43,8 +54,8 @@ Signals:
     version,
     about = "Kafka Connect as one native binary",
     long_about = "Kafka Connect as one native binary: the same worker files, connector files and REST API, with plugins \
-                  as shared libraries.\n\nUnder the names connect-standalone and connect-plugin-path (with or without \
-                  .sh) it takes the arguments of these scripts.",
+                  as shared libraries.\n\nUnder the names connect-standalone, connect-distributed and \
+                  connect-plugin-path (with or without .sh) it takes the arguments of these scripts.",
     after_help = EXIT_CODES,
     after_long_help = format!("{ENVIRONMENT}\n\n{EXIT_CODES}"),
     subcommand_required = true,
@@ -61,13 +72,9 @@ pub(crate) enum Command {
     /// Run a worker that keeps everything on this machine.
     #[command(after_long_help = format!("{STANDALONE_HELP}\n\n{ENVIRONMENT}\n\n{EXIT_CODES}"), after_help = STANDALONE_HELP)]
     Standalone(StandaloneArgs),
-    /// What users of Kafka Connect may look for: answered with what there is instead.
-    #[command(hide = true, disable_help_flag = true)]
-    Distributed {
-        /// Whatever was meant.
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        arguments: Vec<OsString>,
-    },
+    /// Run a worker of a group that keeps everything in Kafka.
+    #[command(after_long_help = format!("{DISTRIBUTED_HELP}\n\n{ENVIRONMENT}\n\n{EXIT_CODES}"), after_help = DISTRIBUTED_HELP)]
+    Distributed(DistributedArgs),
     /// List, check and describe plugins.
     #[command(subcommand, arg_required_else_help = true)]
     Plugin(PluginCommand),
@@ -96,6 +103,14 @@ pub(crate) struct StandaloneArgs {
     /// Files of connectors to create at start.
     #[arg(value_name = "CONNECTOR.properties|.json")]
     pub(crate) connector_files: Vec<PathBuf>,
+}
+
+/// `wharf distributed`.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub(crate) struct DistributedArgs {
+    /// Worker file, Java properties. An empty text stands for no properties.
+    #[arg(value_name = "WORKER.properties", value_parser = OsStringValueParser::new().map(PathBuf::from))]
+    pub(crate) worker_file: PathBuf,
 }
 
 #[derive(Debug, Subcommand)]
@@ -147,6 +162,8 @@ pub(crate) struct PluginSources {
 pub(crate) enum ConfigCommand {
     /// All keys of a standalone worker, and what this build does with them, as a Markdown table.
     Standalone,
+    /// All keys of a distributed worker, and what this build does with them, as a Markdown table.
+    Distributed,
 }
 
 #[cfg(test)]
@@ -172,6 +189,18 @@ mod tests {
             args.connector_files,
             [PathBuf::from("a.json"), PathBuf::from("b.properties")]
         );
+    }
+
+    #[test]
+    fn a_distributed_worker_takes_its_file_and_nothing_else() {
+        let read = |line: &[&str]| Cli::try_parse_from(line);
+        let cli = read(&["wharf", "distributed", "w.properties"]).unwrap();
+        let Command::Distributed(args) = cli.command else {
+            panic!("another command")
+        };
+        assert_eq!(args.worker_file, PathBuf::from("w.properties"));
+        assert!(read(&["wharf", "distributed"]).is_err());
+        assert!(read(&["wharf", "distributed", "w.properties", "c.json"]).is_err());
     }
 
     #[test]

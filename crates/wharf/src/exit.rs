@@ -9,6 +9,8 @@ pub(crate) enum Exit {
     Success,
     /// Asked for nothing that can be done: a script's usage was printed, or a plugin is refused or unknown.
     Refused,
+    /// The worker can no longer be a member of its group, and has stopped its work; upstream's code for it.
+    Lost,
     /// Something is wrong before the start: command line, settings, Kafka, addresses.
     Setup,
     /// The start failed, or a connector of the command line.
@@ -23,7 +25,7 @@ impl Exit {
     pub(crate) fn code(self) -> u8 {
         match self {
             Self::Success => 0,
-            Self::Refused => 1,
+            Self::Refused | Self::Lost => 1,
             Self::Setup => 2,
             Self::Start => 3,
             Self::Interrupted => 130,

@@ -4,6 +4,7 @@
 //! while a worker runs, to the log.
 
 mod cli;
+mod distributed;
 mod exit;
 mod output;
 mod plugin;
@@ -11,16 +12,18 @@ mod plugin_table;
 mod scripts;
 mod signals;
 mod standalone;
+mod worker_file;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
+use wharf_runtime::config::WorkerMode;
 
 use crate::cli::{Cli, Command, ConfigCommand, PluginCommand};
 use crate::exit::Exit;
-use crate::output::{complain, print};
-use crate::scripts::{NO_DISTRIBUTED, Request};
+use crate::output::print;
+use crate::scripts::Request;
 
 fn main() -> ExitCode {
     let args: Vec<OsString> = std::env::args_os().collect();
@@ -30,6 +33,10 @@ fn main() -> ExitCode {
     let exit = match scripts::read(&args) {
         Request::Wharf => run(Cli::parse_from(args).command),
         Request::Standalone(args) => standalone::run(&args),
+        Request::Distributed { args, ignored } => {
+            scripts::complain_of_ignored(&ignored);
+            distributed::run(&args)
+        }
         Request::ListPlugins(sources) => plugin::list(&sources),
         Request::SyncManifests { sources, dry_run } => plugin::sync_manifests(&sources, dry_run),
         Request::Usage(text) => {
@@ -43,15 +50,16 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Exit {
     match command {
         Command::Standalone(args) => standalone::run(&args),
-        Command::Distributed { .. } => {
-            complain(format_args!("wharf: {NO_DISTRIBUTED}"));
-            Exit::Setup
-        }
+        Command::Distributed(args) => distributed::run(&args),
         Command::Plugin(PluginCommand::List(sources)) => plugin::list(&sources),
         Command::Plugin(PluginCommand::Verify { file }) => plugin::verify(&file),
         Command::Plugin(PluginCommand::Info { class, sources }) => plugin::info(&class, &sources),
-        Command::Config(ConfigCommand::Standalone) => {
-            print(wharf_runtime::config::standalone_worker_reference().trim_end());
+        Command::Config(command) => {
+            let mode = match command {
+                ConfigCommand::Standalone => WorkerMode::Standalone,
+                ConfigCommand::Distributed => WorkerMode::Distributed,
+            };
+            print(mode.reference().trim_end());
             Exit::Success
         }
         Command::Completion { shell } => {

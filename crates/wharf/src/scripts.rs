@@ -5,10 +5,13 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use crate::cli::{PluginSources, StandaloneArgs};
+use crate::cli::{DistributedArgs, PluginSources, StandaloneArgs};
+use crate::output::complain;
 
 const STANDALONE_USAGE: &str =
     "[-daemon] connect-standalone.properties [connector1.properties connector2.json ...]";
+
+const DISTRIBUTED_USAGE: &str = "[-daemon] connect-distributed.properties";
 
 const PLUGIN_PATH_USAGE: &str = "\
 {list|sync-manifests} [options]
@@ -19,10 +22,6 @@ const PLUGIN_PATH_USAGE: &str = "\
   --keep-not-found         (sync-manifests) keep manifests of plugins that are gone
 At least one place is needed; options may be repeated.";
 
-/// Why there is no distributed worker.
-pub(crate) const NO_DISTRIBUTED: &str =
-    "distributed mode is not in this build yet; run connect-standalone or `wharf standalone`";
-
 /// What a call asks for.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Request {
@@ -30,6 +29,13 @@ pub(crate) enum Request {
     Wharf,
     /// Run a standalone worker.
     Standalone(StandaloneArgs),
+    /// Run a distributed worker.
+    Distributed {
+        /// Its arguments.
+        args: DistributedArgs,
+        /// What the script takes without looking at it.
+        ignored: Vec<OsString>,
+    },
     /// List plugins.
     ListPlugins(PluginSources),
     /// Upstream's service manifests, which native plugins do not have: nothing to do.
@@ -54,28 +60,62 @@ pub(crate) fn read(args: &[OsString]) -> Request {
     let rest = args.get(1..).unwrap_or_default();
     match program.strip_suffix(".sh").unwrap_or(&program) {
         "connect-standalone" => standalone(&program, rest),
-        "connect-distributed" => Request::Usage(format!("{program}: {NO_DISTRIBUTED}")),
+        "connect-distributed" => distributed(&program, rest),
         "connect-plugin-path" => plugin_path(&program, rest),
         _ => Request::Wharf,
     }
 }
 
 fn standalone(program: &str, args: &[OsString]) -> Request {
-    let usage = || Request::Usage(format!("USAGE: {program} {STANDALONE_USAGE}"));
+    match worker_script(program, STANDALONE_USAGE, args) {
+        Ok((worker_file, connectors)) => Request::Standalone(StandaloneArgs {
+            worker_file,
+            connector_files: connectors.iter().map(PathBuf::from).collect(),
+        }),
+        Err(text) => Request::Usage(text),
+    }
+}
+
+fn distributed(program: &str, args: &[OsString]) -> Request {
+    match worker_script(program, DISTRIBUTED_USAGE, args) {
+        Ok((worker_file, ignored)) => Request::Distributed {
+            args: DistributedArgs { worker_file },
+            ignored: ignored.to_vec(),
+        },
+        Err(text) => Request::Usage(text),
+    }
+}
+
+/// What the scripts of both kinds of worker have in common: the worker file, and what follows it.
+fn worker_script<'a>(
+    program: &str,
+    usage: &str,
+    args: &'a [OsString],
+) -> Result<(PathBuf, &'a [OsString]), String> {
     if args.first().is_some_and(|arg| arg == "-daemon") {
-        return Request::Usage(format!(
+        return Err(format!(
             "{program}: -daemon is not supported: run the worker under systemd or another supervisor, or in the \
              background with `nohup {program} … > connect.log 2>&1 &`"
         ));
     }
     match args.split_first() {
-        Some((worker, connectors)) if args.iter().all(|arg| arg != "--help") => {
-            Request::Standalone(StandaloneArgs {
-                worker_file: worker.into(),
-                connector_files: connectors.iter().map(PathBuf::from).collect(),
-            })
-        }
-        _ => usage(),
+        Some((worker, others)) if args.iter().all(|arg| arg != "--help") => Ok((worker.into(), others)),
+        _ => Err(format!("USAGE: {program} {usage}")),
+    }
+}
+
+/// Upstream's script of a distributed worker takes connector files too, and does nothing with them.
+pub(crate) fn complain_of_ignored(arguments: &[OsString]) {
+    if !arguments.is_empty() {
+        let list: Vec<_> = arguments
+            .iter()
+            .map(|argument| argument.to_string_lossy())
+            .collect();
+        complain(format_args!(
+            "a distributed worker takes a worker file only, these arguments have no effect: {}; create connectors by POST \
+             /connectors",
+            list.join(" ")
+        ));
     }
 }
 
@@ -195,18 +235,33 @@ mod tests {
     }
 
     #[test]
-    fn the_distributed_script_names_the_standalone_one() {
-        for line in [&["connect-distributed.sh", "w"][..], &["bin/connect-distributed"]] {
-            let text = usage(line);
-            assert!(text.starts_with("connect-distributed"), "{text}");
-            assert!(text.contains("run connect-standalone"), "{text}");
+    fn the_distributed_script_takes_a_worker_file_and_passes_over_the_rest() {
+        for name in ["connect-distributed", "/opt/kafka/bin/connect-distributed.sh"] {
+            let expected = Request::Distributed {
+                args: DistributedArgs {
+                    worker_file: "w".into(),
+                },
+                ignored: vec!["a.json".into()],
+            };
+            assert_eq!(call(&[name, "w", "a.json"]), expected);
+        }
+        for line in [
+            &["connect-distributed.sh"][..],
+            &["connect-distributed.sh", "w", "--help"],
+        ] {
+            assert_eq!(
+                usage(line),
+                "USAGE: connect-distributed.sh [-daemon] connect-distributed.properties"
+            );
         }
     }
 
     #[test]
     fn daemon_mode_is_refused_with_a_remedy() {
-        let text = usage(&["connect-standalone", "-daemon", "w"]);
-        assert!(text.contains("systemd") && text.contains("nohup"), "{text}");
+        for name in ["connect-standalone", "connect-distributed"] {
+            let text = usage(&[name, "-daemon", "w"]);
+            assert!(text.contains("systemd") && text.contains("nohup"), "{text}");
+        }
     }
 
     #[test]

@@ -4,22 +4,20 @@
 //! fails before the worker starts ends with code 2, after that with 3. REST answers while connector files are worked on.
 
 use std::future::Future;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use wharf_api::ConfigMap;
 use wharf_rest::{BoundServer, RunningServer, Timeouts};
-use wharf_runtime::config::{StandaloneConfig, read_connector_file, read_properties};
+use wharf_runtime::config::{StandaloneConfig, WorkerMode, read_connector_file};
 use wharf_runtime::herder::Herder;
 use wharf_runtime::herder::standalone::StandaloneHerder;
-use wharf_runtime::logging;
-use wharf_runtime::standalone::{PreparedWorker, further_mistakes};
+use wharf_runtime::standalone::PreparedWorker;
 
 use crate::cli::StandaloneArgs;
 use crate::exit::Exit;
-use crate::output::complain;
 use crate::signals::Signals;
+use crate::worker_file;
 
 /// How long answers may still go out after the worker has stopped.
 const LAST_ANSWERS: Duration = Duration::from_secs(1);
@@ -52,35 +50,26 @@ impl Worker for StandaloneHerder {
 
 /// Runs a worker until a signal comes or its start fails.
 pub(crate) fn run(args: &StandaloneArgs) -> Exit {
-    if let Err(error) = logging::init(&std::env::var(logging::ENV).unwrap_or_default()) {
-        complain(format_args!("{error:#}"));
-        return Exit::Setup;
-    }
-    let config = match read_worker_file(&args.worker_file) {
-        Ok(config) => config,
-        Err(mistakes) => {
-            for mistake in &mistakes {
-                tracing::error!("{mistake}");
-            }
-            tracing::error!(
-                "{} mistake(s) in the worker's settings: not started",
-                mistakes.len()
-            );
-            return Exit::Setup;
-        }
-    };
+    let config =
+        match worker_file::log_and_read(&args.worker_file, WorkerMode::Standalone, StandaloneConfig::parse) {
+            Ok(config) => config,
+            Err(exit) => return exit,
+        };
+    block_on(start(config, &args.connector_files))
+}
+
+/// Runs a worker's life; an error is one of its setup.
+pub(crate) fn block_on(life: impl Future<Output = Result<Exit, String>>) -> Exit {
     // two threads carry all of REST and control; connectors and tasks have threads of their own
     match tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
     {
-        Ok(runtime) => runtime
-            .block_on(start(config, &args.connector_files))
-            .unwrap_or_else(|reason| {
-                tracing::error!("cannot start the worker: {reason}");
-                Exit::Setup
-            }),
+        Ok(runtime) => runtime.block_on(life).unwrap_or_else(|reason| {
+            tracing::error!("cannot start the worker: {reason}");
+            Exit::Setup
+        }),
         Err(error) => {
             tracing::error!("the system gives no threads: {error}");
             Exit::Setup
@@ -93,7 +82,7 @@ async fn start(config: StandaloneConfig, connector_files: &[PathBuf]) -> Result<
     let signals = Signals::catch().map_err(|error| format!("signals cannot be caught: {error}"))?;
     let stop = signals.stop();
     tokio::pin!(stop);
-    let rest = config.rest.clone();
+    let rest = config.worker.rest.clone();
     // loads libraries and waits for Kafka, so it has a thread of its own, and a signal need not wait for it
     let prepared = tokio::task::spawn_blocking(|| PreparedWorker::new(config));
     let prepared = tokio::select! {
@@ -106,23 +95,6 @@ async fn start(config: StandaloneConfig, connector_files: &[PathBuf]) -> Result<
         .start(&bound.worker_id())
         .map_err(|error| format!("{error:#}"))?;
     Ok(serve(bound, &herder, connector_files, stop).await)
-}
-
-/// Reads and checks the worker file. An empty path stands for no properties.
-///
-/// # Errors
-/// Every mistake, one line each.
-pub(crate) fn read_worker_file(path: &Path) -> Result<StandaloneConfig, Vec<String>> {
-    let properties = if path.as_os_str().is_empty() {
-        ConfigMap::new()
-    } else {
-        read_properties(path).map_err(|error| vec![format!("{error:#}")])?
-    };
-    StandaloneConfig::parse(&properties).map_err(|errors| {
-        let mut mistakes: Vec<String> = errors.iter().map(|error| format!("{error:#}")).collect();
-        mistakes.extend(further_mistakes(&properties));
-        mistakes
-    })
 }
 
 /// Serves a worker until `stop` is ready, then stops it in order.

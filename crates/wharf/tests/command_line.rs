@@ -53,17 +53,76 @@ fn a_wrong_command_line_ends_with_2() {
 }
 
 #[test]
-fn distributed_mode_is_answered_with_what_there_is() {
-    let text = "distributed mode is not in this build yet; run connect-standalone";
-    check(&wharf(&["distributed", "w.properties", "--help"]), 2, "", text);
-    check(&wharf(&["distributed"]), 2, "", text);
-    check(&named("connect-distributed.sh", &["w.properties"]), 1, text, "");
+fn a_distributed_worker_takes_a_worker_file_and_nothing_else() {
+    check(&wharf(&["distributed", "--help"]), 0, "group.id", "");
+    check(&wharf(&["distributed"]), 2, "", "WORKER.properties");
+    check(
+        &wharf(&["distributed", "w.properties", "c.json"]),
+        2,
+        "",
+        "'c.json'",
+    );
+    let missing = "/no/such.properties";
+    check(&wharf(&["distributed", missing]), 2, missing, "");
+    check(&named("connect-distributed.sh", &[missing]), 2, missing, "");
+    // upstream's script passes over what follows
+    let told = "these arguments have no effect: c.json";
+    check(
+        &named("connect-distributed", &[missing, "c.json"]),
+        2,
+        missing,
+        told,
+    );
+}
+
+#[test]
+fn all_mistakes_of_a_distributed_workers_file_are_named_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("w.properties");
+    std::fs::write(
+        &file,
+        "session.timeout.ms=100\nproducer.acks=some\nkey.converter=no.Such\nsecurity.protocol=SASL_SSL\nsasl.mechanism=GSSAPI\n",
+    )
+    .unwrap();
+    let path = file.to_str().unwrap();
+    for output in [
+        wharf(&["distributed", path]),
+        named("connect-distributed.sh", &[path]),
+    ] {
+        for part in [
+            "\"group.id\"",
+            "\"config.storage.topic\"",
+            "\"offset.storage.topic\"",
+            "\"status.storage.topic\"",
+            "lower than the session timeout",
+            "producer.acks",
+            "sasl.mechanism GSSAPI is not built in",
+            "no.Such",
+        ] {
+            check(&output, 2, part, "");
+        }
+    }
+}
+
+#[test]
+fn a_client_that_no_distributed_worker_could_make_is_told_before_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("w.properties");
+    let shipped = include_str!("../../../config/connect-distributed.properties");
+    std::fs::write(
+        &file,
+        format!("{shipped}\nsecurity.protocol=SASL_SSL\nsasl.mechanism=GSSAPI\n"),
+    )
+    .unwrap();
+    let output = wharf(&["distributed", file.to_str().unwrap()]);
+    check(&output, 2, "sasl.mechanism GSSAPI is not built in", "");
 }
 
 #[test]
 fn completion_is_written_for_each_shell() {
     for shell in ["bash", "zsh", "fish"] {
         check(&wharf(&["completion", shell]), 0, "standalone", "");
+        check(&wharf(&["completion", shell]), 0, "distributed", "");
     }
 }
 
@@ -73,6 +132,12 @@ fn the_reference_of_worker_keys_is_printed() {
         &wharf(&["config", "standalone"]),
         0,
         "| `offset.storage.file.filename` |",
+        "",
+    );
+    check(
+        &wharf(&["config", "distributed"]),
+        0,
+        "| `config.storage.topic` |",
         "",
     );
 }
@@ -120,6 +185,13 @@ fn script_names_print_their_usage_and_end_with_1() {
         "",
     );
     check(&named("connect-standalone.sh", &["-daemon", "w"]), 1, "nohup", "");
+    check(
+        &named("connect-distributed.sh", &[]),
+        1,
+        "USAGE: connect-distributed.sh [-daemon] connect-distributed.properties",
+        "",
+    );
+    check(&named("connect-distributed", &["-daemon", "w"]), 1, "nohup", "");
     check(&named("connect-plugin-path.sh", &[]), 1, "sync-manifests", "");
 }
 

@@ -3,17 +3,24 @@
 //! A standalone worker has no peers: whoever asks is not one, and is refused with 403 (upstream: 500) and upstream's words.
 
 use axum::Router;
+use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::from_fn;
 use axum::response::Response;
 use axum::routing::{get, post, put};
+use wharf_runtime::herder::PeerRequest;
 
 use super::open_resource;
 use super::params::Name;
 use crate::api::{Api, ok};
 use crate::error::ApiError;
 use crate::media_type;
+
+/// Signature of the body, base64.
+const SIGNATURE: &str = "X-Connect-Authorization";
+/// What it was made by.
+const SIGNATURE_ALGORITHM: &str = "X-Connect-Request-Signature-Algorithm";
 
 pub(super) fn routes() -> Router<Api> {
     // one path, two rules: reading tasks takes JSON only, the internal endpoint any content type
@@ -29,8 +36,30 @@ async fn tasks(State(api): State<Api>, Name(name): Name) -> Result<Response, Api
     Ok(ok(&api.herder.task_infos(&name)?))
 }
 
-async fn put_tasks() -> ApiError {
-    refused("setting task configurations from outside")
+async fn put_tasks(
+    State(api): State<Api>,
+    Name(name): Name,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<StatusCode, ApiError> {
+    let text = |name: &str| {
+        headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .map(str::to_owned)
+    };
+    let request = PeerRequest {
+        body: body.to_vec(),
+        signature: text(SIGNATURE),
+        algorithm: text(SIGNATURE_ALGORITHM),
+    };
+    match api.herder.put_task_configs(&name, request) {
+        Some(reply) => {
+            api.wait(reply).await?;
+            Ok(StatusCode::NO_CONTENT)
+        }
+        None => Err(refused("setting task configurations from outside")),
+    }
 }
 
 async fn fence() -> ApiError {

@@ -21,7 +21,7 @@ use wharf_runtime::herder::Herder;
 
 use crate::api::{Api, Timeouts};
 use crate::error::ApiError;
-use crate::{conventions, media_type};
+use crate::{conventions, forwarding, media_type};
 
 /// The OpenAPI 3 description of the API, as `GET /openapi.json` serves it.
 pub const OPENAPI: &str = include_str!("../openapi.json");
@@ -47,7 +47,12 @@ pub fn admin_router(herder: Arc<dyn Herder>, timeouts: Timeouts) -> Router {
 
 fn finished(routes: Router<Api>, api: Api) -> Router {
     let unknown = || async { ApiError::of_status(StatusCode::NOT_FOUND) };
-    conventions::around(routes.fallback(unknown).with_state(api))
+    let (timeouts, forwards) = (api.timeouts, api.herder.has_peers());
+    let mut routes = routes.fallback(unknown).with_state(api);
+    if forwards {
+        routes = forwarding::around(routes, timeouts);
+    }
+    conventions::around(routes)
 }
 
 /// A resource that takes and gives JSON only. The checks come after the method's, as upstream: 404, 405, 415, 406.

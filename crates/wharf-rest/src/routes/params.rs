@@ -81,9 +81,10 @@ impl Query {
             .map(|(_, value)| value.as_str())
     }
 
-    /// A flag: only the text `true`, in any case, is true.
+    /// A flag: only the text `true`, in any case, is true; an empty one counts as not given.
     pub(super) fn flag(&self, name: &str, default: bool) -> bool {
         self.first(name)
+            .filter(|value| !value.is_empty())
             .map_or(default, |value| value.eq_ignore_ascii_case("true"))
     }
 }

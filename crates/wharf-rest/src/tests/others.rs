@@ -79,6 +79,7 @@ async fn plugins_are_listed_connectors_only_unless_asked() {
             200,
             connectors,
         ),
+        ("GET", "/connector-plugins?connectorsOnly=", "", 200, connectors),
         ("GET", "/connector-plugins?connectorsOnly=false", "", 200, &all),
     ])
     .await;
@@ -87,7 +88,7 @@ async fn plugins_are_listed_connectors_only_unless_asked() {
 #[tokio::test]
 async fn the_keys_of_a_plugin_are_listed_for_a_version() {
     let api = Api::new(FakeHerder::default());
-    let keys = r#"[{"name":"file","type":"STRING","required":true,"default_value":null,"importance":"MEDIUM","documentation":"","group":null,"width":"NONE","display_name":"file","dependents":[],"order":-1}]"#;
+    let keys = r#"[{"name":"file","type":"STRING","required":true,"default_value":null,"importance":"MEDIUM","documentation":"","group":null,"order_in_group":-1,"width":"NONE","display_name":"file","dependents":[]}]"#;
     api.check(&[
         ("GET", "/connector-plugins/FileStreamSource/config", "", 200, keys),
         (

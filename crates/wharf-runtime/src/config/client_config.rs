@@ -1,4 +1,4 @@
-//! The settings of the Kafka clients that a standalone worker makes, under Java's names.
+//! The settings of the Kafka clients that a worker makes for connectors, under Java's names.
 //!
 //! Layers, the later wins: what Connect itself sets, the brokers, the worker's prefixed keys, the connector's override
 //! keys. Admin clients alone also inherit the worker's unprefixed client settings, security included.
@@ -7,7 +7,7 @@ use std::fmt;
 
 use wharf_api::ConfigMap;
 
-use super::StandaloneConfig;
+use super::WorkerConfig;
 use super::converter_config::with_prefix;
 
 /// A kind of Kafka client.
@@ -56,7 +56,7 @@ impl fmt::Display for ClientKind {
 /// down when Kafka is slow or away.
 #[must_use]
 pub fn source_producer_config(
-    worker: &StandaloneConfig,
+    worker: &WorkerConfig,
     connector: &str,
     task: u32,
     config: &ConfigMap,
@@ -67,7 +67,7 @@ pub fn source_producer_config(
 /// Settings of the producer of a sink task's dead letter queue.
 #[must_use]
 pub fn dlq_producer_config(
-    worker: &StandaloneConfig,
+    worker: &WorkerConfig,
     connector: &str,
     task: u32,
     config: &ConfigMap,
@@ -82,7 +82,7 @@ pub fn dlq_producer_config(
 /// Settings of the consumer of a sink task.
 #[must_use]
 pub fn sink_consumer_config(
-    worker: &StandaloneConfig,
+    worker: &WorkerConfig,
     connector: &str,
     task: u32,
     config: &ConfigMap,
@@ -98,7 +98,7 @@ pub fn sink_consumer_config(
 
 /// The group that a sink connector's tasks consume in.
 #[must_use]
-pub fn sink_consumer_group(worker: &StandaloneConfig, connector: &str, config: &ConfigMap) -> String {
+pub fn sink_consumer_group(worker: &WorkerConfig, connector: &str, config: &ConfigMap) -> String {
     let mut settings = sink_consumer_config(worker, connector, 0, config);
     settings
         .remove("group.id")
@@ -107,12 +107,7 @@ pub fn sink_consumer_group(worker: &StandaloneConfig, connector: &str, config: &
 
 /// Settings of the admin client by which a source task creates topics.
 #[must_use]
-pub fn task_admin_config(
-    worker: &StandaloneConfig,
-    connector: &str,
-    task: u32,
-    config: &ConfigMap,
-) -> ConfigMap {
+pub fn task_admin_config(worker: &WorkerConfig, connector: &str, task: u32, config: &ConfigMap) -> ConfigMap {
     admin_config(
         worker,
         &format!("connector-adminclient-{connector}-{task}"),
@@ -122,12 +117,7 @@ pub fn task_admin_config(
 
 /// Settings of the admin client by which a sink task makes its dead letter topic.
 #[must_use]
-pub fn dlq_admin_config(
-    worker: &StandaloneConfig,
-    connector: &str,
-    task: u32,
-    config: &ConfigMap,
-) -> ConfigMap {
+pub fn dlq_admin_config(worker: &WorkerConfig, connector: &str, task: u32, config: &ConfigMap) -> ConfigMap {
     admin_config(
         worker,
         &format!("connector-dlq-adminclient-{connector}-{task}"),
@@ -137,7 +127,7 @@ pub fn dlq_admin_config(
 
 /// Settings of the admin client by which a connector's offsets are read and changed.
 #[must_use]
-pub fn offsets_admin_config(worker: &StandaloneConfig, connector: &str, config: &ConfigMap) -> ConfigMap {
+pub fn offsets_admin_config(worker: &WorkerConfig, connector: &str, config: &ConfigMap) -> ConfigMap {
     admin_config(
         worker,
         &format!("connector-worker-adminclient-{connector}"),
@@ -147,13 +137,13 @@ pub fn offsets_admin_config(worker: &StandaloneConfig, connector: &str, config: 
 
 /// Settings of the worker's own admin client, which looks up the cluster: unprefixed keys only.
 #[must_use]
-pub fn worker_admin_config(worker: &StandaloneConfig) -> ConfigMap {
+pub fn worker_admin_config(worker: &WorkerConfig) -> ConfigMap {
     let mut settings = worker.inherited_by_admin.clone();
     settings.insert("bootstrap.servers".to_owned(), worker.bootstrap_servers.join(","));
     settings
 }
 
-fn producer_config(worker: &StandaloneConfig, client_id: String, config: &ConfigMap) -> ConfigMap {
+fn producer_config(worker: &WorkerConfig, client_id: String, config: &ConfigMap) -> ConfigMap {
     let built_in = [
         ("client.id", client_id),
         ("max.block.ms", i64::MAX.to_string()),
@@ -165,7 +155,7 @@ fn producer_config(worker: &StandaloneConfig, client_id: String, config: &Config
     layers(worker, built_in, &worker.producer, ClientKind::Producer, config)
 }
 
-fn admin_config(worker: &StandaloneConfig, client_id: &str, config: &ConfigMap) -> ConfigMap {
+fn admin_config(worker: &WorkerConfig, client_id: &str, config: &ConfigMap) -> ConfigMap {
     let mut prefixed = worker.inherited_by_admin.clone();
     prefixed.extend(worker.admin.clone());
     layers(
@@ -178,7 +168,7 @@ fn admin_config(worker: &StandaloneConfig, client_id: &str, config: &ConfigMap) 
 }
 
 fn layers(
-    worker: &StandaloneConfig,
+    worker: &WorkerConfig,
     built_in: impl IntoIterator<Item = (&'static str, String)>,
     from_worker: &ConfigMap,
     kind: ClientKind,
@@ -196,7 +186,10 @@ fn layers(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::config::StandaloneConfig;
 
     fn map(entries: &[(&str, &str)]) -> ConfigMap {
         entries
@@ -205,7 +198,7 @@ mod tests {
             .collect()
     }
 
-    fn worker(entries: &[(&str, &str)]) -> StandaloneConfig {
+    fn worker(entries: &[(&str, &str)]) -> Arc<WorkerConfig> {
         let mut all = map(&[
             ("bootstrap.servers", "a:1, b:2"),
             ("key.converter", "K"),
@@ -213,7 +206,7 @@ mod tests {
             ("offset.storage.file.filename", "/tmp/offsets"),
         ]);
         all.extend(map(entries));
-        StandaloneConfig::parse(&all).unwrap()
+        StandaloneConfig::parse(&all).unwrap().worker
     }
 
     #[test]

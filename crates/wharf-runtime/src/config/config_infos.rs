@@ -54,14 +54,14 @@ pub struct ConfigDefinition {
     pub documentation: String,
     /// The group; null for none.
     pub group: Option<String>,
+    /// Position in the group; -1 for none. Upstream called it `order` before 4.3.
+    pub order_in_group: i32,
     /// NONE, SHORT, MEDIUM or LONG.
     pub width: &'static str,
     /// The name in forms.
     pub display_name: String,
     /// Keys whose validity depends on this one.
     pub dependents: Vec<String>,
-    /// Position in the group; -1 for none.
-    pub order: i32,
 }
 
 impl ConfigDefinition {
@@ -76,10 +76,10 @@ impl ConfigDefinition {
             importance: info.importance.name(),
             documentation: info.documentation.clone(),
             group: info.group.clone(),
+            order_in_group: info.order_in_group,
             width: info.width.name(),
             display_name: info.display_name.clone(),
             dependents: info.dependents.clone(),
-            order: info.order_in_group,
         }
     }
 }
@@ -148,7 +148,7 @@ mod tests {
         };
         assert_eq!(
             serde_json::to_string(&infos).unwrap(),
-            r#"{"name":"X","error_count":1,"groups":["Common"],"configs":[{"definition":{"name":"tasks.max","type":"INT","required":false,"default_value":"1","importance":"HIGH","documentation":"d","group":"Common","width":"SHORT","display_name":"Tasks max","dependents":[],"order":3},"value":{"name":"tasks.max","value":"0","recommended_values":[],"errors":["bad"],"visible":true}}]}"#
+            r#"{"name":"X","error_count":1,"groups":["Common"],"configs":[{"definition":{"name":"tasks.max","type":"INT","required":false,"default_value":"1","importance":"HIGH","documentation":"d","group":"Common","order_in_group":3,"width":"SHORT","display_name":"Tasks max","dependents":[]},"value":{"name":"tasks.max","value":"0","recommended_values":[],"errors":["bad"],"visible":true}}]}"#
         );
         assert_eq!(infos.errors().collect::<Vec<_>>(), ["bad"]);
     }

@@ -5,7 +5,7 @@ use std::fmt;
 use wharf_api::config::{ConfigDef, ConfigKey, Importance, Type, Validator, Width};
 use wharf_api::{ConfigMap, ConnectError, Result};
 
-use super::StandaloneConfig;
+use super::WorkerConfig;
 use super::converter_config::{ConverterConfig, ConverterKind};
 use super::java_regex::JavaRegex;
 
@@ -307,7 +307,7 @@ impl ConnectorConfig {
 
     /// The converter to use: the connector's own, else the worker's with the worker's settings.
     #[must_use]
-    pub fn converter<'a>(&'a self, kind: ConverterKind, worker: &'a StandaloneConfig) -> &'a ConverterConfig {
+    pub fn converter<'a>(&'a self, kind: ConverterKind, worker: &'a WorkerConfig) -> &'a ConverterConfig {
         match kind {
             ConverterKind::Key => self.key_converter.as_ref(),
             ConverterKind::Value => self.value_converter.as_ref(),
@@ -423,13 +423,14 @@ mod tests {
 
     #[test]
     fn converter_settings_count_only_with_the_class() {
-        let worker = StandaloneConfig::parse(&map(&[
+        let worker = crate::config::StandaloneConfig::parse(&map(&[
             ("key.converter", "K"),
             ("value.converter", "V"),
             ("value.converter.x", "worker"),
             ("offset.storage.file.filename", "/tmp/o"),
         ]))
-        .unwrap();
+        .unwrap()
+        .worker;
         let config = ConnectorConfig::parse(&map(&[
             ("name", "c"),
             ("connector.class", "C"),

@@ -9,17 +9,23 @@ mod config_infos;
 mod connector_config;
 mod connector_file;
 mod converter_config;
+mod distributed_config;
+mod distributed_keys;
+mod internal_clients;
 mod java_regex;
 mod listener;
 mod properties;
 mod sink_connector_config;
 mod source_connector_config;
+mod standalone_config;
 mod topic_creation;
 mod unsupported_keys;
 mod validation;
 mod worker_config;
 mod worker_key;
 mod worker_keys;
+mod worker_mode;
+mod worker_sasl_keys;
 mod worker_tls_keys;
 
 pub use client_config::{
@@ -34,6 +40,13 @@ pub use connector_config::{
 };
 pub use connector_file::{ConnectorFile, parse_connector_file, read_connector_file};
 pub use converter_config::{ConverterConfig, ConverterKind};
+pub use distributed_config::{DistributedConfig, ExactlyOnceSupport, InterWorkerConfig};
+pub use distributed_keys::{HEARTBEAT_INTERVAL_DEFAULT, REBALANCE_DELAY_DEFAULT};
+pub(crate) use internal_clients::top_level_mistakes;
+pub use internal_clients::{
+    InternalClients, InternalTopic, internal_consumer_config, internal_producer_config,
+    leader_producer_config, membership_connection, shared_admin_config,
+};
 pub use java_regex::JavaRegex;
 pub use listener::{AdminListeners, Listener, RestConfig, Scheme};
 pub use properties::{parse_properties, parse_properties_text, read_properties};
@@ -41,14 +54,13 @@ pub use sink_connector_config::{
     DLQ_TOPIC_NAME, SinkConnectorConfig, TOPICS, TOPICS_REGEX, TopicSelection, sink_connector_config_def,
 };
 pub use source_connector_config::{SourceConnectorConfig, source_connector_config_def};
+pub use standalone_config::StandaloneConfig;
 pub use topic_creation::{TOPIC_CREATION_PREFIX, TopicCreation, TopicCreationGroup};
 pub use validation::{
     PluginValidation, PluginView, ValidationRequest, VersionProblem, connector_class, connector_definitions,
     framework_config_def, validate_connector,
 };
-pub use worker_config::{MemoryLimits, StandaloneConfig};
-pub use worker_key::{PrefixRule, PrefixSupport, Support, WorkerKey, standalone_worker_reference};
-pub use worker_keys::{
-    PREFIX_RULES, TASK_MEMORY_DEFAULT, WORKER_MEMORY_DEFAULT, standalone_worker_config_def,
-    standalone_worker_keys,
-};
+pub use worker_config::{MemoryLimits, WorkerConfig};
+pub use worker_key::{PrefixRule, PrefixSupport, Support, WorkerKey};
+pub use worker_keys::{PREFIX_RULES, TASK_MEMORY_DEFAULT, WORKER_MEMORY_DEFAULT};
+pub use worker_mode::WorkerMode;

@@ -1,7 +1,7 @@
 //! The keys that the framework adds for sink connectors, and the rules between them.
 
 use wharf_api::config::{
-    ConfigDef, ConfigKey, ConfigValue, Importance, NullableConfigMap, Type, Width, parse_type,
+    ConfigDef, ConfigKey, ConfigValue, Importance, NullableConfigMap, Type, Validator, Width, parse_type,
 };
 use wharf_api::{ConfigMap, ConnectError, Result};
 
@@ -24,6 +24,7 @@ pub fn sink_connector_config_def(defaults: &FrameworkDefaults) -> ConfigDef {
         .define(
             common(TOPICS, Type::List, Importance::High, 4, Width::Long, "Topics")
                 .default("")
+                .validator(Validator::distinct_list(true, false))
                 .doc("The topics to consume, separated by commas."),
         )
         .define(
@@ -116,8 +117,8 @@ pub(super) fn check_topics(config: &NullableConfigMap, values: &mut Vec<ConfigVa
     }
     if !regex.is_empty() && JavaRegex::new(regex).is_ok_and(|compiled| compiled.matches(dlq)) {
         let message = format!(
-            "The DLQ topic '{dlq}' may not be included in the regex matching the topics ('{TOPICS_REGEX}={regex}') \
-             consumed by the connector"
+            "The DLQ topic '{dlq}' may not be matched by the regex for the topics ('{TOPICS_REGEX}={regex}') consumed by \
+             the connector"
         );
         super::validation::add_error(values, TOPICS_REGEX, message);
     }
@@ -247,6 +248,26 @@ mod tests {
         assert_eq!((matched.len(), matched[0].0.as_str()), (1, TOPICS_REGEX));
         assert_eq!(errors(&[("topics.regex", "d"), (DLQ_TOPIC_NAME, "dead")]), []);
         assert_eq!(errors(&[("topics.regex", "("), (DLQ_TOPIC_NAME, "dead")]), []);
+    }
+
+    #[test]
+    fn topics_without_a_name_or_given_twice_are_refused() {
+        let cases = [
+            ("a,b", None),
+            ("", None),
+            ("a,,b", Some("Configuration 'topics' values must not be empty.")),
+            (
+                "a,a",
+                Some("Configuration 'topics' values must not be duplicated."),
+            ),
+        ];
+        let def = sink_connector_config_def(&FrameworkDefaults::default());
+        for (text, expected) in cases {
+            let config = [(TOPICS.to_owned(), Some(text.to_owned()))].into();
+            let values = def.validate_nullable(&config);
+            let topics = values.iter().find(|value| value.name == TOPICS).unwrap();
+            assert_eq!(topics.errors.first().map(String::as_str), expected, "{text}");
+        }
     }
 
     #[test]

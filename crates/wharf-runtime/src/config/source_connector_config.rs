@@ -20,7 +20,7 @@ pub fn source_connector_config_def(defaults: &FrameworkDefaults) -> ConfigDef {
         .define(
             exactly_once("exactly.once.support", Type::String, Importance::Medium, 2, "Exactly once support")
                 .default("requested")
-                .validator(Validator::one_of_ignore_case(["REQUESTED", "REQUIRED"]))
+                .validator(Validator::one_of_ignore_case(["REQUIRED", "REQUESTED"]))
                 .doc("Whether the connector may run only where every record is delivered exactly once."),
         )
         .define(

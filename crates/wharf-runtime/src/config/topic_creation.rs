@@ -126,14 +126,13 @@ fn group_def(prefix: &str, default: Option<&TopicCreationGroup>, is_default: boo
         .define(number(
             "replication.factor",
             Type::Short,
-            "Replication factor must be positive and not larger than the number of brokers in the Kafka cluster, \
-             or -1 to use the broker's default",
+            REPLICATION_FACTOR,
             factor.or(unknown),
         ))
         .define(number(
             "partitions",
             Type::Int,
-            "Number of partitions must be positive, or -1 to use the broker's default",
+            PARTITIONS,
             partitions.or(unknown),
         ));
     if is_default {
@@ -201,9 +200,27 @@ fn regexes() -> Validator {
     })
 }
 
+const REPLICATION_FACTOR: &str = "Replication factor must be positive and not larger than the number of brokers in the Kafka \
+                                  cluster, or -1 to use the broker's default";
+const PARTITIONS: &str = "Number of partitions must be positive, or -1 to use the broker's default";
+
+/// For every key that takes a replication factor.
+pub(super) fn replication_factor_validator() -> Validator {
+    positive_or_minus_one(REPLICATION_FACTOR)
+}
+
+/// For every key that takes a number of partitions.
+pub(super) fn partitions_validator() -> Validator {
+    positive_or_minus_one(PARTITIONS)
+}
+
 fn positive_or_minus_one(message: &'static str) -> Validator {
     Validator::custom(
-        "Positive number, or -1 to use the broker's default",
+        if message == REPLICATION_FACTOR {
+            "Positive number not larger than the number of brokers in the Kafka cluster, or -1 to use the broker's default"
+        } else {
+            "Positive number, or -1 to use the broker's default"
+        },
         move |name, value| match value.as_f64() {
             Some(number) if number != -1.0 && number < 1.0 => {
                 Err(ConnectError::invalid_config(name, value, message))

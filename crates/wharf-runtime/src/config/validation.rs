@@ -276,6 +276,13 @@ fn check_converter(
         ConverterKind::Value => request.defaults.value_converter.class.clone(),
         ConverterKind::Header => request.defaults.header_converter.class.clone(),
     });
+    // a converter that is not there has no versions to choose from
+    if own.is_some()
+        && found.is_none()
+        && let Some(version) = values.iter_mut().find(|value| value.name == kind.version_key())
+    {
+        version.visible = false;
+    }
     if let Some(class) = &class {
         set_recommended(
             values,

@@ -242,6 +242,17 @@ fn aliases_of_converters_show_as_classes_and_choices_are_recommended() {
 }
 
 #[test]
+fn an_unknown_converter_has_no_version_to_choose() {
+    let infos = source(&[("key.converter", "Nobody"), ("value.converter", "Json")]);
+    assert!(!value(&infos, "key.converter.plugin.version").visible);
+    assert!(value(&infos, "value.converter.plugin.version").visible);
+    assert!(
+        value(&infos, "header.converter.plugin.version").visible,
+        "nothing is known, and nothing is wrong"
+    );
+}
+
+#[test]
 fn a_key_of_the_connector_replaces_the_frameworks_in_its_place() {
     let infos = source(&[("tasks.max", "2")]);
     let at = infos

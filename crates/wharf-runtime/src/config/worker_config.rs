@@ -1,4 +1,7 @@
-//! The worker's configuration in standalone mode: properties in, every mistake at once or a checked struct out.
+//! The part of a worker's configuration that both modes share: properties in, every mistake at once or a checked struct out.
+//!
+//! The modes parse through here ([`StandaloneConfig`](super::StandaloneConfig), [`DistributedConfig`](super::DistributedConfig)), so that
+//! a file is read once, by one definition, and mistakes of shared and own keys are told together.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -9,12 +12,11 @@ use wharf_api::{ConfigMap, ConnectError};
 
 use super::client_override_policy::{ClientOverridePolicy, OVERRIDE_ALLOWLIST_KEY, OVERRIDE_POLICY_KEY};
 use super::converter_config::{ConverterConfig, ConverterKind, with_prefix};
+use super::internal_clients::is_internal_client_key;
 use super::listener::{AdminListeners, Listener, RestConfig, Scheme};
 use super::worker_key::{PrefixRule, PrefixSupport, Support};
-use super::worker_keys::{
-    ADMIN_CLIENT_KEYS, ADMIN_CLIENT_PREFIXES, PREFIX_RULES, standalone_worker_config_def,
-    standalone_worker_keys,
-};
+use super::worker_keys::{ADMIN_CLIENT_KEYS, ADMIN_CLIENT_PREFIXES};
+use super::worker_mode::WorkerMode;
 
 /// How many bytes of records may be held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,9 +27,9 @@ pub struct MemoryLimits {
     pub worker_max_bytes: u64,
 }
 
-/// The checked configuration of a standalone worker.
+/// The checked configuration of a worker, without what only one mode has.
 #[derive(Clone)]
-pub struct StandaloneConfig {
+pub struct WorkerConfig {
     /// Kafka brokers to start from.
     pub bootstrap_servers: Vec<String>,
     /// Default converter of keys.
@@ -42,8 +44,6 @@ pub struct StandaloneConfig {
     pub offset_flush_interval: Duration,
     /// Time for one attempt to commit offsets.
     pub offset_flush_timeout: Duration,
-    /// The file that keeps source offsets.
-    pub offset_storage_file: PathBuf,
     /// Folders with plugins.
     pub plugin_path: Vec<PathBuf>,
     /// Which client settings connectors may override.
@@ -72,17 +72,22 @@ pub struct StandaloneConfig {
     pub originals: ConfigMap,
 }
 
-impl StandaloneConfig {
-    /// Checks the properties of a worker file.
+impl WorkerConfig {
+    /// Checks the properties of a worker file. `found` are mistakes that the mode found beyond what its definition says of
+    /// single keys; they are told after those.
     ///
     /// # Errors
     ///
     /// Every mistake: values that do not parse or are out of range, required keys that are missing, keys that ask for
     /// something this build does not do.
-    pub fn parse(properties: &ConfigMap) -> Result<Self, Vec<ConnectError>> {
+    pub(super) fn parse(
+        mode: WorkerMode,
+        properties: &ConfigMap,
+        found: Vec<ConnectError>,
+    ) -> Result<(Self, ParsedConfig), Vec<ConnectError>> {
         let mut errors = Vec::new();
-        refuse_unsupported(properties, &mut errors);
-        let parsed = match standalone_worker_config_def().parse_all(properties) {
+        refuse_unsupported(mode, properties, &mut errors);
+        let parsed = match mode.config_def().parse_all(properties) {
             Ok(parsed) => Some(parsed),
             Err(mistakes) => {
                 errors.extend(mistakes);
@@ -90,16 +95,19 @@ impl StandaloneConfig {
             }
         };
         let rest = or_push(rest_config(properties), &mut errors);
+        errors.extend(found);
         let policy = override_policy(properties);
         match (parsed, rest) {
             (Some(parsed), Some(rest)) if errors.is_empty() => {
-                Self::build(&parsed, rest, policy).map_err(|error| vec![error])
+                let worker = Self::build(mode, &parsed, rest, policy).map_err(|error| vec![error])?;
+                Ok((worker, parsed))
             }
             _ => Err(errors),
         }
     }
 
     fn build(
+        mode: WorkerMode,
         parsed: &ParsedConfig,
         rest: RestConfig,
         override_policy: ClientOverridePolicy,
@@ -140,7 +148,6 @@ impl StandaloneConfig {
             task_shutdown_graceful_timeout: millis("task.shutdown.graceful.timeout.ms")?,
             offset_flush_interval: millis("offset.flush.interval.ms")?,
             offset_flush_timeout: millis("offset.flush.timeout.ms")?,
-            offset_storage_file: PathBuf::from(parsed.string("offset.storage.file.filename")?),
             plugin_path: folders(parsed.get_list("plugin.path").unwrap_or_default()),
             override_policy,
             topic_creation_enable: parsed.boolean("topic.creation.enable")?,
@@ -156,7 +163,7 @@ impl StandaloneConfig {
                 .filter(|(key, _)| is_admin_client_key(key))
                 .map(|(key, value)| (key.clone(), value.clone()))
                 .collect(),
-            warnings: warnings(parsed),
+            warnings: warnings(mode, parsed),
             originals: originals.clone(),
         })
     }
@@ -172,15 +179,14 @@ impl StandaloneConfig {
     }
 }
 
-impl fmt::Debug for StandaloneConfig {
+impl fmt::Debug for WorkerConfig {
     /// Leaves out client settings and originals, which hold secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StandaloneConfig")
+        f.debug_struct("WorkerConfig")
             .field("bootstrap_servers", &self.bootstrap_servers)
             .field("key_converter", &self.key_converter)
             .field("value_converter", &self.value_converter)
             .field("header_converter", &self.header_converter)
-            .field("offset_storage_file", &self.offset_storage_file)
             .field("plugin_path", &self.plugin_path)
             .field("override_policy", &self.override_policy)
             .field("rest", &self.rest)
@@ -201,10 +207,6 @@ fn folders(items: &[String]) -> Vec<PathBuf> {
         .collect()
 }
 
-fn prefix_rule(key: &str) -> Option<&'static PrefixRule> {
-    PREFIX_RULES.iter().find(|rule| key.starts_with(rule.prefix))
-}
-
 fn is_admin_client_key(key: &str) -> bool {
     key == "client.dns.lookup"
         || key != "ssl.client.auth"
@@ -213,8 +215,8 @@ fn is_admin_client_key(key: &str) -> bool {
 }
 
 /// Names every key that asks for something this build does not do.
-fn refuse_unsupported(properties: &ConfigMap, errors: &mut Vec<ConnectError>) {
-    for entry in standalone_worker_keys() {
+fn refuse_unsupported(mode: WorkerMode, properties: &ConfigMap, errors: &mut Vec<ConnectError>) {
+    for entry in mode.keys() {
         let Support::Refused { accepts, instead } = entry.support else {
             continue;
         };
@@ -232,7 +234,7 @@ fn refuse_unsupported(properties: &ConfigMap, errors: &mut Vec<ConnectError>) {
         if let Some(PrefixRule {
             support: PrefixSupport::Refused(instead),
             ..
-        }) = prefix_rule(key)
+        }) = mode.prefix_rule(key)
         {
             errors.push(ConnectError::config(format!(
                 "configuration {key} cannot be used: {instead}"
@@ -318,18 +320,31 @@ fn rest_config(properties: &ConfigMap) -> Result<RestConfig, Vec<ConnectError>> 
     })
 }
 
-fn warnings(parsed: &ParsedConfig) -> Vec<String> {
+fn warnings(mode: WorkerMode, parsed: &ParsedConfig) -> Vec<String> {
     let mut warnings = Vec::new();
-    let mut unknown = Vec::new();
+    let (mut unknown, mut misplaced) = (Vec::new(), Vec::new());
+    let of_other_mode = mode.other().config_def();
     for key in parsed.unknown_keys() {
-        match prefix_rule(key) {
+        let reaches_a_client =
+            is_admin_client_key(key) || mode == WorkerMode::Distributed && is_internal_client_key(key);
+        match mode.prefix_rule(key) {
             Some(PrefixRule {
                 support: PrefixSupport::Warned(why),
                 ..
             }) => warnings.push(format!("{key}: {why}")),
-            None if !is_admin_client_key(key) => unknown.push(key),
+            // also where a prefix of this mode covers it: offset.storage.file.filename is no setting of a topic
+            _ if of_other_mode.key(key).is_some() && !reaches_a_client => misplaced.push(key),
+            None if mode.other().prefix_rule(key).is_some() => misplaced.push(key),
+            None if !reaches_a_client => unknown.push(key),
             _ => {}
         }
+    }
+    if !misplaced.is_empty() {
+        warnings.push(format!(
+            "these properties are for {} workers and have no effect on this {mode} worker: {}",
+            mode.other(),
+            misplaced.join(", ")
+        ));
     }
     if !unknown.is_empty() {
         warnings.push(format!(

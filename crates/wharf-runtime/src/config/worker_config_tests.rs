@@ -1,8 +1,10 @@
 //! Tests of the worker configuration: defaults, mistakes, refusals, warnings.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use super::*;
+use crate::config::StandaloneConfig;
 
 fn map(entries: &[(&str, &str)]) -> ConfigMap {
     entries
@@ -24,8 +26,8 @@ fn with(entries: &[(&str, &str)]) -> ConfigMap {
     all
 }
 
-fn parse(entries: &[(&str, &str)]) -> StandaloneConfig {
-    StandaloneConfig::parse(&with(entries)).unwrap()
+fn parse(entries: &[(&str, &str)]) -> Arc<WorkerConfig> {
+    StandaloneConfig::parse(&with(entries)).unwrap().worker
 }
 
 fn mistakes(entries: &[(&str, &str)]) -> Vec<String> {
@@ -174,12 +176,34 @@ fn unknown_keys_are_reported_once() {
 }
 
 #[test]
+fn keys_of_the_other_mode_are_named_as_such() {
+    let config = parse(&[
+        ("group.id", "g"),
+        ("config.storage.topic", "c"),
+        ("offset.storage.min.insync.replicas", "2"),
+        ("client.id", "reaches admin clients"),
+        ("zzz", "1"),
+    ]);
+    assert_eq!(
+        config.warnings,
+        [
+            "these properties are for distributed workers and have no effect on this standalone worker: \
+             config.storage.topic, group.id, offset.storage.min.insync.replicas",
+            "these worker properties are not known and have no effect, check their spelling: zzz",
+        ]
+    );
+}
+
+#[test]
 fn secrets_do_not_reach_debug_output() {
     let config = parse(&[
         ("producer.sasl.jaas.config", "s3cret"),
         ("ssl.key.password", "s3cret"),
     ]);
     assert!(!format!("{config:?}").contains("s3cret"));
+    let standalone = StandaloneConfig::parse(&config.originals).unwrap();
+    assert!(!format!("{standalone:?}").contains("s3cret"));
+    assert_eq!(standalone.offset_storage_file, Path::new("/tmp/connect.offsets"));
 }
 
 #[test]
@@ -187,7 +211,7 @@ fn the_worker_file_that_is_shipped_is_accepted_without_warnings() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config/connect-standalone.properties");
     let properties = crate::config::read_properties(&path).unwrap();
     assert_eq!(
-        StandaloneConfig::parse(&properties).unwrap().warnings,
+        StandaloneConfig::parse(&properties).unwrap().worker.warnings,
         Vec::<String>::new()
     );
 }

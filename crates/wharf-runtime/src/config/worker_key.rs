@@ -1,8 +1,6 @@
-//! The form of an entry in the catalogue of worker keys, and the reference page made of the entries.
+//! The form of an entry in the catalogue of worker keys.
 
 use wharf_api::config::{ConfigKey, Importance, ParsedValue, Type, Validator};
-
-use super::worker_keys::{PREFIX_RULES, standalone_worker_keys};
 
 /// What this build does with a key.
 #[derive(Debug, Clone, Copy)]
@@ -102,68 +100,5 @@ impl WorkerKey {
             support: Support::Refused { accepts, instead },
             ..self
         }
-    }
-}
-
-/// The reference page of worker keys: what each takes and what this build does with it, as a Markdown table.
-#[must_use]
-pub fn standalone_worker_reference() -> String {
-    let mut out = String::from(
-        "| Key | Type | Default | Valid values | Importance | Meaning | In this build |\n|---|---|---|---|---|---|---|\n",
-    );
-    for WorkerKey { key, support } in standalone_worker_keys() {
-        let info = key.info();
-        let default = if info.default.is_required() {
-            "required".to_owned()
-        } else {
-            info.default_text()
-                .map_or_else(|| "null".to_owned(), |text| format!("`{text}`"))
-        };
-        let support = match support {
-            Support::Honoured => "honoured".to_owned(),
-            Support::WithinLimits(limits) => format!("honoured within limits: {limits}"),
-            Support::NoEffect(why) => format!("accepted without effect: {why}"),
-            Support::Refused { instead, .. } => format!("refused where it asks for more: {instead}"),
-        };
-        let row = [
-            format!("`{}`", info.name),
-            info.value_type.to_string(),
-            default,
-            info.validator.clone().unwrap_or_default(),
-            info.importance.name().to_lowercase(),
-            info.documentation.clone(),
-            support,
-        ];
-        out.push_str(&format!("| {} |\n", row.join(" | ")));
-    }
-    for rule in PREFIX_RULES {
-        let support = match rule.support {
-            PrefixSupport::Honoured => "honoured".to_owned(),
-            PrefixSupport::NoEffect(why) | PrefixSupport::Warned(why) => {
-                format!("accepted without effect: {why}")
-            }
-            PrefixSupport::Refused(instead) => format!("refused: {instead}"),
-        };
-        out.push_str(&format!(
-            "| `{}*` | | | | | handed on by prefix | {support} |\n",
-            rule.prefix
-        ));
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_reference_page_says_for_every_key_what_this_build_does() {
-        let page = standalone_worker_reference();
-        assert_eq!(
-            page.lines().count(),
-            2 + standalone_worker_keys().len() + PREFIX_RULES.len()
-        );
-        assert!(page.contains("| `config.providers` | LIST | `` |"), "{page}");
-        assert!(page.contains("| `listeners.https.*` |"), "{page}");
     }
 }

@@ -1,13 +1,14 @@
-//! The catalogue of worker keys of standalone mode: what each takes, and what this build does with it.
+//! The catalogue of worker keys that both modes share, and the one key of standalone mode alone: what each takes, and what this
+//! build does with it.
 //!
-//! A key of Kafka's catalogue is either honoured, in full or within stated limits, or has no effect here for a stated reason, or is refused by name as
-//! soon as its value asks for something this build does not do. Nothing that changes behaviour is ignored silently.
+//! A key of Kafka's catalogue is either honoured, in full or within stated limits, or has no effect here for a stated reason,
+//! or is refused by name as soon as its value asks for something this build does not do. Nothing that changes behaviour is
+//! ignored silently.
 
-use wharf_api::config::{ConfigDef, Importance, ParsedValue, Type, Validator};
+use wharf_api::config::{Importance, ParsedValue, Type, Validator};
 
 use super::client_override_policy::{OVERRIDE_ALLOWLIST_KEY, OVERRIDE_POLICY_KEY};
 use super::worker_key::{PrefixRule, PrefixSupport, WorkerKey, honoured};
-use super::worker_tls_keys::tls_keys;
 
 use Importance::{High, Low, Medium};
 
@@ -16,7 +17,7 @@ pub const TASK_MEMORY_DEFAULT: i64 = 32 * 1024 * 1024;
 /// Default of `wharf.worker.memory.max.bytes`: 256 MiB, the initial heap that the JVM worker is started with.
 pub const WORKER_MEMORY_DEFAULT: i64 = 256 * 1024 * 1024;
 
-/// Families of keys that go to something by prefix.
+/// Families of keys that go to something by prefix, in both modes.
 pub const PREFIX_RULES: &[PrefixRule] = &[
     PrefixRule {
         prefix: "key.converter.",
@@ -74,7 +75,7 @@ pub const PREFIX_RULES: &[PrefixRule] = &[
     },
 ];
 
-/// Unprefixed keys that are not part of the standalone definition but reach the worker's admin clients as they are.
+/// Unprefixed keys that reach admin clients as they are, whether or not the mode's definition knows them.
 pub(super) const ADMIN_CLIENT_KEYS: &[&str] = &[
     "bootstrap.controllers",
     "client.id",
@@ -125,26 +126,7 @@ fn not_https(value: &ParsedValue) -> bool {
     }
 }
 
-/// The catalogue, in the order of the reference pages.
-#[must_use]
-pub fn standalone_worker_keys() -> Vec<WorkerKey> {
-    let mut keys = connection_keys();
-    keys.extend(runtime_keys());
-    keys.extend(rest_keys());
-    keys.extend(metric_keys());
-    keys.extend(tls_keys());
-    keys
-}
-
-/// The definition made of the catalogue.
-#[must_use]
-pub fn standalone_worker_config_def() -> ConfigDef {
-    standalone_worker_keys()
-        .into_iter()
-        .fold(ConfigDef::new(), |def, entry| def.define(entry.key))
-}
-
-fn connection_keys() -> Vec<WorkerKey> {
+pub(super) fn connection_keys() -> Vec<WorkerKey> {
     vec![
         honoured(
             "bootstrap.servers",
@@ -222,10 +204,21 @@ fn connection_keys() -> Vec<WorkerKey> {
     ]
 }
 
-fn runtime_keys() -> Vec<WorkerKey> {
+/// What only a standalone worker has.
+pub(super) fn standalone_keys() -> Vec<WorkerKey> {
     vec![
-        honoured("offset.storage.file.filename", Type::String, High, "The file that keeps the offsets of source connectors.")
-            .valid(Validator::NonEmptyString),
+        honoured(
+            "offset.storage.file.filename",
+            Type::String,
+            High,
+            "The file that keeps the offsets of source connectors.",
+        )
+        .valid(Validator::NonEmptyString),
+    ]
+}
+
+pub(super) fn runtime_keys() -> Vec<WorkerKey> {
+    vec![
         honoured(
             "task.shutdown.graceful.timeout.ms",
             Type::Long,
@@ -280,7 +273,7 @@ fn runtime_keys() -> Vec<WorkerKey> {
     ]
 }
 
-fn rest_keys() -> Vec<WorkerKey> {
+pub(super) fn rest_keys() -> Vec<WorkerKey> {
     const NO_CORS: &str = "cross-origin requests are not supported by this build yet; remove the key, or answer them in a proxy";
     vec![
         honoured("listeners", Type::List, Low, "Addresses of the REST interface, as http://host:port; an empty host means all.")
@@ -320,7 +313,7 @@ fn rest_keys() -> Vec<WorkerKey> {
     ]
 }
 
-fn metric_keys() -> Vec<WorkerKey> {
+pub(super) fn metric_keys() -> Vec<WorkerKey> {
     vec![
         honoured(
             "metrics.sample.window.ms",
@@ -372,29 +365,4 @@ fn null_or_between(min: i32, max: i32) -> Validator {
             range.ensure_valid(name, value)
         }
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::Support;
-
-    #[test]
-    fn the_catalogue_is_a_sound_definition() {
-        let def = standalone_worker_config_def();
-        assert_eq!(def.check(), Ok(()));
-        assert!(
-            def.infos().all(|info| info.documentation.ends_with('.')),
-            "every key says what it means"
-        );
-    }
-
-    #[test]
-    fn every_default_is_accepted_by_its_own_rule() {
-        for WorkerKey { key, support } in standalone_worker_keys() {
-            if let (Support::Refused { accepts, .. }, Ok(Some(default))) = (support, key.default_value()) {
-                assert!(accepts(&default), "{}", key.name());
-            }
-        }
-    }
 }

@@ -82,7 +82,7 @@ pub(super) fn tls_keys() -> Vec<WorkerKey> {
 mod tests {
     use wharf_kafka::{ClientKind, translate};
 
-    use crate::config::{Support, standalone_worker_keys};
+    use crate::config::{Support, WorkerMode};
 
     /// Whether a client says of this key, by name, that it cannot do what a value asks for.
     fn is_refused_by_a_client(key: &str) -> bool {
@@ -103,8 +103,9 @@ mod tests {
 
     #[test]
     fn no_key_that_a_client_refuses_is_called_honoured() {
-        let refused: Vec<_> = standalone_worker_keys()
+        let refused: Vec<_> = WorkerMode::ALL
             .into_iter()
+            .flat_map(WorkerMode::keys)
             .filter(|entry| is_refused_by_a_client(entry.key.name()))
             .collect();
         for name in [

@@ -3,6 +3,9 @@
 //! Reads answer from a snapshot and never wait on plugin code. Changes return a future that completes when upstream's
 //! contract says the answer is due; a caller may drop it at any time, the work goes on.
 
+mod connector_offsets;
+pub mod distributed;
+mod plugin_calls;
 pub mod standalone;
 mod types;
 
@@ -16,7 +19,8 @@ use wharf_api::config::ConfigKeyInfo;
 pub use self::types::{
     ActiveTopics, ConnectorInfo, ConnectorOffset, ConnectorOffsets, ConnectorState, ConnectorStateInfo,
     ConnectorType, Created, HealthStatus, HerderError, InitialState, InstanceState, LoggerLevel,
-    OffsetChange, PluginInfo, RestartRequest, ServerInfo, Stage, TaskId, TaskInfo, TaskStateInfo,
+    OffsetChange, PeerRequest, PluginInfo, RestartRequest, ServerInfo, Stage, TaskId, TaskInfo,
+    TaskStateInfo,
 };
 use crate::config::ConfigInfos;
 
@@ -30,6 +34,11 @@ pub type RawConfig = BTreeMap<String, Option<String>>;
 pub trait Herder: Send + Sync + 'static {
     /// Version, commit and Kafka cluster id.
     fn server_info(&self) -> ServerInfo;
+
+    /// Whether other workers may have to be asked ([`HerderError::Elsewhere`]).
+    fn has_peers(&self) -> bool {
+        false
+    }
 
     /// Whether start-up is complete and requests are being worked on. Within 10 seconds.
     fn health(&self) -> Reply<HealthStatus>;
@@ -109,6 +118,12 @@ pub trait Herder: Send + Sync + 'static {
     /// Restarts one task.
     fn restart_task(&self, task: &TaskId) -> Reply<()>;
 
+    /// Between workers: the complete configurations of a connector's tasks, from the worker that runs the connector. `None`
+    /// where workers have no peers.
+    fn put_task_configs(&self, _name: &str, _request: PeerRequest) -> Option<Reply<()>> {
+        None
+    }
+
     /// Stored offsets of a connector.
     fn connector_offsets(&self, name: &str) -> Reply<ConnectorOffsets>;
 
@@ -139,6 +154,19 @@ pub trait Herder: Send + Sync + 'static {
 
     /// Sets the level on every worker of the cluster.
     fn set_cluster_logger_level(&self, logger: &str, level: &str);
+}
+
+/// What `GET /` says of this build.
+fn server_info(cluster_id: &str) -> ServerInfo {
+    ServerInfo {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        commit: option_env!("WHARF_COMMIT")
+            .unwrap_or("unknown")
+            .chars()
+            .take(16)
+            .collect(),
+        kafka_cluster_id: cluster_id.to_owned(),
+    }
 }
 
 /// Resolves a configuration without nulls; upstream's error for each null is made by validation.

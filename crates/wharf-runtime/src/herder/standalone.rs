@@ -24,9 +24,9 @@ use self::slot::{ConnectorSlot, Entry};
 use super::{
     ActiveTopics, ConnectorInfo, ConnectorOffsets, ConnectorStateInfo, Created, HealthStatus, Herder,
     HerderError, InitialState, LoggerLevel, OffsetChange, PluginInfo, RawConfig, Reply, RestartRequest,
-    ServerInfo, Stage, TaskId, TaskInfo, TaskStateInfo,
+    ServerInfo, Stage, TaskId, TaskInfo, TaskStateInfo, plugin_calls,
 };
-use crate::config::{ConfigInfos, ConnectorConfig, NAME, StandaloneConfig};
+use crate::config::{ConfigInfos, ConnectorConfig, NAME, WorkerConfig};
 use crate::logging;
 use crate::offsets::OffsetBackingStore;
 use crate::plugins::{ConnectorPlugin, PluginRegistry};
@@ -68,12 +68,6 @@ fn check_name(name: &str, config: &RawConfig) -> Result<(), HerderError> {
     }
 }
 
-fn taken_over(name: &str) -> HerderError {
-    HerderError::Conflict(format!(
-        "the operation on connector {name} was replaced by a later one while its plugin did not answer"
-    ))
-}
-
 /// Runs an operation to its end, whether or not somebody waits for the answer.
 fn reply<T: Send + 'static>(work: impl Future<Output = Result<T, HerderError>> + Send + 'static) -> Reply<T> {
     let task = tokio::spawn(work);
@@ -89,7 +83,7 @@ impl StandaloneHerder {
     /// # Errors
     /// When the system gives no thread for the offset store.
     pub fn new(
-        config: Arc<StandaloneConfig>,
+        config: Arc<WorkerConfig>,
         plugins: Arc<PluginRegistry>,
         offsets: Arc<dyn OffsetBackingStore>,
         worker_id: &str,
@@ -221,7 +215,7 @@ fn with_hanging(mut tasks: Vec<TaskStateInfo>, entry: &Entry) -> Vec<TaskStateIn
     tasks
 }
 
-fn now_millis() -> i64 {
+pub(super) fn now_millis() -> i64 {
     let since = std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
         .unwrap_or_default();
@@ -251,15 +245,7 @@ impl Drop for StageGuard {
 
 impl Herder for StandaloneHerder {
     fn server_info(&self) -> ServerInfo {
-        ServerInfo {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            commit: option_env!("WHARF_COMMIT")
-                .unwrap_or("unknown")
-                .chars()
-                .take(16)
-                .collect(),
-            kafka_cluster_id: self.inner.cluster_id.clone(),
-        }
+        super::server_info(&self.inner.cluster_id)
     }
 
     fn health(&self) -> Reply<HealthStatus> {
@@ -458,7 +444,7 @@ impl Herder for StandaloneHerder {
             class.to_owned(),
             version.map(str::to_owned),
         );
-        reply(validation::on_thread("plugin-config", move || {
+        reply(plugin_calls::on_thread("plugin-config", move || {
             inner.worker.plugins.plugin_config(&class, version.as_deref())
         }))
     }

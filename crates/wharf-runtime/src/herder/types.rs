@@ -249,6 +249,17 @@ pub struct OffsetChange {
     pub offset: Option<serde_json::Map<String, serde_json::Value>>,
 }
 
+/// A request of one worker to another, as it came: its signature covers exactly these bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PeerRequest {
+    /// The body.
+    pub body: Vec<u8>,
+    /// `X-Connect-Authorization`.
+    pub signature: Option<String>,
+    /// `X-Connect-Request-Signature-Algorithm`.
+    pub algorithm: Option<String>,
+}
+
 /// A plugin that this worker can load.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PluginInfo {
@@ -284,18 +295,36 @@ pub enum HerderError {
     /// 404: it does not exist.
     #[error("{0}")]
     NotFound(String),
+    /// Another worker has to be asked, the one with this URL. The REST API does that; 409 where it may not.
+    #[error("Cannot complete request because of a conflicting operation (e.g. worker rebalance)")]
+    Elsewhere(String),
     /// 409: it exists already, or something else is going on.
     #[error("{0}")]
     Conflict(String),
     /// 500: it failed.
     #[error("{0}")]
     Internal(String),
+    /// A request between workers is not signed as it has to be: 400, 403 or 503.
+    #[error("{message}")]
+    Refused {
+        /// The HTTP status.
+        status: u16,
+        /// Why.
+        message: String,
+    },
     /// 503: the worker is going away.
     #[error("{0}")]
     ShuttingDown(String),
 }
 
 impl HerderError {
+    /// An operation ended because a later one did not wait for its plugin any longer.
+    pub(super) fn taken_over(name: &str) -> Self {
+        Self::Conflict(format!(
+            "the operation on connector {name} was replaced by a later one while its plugin did not answer"
+        ))
+    }
+
     /// The HTTP status.
     #[must_use]
     pub fn status(&self) -> u16 {
@@ -303,8 +332,9 @@ impl HerderError {
             Self::BadRequest(_) => 400,
             Self::Forbidden(_) => 403,
             Self::NotFound(_) => 404,
-            Self::Conflict(_) => 409,
+            Self::Conflict(_) | Self::Elsewhere(_) => 409,
             Self::Internal(_) => 500,
+            Self::Refused { status, .. } => *status,
             Self::ShuttingDown(_) => 503,
         }
     }

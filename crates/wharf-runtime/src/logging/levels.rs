@@ -80,14 +80,17 @@ impl LoggerLevels {
         Ok(())
     }
 
-    /// All loggers that have a level of their own, the root under `root`.
+    /// All loggers there are with the level in force, as upstream since Kafka 4.3; the root under `root`.
     #[must_use]
     pub fn levels(&self) -> BTreeMap<String, LoggerLevel> {
         let state = self.read();
-        let root = (ROOT, &state.root);
-        let own = state.own.iter().map(|(name, level)| (name.as_str(), level));
-        own.chain([root])
-            .map(|(name, level)| (name.to_owned(), state.shown(name, *level)))
+        let known = state
+            .known
+            .iter()
+            .map(|name| (name.as_str(), state.effective(name)));
+        known
+            .chain([(ROOT, state.root)])
+            .map(|(name, level)| (name.to_owned(), state.shown(name, level)))
             .collect()
     }
 
@@ -105,9 +108,9 @@ impl LoggerLevels {
     }
 
     /// Sets the level of a logger, which is created when it does not exist, and of all whose name starts with the same
-    /// text; `root` in any case means all. The answer is their names, sorted.
+    /// text; `root` in any case means all. The answer is the names of those whose level changed, sorted.
     ///
-    /// As upstream, a logger that has the level already is left as it is: it stays inherited, and its time of change stays.
+    /// As upstream, a logger for which the level is in force already is left as it is, and its time of change stays.
     pub fn set(&self, name: &str, level: LogLevel) -> Vec<String> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let names = self.set_at(name, level, i64::try_from(now.as_millis()).unwrap_or(i64::MAX));
@@ -119,32 +122,29 @@ impl LoggerLevels {
 
     fn set_at(&self, name: &str, level: LogLevel, now: i64) -> Vec<String> {
         let mut state = self.write();
-        let mut names: Vec<String> = if name.eq_ignore_ascii_case(ROOT) {
-            if state.root != level {
-                state.root = level;
-                state.modified.insert(ROOT.to_owned(), now);
-            }
-            state.known.iter().cloned().collect()
-        } else {
-            let name = logger_name(name);
-            state.known.insert(name.clone());
-            state
-                .known
-                .range(name.clone()..)
-                .take_while(|known| known.starts_with(&name))
-                .cloned()
-                .collect()
-        };
-        // sorted, so that a parent comes before its children and these can go on inheriting
-        for name in &names {
-            if state.effective(name) != level {
-                state.own.insert(name.clone(), level);
-                state.modified.insert(name.clone(), now);
-            }
+        let all = name.eq_ignore_ascii_case(ROOT);
+        let prefix = if all { String::new() } else { logger_name(name) };
+        if !all {
+            state.known.insert(prefix.clone());
         }
-        if name.eq_ignore_ascii_case(ROOT) {
+        // decided before anything changes, because what inherits changes with its parent
+        let mut names: Vec<String> = state
+            .known
+            .range(prefix.clone()..)
+            .take_while(|known| known.starts_with(&prefix))
+            .filter(|known| state.effective(known) != level)
+            .cloned()
+            .collect();
+        for name in &names {
+            state.own.insert(name.clone(), level);
+        }
+        if all && state.root != level {
+            state.root = level;
             names.push(ROOT.to_owned());
             names.sort();
+        }
+        for name in &names {
+            state.modified.insert(name.clone(), now);
         }
         state.cache.clear();
         names
@@ -273,15 +273,20 @@ mod tests {
     }
 
     #[test]
-    fn only_loggers_with_a_level_of_their_own_are_listed() {
+    fn every_logger_is_listed_with_the_level_in_force() {
         let levels = levels("a=error");
-        assert_eq!(
-            levels.levels(),
-            BTreeMap::from([
-                ("a".into(), shown("ERROR", None)),
-                ("root".into(), shown("INFO", None))
-            ])
-        );
+        assert!(levels.enabled(LogLevel::Error, "a::b"));
+        let listed = levels.levels();
+        let rows: BTreeSet<&str> = ROWS.iter().map(|(_, name)| *name).collect();
+        assert_eq!(listed.len(), rows.len() + 3);
+        for (name, level) in [
+            ("a", "ERROR"),
+            ("a.b", "ERROR"),
+            ("root", "INFO"),
+            (ROWS[0].1, "INFO"),
+        ] {
+            assert_eq!(listed.get(name), Some(&shown(level, None)), "{name}");
+        }
     }
 
     #[test]
@@ -297,8 +302,8 @@ mod tests {
         assert_eq!(levels.level("my.plugin"), Some(shown("DEBUG", Some(7))));
         assert_eq!(
             levels.level("my.plugin.one"),
-            Some(shown("DEBUG", None)),
-            "inherited, as upstream"
+            Some(shown("DEBUG", Some(7))),
+            "as upstream, with a level of its own from now on"
         );
         assert_eq!(levels.level("my.pluginx"), Some(shown("DEBUG", Some(7))));
         assert!(
@@ -315,14 +320,15 @@ mod tests {
         assert!(names.is_sorted());
         assert_eq!(levels.level("root"), Some(shown("DEBUG", Some(3))));
         assert_eq!(levels.level("a.b"), Some(shown("DEBUG", Some(3))));
-        assert_eq!(levels.levels().len(), 2, "what inherits is not listed");
     }
 
     #[test]
-    fn a_level_in_force_already_does_not_move_the_time_of_change() {
+    fn a_level_in_force_already_changes_neither_names_nor_times() {
         let levels = levels("");
-        levels.set_at("x", LogLevel::Debug, 1);
-        levels.set_at("x", LogLevel::Debug, 2);
+        assert_eq!(levels.set_at("x", LogLevel::Debug, 1), ["x"]);
+        assert!(levels.set_at("x", LogLevel::Debug, 2).is_empty());
+        assert!(levels.set_at("new", LogLevel::Info, 2).is_empty());
+        assert_eq!(levels.level("new"), Some(shown("INFO", None)));
         levels.set_at("root", LogLevel::Info, 2);
         assert_eq!(levels.level("x"), Some(shown("INFO", Some(2))));
         assert_eq!(levels.level("root"), Some(shown("INFO", None)));

@@ -3,8 +3,8 @@
 //! Where it sits: every crate and plugin logs through `tracing`; here is the one subscriber. What must stay true:
 //! - There is one name space of loggers, upstream's (`org.apache.kafka.connect.runtime.WorkerSourceTask`). Rust module
 //!   paths are mapped into it ([`logger_name`]), so either spelling may be used in `WHARF_LOG` and over REST.
-//! - A line that is switched off costs one atomic load: the host's call sites through `tracing`'s interest cache, a
-//!   plugin's through [`max_level_cell`].
+//! - A line that is switched off costs one atomic load: call sites of host and plugins ask again only when levels
+//!   change. (Plugins of interface 1.0 ask each time; [`max_level_cell`] answers most of them.)
 //! - Writing never fails a task: when stdout is gone, lines are dropped.
 //!
 //! A line: `[2026-11-21 12:00:00,123] INFO [conn|task-0] message key=value (logger:line)`. Times are UTC, so that logs of
@@ -75,4 +75,5 @@ pub fn forward(level: LogLevel, target: &str, message: &str) {
 fn refresh() {
     MAX_LEVEL.store(levels().max_level().number(), Ordering::Relaxed);
     tracing::callsite::rebuild_interest_cache();
+    wharf_abi::host::log_levels_changed();
 }

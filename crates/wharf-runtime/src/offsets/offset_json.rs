@@ -104,6 +104,17 @@ impl OffsetJson {
         }
     }
 
+    /// The connector that a key of an offset store belongs to, with a partition or without; nothing for other shapes.
+    pub(super) fn connector_of(&mut self, key: &[u8]) -> Option<String> {
+        let Ok(Value::Array(mut parts)) = self.decode(key) else {
+            return None;
+        };
+        match parts.as_mut_slice() {
+            [Value::String(name), Value::Map(_) | Value::Null] => Some(std::mem::take(name)),
+            _ => None,
+        }
+    }
+
     /// What a map becomes when it is stored and read again.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! Gathers a task's offsets and flushes them to the store within a time limit.
 //!
-//! The store is written by one thread of its own, so that a slow disk cannot hold a task longer than its limit. A flush that
+//! The store is written by one thread of its own, so that a slow store cannot hold a task longer than its limit; what waits
+//! there is stored together, so that a thousand tasks that commit at once cost one write. A flush that
 //! ends after its limit is ignored: its offsets are still here and go with the next one, which is right because writing an
 //! offset twice does no harm. What must stay true: an offset leaves this object only when the store said it has it.
 
@@ -29,10 +30,68 @@ pub enum FlushError {
     Store(ConnectError),
 }
 
+/// Jobs that are stored together at most.
+const TOGETHER: usize = 1024;
+
 struct Job {
     entries: Vec<OffsetEntry>,
-    flush_id: u64,
-    done: Sender<(u64, Result<()>)>,
+    done: Done,
+}
+
+/// Who hears of the outcome.
+enum Done {
+    /// A writer, and which of its flushes it was.
+    Writer(u64, Sender<(u64, Result<()>)>),
+    /// Somebody who waits.
+    Caller(Sender<Result<()>>),
+    /// The log, if it failed.
+    Log,
+}
+
+impl Done {
+    fn tell(self, result: Result<()>) {
+        match self {
+            // The writer may be gone: its task ended.
+            Self::Writer(flush_id, done) => drop(done.send((flush_id, result))),
+            Self::Caller(done) => drop(done.send(result)),
+            Self::Log => {
+                if let Err(error) = result {
+                    tracing::error!("offsets were not copied to the worker's offset store: {error:#}");
+                }
+            }
+        }
+    }
+}
+
+fn run(store: &dyn OffsetBackingStore, work: &Receiver<Job>) {
+    while let Ok(first) = work.recv() {
+        let jobs: Vec<Job> = std::iter::once(first)
+            .chain(work.try_iter().take(TOGETHER - 1))
+            .collect();
+        if jobs.len() > 1 {
+            let entries = jobs.iter().flat_map(|job| job.entries.iter().cloned()).collect();
+            match store.set(entries) {
+                Ok(()) => {
+                    jobs.into_iter().for_each(|job| job.done.tell(Ok(())));
+                    continue;
+                }
+                // What waiting would mend fails the others as well.
+                Err(error) if error.is_retriable() => {
+                    jobs.into_iter().for_each(|job| job.done.tell(Err(error.clone())));
+                    continue;
+                }
+                // It may be the fault of one, and the others' offsets can be stored.
+                Err(_) => {}
+            }
+        }
+        for job in jobs {
+            job.done.tell(store.set(job.entries));
+        }
+    }
+}
+
+fn ended() -> ConnectError {
+    ConnectError::connect("its thread has ended")
 }
 
 /// The thread that writes to a store. Cheap to clone; it ends with the last clone, after what it was given.
@@ -50,14 +109,27 @@ impl OffsetStoreThread {
         let (jobs, work) = channel::<Job>();
         thread::Builder::new()
             .name("offset-store".to_owned())
-            .spawn(move || {
-                for job in work {
-                    let result = store.set(job.entries);
-                    // The writer may be gone: its task ended.
-                    let _ = job.done.send((job.flush_id, result));
-                }
-            })?;
+            .spawn(move || run(&*store, &work))?;
         Ok(Self { jobs })
+    }
+
+    /// Stores entries after what was given before, and waits for it, however long the store takes.
+    ///
+    /// # Errors
+    /// As [`OffsetBackingStore::set`].
+    pub fn store(&self, entries: Vec<OffsetEntry>) -> Result<()> {
+        let (done, result) = channel();
+        let done = Done::Caller(done);
+        self.jobs.send(Job { entries, done }).map_err(|_| ended())?;
+        result.recv().map_err(|_| ended())?
+    }
+
+    /// Stores entries after what was given before. A failure is logged.
+    pub fn store_later(&self, entries: Vec<OffsetEntry>) {
+        let done = Done::Log;
+        if self.jobs.send(Job { entries, done }).is_err() {
+            Done::Log.tell(Err(ended()));
+        }
     }
 }
 
@@ -179,13 +251,12 @@ impl OffsetStorageWriter {
             .collect();
         let job = Job {
             entries,
-            flush_id: self.flush_id,
-            done: self.done.clone(),
+            done: Done::Writer(self.flush_id, self.done.clone()),
         };
         self.thread
             .jobs
             .send(job)
-            .map_err(|_| FlushError::Store(ConnectError::connect("its thread has ended")))?;
+            .map_err(|_| FlushError::Store(ended()))?;
         self.outstanding += 1;
         loop {
             let (flush_id, result) = self.receive(deadline, timeout)?;
@@ -203,9 +274,7 @@ impl OffsetStorageWriter {
                 Ok(result)
             }
             Err(RecvTimeoutError::Timeout) => Err(FlushError::TimedOut(timeout)),
-            Err(RecvTimeoutError::Disconnected) => {
-                Err(FlushError::Store(ConnectError::connect("its thread has ended")))
-            }
+            Err(RecvTimeoutError::Disconnected) => Err(FlushError::Store(ended())),
         }
     }
 }
@@ -231,6 +300,8 @@ mod tests {
     struct State {
         closed: bool,
         failing: bool,
+        /// A key that is refused.
+        poison: Option<Vec<u8>>,
         written: Vec<Vec<OffsetEntry>>,
     }
 
@@ -259,6 +330,9 @@ mod tests {
                 .unwrap();
             if state.failing {
                 return Err(ConnectError::connect("disk full"));
+            }
+            if entries.iter().any(|(key, _)| Some(key) == state.poison.as_ref()) {
+                return Err(ConnectError::connect("too large"));
             }
             state.written.push(entries.clone());
             self.inner.set(entries)
@@ -326,6 +400,42 @@ mod tests {
         writer.cancel();
         assert_eq!(writer.commit(LONG), Ok(true));
         assert_eq!(gate.written(), [vec![entry("a", "2"), entry("b", "1")]]);
+    }
+
+    #[test]
+    fn what_waits_is_stored_together_and_one_bad_offset_fails_alone() {
+        let gate = Arc::new(Gate::default());
+        gate.state.lock().unwrap().poison = Some(b"bad".to_vec());
+        let (jobs, work) = channel();
+        let mut results = Vec::new();
+        for key in ["a", "bad", "b"] {
+            let (done, result) = channel();
+            let done = Done::Caller(done);
+            let entries = vec![entry(key, "1")];
+            jobs.send(Job { entries, done }).unwrap();
+            results.push(result);
+        }
+        drop(jobs);
+        run(&*gate, &work);
+        let outcomes: Vec<bool> = results
+            .iter()
+            .map(|result| result.recv().unwrap().is_ok())
+            .collect();
+        assert_eq!(outcomes, [true, false, true]);
+        assert_eq!(gate.written(), [vec![entry("a", "1")], vec![entry("b", "1")]]);
+
+        let (jobs, work) = channel();
+        for key in ["a", "b", "a"] {
+            let done = Done::Log;
+            let entries = vec![entry(key, key)];
+            jobs.send(Job { entries, done }).unwrap();
+        }
+        drop(jobs);
+        run(&*gate, &work);
+        assert_eq!(
+            gate.written().last().unwrap(),
+            &[entry("a", "a"), entry("b", "b"), entry("a", "a")]
+        );
     }
 
     #[test]

@@ -23,14 +23,15 @@ pub struct StoredEntry {
 
 /// Keeps offsets of all connectors as bytes.
 pub trait OffsetBackingStore: Send + Sync {
-    /// The values of these keys, in their order. It does not wait for a write that is going on.
+    /// The values of these keys, in their order. It does not wait for a write that is going on here; a store in Kafka first
+    /// reads what all workers have written.
     ///
     /// # Errors
     /// When the store cannot be read.
     fn get(&self, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>>;
 
-    /// Adds entries or replaces those with the same key. When it returns they survive the end of the process; when it
-    /// fails, what was stored before is still there.
+    /// Adds entries or replaces those with the same key, later ones winning. When it returns they survive the end of the
+    /// process; when it fails, each entry is stored or is as it was before.
     ///
     /// # Errors
     /// When the store cannot be written.

@@ -9,9 +9,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use wharf_abi::abi_stable::library::{LibraryError, lib_header_from_path};
-use wharf_abi::host::Module;
+use wharf_abi::host::{Module, plugin_functions};
 use wharf_abi::manifest::Manifest;
-use wharf_abi::module::PluginModuleRef;
 
 use super::library::{inspect, refusal};
 use super::refused::{Refusal, RefusedPlugin};
@@ -26,9 +25,7 @@ pub fn load(path: &Path) -> Result<Arc<Module>, RefusedPlugin> {
     // The header comes from this very path. `RootModule::load_from_file` would answer with the first library loaded
     // for every later path.
     let header = lib_header_from_path(path).map_err(|error| refuse(library_error(error)))?;
-    let functions = header
-        .init_root_module::<PluginModuleRef>()
-        .map_err(|error| refuse(library_error(error)))?;
+    let functions = plugin_functions(header).map_err(|error| refuse(library_error(error)))?;
     let bytes = functions.manifest()();
     // SAFETY: the manifest is a static of the library, which is never unloaded.
     let mapped = Manifest::parse(unsafe { bytes.as_bytes() }).map_err(|error| refuse(refusal(error)))?;

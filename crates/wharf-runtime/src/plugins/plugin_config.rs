@@ -57,7 +57,11 @@ impl PluginRegistry {
             _ => {
                 let plugin = self.connector(class, version)?;
                 let mut keys = plugin.config()?;
-                let framework = framework_config_def(plugin.kind, &FrameworkDefaults::default());
+                let defaults = FrameworkDefaults {
+                    connector_version: plugin.stated_version(),
+                    ..FrameworkDefaults::default()
+                };
+                let framework = framework_config_def(plugin.kind, &defaults);
                 for key in framework.infos() {
                     if !keys.iter().any(|own| own.name == key.name) {
                         keys.push(key.clone());

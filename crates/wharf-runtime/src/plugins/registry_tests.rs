@@ -64,7 +64,7 @@ fn a_version_or_range_chooses_the_highest_that_meets_it() {
     assert_eq!(error.kind(), ErrorKind::Config);
     assert_eq!(
         error.message(),
-        "Plugin org.x.AlphaSourceConnector not found that matches the version range [3], available versions: [1.0, 1.10]"
+        "Plugin org.x.AlphaSourceConnector not found that matches the version range [3,3], available versions: [1.0, 1.10]"
     );
     assert_eq!(
         registry
@@ -292,7 +292,7 @@ fn keys_of_what_is_not_there_are_refused() {
             "AlphaSink",
             Some("2"),
             400,
-            "Plugin org.x.AlphaSinkConnector not found that matches the version range [2], available versions: [1.0]",
+            "Plugin org.x.AlphaSinkConnector not found that matches the version range [2,2], available versions: [1.0]",
         ),
     ] {
         let error = registry.plugin_config(name, version).unwrap_err();

@@ -2,13 +2,14 @@
 
 use std::fmt;
 
-use wharf_api::config::{ConfigKeyInfo, NullableConfigMap};
+use wharf_api::config::{ConfigKey, ConfigKeyInfo, Importance, NullableConfigMap, Type};
 use wharf_api::{ConfigMap, PluginKind, Result};
+use wharf_kafka::{PropertyDefault, PropertyImportance, PropertyType};
 
 use super::connector_plugin::ConnectorPlugin;
 use super::registry::PluginRegistry;
 use crate::config::{
-    ClientKind, ConverterKind, PluginValidation, PluginView, StandaloneConfig, VersionProblem,
+    ClientKind, ConverterKind, PluginValidation, PluginView, VersionProblem, WorkerConfig,
     offsets_admin_config, sink_consumer_config, source_producer_config,
 };
 use crate::herder::ConnectorType;
@@ -18,7 +19,7 @@ use crate::herder::ConnectorType;
 pub struct RegistryView<'r> {
     registry: &'r PluginRegistry,
     connector: &'r ConnectorPlugin,
-    worker: Option<&'r StandaloneConfig>,
+    worker: Option<&'r WorkerConfig>,
 }
 
 impl<'r> RegistryView<'r> {
@@ -35,7 +36,7 @@ impl<'r> RegistryView<'r> {
     /// Checks client overrides on top of the worker's own settings, as the clients will have them. Without it only what is
     /// wrong with an override by itself can be seen.
     #[must_use]
-    pub fn with_worker(self, worker: &'r StandaloneConfig) -> Self {
+    pub fn with_worker(self, worker: &'r WorkerConfig) -> Self {
         Self {
             worker: Some(worker),
             ..self
@@ -90,6 +91,28 @@ fn plugin_kind(kind: ConverterKind) -> PluginKind {
     match kind {
         ConverterKind::Header => PluginKind::HeaderConverter,
         ConverterKind::Key | ConverterKind::Value => PluginKind::Converter,
+    }
+}
+
+fn kafka_kind(client: ClientKind) -> wharf_kafka::ClientKind {
+    match client {
+        ClientKind::Producer => wharf_kafka::ClientKind::Producer,
+        ClientKind::Consumer => wharf_kafka::ClientKind::Consumer,
+        ClientKind::Admin => wharf_kafka::ClientKind::Admin,
+    }
+}
+
+fn config_type(of: PropertyType) -> Type {
+    match of {
+        PropertyType::Boolean => Type::Boolean,
+        PropertyType::Short => Type::Short,
+        PropertyType::Int => Type::Int,
+        PropertyType::Long => Type::Long,
+        PropertyType::Double => Type::Double,
+        PropertyType::Text => Type::String,
+        PropertyType::List => Type::List,
+        PropertyType::Class => Type::Class,
+        PropertyType::Password => Type::Password,
     }
 }
 
@@ -151,18 +174,25 @@ impl PluginView for RegistryView<'_> {
         }))
     }
 
-    /// Types of client settings are not published by the client library; problems with them are.
-    fn client_key(&self, _client: ClientKind, _key: &str) -> Option<ConfigKeyInfo> {
-        None
+    fn client_key(&self, client: ClientKind, key: &str) -> Option<ConfigKeyInfo> {
+        let found = wharf_kafka::definition(kafka_kind(client), key)?;
+        let key = ConfigKey::new(found.key, config_type(found.value_type))
+            .importance(match found.importance {
+                PropertyImportance::High => Importance::High,
+                PropertyImportance::Medium => Importance::Medium,
+                PropertyImportance::Low => Importance::Low,
+            })
+            .doc(found.documentation);
+        let key = match found.default {
+            PropertyDefault::Required => key,
+            PropertyDefault::Null => key.default_null(),
+            PropertyDefault::Text(default) => key.default(default),
+        };
+        Some(key.info().clone())
     }
 
     fn client_problems(&self, client: ClientKind, overrides: &ConfigMap) -> Vec<(String, String)> {
-        let kind = match client {
-            ClientKind::Producer => wharf_kafka::ClientKind::Producer,
-            ClientKind::Consumer => wharf_kafka::ClientKind::Consumer,
-            ClientKind::Admin => wharf_kafka::ClientKind::Admin,
-        };
-        match wharf_kafka::translate(kind, &self.client_config(client, overrides)) {
+        match wharf_kafka::translate(kafka_kind(client), &self.client_config(client, overrides)) {
             Ok(_) => Vec::new(),
             Err(problems) => problems
                 .into_iter()
@@ -175,6 +205,8 @@ impl PluginView for RegistryView<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::StandaloneConfig;
+    use crate::config::{ClientOverridePolicy, FrameworkDefaults, ValidationRequest, validate_connector};
     use crate::plugins::test_module;
 
     fn registry() -> PluginRegistry {
@@ -246,6 +278,89 @@ mod tests {
     }
 
     #[test]
+    fn client_overrides_are_defined_as_the_java_clients_define_them() {
+        let registry = registry();
+        let connector = registry.connector("AlphaSource", None).unwrap();
+        let view = RegistryView::new(&registry, &connector);
+        let batch_size = view.client_key(ClientKind::Producer, "batch.size").unwrap();
+        assert_eq!(
+            (
+                batch_size.value_type,
+                batch_size.importance,
+                batch_size.default_text()
+            ),
+            (Type::Int, Importance::Medium, Some("16384".to_owned()))
+        );
+        assert_eq!((batch_size.group, batch_size.order_in_group), (None, -1));
+        let serializer = view.client_key(ClientKind::Producer, "key.serializer").unwrap();
+        assert!(serializer.default.is_required());
+        let login = view.client_key(ClientKind::Admin, "sasl.jaas.config").unwrap();
+        assert_eq!((login.value_type, login.default_text()), (Type::Password, None));
+        let list = view
+            .client_key(ClientKind::Consumer, "interceptor.classes")
+            .unwrap();
+        assert_eq!(list.default_text(), Some(String::new()));
+        assert_eq!(view.client_key(ClientKind::Consumer, "batch.size"), None);
+        assert_eq!(view.client_key(ClientKind::Producer, "my.own"), None);
+    }
+
+    #[test]
+    fn client_overrides_show_types_errors_and_no_secrets_in_a_validation() {
+        let registry = registry();
+        let connector = registry.connector("AlphaSource", None).unwrap();
+        let config: NullableConfigMap = [
+            ("name", "c"),
+            ("connector.class", "AlphaSource"),
+            ("producer.override.batch.size", "many"),
+            ("producer.override.compression.type", "rar"),
+            ("producer.override.linger.ms", " 7 "),
+            ("producer.override.my.own", "x"),
+            ("producer.override.ssl.key.password", "s3cret"),
+        ]
+        .map(|(key, value)| (key.to_owned(), Some(value.to_owned())))
+        .into();
+        let request = ValidationRequest {
+            config: &config,
+            connector_type: ConnectorType::Source,
+            defaults: &FrameworkDefaults::default(),
+            override_policy: &ClientOverridePolicy::All,
+            topic_creation_enable: true,
+            plugins: &RegistryView::new(&registry, &connector),
+        };
+        let infos = validate_connector(&request, |_| Ok(PluginValidation::default())).unwrap();
+        let shown: Vec<_> = infos
+            .configs
+            .iter()
+            .filter_map(|info| {
+                let value = info.value.as_ref()?;
+                let key = value.name.strip_prefix("producer.override.")?;
+                let value_type = info.definition.as_ref().map(|definition| definition.value_type);
+                Some((key, value_type, value.value.as_deref(), value.errors.len()))
+            })
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                ("batch.size", Some("INT"), None, 1),
+                ("compression.type", Some("STRING"), Some("rar"), 1),
+                ("linger.ms", Some("LONG"), Some("7"), 0),
+                ("my.own", None, Some("x"), 0),
+                ("ssl.key.password", Some("PASSWORD"), Some("[hidden]"), 0),
+            ]
+        );
+        assert_eq!(infos.error_count, 2);
+        let linger = infos.configs.iter().filter_map(|info| info.definition.as_ref());
+        let linger = linger
+            .clone()
+            .find(|definition| definition.name == "producer.override.linger.ms")
+            .unwrap();
+        assert_eq!(
+            (linger.display_name.as_str(), linger.default_value.as_deref()),
+            ("linger.ms", Some("5"))
+        );
+    }
+
+    #[test]
     fn client_overrides_are_checked_as_the_client_will_have_them() {
         let registry = registry();
         let connector = registry.connector("AlphaSource", None).unwrap();
@@ -275,7 +390,7 @@ mod tests {
         let login =
             "org.apache.kafka.common.security.plain.PlainLoginModule required username=\"u\" password=\"p\";";
         let problems = view
-            .with_worker(&worker)
+            .with_worker(&worker.worker)
             .client_problems(ClientKind::Producer, &map(&[("sasl.jaas.config", login)]));
         assert_eq!(problems, []);
     }

@@ -4,12 +4,12 @@
 use std::ffi::c_void;
 use std::sync::Arc;
 
-use wharf_abi::abi_stable::prefix_type::PrefixTypeTrait as _;
+use wharf_abi::guest::{EntryPoints, plugin_module};
 use wharf_abi::host::Module;
 use wharf_abi::manifest::{INTERFACE, MAGIC, TARGET};
 use wharf_abi::message::Message as _;
 use wharf_abi::method::plugin as method;
-use wharf_abi::module::{HostTableRef, PluginModule};
+use wharf_abi::module::HostTableRef;
 use wharf_abi::raw::{RawOutput, RawSlice, Status};
 use wharf_api::config::{ConfigKey, Type};
 
@@ -53,7 +53,7 @@ macro_rules! module {
                 );
                 RawSlice::new(text.leak().as_bytes())
             }
-            Module::start(PluginModule { manifest, init, create, call, destroy }.leak_into_prefix()).unwrap()
+            Module::start(plugin_module(EntryPoints { manifest, init, create, call, destroy })).unwrap()
         }
     };
 }

@@ -79,7 +79,7 @@ impl fmt::Display for VersionRange {
         if self.text.starts_with(['[', '(']) {
             f.write_str(&self.text)
         } else {
-            write!(f, "[{}]", self.text)
+            write!(f, "[{0},{0}]", self.text)
         }
     }
 }
@@ -180,7 +180,10 @@ mod tests {
         }
         assert_eq!(VersionRange::parse("latest"), Ok(None));
         assert_eq!(VersionRange::parse("  "), Ok(None));
-        assert_eq!(VersionRange::parse("1.5").unwrap().unwrap().to_string(), "[1.5]");
+        assert_eq!(
+            VersionRange::parse("1.5").unwrap().unwrap().to_string(),
+            "[1.5,1.5]"
+        );
     }
 
     #[test]

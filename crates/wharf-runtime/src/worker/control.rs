@@ -4,8 +4,10 @@
 //! wants something: stop, pause, resume, or nothing more to do with it (cancelled).
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
+
+use wharf_membership::HeldLease;
 
 /// What the user asked of a connector.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +47,8 @@ pub struct TaskControl {
     /// Mirrors `stopping || paused`, for checks on the hot path.
     interrupted: AtomicBool,
     cancelled: AtomicBool,
+    /// The lease under which the task runs, in a group of workers.
+    lease: OnceLock<HeldLease>,
     /// Which method of the plugin is being called, and since when.
     call: Mutex<Option<(&'static str, Instant)>>,
 }
@@ -86,6 +90,7 @@ impl TaskControl {
             changed: Condvar::new(),
             interrupted: AtomicBool::new(paused),
             cancelled: AtomicBool::new(false),
+            lease: OnceLock::new(),
             call: Mutex::new(None),
         }
     }
@@ -119,16 +124,27 @@ impl TaskControl {
         self.stop();
     }
 
-    /// Whether the task was given up.
+    /// Lets the task run under this lease only: when it is over, the task counts as given up.
+    pub fn run_under(&self, lease: HeldLease) {
+        // A task is started once.
+        let _ = self.lease.set(lease);
+    }
+
+    fn has_lapsed(&self) -> bool {
+        self.lease.get().is_some_and(|lease| !lease.is_valid())
+    }
+
+    /// Whether the task was given up, or has lost the lease under which it was started: then another worker may run it, and
+    /// nothing that this one does may be seen any more.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
-        self.cancelled.load(Ordering::Acquire)
+        self.cancelled.load(Ordering::Acquire) || self.has_lapsed()
     }
 
     /// Whether the task is to stop.
     #[must_use]
     pub fn is_stopping(&self) -> bool {
-        self.is_interrupted() && self.lock().stopping
+        (self.is_interrupted() && self.lock().stopping) || self.has_lapsed()
     }
 
     /// Whether the task is to pause.

@@ -167,28 +167,24 @@ impl TaskConverter {
         take: impl FnOnce(Datum<'_>) -> Result<T>,
     ) -> Result<T> {
         let name = self.name();
+        let plain = match (&self.place, bytes) {
+            (Place::Builtin(_, FastPath::Utf8String), None) => Some((optional_string(), ValueRef::Null)),
+            // What is not UTF-8 is the converter's affair.
+            (Place::Builtin(_, FastPath::Utf8String), Some(bytes)) => std::str::from_utf8(bytes)
+                .ok()
+                .map(|text| (optional_string(), ValueRef::String(text))),
+            (Place::Builtin(_, FastPath::RawBytes), bytes) => {
+                Some((optional_bytes(), bytes.map_or(ValueRef::Null, ValueRef::Bytes)))
+            }
+            _ => None,
+        };
+        if let Some((schema, value)) = plain {
+            return take(Datum {
+                schema: Some(schema),
+                value,
+            });
+        }
         let converted = match (&mut self.place, bytes) {
-            (Place::Builtin(_, FastPath::Utf8String), Some(bytes)) => {
-                match std::str::from_utf8(bytes) {
-                    Ok(text) => {
-                        return take(Datum {
-                            schema: Some(optional_string()),
-                            value: ValueRef::String(text),
-                        });
-                    }
-                    // Java replaces what is not UTF-8.
-                    Err(_) => SchemaAndValue::new(
-                        Some(Schema::optional_string()),
-                        String::from_utf8_lossy(bytes).into_owned(),
-                    ),
-                }
-            }
-            (Place::Builtin(_, FastPath::RawBytes), Some(bytes)) => {
-                return take(Datum {
-                    schema: Some(optional_bytes()),
-                    value: ValueRef::Bytes(bytes),
-                });
-            }
             (Place::Builtin(converter, _), bytes) => converter
                 .decode(topic, headers, bytes)
                 .map_err(|error| exceeded(name, &self.class, error))?,

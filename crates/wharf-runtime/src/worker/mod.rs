@@ -17,26 +17,27 @@ mod worker_connector;
 mod worker_sink_task;
 mod worker_source_task;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use wharf_api::{ConfigMap, ConnectError, Result};
 use wharf_kafka::{Admin, Consumer, Producer, Translated, translate};
+use wharf_membership::Lease;
 
-pub use self::active_topics::ActiveTopicStore;
+pub use self::active_topics::{ActiveTopicStore, TopicSink};
 pub use self::control::{TargetState, TaskControl};
 use self::converters::{Part, TaskConverter, TaskConverters};
 pub use self::memory::WorkerMemory;
 pub use self::plugin_metrics::{Metric, MetricName, PluginMetricRegistry};
 use self::record_sender::kafka_error;
-pub use self::status::StatusStore;
+pub use self::status::{StatusSink, StatusStore};
 use self::task_context::{TaskHost, TaskReporter, WorkerSinkHost, WorkerSourceHost};
 use self::topic_creator::TopicCreator;
 pub(crate) use self::worker_connector::{ConnectorSetup, WorkerConnector};
 use self::worker_sink_task::WorkerSinkTask;
 use self::worker_source_task::WorkerSourceTask;
 use crate::config::{
-    self, ConnectorConfig, ConverterKind, SinkConnectorConfig, SourceConnectorConfig, StandaloneConfig,
+    self, ConnectorConfig, ConverterKind, SinkConnectorConfig, SourceConnectorConfig, WorkerConfig,
     sink_consumer_config, source_producer_config, task_admin_config,
 };
 use crate::herder::{ConnectorState, ConnectorType, TaskId};
@@ -49,17 +50,17 @@ pub const TASK_CLASS: &str = "task.class";
 
 /// `batch.size` of source producers unless the user sets one. Java's 16 KiB make a request of every 160 lines of a file:
 /// 128 KiB took half the CPU time per record, and stay far below any topic's usual `max.message.bytes`.
-const BATCH_SIZE: &str = "131072";
+pub const BATCH_SIZE: &str = "131072";
 
 /// What a record in the producer's queue weighs beside its bytes; bounds the queue of small records.
-const RECORD_OVERHEAD: u64 = 256;
+pub const RECORD_OVERHEAD: u64 = 256;
 
 /// A call into a plugin that lasts longer than this is told of in the status.
 const HANGING: Duration = Duration::from_secs(10);
 
 /// What all connectors and tasks of a worker share.
 pub struct Worker {
-    pub(crate) config: Arc<StandaloneConfig>,
+    pub(crate) config: Arc<WorkerConfig>,
     pub(crate) plugins: Arc<PluginRegistry>,
     pub(crate) offsets: Arc<dyn OffsetBackingStore>,
     offset_thread: OffsetStoreThread,
@@ -67,6 +68,8 @@ pub struct Worker {
     pub(crate) active_topics: Arc<ActiveTopicStore>,
     pub(crate) metrics: Arc<PluginMetricRegistry>,
     pub(crate) memory: Arc<WorkerMemory>,
+    /// What tasks run under in a group of workers.
+    lease: OnceLock<Lease>,
 }
 
 /// The herder's hand on a running task.
@@ -129,10 +132,25 @@ impl Worker {
     /// # Errors
     /// When the system gives no thread for the offset store.
     pub fn new(
-        config: Arc<StandaloneConfig>,
+        config: Arc<WorkerConfig>,
         plugins: Arc<PluginRegistry>,
         offsets: Arc<dyn OffsetBackingStore>,
         worker_id: &str,
+    ) -> Result<Self> {
+        let statuses = Arc::new(StatusStore::new(worker_id));
+        Self::with_stores(config, plugins, offsets, statuses, Arc::default())
+    }
+
+    /// A worker without connectors whose statuses and topics others keep too.
+    ///
+    /// # Errors
+    /// When the system gives no thread for the offset store.
+    pub fn with_stores(
+        config: Arc<WorkerConfig>,
+        plugins: Arc<PluginRegistry>,
+        offsets: Arc<dyn OffsetBackingStore>,
+        statuses: Arc<StatusStore>,
+        active_topics: Arc<ActiveTopicStore>,
     ) -> Result<Self> {
         let offset_thread = OffsetStoreThread::start(Arc::clone(&offsets))?;
         let memory = WorkerMemory::new(config.memory);
@@ -141,11 +159,18 @@ impl Worker {
             plugins,
             offsets,
             offset_thread,
-            statuses: Arc::new(StatusStore::new(worker_id)),
-            active_topics: Arc::default(),
+            statuses,
+            active_topics,
             metrics: PluginMetricRegistry::new(),
             memory,
+            lease: OnceLock::new(),
         })
+    }
+
+    /// Lets tasks run only while this lease holds; to be said before the first one starts.
+    pub fn hold_lease(&self, lease: Lease) {
+        // Said once, by the herder of a group.
+        let _ = self.lease.set(lease);
     }
 
     /// Metrics that plugins registered.
@@ -169,6 +194,9 @@ impl Worker {
         paused: bool,
     ) -> Option<RunningTask> {
         let control = Arc::new(TaskControl::new(paused));
+        if let Some(lease) = self.lease.get() {
+            control.run_under(lease.hold());
+        }
         let reporter = TaskReporter {
             task: id.clone(),
             epoch: self.statuses.next_epoch(),
@@ -371,23 +399,46 @@ impl Worker {
 
     /// Stops tasks, all together within the graceful time-out; those that do not stop are given up. Blocks.
     pub(crate) fn stop_tasks(&self, tasks: Vec<RunningTask>) {
+        self.stop_tasks_each(tasks, |_| {});
+    }
+
+    /// Stops tasks, all together within the graceful time-out, and tells `stopped` of each as soon as it has ended or was
+    /// given up. Blocks.
+    pub(crate) fn stop_tasks_each(&self, tasks: Vec<RunningTask>, stopped: impl Fn(&TaskId)) {
+        /// How soon an end is noticed.
+        const LOOK_EVERY: Duration = Duration::from_millis(5);
         for task in &tasks {
             task.control.stop();
         }
         let deadline = Instant::now() + self.config.task_shutdown_graceful_timeout;
-        for task in tasks {
-            if task.control.wait_done(deadline) {
-                continue;
-            }
-            tracing::error!(
-                "task {} did not stop within {} ms and is given up; its thread hangs in the plugin",
-                task.id,
-                self.config.task_shutdown_graceful_timeout.as_millis()
-            );
-            // Cancelled first, so that the thread's own reports no longer count.
-            task.control.cancel();
-            task.reporter.give_up();
+        let mut running = tasks;
+        while let Some(next) = running.first() {
+            let look_again = (Instant::now() + LOOK_EVERY).min(deadline);
+            let _ = next.control.wait_done(look_again);
+            let is_late = Instant::now() >= deadline;
+            running.retain(|task| {
+                let is_done = task.control.wait_done(Instant::now());
+                if !is_done && is_late {
+                    self.give_up(task);
+                }
+                let has_ended = is_done || is_late;
+                if has_ended {
+                    stopped(&task.id);
+                }
+                !has_ended
+            });
         }
+    }
+
+    fn give_up(&self, task: &RunningTask) {
+        tracing::error!(
+            "task {} did not stop within {} ms and is given up; its thread hangs in the plugin",
+            task.id,
+            self.config.task_shutdown_graceful_timeout.as_millis()
+        );
+        // Cancelled first, so that the thread's own reports no longer count.
+        task.control.cancel();
+        task.reporter.give_up();
     }
 }
 

@@ -1,11 +1,13 @@
-//! Statuses of connectors and tasks in memory, as a standalone worker keeps them.
+//! Statuses of the connectors and tasks that run on this worker.
 //!
 //! Every start of a connector or task gets an [`Epoch`]; only the newest one may report. So a thread that was given up can
-//! never overwrite what is true now.
+//! never overwrite what is true now. In standalone mode these statuses are all there are; a distributed worker has them
+//! published through a [`StatusSink`], and answers requests from the status topic.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::herder::{ConnectorState, InstanceState, TaskId, TaskStateInfo};
 
@@ -22,10 +24,20 @@ struct Status {
     version: Option<String>,
 }
 
+/// Hears of every report that counts, one after another, those of one connector or task in their order. It must not wait,
+/// and must not ask the [`StatusStore`] anything.
+pub trait StatusSink: Send + Sync {
+    /// A connector instance has this status now.
+    fn connector(&self, name: &str, status: &InstanceState);
+
+    /// A task has this status now.
+    fn task(&self, task: &TaskId, status: &InstanceState);
+}
+
 /// All statuses of a worker.
-#[derive(Debug)]
 pub struct StatusStore {
     worker_id: String,
+    sink: Option<Arc<dyn StatusSink>>,
     next_epoch: AtomicU64,
     statuses: Mutex<Statuses>,
 }
@@ -44,12 +56,31 @@ impl Statuses {
     }
 }
 
+impl fmt::Debug for StatusStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StatusStore")
+            .field("worker_id", &self.worker_id)
+            .finish_non_exhaustive()
+    }
+}
+
 impl StatusStore {
-    /// No statuses yet.
+    /// No statuses yet, and nobody who hears of them.
     #[must_use]
     pub fn new(worker_id: impl Into<String>) -> Self {
+        Self::make(worker_id.into(), None)
+    }
+
+    /// No statuses yet; what is reported goes to `sink`.
+    #[must_use]
+    pub fn with_sink(worker_id: impl Into<String>, sink: Arc<dyn StatusSink>) -> Self {
+        Self::make(worker_id.into(), Some(sink))
+    }
+
+    fn make(worker_id: String, sink: Option<Arc<dyn StatusSink>>) -> Self {
         Self {
-            worker_id: worker_id.into(),
+            worker_id,
+            sink,
             next_epoch: AtomicU64::new(1),
             statuses: Mutex::default(),
         }
@@ -85,15 +116,16 @@ impl StatusStore {
             .get(name)
             .is_none_or(|current| current.epoch <= epoch)
         {
-            statuses.connectors.insert(
-                name.to_owned(),
-                Status {
-                    epoch,
-                    state,
-                    trace,
-                    version,
-                },
-            );
+            let status = Status {
+                epoch,
+                state,
+                trace,
+                version,
+            };
+            if let Some(sink) = &self.sink {
+                sink.connector(name, &self.instance(&status));
+            }
+            statuses.connectors.insert(name.to_owned(), status);
         }
     }
 
@@ -113,15 +145,16 @@ impl StatusStore {
                 .get(task)
                 .is_none_or(|current| current.epoch <= epoch)
         {
-            statuses.tasks.insert(
-                task.clone(),
-                Status {
-                    epoch,
-                    state,
-                    trace,
-                    version,
-                },
-            );
+            let status = Status {
+                epoch,
+                state,
+                trace,
+                version,
+            };
+            if let Some(sink) = &self.sink {
+                sink.task(task, &self.instance(&status));
+            }
+            statuses.tasks.insert(task.clone(), status);
         }
     }
 
@@ -203,6 +236,38 @@ mod tests {
         store.set_connector("c", new, ConnectorState::Paused, None, None);
         store.set_connector("c", old, ConnectorState::Running, None, None);
         assert_eq!(store.connector("c").unwrap().state, ConnectorState::Paused);
+    }
+
+    #[derive(Default)]
+    struct Heard(Mutex<Vec<String>>);
+
+    impl StatusSink for Heard {
+        fn connector(&self, name: &str, status: &InstanceState) {
+            let line = format!("{name} {:?} of {}", status.state, status.worker_id);
+            self.0.lock().unwrap().push(line);
+        }
+
+        fn task(&self, task: &TaskId, status: &InstanceState) {
+            let line = format!("{task} {:?} {:?}", status.state, status.trace);
+            self.0.lock().unwrap().push(line);
+        }
+    }
+
+    #[test]
+    fn the_sink_hears_of_every_report_that_counts_and_of_no_other() {
+        let heard = Arc::new(Heard::default());
+        let store = StatusStore::with_sink("w:1", Arc::clone(&heard) as _);
+        let task = TaskId::new("c", 0);
+        let (old, new) = (store.next_epoch(), store.next_epoch());
+        store.set_connector("c", new, ConnectorState::Running, None, None);
+        store.set_connector("c", old, ConnectorState::Failed, None, None);
+        store.set_task(&task, old, ConnectorState::Failed, Some("t".into()), None);
+        store.remove_tasks("c");
+        store.set_task(&task, new, ConnectorState::Unassigned, None, None);
+        assert_eq!(
+            *heard.0.lock().unwrap(),
+            ["c Running of w:1", "c-0 Failed Some(\"t\")"]
+        );
     }
 
     #[test]

@@ -5,8 +5,13 @@
 //! acknowledged in any order ([`SubmittedRecords::ack`]). For each source partition the offset of the last record of
 //! the unbroken acknowledged beginning is committable ([`SubmittedRecords::take_committable`]). Partitions do not
 //! wait for each other.
+//!
+//! A source partition is forgotten when its offset was taken and none of its records is in flight: from then on whoever
+//! took the offset looks after it. So the memory used here follows what is in flight and what was acknowledged since the
+//! offsets were taken last, however many source partitions a task has in its life.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 
 /// An encoded source offset; small ones are kept without allocation, as there is one per record in flight.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,14 +54,18 @@ struct Submitted {
     offset: OffsetBytes,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct PartitionQueue {
+    /// The bytes that stand for the source partition.
+    key: Arc<[u8]>,
     records: VecDeque<Submitted>,
     /// The newest offset that may be stored and was not taken yet.
     committable: Option<OffsetBytes>,
+    /// Whether [`SubmittedRecords::take_committable`] looks at it next time.
+    is_due: bool,
 }
 
-/// A source partition, numbered for the life of the task.
+/// A source partition that is known now. The number holds until offsets are taken next; then ask for it again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct PartitionId(u32);
 
@@ -64,10 +73,13 @@ pub(super) struct PartitionId(u32);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Token(u64);
 
-/// How a token is laid out: the partition above, the sequence number below. 2^40 records in flight or 2^24 source partitions
-/// of one task are out of reach.
+/// How a token is laid out: the partition above, the sequence number below. 2^40 records in flight at a time are out of reach,
+/// and so are 2^24 source partitions known at a time while offsets are taken when [`SubmittedRecords::is_crowded`] says so.
 const SEQUENCE_BITS: u32 = 40;
 const SEQUENCE_MASK: u64 = (1 << SEQUENCE_BITS) - 1;
+
+/// So many source partitions with news, some 60 MB of them, are reason enough to take offsets before their time.
+const CROWD: usize = 1 << 17;
 
 impl Token {
     /// The number to give to the producer.
@@ -83,12 +95,25 @@ impl Token {
     }
 }
 
+/// An offset that may be stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Committable {
+    /// The bytes that stand for the source partition.
+    pub(super) key: Arc<[u8]>,
+    /// The encoded offset; `None` for a null one.
+    pub(super) offset: Option<Vec<u8>>,
+}
+
 /// The records of one task that were submitted and whose offsets were not taken yet.
 #[derive(Debug, Default)]
 pub(super) struct SubmittedRecords {
-    partitions: Vec<PartitionQueue>,
-    ids: HashMap<Vec<u8>, PartitionId>,
-    keys: Vec<Vec<u8>>,
+    /// By number; numbers of forgotten partitions are empty and are given out again.
+    partitions: Vec<Option<PartitionQueue>>,
+    /// Numbers that are empty.
+    free: Vec<PartitionId>,
+    ids: HashMap<Arc<[u8]>, PartitionId>,
+    /// Partitions that have an offset to take, or may be forgotten.
+    due: Vec<PartitionId>,
     next_sequence: u64,
     in_flight: usize,
 }
@@ -99,31 +124,52 @@ impl SubmittedRecords {
         if let Some(id) = self.ids.get(key) {
             return *id;
         }
-        let id = PartitionId(u32::try_from(self.partitions.len()).unwrap_or(u32::MAX));
-        self.partitions.push(PartitionQueue::default());
-        self.keys.push(key.to_vec());
-        self.ids.insert(key.to_vec(), id);
+        let key: Arc<[u8]> = key.into();
+        let queue = PartitionQueue {
+            key: Arc::clone(&key),
+            records: VecDeque::new(),
+            committable: None,
+            // No record may ever come for it.
+            is_due: true,
+        };
+        let id = match self.free.pop() {
+            Some(id) => {
+                self.partitions[id.0 as usize] = Some(queue);
+                id
+            }
+            None => {
+                let id = PartitionId(u32::try_from(self.partitions.len()).unwrap_or(u32::MAX));
+                self.partitions.push(Some(queue));
+                id
+            }
+        };
+        self.ids.insert(key, id);
+        self.due.push(id);
         id
     }
 
     /// Enters a record that is about to be given to the producer.
     pub(super) fn submit(&mut self, partition: PartitionId, offset: Option<&[u8]>) -> Token {
         let sequence = self.next_sequence & SEQUENCE_MASK;
+        let token = Token(u64::from(partition.0) << SEQUENCE_BITS | sequence);
+        let Some(queue) = self.partitions[partition.0 as usize].as_mut() else {
+            debug_assert!(false, "a source partition was used after it was forgotten");
+            return token;
+        };
         self.next_sequence += 1;
         self.in_flight += 1;
-        let record = Submitted {
+        queue.records.push_back(Submitted {
             sequence,
             acked: false,
             offset: OffsetBytes::new(offset),
-        };
-        self.partitions[partition.0 as usize].records.push_back(record);
-        Token(u64::from(partition.0) << SEQUENCE_BITS | sequence)
+        });
+        token
     }
 
     /// Takes back the record that was submitted last: the producer did not accept it.
     pub(super) fn withdraw(&mut self, token: Token) {
         let (partition, sequence) = split(token);
-        let Some(queue) = self.partitions.get_mut(partition) else {
+        let Some(Some(queue)) = self.partitions.get_mut(partition.0 as usize) else {
             return;
         };
         if queue
@@ -133,26 +179,28 @@ impl SubmittedRecords {
         {
             queue.records.pop_back();
             self.in_flight -= 1;
+            make_due(&mut self.due, partition, queue);
         }
     }
 
     /// Marks a record as acknowledged. One that is not known, or was acknowledged before, changes nothing.
     pub(super) fn ack(&mut self, token: Token) {
         let (partition, sequence) = split(token);
-        let Some(queue) = self.partitions.get_mut(partition) else {
+        let Some(Some(queue)) = self.partitions.get_mut(partition.0 as usize) else {
             return;
         };
-        let Some(front) = queue.records.front() else {
+        let Some(first) = queue.records.front().map(|record| record.sequence) else {
             return;
         };
-        // Sequence numbers of one partition rise; with one partition they are also without gaps.
-        let guess =
-            usize::try_from(sequence.wrapping_sub(front.sequence) & SEQUENCE_MASK).unwrap_or(usize::MAX);
+        // Sequence numbers of one partition rise, and begin again with 0 some day; with one partition they are also
+        // without gaps.
+        let distance = |sequence: u64| sequence.wrapping_sub(first) & SEQUENCE_MASK;
+        let guess = usize::try_from(distance(sequence)).unwrap_or(usize::MAX);
         let position = match queue.records.get(guess) {
             Some(record) if record.sequence == sequence => guess,
             _ => match queue
                 .records
-                .binary_search_by_key(&sequence, |record| record.sequence)
+                .binary_search_by_key(&distance(sequence), |record| distance(record.sequence))
             {
                 Ok(position) => position,
                 Err(_) => return,
@@ -164,6 +212,7 @@ impl SubmittedRecords {
         self.in_flight -= 1;
         while queue.records.front().is_some_and(|record| record.acked) {
             queue.committable = queue.records.pop_front().map(|record| record.offset);
+            make_due(&mut self.due, partition, queue);
         }
     }
 
@@ -173,139 +222,51 @@ impl SubmittedRecords {
         self.in_flight
     }
 
-    /// The newest committable offset of each source partition that has one since the last call: the bytes that stand for the
-    /// partition, and the encoded offset or `None` for a null one.
-    pub(super) fn take_committable(&mut self) -> Vec<(&[u8], Option<Vec<u8>>)> {
-        let queues = self.partitions.iter_mut().zip(&self.keys);
-        queues
-            .filter_map(|(queue, key)| Some((key.as_slice(), queue.committable.take()?.to_vec())))
-            .collect()
+    /// Whether so many source partitions have news that offsets should be taken before their time, for memory's sake.
+    #[must_use]
+    pub(super) fn is_crowded(&self) -> bool {
+        self.due.len() >= CROWD
+    }
+
+    /// The newest committable offset of each source partition that has one since the last call. Partitions without a record in
+    /// flight are forgotten.
+    pub(super) fn take_committable(&mut self) -> Vec<Committable> {
+        let mut taken = Vec::new();
+        for id in std::mem::take(&mut self.due) {
+            let slot = &mut self.partitions[id.0 as usize];
+            let Some(queue) = slot else {
+                continue;
+            };
+            queue.is_due = false;
+            if let Some(offset) = queue.committable.take() {
+                taken.push(Committable {
+                    key: Arc::clone(&queue.key),
+                    offset: offset.to_vec(),
+                });
+            }
+            if queue.records.is_empty() {
+                self.ids.remove(&queue.key);
+                self.free.push(id);
+                *slot = None;
+            }
+        }
+        taken
     }
 }
 
-fn split(token: Token) -> (usize, u64) {
+fn make_due(due: &mut Vec<PartitionId>, id: PartitionId, queue: &mut PartitionQueue) {
+    if !std::mem::replace(&mut queue.is_due, true) {
+        due.push(id);
+    }
+}
+
+fn split(token: Token) -> (PartitionId, u64) {
     (
-        usize::try_from(token.0 >> SEQUENCE_BITS).unwrap_or(usize::MAX),
+        PartitionId(u32::try_from(token.0 >> SEQUENCE_BITS).unwrap_or(u32::MAX)),
         token.0 & SEQUENCE_MASK,
     )
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn committable(records: &mut SubmittedRecords) -> Vec<(String, String)> {
-        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-        records
-            .take_committable()
-            .into_iter()
-            .map(|(key, offset)| (text(key), offset.map_or("null".into(), |offset| text(&offset))))
-            .collect()
-    }
-
-    fn pair(key: &str, offset: &str) -> (String, String) {
-        (key.into(), offset.into())
-    }
-
-    #[test]
-    fn an_offset_is_not_committable_before_all_earlier_records_are_acknowledged() {
-        let mut records = SubmittedRecords::default();
-        let a = records.partition(b"a");
-        let tokens: Vec<Token> = [b"1", b"2", b"3"]
-            .iter()
-            .map(|offset| records.submit(a, Some(*offset)))
-            .collect();
-        records.ack(tokens[2]);
-        records.ack(tokens[1]);
-        assert_eq!(committable(&mut records), []);
-        records.ack(tokens[0]);
-        assert_eq!(committable(&mut records), [pair("a", "3")]);
-        assert_eq!(committable(&mut records), [], "an offset is taken once");
-        assert_eq!(records.in_flight(), 0);
-    }
-
-    #[test]
-    fn partitions_do_not_wait_for_each_other() {
-        let mut records = SubmittedRecords::default();
-        let (a, b) = (records.partition(b"a"), records.partition(b"b"));
-        let first = records.submit(a, Some(b"1"));
-        let second = records.submit(b, Some(b"7"));
-        let third = records.submit(a, Some(b"2"));
-        records.ack(second);
-        records.ack(third);
-        assert_eq!(committable(&mut records), [pair("b", "7")]);
-        records.ack(first);
-        assert_eq!(committable(&mut records), [pair("a", "2")]);
-        assert_eq!(records.partition(b"a"), a, "a partition keeps its number");
-    }
-
-    #[test]
-    fn a_withdrawn_record_holds_nothing_back() {
-        let mut records = SubmittedRecords::default();
-        let a = records.partition(b"a");
-        let first = records.submit(a, Some(b"1"));
-        let refused = records.submit(a, Some(b"2"));
-        records.withdraw(refused);
-        records.ack(first);
-        records.ack(refused);
-        assert_eq!(committable(&mut records), [pair("a", "1")]);
-        assert_eq!(records.in_flight(), 0);
-    }
-
-    #[test]
-    fn a_null_offset_is_committable_and_large_offsets_are_kept_whole() {
-        let mut records = SubmittedRecords::default();
-        let a = records.partition(b"a");
-        let large = "x".repeat(1000);
-        let first = records.submit(a, Some(large.as_bytes()));
-        records.ack(first);
-        assert_eq!(committable(&mut records), [pair("a", &large)]);
-        let second = records.submit(a, None);
-        records.ack(second);
-        records.ack(second);
-        assert_eq!(committable(&mut records), [pair("a", "null")]);
-    }
-
-    /// Against the plain meaning: replay random submissions and acknowledgements and compare with a slow model.
-    #[test]
-    fn random_orders_agree_with_the_plain_rule() {
-        let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
-        let mut random = move |below: usize| {
-            seed ^= seed << 13;
-            seed ^= seed >> 7;
-            seed ^= seed << 17;
-            usize::try_from(seed % below as u64).unwrap()
-        };
-        for _ in 0..200 {
-            let mut records = SubmittedRecords::default();
-            let mut model: Vec<Vec<(Token, bool)>> = vec![Vec::new(); 3];
-            let mut last: Vec<Option<String>> = vec![None; 3];
-            for step in 0..60 {
-                if random(2) == 0 {
-                    let partition = random(3);
-                    let id = records.partition(&[u8::try_from(partition).unwrap()]);
-                    let token = records.submit(id, Some(format!("{}", model[partition].len()).as_bytes()));
-                    model[partition].push((token, false));
-                } else {
-                    let open: Vec<(usize, usize)> = (0..3)
-                        .flat_map(|p| (0..model[p].len()).map(move |r| (p, r)))
-                        .filter(|&(p, r)| !model[p][r].1)
-                        .collect();
-                    if !open.is_empty() {
-                        let (partition, record) = open[random(open.len())];
-                        model[partition][record].1 = true;
-                        records.ack(model[partition][record].0);
-                    }
-                }
-                for (key, offset) in records.take_committable() {
-                    last[usize::from(key[0])] = offset.map(|offset| String::from_utf8(offset).unwrap());
-                }
-                for partition in 0..3 {
-                    let acked = model[partition].iter().take_while(|(_, acked)| *acked).count();
-                    let expected = acked.checked_sub(1).map(|record| record.to_string());
-                    assert_eq!(last[partition], expected, "step {step}");
-                }
-            }
-        }
-    }
-}
+#[path = "submitted_records_tests.rs"]
+mod tests;

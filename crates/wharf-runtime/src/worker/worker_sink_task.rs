@@ -253,7 +253,7 @@ impl Loop {
         if let Some(failure) = self.failure.take() {
             return Err(failure);
         }
-        if !arrived && self.worker.control.is_interrupted() {
+        if (!arrived && self.worker.control.is_interrupted()) || self.worker.control.is_cancelled() {
             return Ok(());
         }
         self.put(consumer)

@@ -26,7 +26,7 @@ use super::record_sender::{
     BACKPRESSURE_WAIT, RecordParts, Sent, encode_headers, kafka_error, next_remote, send, take_added_headers,
     valid_timestamp,
 };
-use super::submitted_records::PartitionId;
+use super::submitted_records::{Committable, PartitionId};
 use super::task_context::{TaskReporter, WorkerSourceHost};
 use super::topic_creator::TopicCreator;
 use crate::herder::ConnectorState;
@@ -65,7 +65,6 @@ struct Running {
     worker: WorkerSourceTask,
     deliveries: Deliveries,
     topics: HashMap<String, TopicHandle>,
-    partitions: HashMap<Vec<u8>, PartitionId>,
     schemas: SchemaCache,
     next_commit: Instant,
     /// The last rest after a poll that failed; zero when the last poll did not.
@@ -113,7 +112,6 @@ impl WorkerSourceTask {
             worker: self,
             deliveries,
             topics: HashMap::new(),
-            partitions: HashMap::new(),
             schemas: SchemaCache::default(),
             next_commit,
             poll_rest: Duration::ZERO,
@@ -136,7 +134,7 @@ impl Running {
                 self.stay_paused(task);
                 continue;
             }
-            if Instant::now() >= self.next_commit {
+            if Instant::now() >= self.next_commit || self.deliveries.submitted.is_crowded() {
                 self.commit(task);
             }
             self.check_failure()?;
@@ -181,6 +179,10 @@ impl Running {
             if started.elapsed() < IDLE_POLL {
                 let _ = self.worker.control.wait_interrupted(IDLE_REST);
             }
+            return Ok(());
+        }
+        if self.worker.control.is_cancelled() {
+            // The plugin may have been asked long ago; whoever runs this task now reads the same again.
             return Ok(());
         }
         let bytes = answer.bytes();
@@ -344,7 +346,7 @@ impl Running {
         Ok(Sent::All)
     }
 
-    /// The lasting number of a source partition of this batch.
+    /// The number of a source partition of this batch. It holds until offsets are committed, which is never within a batch.
     fn partition(&mut self, batch: &RecordBatchRef<'_>, index: Option<u32>) -> Result<PartitionId> {
         let partition = match index {
             Some(index) => {
@@ -358,11 +360,7 @@ impl Running {
             Some(partition) => self.worker.offsets.key_bytes(partition)?,
             None => self.worker.offsets.null_partition_key()?,
         };
-        let submitted = &mut self.deliveries.submitted;
-        Ok(*self
-            .partitions
-            .entry(key)
-            .or_insert_with_key(|key| submitted.partition(key)))
+        Ok(self.deliveries.submitted.partition(&key))
     }
 
     /// The topic, tried again while Kafka cannot say; `None` when the task is to stop meanwhile.
@@ -407,7 +405,8 @@ impl Running {
     fn after_deliveries(&mut self, task: &mut SourceTaskHandle) {
         if let Some(active) = &self.worker.active_topics {
             for topic in self.deliveries.confirmed_topics.drain(..) {
-                active.add(&self.worker.reporter.task.connector, &topic);
+                let task = &self.worker.reporter.task;
+                active.add(&task.connector, task.task, &topic);
             }
         }
         if let Some(tracked) = &mut self.deliveries.tracked {
@@ -467,7 +466,7 @@ impl Running {
             reporter.task.connector, reporter.task.task
         ));
         let started = Instant::now();
-        for (key, offset) in self.deliveries.submitted.take_committable() {
+        for Committable { key, offset } in self.deliveries.submitted.take_committable() {
             let offset = offset.map(|bytes| decode_offset(&bytes)).transpose();
             match offset.and_then(|offset| offsets.value_bytes(offset.as_ref())) {
                 Ok(value) => offset_writer.put(key.to_vec(), value),

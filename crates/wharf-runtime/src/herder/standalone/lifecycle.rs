@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use wharf_api::{ConfigMap, ConnectError};
 
 use super::slot::{ConnectorSlot, Operation, PluginWait};
-use super::{Inner, not_found, taken_over};
+use super::{Inner, not_found};
 use crate::config::ConnectorConfig;
 use crate::herder::{ConnectorState, ConnectorType, HerderError, TaskId};
 use crate::logging;
@@ -68,7 +68,7 @@ impl Inner {
         match waited.await {
             Ok(()) => {}
             Err(PluginWait::Failed(error)) => return Err(transition_failed(name, target, &error)),
-            Err(PluginWait::TakenOver) => return Err(taken_over(name)),
+            Err(PluginWait::TakenOver) => return Err(HerderError::taken_over(name)),
         }
         if target == TargetState::Started {
             self.update_tasks(operation).await?;
@@ -133,7 +133,7 @@ impl Inner {
         let configs = match operation.plugin(answer).await {
             Ok(configs) => self.complete_task_configs(&config, configs),
             Err(PluginWait::Failed(error)) => Err(error),
-            Err(PluginWait::TakenOver) => return Err(taken_over(name)),
+            Err(PluginWait::TakenOver) => return Err(HerderError::taken_over(name)),
         };
         let configs = match configs {
             Ok(configs) => configs,

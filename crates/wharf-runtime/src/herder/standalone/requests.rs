@@ -240,7 +240,6 @@ impl Inner {
             name: name.clone(),
             connector: InstanceState {
                 state: restarting(connector.state, restart_connector),
-                trace: connector.trace.filter(|_| !restart_connector),
                 ..connector
             },
             tasks: tasks
@@ -249,13 +248,21 @@ impl Inner {
                     let restarts = restart_tasks.contains(&task.id);
                     TaskStateInfo {
                         state: restarting(task.state, restarts),
-                        trace: task.trace.filter(|_| !restarts),
                         ..task
                     }
                 })
                 .collect(),
             connector_type,
         };
+        // Before the answer: whoever asks for the status next must see what is going on.
+        if restart_connector {
+            let epoch = statuses.next_epoch();
+            statuses.set_connector(&name, epoch, ConnectorState::Restarting, None, None);
+        }
+        for number in &restart_tasks {
+            let (id, epoch) = (TaskId::new(name.as_str(), *number), statuses.next_epoch());
+            statuses.set_task(&id, epoch, ConnectorState::Restarting, None, None);
+        }
         tokio::spawn(async move {
             let mut operation = if restart_connector {
                 slot.take_over().await
@@ -263,16 +270,9 @@ impl Inner {
                 slot.begin().await
             };
             if restart_connector {
-                statuses.set_connector(
-                    &name,
-                    statuses.next_epoch(),
-                    ConnectorState::Restarting,
-                    None,
-                    None,
-                );
                 self.stop_instance(&slot).await;
             }
-            self.restart_tasks_of(&slot, &restart_tasks).await;
+            self.stop_tasks_numbered(&slot, &restart_tasks).await;
             if restart_connector && let Err(error) = self.start_connector(&mut operation).await {
                 tracing::error!("the restart of connector {name} failed: {error}");
             }
@@ -283,18 +283,13 @@ impl Inner {
         Ok(plan)
     }
 
-    /// Stops tasks that are about to be started again.
-    pub(super) async fn restart_tasks_of(&self, slot: &ConnectorSlot, numbers: &[u32]) {
+    /// Stops some tasks of a connector.
+    async fn stop_tasks_numbered(&self, slot: &ConnectorSlot, numbers: &[u32]) {
         let mut stopping = Vec::new();
         if let Some(entry) = slot.entry().as_mut() {
             stopping.extend(numbers.iter().filter_map(|number| entry.tasks.remove(number)));
         }
         self.stop(stopping).await;
-        let statuses = &self.worker.statuses;
-        for number in numbers {
-            let id = TaskId::new(slot.name.as_str(), *number);
-            statuses.set_task(&id, statuses.next_epoch(), ConnectorState::Restarting, None, None);
-        }
     }
 
     pub(super) async fn restart_one_task(self: Arc<Self>, task: TaskId) -> Result<(), HerderError> {

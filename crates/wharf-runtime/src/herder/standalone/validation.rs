@@ -1,93 +1,20 @@
-//! Validation of connector configurations, on threads of its own: it calls plugin code, which may hang.
+//! Validation of connector configurations.
 
 use std::sync::Arc;
 
-use tokio::sync::oneshot;
-
 use super::Inner;
-use crate::config::{
-    ConfigInfos, ConverterDefault, ConverterKind, FrameworkDefaults, ValidationRequest, connector_class,
-    validate_connector,
-};
-use crate::herder::{HerderError, RawConfig};
-use crate::plugins::RegistryView;
-
-/// Runs plugin code on a thread of its own and waits for its answer without blocking.
-pub(super) async fn on_thread<T: Send + 'static>(
-    name: &str,
-    work: impl FnOnce() -> Result<T, HerderError> + Send + 'static,
-) -> Result<T, HerderError> {
-    let (answer, receiver) = oneshot::channel();
-    std::thread::Builder::new()
-        .name(name.to_owned())
-        .spawn(move || {
-            // The one who asked may have given up.
-            let _ = answer.send(work());
-        })
-        .map_err(|error| HerderError::Internal(format!("no thread for {name}: {error}")))?;
-    receiver
-        .await
-        .unwrap_or_else(|_| Err(HerderError::Internal(format!("the thread for {name} panicked"))))
-}
+use crate::config::ConfigInfos;
+use crate::herder::{HerderError, RawConfig, plugin_calls};
 
 impl Inner {
     /// Checks a configuration.
     pub(super) async fn validate(self: Arc<Self>, config: RawConfig) -> Result<ConfigInfos, HerderError> {
         let _stage = self.stage("performing multi-property validation for the connector".to_owned());
-        let inner = Arc::clone(&self);
-        on_thread("connector-validation", move || inner.validate_now(&config)).await
-    }
-
-    fn validate_now(&self, config: &RawConfig) -> Result<ConfigInfos, HerderError> {
-        let bad_request = |error: wharf_api::ConnectError| HerderError::BadRequest(format!("{error:#}"));
-        let class = connector_class(config).map_err(bad_request)?;
-        let version = config
-            .get(crate::config::CONNECTOR_VERSION)
-            .and_then(Option::as_deref);
-        let plugins = &self.worker.plugins;
-        // With a version that cannot be had, the newest one is checked and the version key says what is wrong.
-        let plugin = plugins
-            .connector(class, version)
-            .or_else(|error| plugins.connector(class, None).map_err(|_| error))
-            .map_err(bad_request)?;
-        let converter = |kind| {
-            let settings = self.worker.config.converter(kind);
-            ConverterDefault {
-                class: Some(settings.class.clone()),
-                version: settings.version.clone(),
-            }
-        };
-        let defaults = FrameworkDefaults {
-            connector_version: plugin.stated_version(),
-            key_converter: converter(ConverterKind::Key),
-            value_converter: converter(ConverterKind::Value),
-            header_converter: converter(ConverterKind::Header),
-        };
-        let view = RegistryView::new(plugins, &plugin).with_worker(&self.worker.config);
-        let request = ValidationRequest {
-            config,
-            connector_type: plugin.kind,
-            defaults: &defaults,
-            override_policy: &self.worker.config.override_policy,
-            topic_creation_enable: self.worker.config.topic_creation_enable,
-            plugins: &view,
-        };
-        validate_connector(&request, |config| plugin.validate(config))
-            .map_err(|error| HerderError::Internal(format!("{error:#}")))
+        plugin_calls::validate(Arc::clone(&self.worker), config).await
     }
 
     /// Refuses a configuration with errors, in upstream's words.
     pub(super) async fn check_valid(self: &Arc<Self>, config: RawConfig) -> Result<(), HerderError> {
-        let infos = Arc::clone(self).validate(config).await?;
-        if infos.error_count == 0 {
-            return Ok(());
-        }
-        let errors: Vec<String> = infos.errors().map(|error| error.to_string()).collect();
-        Err(HerderError::BadRequest(format!(
-            "Connector configuration is invalid and contains the following {} error(s):\n{}\nYou can also find the above \
-             list of errors at the endpoint `/connector-plugins/{{connectorType}}/config/validate`",
-            infos.error_count,
-            errors.join("\n")
-        )))
+        plugin_calls::check_valid(&Arc::clone(self).validate(config).await?)
     }
 }

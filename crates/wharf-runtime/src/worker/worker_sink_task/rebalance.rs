@@ -127,7 +127,8 @@ impl Loop {
         if let Some(active) = &self.worker.active_topics
             && !self.announced.iter().any(|known| known == topic)
         {
-            active.add(&self.worker.reporter.task.connector, topic);
+            let task = &self.worker.reporter.task;
+            active.add(&task.connector, task.task, topic);
             self.announced.push(topic.to_owned());
         }
     }

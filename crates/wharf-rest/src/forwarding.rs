@@ -1,0 +1,139 @@
+//! Passing a request on to the worker that can answer it: the leader, or the owner of a connector or task.
+//!
+//! The herder says where ([`HerderError::Elsewhere`]); the request is sent there as it came, with `forward` in its query, and the
+//! answer is handed back as it is. As upstream, a request is passed on twice at most (to the leader, from there to the owner),
+//! and of its headers only `Authorization`.
+//!
+//! [`HerderError::Elsewhere`]: wharf_runtime::herder::HerderError::Elsewhere
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{StatusCode, Uri, header};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use http_body_util::BodyExt as _;
+use wharf_runtime::http_client::{self, WorkerRequest};
+
+use crate::api::Timeouts;
+use crate::error::ApiError;
+
+/// Put into an answer by which a handler says that another worker has to be asked.
+#[derive(Debug, Clone)]
+pub(crate) struct ForwardTo(pub(crate) String);
+
+const FORWARD: &str = "forward";
+
+/// Puts the forwarding around routes.
+pub(crate) fn around(routes: Router, timeouts: Timeouts) -> Router {
+    routes.layer(from_fn_with_state(timeouts, apply))
+}
+
+async fn apply(State(timeouts): State<Timeouts>, request: Request, next: Next) -> Response {
+    let (method, uri) = (request.method().clone(), request.uri().clone());
+    let authorization = request.headers().get(header::AUTHORIZATION).cloned();
+    // What the handler reads of the body is kept: it has read all of it when it knows where the request belongs.
+    let kept = Arc::new(Mutex::new(Vec::new()));
+    let keep = Arc::clone(&kept);
+    let request = request.map(|body| {
+        Body::new(body.map_frame(move |frame| {
+            if let Some(data) = frame.data_ref() {
+                keep.lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .extend_from_slice(data);
+            }
+            frame
+        }))
+    });
+    let response = next.run(request).await;
+    let Some(ForwardTo(worker)) = response.extensions().get::<ForwardTo>().cloned() else {
+        return response;
+    };
+    let Some(hop) = next_hop(&uri) else {
+        return ApiError::new(
+            StatusCode::CONFLICT,
+            "Cannot complete request because of a conflicting operation (e.g. worker rebalance)",
+        )
+        .into_response();
+    };
+    let body = std::mem::take(&mut *kept.lock().unwrap_or_else(PoisonError::into_inner));
+    let request = WorkerRequest {
+        method,
+        url: target(&worker, &uri, hop),
+        headers: authorization
+            .map(|value| (header::AUTHORIZATION, value))
+            .into_iter()
+            .collect(),
+        body: body.into(),
+    };
+    tracing::debug!("passing a request on to {}", request.url);
+    match http_client::ask(request, timeouts.request).await {
+        Ok(answer) => {
+            let mut response = Response::new(Body::from(answer.body));
+            *response.status_mut() = answer.status;
+            let headers = response.headers_mut();
+            headers.extend(answer.content_type.map(|value| (header::CONTENT_TYPE, value)));
+            headers.extend(answer.location.map(|value| (header::LOCATION, value)));
+            response
+        }
+        Err(reason) => ApiError::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            format!("IO Error trying to forward REST request: {reason}"),
+        )
+        .into_response(),
+    }
+}
+
+/// What `forward` says to the next worker; nothing when this one is the last that may be asked.
+fn next_hop(uri: &Uri) -> Option<&'static str> {
+    let said = uri
+        .query()
+        .unwrap_or_default()
+        .split('&')
+        .find_map(|part| part.strip_prefix(FORWARD)?.strip_prefix('='));
+    match said {
+        None => Some("true"),
+        Some(text) if text.eq_ignore_ascii_case("true") => Some("false"),
+        Some(_) => None,
+    }
+}
+
+fn target(worker: &str, uri: &Uri, hop: &str) -> String {
+    let mut url = format!("{}{}?", worker.trim_end_matches('/'), uri.path());
+    for part in uri.query().unwrap_or_default().split('&') {
+        if !part.is_empty() && part.split('=').next() != Some(FORWARD) {
+            url.push_str(part);
+            url.push('&');
+        }
+    }
+    url.push_str(FORWARD);
+    url.push('=');
+    url.push_str(hop);
+    url
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_passed_on_twice_and_not_again() {
+        for (uri, hop, url) in [
+            ("/connectors", Some("true"), "http://w:1/connectors?forward=true"),
+            (
+                "/connectors/a%2Fb/restart?includeTasks=true&forward=true",
+                Some("false"),
+                "http://w:1/connectors/a%2Fb/restart?includeTasks=true&forward=false",
+            ),
+            ("/connectors?forward=false", None, ""),
+        ] {
+            let uri: Uri = uri.parse().unwrap();
+            assert_eq!(next_hop(&uri), hop, "{uri}");
+            if let Some(hop) = hop {
+                assert_eq!(target("http://w:1/", &uri, hop), url);
+            }
+        }
+    }
+}

@@ -1,0 +1,433 @@
+//! The herder's thread: events in, commands carried out, what everybody may know published.
+//!
+//! It never waits for a plugin, the network or a topic: what takes time runs elsewhere and comes back as an event.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use wharf_cluster::assignor::{Assignor, ConfiguredWork, Round};
+use wharf_cluster::config_state::{ConfigEvent, ConfigSnapshot};
+use wharf_cluster::herder::{
+    Allocation, Command, ConfigNote, Event, HerderMachine, HerderSettings, Joined, WorkId, WorkSet,
+};
+use wharf_cluster::ids::ConnectorTaskId;
+use wharf_cluster::member::{self, Elected};
+use wharf_cluster::protocol::{Assignment, ConnectorsAndTasks};
+use wharf_cluster::restart::RestartRequest;
+use wharf_membership::{Clock, GroupClient, GroupEvent};
+
+use super::Inner;
+use super::view::{ClusterView, Owners};
+
+/// The herder shows that it lives at least this often.
+const ALIVE: Duration = Duration::from_millis(500);
+
+/// What reaches the thread.
+pub(super) enum DriverEvent {
+    Group(GroupEvent),
+    Config(Vec<ConfigEvent>, ConfigSnapshot),
+    /// The read to the end that was asked for.
+    Read(Result<(), String>),
+    Stopped(WorkId),
+    Restart(WorkSet),
+    /// Somebody wants to know whether the thread lives.
+    Ping(tokio::sync::oneshot::Sender<()>),
+    ShutDown,
+}
+
+/// Why the thread ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// It was told to.
+    Orderly,
+    /// The membership is lost for good.
+    Fatal(String),
+}
+
+pub(super) struct Driver {
+    pub(super) herder: Weak<Inner>,
+    pub(super) client: Option<GroupClient>,
+    pub(super) clock: Clock,
+    pub(super) assignor: Assignor,
+    pub(super) events: Receiver<DriverEvent>,
+    pub(super) machine: HerderMachine<ConfigSnapshot>,
+    /// What the group was told, by offset, since the last assignment: the leader assigns what it knew when it joined.
+    told: Vec<(i64, ConfigSnapshot)>,
+    owners: Owners,
+    generation: i32,
+    protocol: Option<wharf_cluster::protocol::ConnectProtocol>,
+    fatal: Option<String>,
+    pending_restarts: BTreeMap<String, RestartRequest>,
+}
+
+fn work_set(work: &ConnectorsAndTasks) -> WorkSet {
+    let connectors = work.connectors.iter().cloned().map(WorkId::Connector);
+    let tasks = work.tasks.iter().cloned().map(WorkId::Task);
+    connectors.chain(tasks).collect()
+}
+
+fn connectors_and_tasks(work: &WorkSet) -> ConnectorsAndTasks {
+    let mut both = ConnectorsAndTasks::default();
+    for id in work {
+        match id {
+            WorkId::Connector(name) => both.connectors.push(name.clone()),
+            WorkId::Task(task) => both.tasks.push(task.clone()),
+        }
+    }
+    both
+}
+
+/// The complete assignment that a worker tells with its next join.
+fn published(allocation: Allocation) -> Assignment {
+    Assignment {
+        error: if allocation.failed {
+            Assignment::CONFIG_MISMATCH
+        } else {
+            Assignment::NO_ERROR
+        },
+        leader: allocation.leader,
+        leader_url: allocation.leader_url,
+        config_offset: allocation.config_offset,
+        assigned: connectors_and_tasks(&allocation.work),
+        revoked: ConnectorsAndTasks::default(),
+        delay: allocation.delay,
+    }
+}
+
+impl Driver {
+    pub(super) fn new(
+        herder: Weak<Inner>,
+        settings: HerderSettings,
+        max_delay: i32,
+        clock: Clock,
+        events: Receiver<DriverEvent>,
+    ) -> Self {
+        Self {
+            herder,
+            client: None,
+            clock,
+            assignor: Assignor::new(max_delay),
+            events,
+            machine: HerderMachine::new(settings),
+            told: Vec::new(),
+            owners: Owners::default(),
+            generation: -1,
+            protocol: None,
+            fatal: None,
+            pending_restarts: BTreeMap::new(),
+        }
+    }
+
+    /// Runs until the end; `snapshot` is what the config topic held when it was read first.
+    pub(super) fn run(mut self, snapshot: ConfigSnapshot) -> Ended {
+        self.machine_event(Event::Config {
+            view: snapshot,
+            notes: Vec::new(),
+        });
+        loop {
+            let wait = self
+                .machine
+                .next_deadline()
+                .map_or(ALIVE, |at| {
+                    Duration::from_millis(at.saturating_sub(self.clock.now()))
+                })
+                .min(ALIVE);
+            match self.events.recv_timeout(wait) {
+                Ok(event) => self.event(event),
+                Err(RecvTimeoutError::Timeout) => self.machine_event(Event::Tick),
+                Err(RecvTimeoutError::Disconnected) => return Ended::Orderly,
+            }
+            if let Some(client) = &self.client {
+                client.herder_is_alive();
+            }
+            if let Some(reason) = self.fatal.take() {
+                return Ended::Fatal(reason);
+            }
+            if self.client.is_none() {
+                return Ended::Orderly;
+            }
+            self.restart_what_was_asked_for();
+            self.publish();
+        }
+    }
+
+    fn event(&mut self, event: DriverEvent) {
+        match event {
+            DriverEvent::Group(GroupEvent::Member(event)) => self.member_event(event),
+            DriverEvent::Group(GroupEvent::Unusable(error)) => self.fatal = Some(error.to_string()),
+            DriverEvent::Group(other) => tracing::warn!("not known what to do with {other:?}"),
+            DriverEvent::Config(events, snapshot) => self.config_events(events, snapshot),
+            DriverEvent::Read(Ok(())) => self.machine_event(Event::ReadToEnd),
+            DriverEvent::Read(Err(reason)) => {
+                tracing::warn!("the config topic cannot be read: {reason}");
+                self.machine_event(Event::ReadFailed);
+            }
+            DriverEvent::Stopped(id) => self.machine_event(Event::Stopped(id)),
+            DriverEvent::Restart(ids) => self.machine_event(Event::Restart(ids)),
+            DriverEvent::Ping(answer) => {
+                // The one who asked may have given up.
+                let _ = answer.send(());
+            }
+            DriverEvent::ShutDown => self.machine_event(Event::ShutDown),
+        }
+    }
+
+    fn config_events(&mut self, events: Vec<ConfigEvent>, snapshot: ConfigSnapshot) {
+        let mut notes = Vec::new();
+        for event in events {
+            match event {
+                ConfigEvent::ConnectorConfigUpdated(name) => notes.push(ConfigNote::Connector(name)),
+                ConfigEvent::ConnectorConfigRemoved(name) => notes.push(ConfigNote::Removed(name)),
+                ConfigEvent::TaskConfigsUpdated { connector, .. } => notes.push(ConfigNote::Tasks(connector)),
+                ConfigEvent::TargetStateChanged(name) => notes.push(ConfigNote::Target(name)),
+                ConfigEvent::RestartRequested(request) => {
+                    let mut waiting = self.pending_restarts.remove(&request.connector);
+                    let name = request.connector.clone();
+                    request.replace_if_greater(&mut waiting);
+                    self.pending_restarts
+                        .extend(waiting.map(|waiting| (name, waiting)));
+                }
+                ConfigEvent::LoggingLevelUpdated { namespace, level } => {
+                    if let Ok(level) = level.parse() {
+                        crate::logging::levels().set(&namespace, level);
+                    }
+                }
+                _ => {}
+            }
+        }
+        self.machine_event(Event::Config {
+            view: snapshot,
+            notes,
+        });
+    }
+
+    fn member_event(&mut self, event: member::Event) {
+        if event.decides_ownership()
+            && let Some(client) = &self.client
+        {
+            client.event_taken();
+        }
+        match event {
+            member::Event::Prepare { revoke_all } => {
+                if revoke_all {
+                    self.machine_event(Event::GiveUpAll);
+                }
+            }
+            member::Event::Elected(elected) => self.assign(&elected),
+            member::Event::Joined(joined) => self.joined(joined),
+            member::Event::AssignmentUnreadable(error) => {
+                tracing::error!("the assignment of this worker cannot be read: {error}");
+            }
+            member::Event::CoordinatorLost => {
+                tracing::warn!(
+                    "the coordinator of the group is not to be found; work goes on while the lease holds"
+                );
+            }
+            member::Event::LeaseLapsed { reason } => {
+                tracing::error!("this worker gives up all its work: {reason}");
+                self.machine_event(Event::LeaseLapsed);
+            }
+            member::Event::LeaveRefused(error) => {
+                tracing::warn!("the coordinator refused the goodbye of this worker: {error}");
+            }
+            member::Event::Closed => self.client = None,
+            member::Event::Fatal(error) => self.fatal = Some(error.to_string()),
+            other => tracing::warn!("not known what to do with {other:?}"),
+        }
+    }
+
+    /// This worker leads: says who runs what.
+    fn assign(&mut self, elected: &Elected) {
+        let Some(herder) = self.herder.upgrade() else {
+            return;
+        };
+        let fresh = ConfiguredWork::of(&herder.configs.snapshot());
+        let own = elected.members.iter().find(|(id, _)| *id == elected.member_id);
+        let own_offset = own
+            .and_then(|(_, metadata)| wharf_cluster::protocol::WorkerState::decode(metadata).ok())
+            .map_or(-1, |state| state.config_offset);
+        let joined_with = self
+            .told
+            .iter()
+            .rev()
+            .find(|(offset, _)| *offset == own_offset)
+            .map_or_else(ConfiguredWork::default, |(_, snapshot)| {
+                ConfiguredWork::of(snapshot)
+            });
+        let round = Round {
+            now: self.clock.now(),
+            protocol: elected.protocol,
+            leader: &elected.member_id,
+            generation: elected.generation,
+            last_completed_generation: elected.last_completed_generation,
+            members: &elected.members,
+            joined_with: &joined_with,
+            fresh: &fresh,
+            can_run: None,
+        };
+        match self.assignor.assign(&round) {
+            Ok(assignment) => {
+                for (member, error) in &assignment.unreadable {
+                    tracing::error!(
+                        "the metadata of member {member} cannot be read, so it gets no work: {error}"
+                    );
+                }
+                self.owners = Owners::of(&assignment);
+                if let Some(client) = &self.client {
+                    client.assignments(elected.generation, assignment.entries);
+                }
+            }
+            Err(error) => tracing::error!("no assignment can be made: {error}"),
+        }
+    }
+
+    fn joined(&mut self, joined: member::Joined) {
+        let assignment = joined.assignment;
+        tracing::info!(
+            "joined generation {} as {} ({}), {} connectors and tasks assigned, {} revoked",
+            joined.generation,
+            if joined.is_leader { "leader" } else { "member" },
+            joined.protocol,
+            assignment.assigned.len(),
+            assignment.revoked.len()
+        );
+        self.generation = joined.generation;
+        self.protocol = Some(joined.protocol);
+        if !joined.is_leader {
+            self.owners = Owners::default();
+        }
+        let last = self.told.pop();
+        self.told.clear();
+        self.told.extend(last);
+        if let Some(herder) = self.herder.upgrade() {
+            herder.set_generation(joined.generation);
+        }
+        self.machine_event(Event::Joined(Joined {
+            generation: joined.generation,
+            cooperative: joined.protocol.is_cooperative(),
+            is_leader: joined.is_leader,
+            failed: assignment.failed(),
+            assigned: work_set(&assignment.assigned),
+            revoked: work_set(&assignment.revoked),
+            leader: assignment.leader,
+            leader_url: assignment.leader_url,
+            config_offset: assignment.config_offset,
+            delay: assignment.delay,
+        }));
+    }
+
+    fn machine_event(&mut self, event: Event<ConfigSnapshot>) {
+        let mut stops = Vec::new();
+        for command in self.machine.handle(self.clock.now(), event) {
+            match command {
+                Command::Stop(id) => stops.push(id),
+                other => self.carry_out(other),
+            }
+        }
+        if !stops.is_empty()
+            && let Some(herder) = self.herder.upgrade()
+        {
+            herder.stop(stops);
+        }
+    }
+
+    fn carry_out(&mut self, command: Command) {
+        let Some(herder) = self.herder.upgrade() else {
+            return;
+        };
+        let Some(client) = &self.client else { return };
+        match command {
+            Command::Start(id) => {
+                if let Some(snapshot) = self.machine.view() {
+                    herder.start(&id, snapshot);
+                }
+            }
+            Command::Stop(id) => herder.stop(vec![id]),
+            Command::ApplyTarget(name) => {
+                if let Some(snapshot) = self.machine.view() {
+                    herder.apply_target(&name, snapshot);
+                }
+            }
+            Command::ReadToEnd => herder.read_to_end(),
+            Command::SetMetadata {
+                config_offset,
+                allocation,
+            } => {
+                if let Some(snapshot) = self.machine.view() {
+                    self.told.push((config_offset, snapshot.clone()));
+                }
+                client.set_metadata(config_offset, allocation.map(published));
+            }
+            Command::Rejoin { reason } => {
+                tracing::debug!("rejoining the group: {reason}");
+                client.rejoin(&reason);
+            }
+            Command::JoinPrepared => client.prepared(),
+            Command::Leave { reason } => {
+                tracing::warn!("leaving the group: {reason}");
+                client.leave(&reason);
+            }
+            Command::RevocationDone => {
+                herder.revocation_done();
+                client.prepared();
+            }
+            Command::Lead => herder.lead(self.machine.view().cloned().unwrap_or_default()),
+            Command::End => {
+                if let Some(client) = self.client.take() {
+                    client.close("the worker is shutting down");
+                }
+            }
+        }
+    }
+
+    /// Carries out, for what runs here, what was asked for through the config topic.
+    fn restart_what_was_asked_for(&mut self) {
+        if self.pending_restarts.is_empty() || !self.machine.is_stable() {
+            return;
+        }
+        let Some(herder) = self.herder.upgrade() else {
+            return;
+        };
+        for (_, request) in std::mem::take(&mut self.pending_restarts) {
+            let runs_connector = self
+                .machine
+                .is_running(&WorkId::Connector(request.connector.clone()));
+            let part = herder.restart_part(request.clone(), runs_connector, |task: &ConnectorTaskId| {
+                self.machine.is_running(&WorkId::Task(task.clone()))
+            });
+            let Some(part) = part else { continue };
+            let connector = part
+                .connector
+                .then(|| WorkId::Connector(request.connector.clone()));
+            let ids: WorkSet = connector
+                .into_iter()
+                .chain(part.tasks.into_iter().map(WorkId::Task))
+                .collect();
+            if ids.is_empty() {
+                continue;
+            }
+            herder.report_restarting(&ids);
+            self.machine_event(Event::Restart(ids));
+        }
+    }
+
+    /// Lets requests see what is decided.
+    fn publish(&self) {
+        let Some(herder) = self.herder.upgrade() else {
+            return;
+        };
+        let allocation = self.machine.allocation();
+        herder.view.send_replace(Arc::new(ClusterView {
+            leader: self.machine.admit(wharf_cluster::herder::RequestKind::Leader),
+            member: self.machine.admit(wharf_cluster::herder::RequestKind::Member),
+            is_stable: self.machine.is_stable(),
+            is_leader: self.machine.is_leader(),
+            generation: self.generation,
+            protocol: self.protocol,
+            owners: self.owners.clone(),
+            owned: allocation.map(|it| it.work.clone()).unwrap_or_default(),
+        }));
+    }
+}

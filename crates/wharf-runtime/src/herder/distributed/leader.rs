@@ -1,0 +1,124 @@
+//! What the leader does beside assigning: it claims the config topic, clears the statuses of what is gone, and sees to the
+//! key that workers sign their requests with.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use wharf_cluster::config_state::{ConfigSnapshot, write};
+use wharf_cluster::session_key::{HeldKey, rotation_needed};
+use wharf_cluster::status_state::{StatusKey, stale_statuses};
+
+use super::Inner;
+use super::running::task_id;
+use crate::herder::standalone::now_millis;
+
+/// Between two attempts to claim, or to write a key.
+const RETRY: Duration = Duration::from_millis(250);
+/// How often the key's age is looked at.
+const KEY_CHECK: Duration = Duration::from_millis(200);
+
+impl Inner {
+    /// This worker leads since a moment ago.
+    pub(super) fn lead(self: &Arc<Self>, snapshot: ConfigSnapshot) {
+        let herder = Arc::clone(self);
+        self.runtime.spawn(async move {
+            herder.claim().await;
+            herder.clear_statuses(&snapshot);
+            herder.see_to_session_key().await;
+        });
+    }
+
+    /// The claim was lost; whoever leads makes it anew.
+    pub(super) fn claim_again(self: &Arc<Self>) {
+        let herder = Arc::clone(self);
+        self.runtime.spawn(async move {
+            tokio::time::sleep(RETRY).await;
+            herder.claim().await;
+        });
+    }
+
+    async fn claim(self: &Arc<Self>) {
+        while self.view.borrow().is_leader || self.configs.needs_claim() {
+            let configs = Arc::clone(&self.configs);
+            match tokio::task::spawn_blocking(move || configs.claim()).await {
+                Ok(Ok(())) | Err(_) => return,
+                Ok(Err(error)) => {
+                    tracing::warn!("the config topic is not claimed yet: {error}");
+                    tokio::time::sleep(RETRY).await;
+                }
+            }
+            if !self.view.borrow().is_leader {
+                return;
+            }
+        }
+    }
+
+    /// Statuses of connectors and tasks that are configured no more.
+    fn clear_statuses(&self, snapshot: &ConfigSnapshot) {
+        let stale = self.statuses.with_state(|state| stale_statuses(state, snapshot));
+        for key in stale {
+            match key {
+                StatusKey::Connector(name) => self.statuses.delete_connector(&name),
+                StatusKey::Task(id) => self.statuses.delete_task(&task_id(&id)),
+                _ => {}
+            }
+        }
+    }
+
+    /// Keeps an eye on the key for as long as the worker runs.
+    pub(super) fn watch_session_key(self: &Arc<Self>) {
+        let herder = Arc::downgrade(self);
+        self.runtime.spawn(async move {
+            loop {
+                tokio::time::sleep(KEY_CHECK).await;
+                let Some(herder) = herder.upgrade() else { return };
+                herder.see_to_session_key().await;
+            }
+        });
+    }
+
+    /// Writes a new key if this worker leads and one is due.
+    async fn see_to_session_key(self: &Arc<Self>) {
+        let due = {
+            let view = self.view.borrow();
+            view.is_leader
+                && view.is_stable
+                && view.protocol.is_some_and(|protocol| protocol.signs_requests())
+        };
+        if !due {
+            return;
+        }
+        let config = &self.settings.inter_worker;
+        let ttl = i64::try_from(config.key_ttl.as_millis()).unwrap_or(i64::MAX);
+        let held = self.configs.snapshot().session_key().map(|key| {
+            // A key that this worker found at its start counts as one that may have to be replaced.
+            if self
+                .found_key
+                .as_ref()
+                .is_some_and(|found| Arc::ptr_eq(found, key))
+            {
+                HeldKey::from_snapshot(Arc::clone(key), ttl)
+            } else {
+                HeldKey::received(Arc::clone(key), ttl)
+            }
+        });
+        let Some(reason) = rotation_needed(held.as_ref(), &config.key_generator, now_millis()) else {
+            return;
+        };
+        tracing::debug!("writing a new session key: {reason:?}");
+        let key = match config.key_generator.generate(now_millis(), fill_random) {
+            Ok(key) => key,
+            Err(error) => return tracing::error!("no session key can be made: {error}"),
+        };
+        let _order = self.writes.lock().await;
+        if let Err(error) = self.write(write::put_session_key(key)).await {
+            tracing::warn!("the session key is not written yet: {error}");
+        }
+    }
+}
+
+/// The operating system's own source, which every crate that needs randomness here uses in the end.
+fn fill_random(bytes: &mut [u8]) -> std::io::Result<()> {
+    use std::io::Read as _;
+    std::fs::File::open("/dev/urandom")?.read_exact(bytes)
+}

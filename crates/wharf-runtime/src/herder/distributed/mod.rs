@@ -1,0 +1,438 @@
+//! The herder of a distributed worker.
+//!
+//! Decisions are made by [`wharf_cluster::herder`]'s machine on a thread of its own ([`driver`]); requests look at what it
+//! publishes ([`view`]), write to the config topic when this worker leads ([`requests`]), and otherwise say who does
+//! ([`HerderError::Elsewhere`]), so that the REST API can pass the request on. What the config topic says then reaches every
+//! worker, this one included, and only that changes what runs ([`running`]).
+
+mod driver;
+mod forward;
+mod leader;
+mod offsets;
+mod reconfigure;
+mod requests;
+mod running;
+mod view;
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::hash::{Hash as _, Hasher as _};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use wharf_api::ConnectError;
+use wharf_api::config::ConfigKeyInfo;
+use wharf_cluster::config_state::write;
+use wharf_cluster::herder::HerderSettings;
+use wharf_cluster::session_key::SessionKey;
+use wharf_cluster::target_state;
+use wharf_membership::{Clock, ConnectionSettings, GroupClient};
+
+use self::driver::{Driver, DriverEvent, Ended};
+use self::running::Running;
+use self::view::ClusterView;
+use super::{
+    ActiveTopics, ConnectorInfo, ConnectorOffsets, ConnectorStateInfo, Created, HealthStatus, Herder,
+    HerderError, InitialState, LoggerLevel, OffsetChange, PeerRequest, PluginInfo, RawConfig, Reply,
+    RestartRequest, ServerInfo, Stage, TaskId, TaskInfo, TaskStateInfo,
+};
+use crate::config::{ConfigInfos, DistributedConfig, NAME};
+use crate::logging;
+use crate::stores::{ConfigBackingStore, StatusBackingStore};
+use crate::worker::Worker;
+
+/// A thread of the herder that does not answer for this long is not healthy.
+const HEALTH_TIMEOUT: Duration = Duration::from_secs(10);
+/// Between what workers reported and the status topic, when work moves.
+const STATUS_FLUSH: Duration = Duration::from_secs(5);
+
+/// A distributed herder. Cheap to clone.
+#[derive(Clone)]
+pub struct DistributedHerder {
+    inner: Arc<Inner>,
+}
+
+/// What a herder is made of.
+pub struct DistributedParts {
+    /// The configuration.
+    pub config: Arc<DistributedConfig>,
+    /// What runs connectors and tasks.
+    pub worker: Arc<Worker>,
+    /// Id of the Kafka cluster.
+    pub cluster_id: String,
+    /// The config topic, read to its end.
+    pub configs: Arc<ConfigBackingStore>,
+    /// The status topic, read to its end.
+    pub statuses: Arc<StatusBackingStore>,
+    /// How to reach the group.
+    pub connection: ConnectionSettings,
+    /// URL of this worker's REST API for others, with a slash at its end.
+    pub url: String,
+}
+
+struct Inner {
+    worker: Arc<Worker>,
+    settings: Arc<DistributedConfig>,
+    cluster_id: String,
+    configs: Arc<ConfigBackingStore>,
+    statuses: Arc<StatusBackingStore>,
+    /// The session key that was in the topic when this worker started.
+    found_key: Option<Arc<SessionKey>>,
+    runtime: tokio::runtime::Handle,
+    events: Mutex<Sender<DriverEvent>>,
+    view: watch::Sender<Arc<ClusterView>>,
+    running: Mutex<Running>,
+    /// One request writes to the config topic at a time.
+    writes: tokio::sync::Mutex<()>,
+    ended: watch::Sender<Option<Ended>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn not_found(name: &str) -> HerderError {
+    HerderError::NotFound(format!("Connector {name} not found"))
+}
+
+/// Runs an operation to its end, whether or not somebody waits for the answer.
+fn reply<T: Send + 'static>(work: impl Future<Output = Result<T, HerderError>> + Send + 'static) -> Reply<T> {
+    let task = tokio::spawn(work);
+    Box::pin(async move {
+        task.await
+            .unwrap_or_else(|error| Err(HerderError::Internal(format!("the operation failed: {error}"))))
+    })
+}
+
+impl DistributedHerder {
+    /// Joins the group and begins to work. Has to be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// When the settings of the membership contradict each other, or the system gives no thread.
+    pub fn start(parts: DistributedParts) -> wharf_api::Result<Self> {
+        let DistributedParts {
+            config,
+            worker,
+            cluster_id,
+            configs,
+            statuses,
+            connection,
+            url,
+        } = parts;
+        let (events, inbox) = channel();
+        let of_listener = events.clone();
+        let snapshot = configs.listen(Box::new(move |events, snapshot| {
+            // A thread that has ended needs to know nothing.
+            let _ = of_listener.send(DriverEvent::Config(events, snapshot));
+        }));
+        let clock = Clock::start();
+        let of_member = events.clone();
+        // Workers of a group differ in their URLs.
+        let mut hasher = std::hash::DefaultHasher::new();
+        url.hash(&mut hasher);
+        let member = config.member_settings(url, hasher.finish());
+        let client = GroupClient::start(member, connection, clock, move |event| {
+            let _ = of_member.send(DriverEvent::Group(event));
+        })
+        .map_err(|error| ConnectError::config(error.to_string()))?;
+        worker.hold_lease(client.lease().clone());
+        let inner = Arc::new(Inner {
+            worker,
+            cluster_id,
+            found_key: snapshot.session_key().cloned(),
+            runtime: tokio::runtime::Handle::current(),
+            events: Mutex::new(events),
+            view: watch::Sender::new(Arc::default()),
+            running: Mutex::default(),
+            writes: tokio::sync::Mutex::new(()),
+            ended: watch::Sender::new(None),
+            configs,
+            statuses,
+            settings: config,
+        });
+        let settings = HerderSettings {
+            sync_timeout: millis(inner.settings.worker_sync_timeout),
+            unsync_backoff: millis(inner.settings.worker_unsync_backoff),
+        };
+        let mut driver = Driver::new(
+            Arc::downgrade(&inner),
+            settings,
+            inner.settings.scheduled_rebalance_max_delay_ms,
+            clock,
+            inbox,
+        );
+        driver.client = Some(client);
+        let ended = inner.ended.clone();
+        std::thread::Builder::new()
+            .name("herder".to_owned())
+            .spawn(move || {
+                let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| driver.run(snapshot)));
+                let outcome = outcome.unwrap_or_else(|_| {
+                    Ended::Fatal("the herder's own code panicked; this is a defect of wharf".to_owned())
+                });
+                ended.send_replace(Some(outcome));
+            })
+            .map_err(|error| ConnectError::connect(format!("no thread for the herder: {error}")))?;
+        inner.watch_session_key();
+        Ok(Self { inner })
+    }
+
+    /// Waits until the herder has ended: with the reason when it was not told to.
+    pub async fn ended(&self) -> Option<String> {
+        let mut ended = self.inner.ended.subscribe();
+        match ended.wait_for(Option::is_some).await.as_deref() {
+            Ok(Some(Ended::Fatal(reason))) => Some(reason.clone()),
+            _ => None,
+        }
+    }
+
+    /// Stops all work, says goodbye to the group and ends.
+    pub async fn shut_down(&self) {
+        self.inner.tell(DriverEvent::ShutDown);
+        let config = &self.inner.settings;
+        // As upstream: what does not end by then is left behind.
+        let limit = config.worker_sync_timeout
+            + config.worker.task_shutdown_graceful_timeout
+            + Duration::from_secs(15);
+        if tokio::time::timeout(limit, self.ended()).await.is_err() {
+            tracing::error!(
+                "the herder did not end within {} s and is left behind",
+                limit.as_secs()
+            );
+        }
+        let inner = Arc::clone(&self.inner);
+        let closed = tokio::task::spawn_blocking(move || {
+            inner.statuses.flush(STATUS_FLUSH);
+            inner.statuses.stop();
+            inner.configs.stop();
+        });
+        // A panic there would be a defect, and the process ends either way.
+        let _ = closed.await;
+        tracing::info!("herder stopped");
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+impl Inner {
+    fn tell(&self, event: DriverEvent) {
+        // A thread that has ended needs to know nothing.
+        let _ = lock(&self.events).send(event);
+    }
+
+    fn set_generation(&self, generation: i32) {
+        self.statuses.set_generation(generation);
+    }
+
+    fn read_to_end(self: &Arc<Self>) {
+        let herder = Arc::clone(self);
+        self.runtime.spawn_blocking(move || {
+            let outcome = herder.configs.read_to_end(herder.settings.worker_sync_timeout);
+            herder.tell(DriverEvent::Read(outcome.map_err(|error| error.to_string())));
+        });
+    }
+
+    /// What was revoked has ended: others must see so before they start it.
+    fn revocation_done(&self) {
+        self.statuses.request_flush();
+    }
+}
+
+impl Herder for DistributedHerder {
+    fn has_peers(&self) -> bool {
+        true
+    }
+
+    fn server_info(&self) -> ServerInfo {
+        super::server_info(&self.inner.cluster_id)
+    }
+
+    fn health(&self) -> Reply<HealthStatus> {
+        let (answer, alive) = tokio::sync::oneshot::channel();
+        self.inner.tell(DriverEvent::Ping(answer));
+        let is_ready = self.inner.view.borrow().generation >= 0;
+        Box::pin(async move {
+            let alive = tokio::time::timeout(HEALTH_TIMEOUT, alive).await;
+            Ok(match alive {
+                Ok(Ok(())) if is_ready => HealthStatus::Healthy,
+                Ok(Ok(())) => HealthStatus::Starting,
+                _ => HealthStatus::Unhealthy,
+            })
+        })
+    }
+
+    fn stage(&self) -> Option<Stage> {
+        let view = self.inner.view.borrow();
+        (!view.is_stable).then(|| Stage {
+            description: "waiting for the group to agree who runs what".to_owned(),
+            started: super::standalone::now_millis(),
+            completed: None,
+        })
+    }
+
+    fn connectors(&self) -> Vec<String> {
+        self.inner
+            .configs
+            .snapshot()
+            .connectors()
+            .map(str::to_owned)
+            .collect()
+    }
+
+    fn connector_info(&self, name: &str) -> Result<ConnectorInfo, HerderError> {
+        self.inner.info(&self.inner.configs.snapshot(), name)
+    }
+
+    fn connector_status(&self, name: &str) -> Result<ConnectorStateInfo, HerderError> {
+        self.inner.status(name)
+    }
+
+    fn task_status(&self, task: &TaskId) -> Result<TaskStateInfo, HerderError> {
+        self.inner
+            .statuses
+            .task(task)
+            .ok_or_else(|| HerderError::NotFound(format!("No status found for task {task}")))
+    }
+
+    fn task_infos(&self, name: &str) -> Result<Vec<TaskInfo>, HerderError> {
+        self.inner.task_infos_of(name)
+    }
+
+    fn active_topics(&self, name: &str) -> Result<ActiveTopics, HerderError> {
+        if !self.inner.worker.config.topic_tracking_enable {
+            return Err(HerderError::Forbidden("Topic tracking is disabled.".to_owned()));
+        }
+        Ok(ActiveTopics {
+            connector: name.to_owned(),
+            topics: self.inner.statuses.topics(name),
+        })
+    }
+
+    fn reset_active_topics(&self, name: &str) -> Result<(), HerderError> {
+        let config = &self.inner.worker.config;
+        if !config.topic_tracking_enable {
+            return Err(HerderError::Forbidden("Topic tracking is disabled.".to_owned()));
+        }
+        if !config.topic_tracking_allow_reset {
+            return Err(HerderError::Forbidden(
+                "Topic tracking reset is disabled.".to_owned(),
+            ));
+        }
+        self.inner.statuses.reset_topics(name);
+        Ok(())
+    }
+
+    fn put_connector_config(
+        &self,
+        name: &str,
+        mut config: RawConfig,
+        initial_state: Option<InitialState>,
+        allow_replace: bool,
+    ) -> Reply<Created<ConnectorInfo>> {
+        config
+            .entry(NAME.to_owned())
+            .or_insert_with(|| Some(name.to_owned()));
+        reply(Arc::clone(&self.inner).put_config(name.to_owned(), config, initial_state, allow_replace))
+    }
+
+    fn patch_connector_config(&self, name: &str, patch: RawConfig) -> Reply<ConnectorInfo> {
+        reply(Arc::clone(&self.inner).patch_config(name.to_owned(), patch))
+    }
+
+    fn delete_connector(&self, name: &str) -> Reply<()> {
+        reply(Arc::clone(&self.inner).delete(name.to_owned()))
+    }
+
+    fn pause_connector(&self, name: &str) -> Reply<()> {
+        reply(Arc::clone(&self.inner).set_target(name.to_owned(), target_state::TargetState::Paused))
+    }
+
+    fn resume_connector(&self, name: &str) -> Reply<()> {
+        reply(Arc::clone(&self.inner).set_target(name.to_owned(), target_state::TargetState::Started))
+    }
+
+    fn stop_connector(&self, name: &str) -> Reply<()> {
+        reply(Arc::clone(&self.inner).stop_connector(name.to_owned()))
+    }
+
+    fn restart_connector(&self, name: &str) -> Reply<()> {
+        reply(Arc::clone(&self.inner).restart_instance(name.to_owned()))
+    }
+
+    fn restart_connector_and_tasks(&self, name: &str, request: RestartRequest) -> Reply<ConnectorStateInfo> {
+        reply(Arc::clone(&self.inner).restart_all(name.to_owned(), request))
+    }
+
+    fn restart_task(&self, task: &TaskId) -> Reply<()> {
+        reply(Arc::clone(&self.inner).restart_one_task(task.clone()))
+    }
+
+    fn put_task_configs(&self, name: &str, request: PeerRequest) -> Option<Reply<()>> {
+        Some(reply(
+            Arc::clone(&self.inner).take_task_configs(name.to_owned(), request),
+        ))
+    }
+
+    fn connector_offsets(&self, name: &str) -> Reply<ConnectorOffsets> {
+        reply(Arc::clone(&self.inner).offsets(name.to_owned()))
+    }
+
+    fn alter_connector_offsets(&self, name: &str, offsets: Vec<OffsetChange>) -> Reply<String> {
+        reply(Arc::clone(&self.inner).alter_offsets(name.to_owned(), Some(offsets)))
+    }
+
+    fn reset_connector_offsets(&self, name: &str) -> Reply<String> {
+        reply(Arc::clone(&self.inner).alter_offsets(name.to_owned(), None))
+    }
+
+    fn plugins(&self, connectors_only: bool) -> Vec<PluginInfo> {
+        self.inner.worker.plugins.list(connectors_only)
+    }
+
+    fn plugin_config(&self, class: &str, version: Option<&str>) -> Reply<Vec<ConfigKeyInfo>> {
+        let (worker, class, version) = (
+            Arc::clone(&self.inner.worker),
+            class.to_owned(),
+            version.map(str::to_owned),
+        );
+        reply(super::plugin_calls::on_thread("plugin-config", move || {
+            worker.plugins.plugin_config(&class, version.as_deref())
+        }))
+    }
+
+    fn validate_connector_config(&self, config: RawConfig) -> Reply<ConfigInfos> {
+        reply(super::plugin_calls::validate(
+            Arc::clone(&self.inner.worker),
+            config,
+        ))
+    }
+
+    fn logger_levels(&self) -> BTreeMap<String, LoggerLevel> {
+        logging::levels().levels()
+    }
+
+    fn logger_level(&self, logger: &str) -> Option<LoggerLevel> {
+        logging::levels().level(logger)
+    }
+
+    fn set_worker_logger_level(&self, logger: &str, level: &str) -> Vec<String> {
+        match level.parse() {
+            Ok(level) => logging::levels().set(logger, level),
+            Err(_) => Vec::new(),
+        }
+    }
+
+    fn set_cluster_logger_level(&self, logger: &str, level: &str) {
+        let herder = Arc::clone(&self.inner);
+        let steps = write::put_logger_level(logger, level);
+        tokio::spawn(async move {
+            if let Err(error) = herder.write(steps).await {
+                tracing::error!("the level of a logger cannot be told to the group: {error}");
+            }
+        });
+    }
+}

@@ -1,0 +1,191 @@
+//! Requests from worker to worker: one connection for each, plain HTTP/1.1.
+//!
+//! A worker speaks to the leader a few times a minute at most, so connections are not kept.
+
+use std::time::Duration;
+
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::Bytes;
+use hyper::header::{ACCEPT, CONTENT_TYPE, HOST, HeaderName, HeaderValue, USER_AGENT};
+use hyper::{Method, Request, StatusCode, Uri};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+/// Upstream's workers call themselves so.
+const AGENT: &str = "kafka-connect";
+/// No answer of a worker is larger.
+const LONGEST_ANSWER: usize = 64 * 1024 * 1024;
+/// For a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What another worker is asked.
+#[derive(Debug, Clone)]
+pub struct WorkerRequest {
+    /// `GET`, `PUT` and so on.
+    pub method: Method,
+    /// Where, with path and query.
+    pub url: String,
+    /// Beside those that every request has.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// The body; none is an empty one.
+    pub body: Bytes,
+}
+
+/// What it said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkerAnswer {
+    /// The status.
+    pub status: StatusCode,
+    /// `Content-Type`.
+    pub content_type: Option<HeaderValue>,
+    /// `Location`.
+    pub location: Option<HeaderValue>,
+    /// The body.
+    pub body: Bytes,
+}
+
+/// Asks another worker.
+///
+/// # Errors
+/// A text that names the URL, when there is no answer within `timeout`, or none that can be read.
+pub async fn ask(request: WorkerRequest, timeout: Duration) -> Result<WorkerAnswer, String> {
+    let url = request.url.clone();
+    match tokio::time::timeout(timeout, exchange(request)).await {
+        Ok(outcome) => outcome.map_err(|reason| format!("the worker at {url} cannot be asked: {reason}")),
+        Err(_) => Err(format!(
+            "the worker at {url} did not answer within {} s",
+            timeout.as_secs()
+        )),
+    }
+}
+
+async fn exchange(request: WorkerRequest) -> Result<WorkerAnswer, String> {
+    let uri: Uri = request.url.parse().map_err(|error| format!("{error}"))?;
+    if uri.scheme_str() != Some("http") {
+        return Err(
+            "this build speaks http only; let the workers of the group listen on http, behind a proxy"
+                .to_owned(),
+        );
+    }
+    let host = uri.host().ok_or("the URL names no host")?;
+    let port = uri.port_u16().unwrap_or(80);
+    let address = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+    let connected = tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect((address, port)));
+    let stream = match connected.await {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(error)) => return Err(error.to_string()),
+        Err(_) => return Err(format!("no connection within {} s", CONNECT_TIMEOUT.as_secs())),
+    };
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+        .await
+        .map_err(|error| error.to_string())?;
+    // It ends with the exchange; what goes wrong shows there.
+    let connection = tokio::spawn(connection);
+    let path = uri.path_and_query().map_or("/", |path| path.as_str());
+    let mut message = Request::builder()
+        .method(request.method)
+        .uri(path)
+        .header(HOST, format!("{host}:{port}"))
+        .header(USER_AGENT, AGENT)
+        .header(ACCEPT, "application/json");
+    if !request.body.is_empty() {
+        message = message.header(CONTENT_TYPE, "application/json");
+    }
+    for (name, value) in request.headers {
+        message = message.header(name, value);
+    }
+    let message = message
+        .body(Full::new(request.body))
+        .map_err(|error| error.to_string())?;
+    let answer = sender
+        .send_request(message)
+        .await
+        .map_err(|error| error.to_string())?;
+    let header = |name| answer.headers().get(name).cloned();
+    let (status, content_type, location) = (
+        answer.status(),
+        header(CONTENT_TYPE),
+        header(hyper::header::LOCATION),
+    );
+    let body = Limited::new(answer.into_body(), LONGEST_ANSWER)
+        .collect()
+        .await
+        .map_err(|error| error.to_string())?
+        .to_bytes();
+    connection.abort();
+    Ok(WorkerAnswer {
+        status,
+        content_type,
+        location,
+        body,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    fn request(url: String) -> WorkerRequest {
+        WorkerRequest {
+            method: Method::PUT,
+            url,
+            headers: vec![(HeaderName::from_static("x-a"), HeaderValue::from_static("b"))],
+            body: Bytes::from_static(b"[]"),
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_asked_arrives_whole_and_the_answer_comes_back() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut got = Vec::new();
+            while !got.ends_with(b"\r\n\r\n[]") {
+                let mut part = [0; 1024];
+                let read = stream.read(&mut part).await.unwrap();
+                got.extend_from_slice(&part[..read]);
+            }
+            let answer = "HTTP/1.1 201 Created\r\nLocation: /x\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}";
+            stream.write_all(answer.as_bytes()).await.unwrap();
+            String::from_utf8(got).unwrap()
+        });
+        let answer = ask(
+            request(format!("http://{address}/connectors/a%2Fb?forward=true")),
+            CONNECT_TIMEOUT,
+        )
+        .await;
+        let answer = answer.unwrap();
+        assert_eq!(answer.status, StatusCode::CREATED);
+        assert_eq!(answer.body, "{}");
+        assert_eq!(answer.location.unwrap(), "/x");
+        let got = server.await.unwrap().to_ascii_lowercase();
+        assert!(
+            got.starts_with("put /connectors/a%2fb?forward=true http/1.1\r\n"),
+            "{got}"
+        );
+        for line in [
+            "x-a: b",
+            "accept: application/json",
+            "user-agent: kafka-connect",
+            "content-length: 2",
+        ] {
+            assert!(got.contains(line), "{line} is not in {got}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_worker_that_cannot_be_asked_is_named_with_the_reason() {
+        for (url, reason) in [
+            ("http://127.0.0.1:1/", "refused"),
+            ("https://127.0.0.1:1/", "http only"),
+            ("worker:8083/", "http only"),
+        ] {
+            let error = ask(request(url.to_owned()), CONNECT_TIMEOUT).await.unwrap_err();
+            assert!(error.contains(url) && error.contains(reason), "{error}");
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! What the workers of a group keep in Kafka: configurations, source offsets, statuses, each in a compacted topic.
+//!
+//! The topics are read and followed by [`wharf_kafka::TopicLog`]; what their records mean is decided by `wharf-cluster`; here the
+//! two are put together and given to the herder and to tasks. What must stay true: a store never waits for a plugin, and its
+//! listeners never wait at all; a write that returned was acknowledged by all replicas in sync.
+
+mod config_store;
+mod status_store;
+mod status_writer;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+pub use self::config_store::{ConfigBackingStore, ConfigListener, ConfigStoreError};
+pub use self::status_store::{StatusBackingStore, instance_state};
+pub use crate::offsets::{KafkaOffsetBackingStore, LayeredOffsetBackingStore};
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

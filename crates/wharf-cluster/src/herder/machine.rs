@@ -324,6 +324,7 @@ impl<V: ConfigView> HerderMachine<V> {
                 self.behind = None;
                 self.forget_allocation();
                 self.phase = Phase::GivingUp;
+                self.converge();
             }
         }
     }

@@ -366,10 +366,8 @@ impl Worker {
                 };
                 let events = self.apply(topic, self.position + count);
                 self.read_at = (count < left).then_some(now + 1 + random.below(10));
-                if !events.is_empty() {
-                    let snapshot = self.snapshot();
-                    self.tell(now, random, Input::Config(events, snapshot));
-                }
+                let snapshot = self.snapshot();
+                self.tell(now, random, Input::Config(events, snapshot));
             }
         }
         let done = |(target, until): &mut (usize, Millis)| *target <= self.position || *until <= now;

@@ -429,7 +429,10 @@ impl World {
                 WorkId::Connector(_) => None,
                 WorkId::Task(task) => truth.task_config(task),
             };
-            if config != Some(&run.config) || task_config != run.task_config.as_ref() {
+            // A paused connector says what its tasks have to do when it is resumed.
+            let waits = run.task_config.is_some()
+                && truth.target_state(run.id.connector()) != Some(TargetState::Started);
+            if (config != Some(&run.config) && !waits) || task_config != run.task_config.as_ref() {
                 return Some(format!("{} runs with an old configuration", run.id));
             }
         }

@@ -1,0 +1,115 @@
+//! The thread that reads a log and says when its end was reached.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, TryRecvError};
+use std::time::Instant;
+
+use super::{LogError, REQUEST, RETRY, Request, TICK};
+use crate::{Admin, MessageRef, OffsetSpec, Reader, TopicPartition};
+
+/// Somebody who waits for the end of the topic.
+pub(super) struct Waiting {
+    answer: Sender<Result<(), LogError>>,
+    /// Ends of the partitions; `None` until the brokers have said them.
+    ends: Option<Vec<i64>>,
+}
+
+/// The thread that reads.
+pub(super) struct Follower<F> {
+    pub(super) reader: Reader,
+    pub(super) partitions: i32,
+    pub(super) admin: Arc<Admin>,
+    pub(super) each: F,
+    pub(super) waiting: Vec<Waiting>,
+    /// When the brokers may be asked for the ends again, after they did not say them.
+    pub(super) ask_again: Option<Instant>,
+}
+
+impl<F: FnMut(MessageRef<'_>)> Follower<F> {
+    pub(super) fn run(mut self, inbox: &Receiver<Request>) {
+        loop {
+            loop {
+                match inbox.try_recv() {
+                    Ok(Request::ReadToEnd(answer)) => self.waiting.push(Waiting { answer, ends: None }),
+                    Ok(Request::Stop) | Err(TryRecvError::Disconnected) => {
+                        return self.answer_all(&LogError::Closed(self.reader.topic().to_owned()));
+                    }
+                    Err(TryRecvError::Empty) => break,
+                }
+            }
+            self.ask_for_ends();
+            // Mostly there is nothing to wait for.
+            self.answer_those_at_the_end();
+            if let Err(error) = self.reader.poll(TICK, &mut self.each) {
+                tracing::error!("topic {} cannot be read: {error}", self.reader.topic());
+                self.answer_all(&error.into());
+                // What passes is tried again by the client itself; what does not is tried again slowly.
+                std::thread::sleep(RETRY);
+            }
+            self.answer_those_at_the_end();
+        }
+    }
+
+    /// One request serves all who came since the last one.
+    fn ask_for_ends(&mut self) {
+        let is_too_early = self.ask_again.is_some_and(|at| Instant::now() < at);
+        if is_too_early || self.waiting.iter().all(|waiting| waiting.ends.is_some()) {
+            return;
+        }
+        let specs: Vec<_> = (0..self.partitions)
+            .map(|partition| {
+                (
+                    TopicPartition::new(self.reader.topic(), partition),
+                    OffsetSpec::Latest,
+                )
+            })
+            .collect();
+        // Not only what is committed: behind an open transaction there may be what the asker wrote.
+        match self.admin.list_offsets(&specs, false, REQUEST) {
+            Ok(found) => {
+                self.ask_again = None;
+                let ends: Vec<i64> = (0..self.partitions)
+                    .map(|partition| {
+                        found
+                            .iter()
+                            .find(|end| end.partition.partition == partition)
+                            .map_or(0, |end| end.offset)
+                    })
+                    .collect();
+                for waiting in self.waiting.iter_mut().filter(|waiting| waiting.ends.is_none()) {
+                    waiting.ends = Some(ends.clone());
+                }
+            }
+            Err(error) if error.is_retriable() => {
+                if self.ask_again.replace(Instant::now() + RETRY).is_none() {
+                    tracing::warn!(
+                        "the end of topic {} is not known yet and is asked for again: {error}",
+                        self.reader.topic()
+                    );
+                }
+            }
+            Err(error) => self.answer_all(&error.into()),
+        }
+    }
+
+    fn answer_those_at_the_end(&mut self) {
+        let reader = &self.reader;
+        self.waiting.retain(|waiting| {
+            let Some(ends) = &waiting.ends else { return true };
+            let reached = (0..)
+                .zip(ends)
+                .all(|(partition, end)| reader.position(partition) >= *end);
+            if reached {
+                // The one who asked may have given up.
+                let _ = waiting.answer.send(Ok(()));
+            }
+            !reached
+        });
+    }
+
+    fn answer_all(&mut self, error: &LogError) {
+        for waiting in self.waiting.drain(..) {
+            let _ = waiting.answer.send(Err(error.clone()));
+        }
+    }
+}

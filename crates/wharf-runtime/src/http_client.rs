@@ -182,7 +182,7 @@ mod tests {
         for (url, reason) in [
             ("http://127.0.0.1:1/", "refused"),
             ("https://127.0.0.1:1/", "http only"),
-            ("worker:8083/", "http only"),
+            ("worker:8083/", "invalid format"),
         ] {
             let error = ask(request(url.to_owned()), CONNECT_TIMEOUT).await.unwrap_err();
             assert!(error.contains(url) && error.contains(reason), "{error}");

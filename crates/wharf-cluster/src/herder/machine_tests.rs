@@ -228,10 +228,7 @@ fn a_leader_that_was_behind_joins_again_when_it_has_caught_up_and_others_wait_fo
 #[test]
 fn a_connector_that_was_deleted_and_created_in_one_go_runs_on_its_new_configuration() {
     let mut d = Driver::running();
-    let notes = [
-        ConfigNote::Removed("a".into()),
-        ConfigNote::Connector("a".into()),
-    ];
+    let notes = [ConfigNote::Removed("a".into()), ConfigNote::Connector("a".into())];
     let stops = [stop(c("a")), stop(t("a", 0)), stop(t("a", 1))];
     assert_eq!(d.on(config(7, &[("a", 0)], &notes)), stops);
     assert_eq!(d.on(Event::Stopped(c("a"))), [start(c("a"))]);

@@ -29,9 +29,8 @@ const NAMES: [&str; 4] = ["a", "b", "c", "d"];
 fn start_worker(world: &mut World) {
     let mode = match (world.seed % 5, world.workers.len()) {
         (0, _) => ConnectProtocol::Eager,
-        // A group that was eager from the start becomes cooperative when the last such worker has gone. The other way round
-        // is left out: workers learn too late that they should have stopped first, as upstream's do.
-        (1, 0) => ConnectProtocol::Eager,
+        // An eager worker that joins a group of others is left out: they learn too late that they should have stopped first,
+        // as upstream's do.
         (_, number) if number % 3 == 1 => ConnectProtocol::Compatible,
         _ => ConnectProtocol::Sessioned,
     };

@@ -200,22 +200,7 @@ impl World {
         };
         match worker.machine.admit(kind) {
             Admission::Here => {
-                let view = worker.snapshot();
-                let possible = match &change {
-                    Change::TaskConfigs { name, configs, .. } => {
-                        let stopped = view.target_state(name) == Some(TargetState::Stopped);
-                        view.contains(name) && (!stopped || configs.is_empty())
-                    }
-                    Change::Delete(name) | Change::Target(name, _) | Change::Restart(name) => {
-                        view.contains(name)
-                    }
-                    Change::Put { .. } | Change::Level(_) => true,
-                };
-                if possible {
-                    worker.writer.push(self.now, change);
-                } else {
-                    self.refuse(&change);
-                }
+                worker.writer.push(self.now, change);
             }
             Admission::Forward(to) if hops < 2 => {
                 let to = (0..self.workers.len()).find(|number| url(*number) == to).unwrap();
@@ -264,13 +249,16 @@ impl World {
                 return;
             }
             let position = worker.position();
+            let view = worker.snapshot();
             let Some(job) = worker.writer.0.front_mut() else {
                 return;
             };
-            let done = match job.reads_to {
+            let reads_to = job.reads_to;
+            let done = match reads_to {
                 Some(until) if position < until && now < job.expires => return,
                 Some(until) if position < until => Some(false),
                 _ if now < job.next_at => return,
+                _ if !job.begin(&view) => Some(false),
                 _ => match job.next_step() {
                     None => Some(true),
                     Some(WriteStep::ReadToEnd | WriteStep::TryReadToEnd) => {

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use wharf_cluster::config_state::{Properties, write, write::WriteStep};
+use wharf_cluster::config_state::{ConfigSnapshot, Properties, write, write::WriteStep};
 use wharf_cluster::restart::RestartRequest;
 use wharf_cluster::target_state::TargetState;
 use wharf_cluster::time::Millis;
@@ -42,6 +42,18 @@ impl Change {
     pub(crate) fn is_for_anybody(&self) -> bool {
         matches!(self, Self::Level(_))
             || matches!(self, Self::Target(_, state) if *state != TargetState::Stopped)
+    }
+
+    /// Whether it makes sense to who has read this.
+    fn is_possible(&self, view: &ConfigSnapshot) -> bool {
+        match self {
+            Self::TaskConfigs { name, configs, .. } => {
+                let stopped = view.target_state(name) == Some(TargetState::Stopped);
+                view.contains(name) && (!stopped || configs.is_empty())
+            }
+            Self::Delete(name) | Self::Target(name, _) | Self::Restart(name) => view.contains(name),
+            Self::Put { .. } | Self::Level(_) => true,
+        }
     }
 
     fn steps(self) -> Vec<WriteStep> {
@@ -90,6 +102,8 @@ pub(crate) fn task_configs(config: &Properties) -> Vec<Properties> {
 }
 
 pub(crate) struct Job {
+    /// What has not begun yet.
+    change: Option<Change>,
     steps: VecDeque<WriteStep>,
     pub(crate) token: Option<Token>,
     /// Up to where it has to be read before it goes on.
@@ -99,6 +113,16 @@ pub(crate) struct Job {
 }
 
 impl Job {
+    /// Says whether it goes on.
+    pub(crate) fn begin(&mut self, view: &ConfigSnapshot) -> bool {
+        let Some(change) = self.change.take() else {
+            return true;
+        };
+        let possible = change.is_possible(view);
+        self.steps.extend(change.steps());
+        possible
+    }
+
     pub(crate) fn next_step(&mut self) -> Option<WriteStep> {
         self.steps.pop_front()
     }
@@ -109,10 +133,10 @@ pub(crate) struct Writer(pub(crate) VecDeque<Job>);
 
 impl Writer {
     pub(crate) fn push(&mut self, now: Millis, change: Change) {
-        let token = change.token();
         self.0.push_back(Job {
-            steps: change.steps().into(),
-            token,
+            steps: VecDeque::new(),
+            token: change.token(),
+            change: Some(change),
             reads_to: None,
             next_at: now,
             expires: now + 3_000,

@@ -7,12 +7,17 @@
 /// Module path → logger name. The longest row that fits decides; what is left of the path is appended with dots.
 pub(super) const ROWS: &[(&str, &str)] = &[
     ("rdkafka", "org.apache.kafka.clients"),
+    (
+        "wharf.distributed",
+        "org.apache.kafka.connect.cli.ConnectDistributed",
+    ),
     ("wharf.signals", "org.apache.kafka.connect.cli.ConnectStandalone"),
     (
         "wharf.standalone",
         "org.apache.kafka.connect.cli.ConnectStandalone",
     ),
     ("wharf_abi", "org.apache.kafka.connect.runtime.isolation"),
+    ("wharf_cluster", "org.apache.kafka.connect.runtime.distributed"),
     ("wharf_converters", "org.apache.kafka.connect.converters"),
     ("wharf_converters.json", "org.apache.kafka.connect.json"),
     ("wharf_file", "org.apache.kafka.connect.file"),
@@ -28,6 +33,14 @@ pub(super) const ROWS: &[(&str, &str)] = &[
     ("wharf_kafka.admin", "org.apache.kafka.clients.admin"),
     ("wharf_kafka.consumer", "org.apache.kafka.clients.consumer"),
     ("wharf_kafka.producer", "org.apache.kafka.clients.producer"),
+    (
+        "wharf_kafka.topic_log",
+        "org.apache.kafka.connect.util.KafkaBasedLog",
+    ),
+    (
+        "wharf_membership",
+        "org.apache.kafka.connect.runtime.distributed.WorkerGroupMember",
+    ),
     ("wharf_rest", "org.apache.kafka.connect.runtime.rest"),
     (
         "wharf_rest.server",
@@ -39,8 +52,16 @@ pub(super) const ROWS: &[(&str, &str)] = &[
         "org.apache.kafka.connect.runtime.WorkerConfig",
     ),
     (
+        "wharf_runtime.distributed",
+        "org.apache.kafka.connect.runtime.distributed.DistributedHerder",
+    ),
+    (
         "wharf_runtime.herder",
         "org.apache.kafka.connect.runtime.AbstractHerder",
+    ),
+    (
+        "wharf_runtime.herder.distributed",
+        "org.apache.kafka.connect.runtime.distributed.DistributedHerder",
     ),
     (
         "wharf_runtime.herder.standalone",
@@ -59,6 +80,10 @@ pub(super) const ROWS: &[(&str, &str)] = &[
         "org.apache.kafka.connect.storage.FileOffsetBackingStore",
     ),
     (
+        "wharf_runtime.offsets.kafka_store",
+        "org.apache.kafka.connect.storage.KafkaOffsetBackingStore",
+    ),
+    (
         "wharf_runtime.offsets.offset_writer",
         "org.apache.kafka.connect.storage.OffsetStorageWriter",
     ),
@@ -69,6 +94,18 @@ pub(super) const ROWS: &[(&str, &str)] = &[
     (
         "wharf_runtime.standalone",
         "org.apache.kafka.connect.runtime.standalone.StandaloneHerder",
+    ),
+    (
+        "wharf_runtime.stores.config_store",
+        "org.apache.kafka.connect.storage.KafkaConfigBackingStore",
+    ),
+    (
+        "wharf_runtime.stores.status_store",
+        "org.apache.kafka.connect.storage.KafkaStatusBackingStore",
+    ),
+    (
+        "wharf_runtime.stores.status_writer",
+        "org.apache.kafka.connect.storage.KafkaStatusBackingStore",
     ),
     ("wharf_runtime.worker", "org.apache.kafka.connect.runtime.Worker"),
     (

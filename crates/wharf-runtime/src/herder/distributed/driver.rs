@@ -297,6 +297,9 @@ impl Driver {
         self.protocol = Some(joined.protocol);
         if !joined.is_leader {
             self.owners = Owners::default();
+            if let Some(herder) = self.herder.upgrade() {
+                herder.release_claim();
+            }
         }
         let last = self.told.pop();
         self.told.clear();

@@ -28,6 +28,12 @@ impl Inner {
         });
     }
 
+    /// This worker leads no longer. The store may be writing just now, so it is told elsewhere.
+    pub(super) fn release_claim(self: &Arc<Self>) {
+        let configs = Arc::clone(&self.configs);
+        self.runtime.spawn_blocking(move || configs.release_claim());
+    }
+
     /// The claim was lost; whoever leads makes it anew.
     pub(super) fn claim_again(self: &Arc<Self>) {
         let herder = Arc::clone(self);

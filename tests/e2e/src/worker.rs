@@ -15,7 +15,8 @@ use wharf_test_services::process::{signal, wait_until};
 pub const PATIENCE: Duration = Duration::from_secs(60);
 /// Between two looks at the same thing.
 const LOOK_EVERY: Duration = Duration::from_millis(25);
-const REST_AT: &str = "REST API is at http://";
+/// What stands before the address of the REST API in the log, of a worker of this project and of a JVM worker.
+const REST_AT: [&str; 2] = ["REST API is at http://", "REST server listening at http://"];
 const READY: &str = "Kafka Connect worker started";
 
 /// How a worker is started, where that differs from the usual.
@@ -119,10 +120,12 @@ impl Worker {
     /// Host and port of the REST API.
     pub fn address(&self) -> &str {
         self.address.get_or_init(|| {
-            self.wait_log(REST_AT);
-            let log = self.log();
-            let rest = log.split(REST_AT).nth(1).unwrap_or_default();
-            rest.split(['/', '\n', ' ']).next().unwrap_or_default().to_owned()
+            let mut address = None;
+            wait_until(PATIENCE, || {
+                address = rest_address(&self.log());
+                address.is_some() || self.has_ended()
+            });
+            address.unwrap_or_else(|| panic!("no address of a REST API in the log of the worker"))
         })
     }
 
@@ -247,6 +250,15 @@ impl Drop for Worker {
             eprintln!("end of the worker's log:\n{tail}\n");
         }
     }
+}
+
+/// Host and port of the REST API, once its line in the log is there so far.
+fn rest_address(log: &str) -> Option<String> {
+    let rest = REST_AT
+        .iter()
+        .find_map(|before| Some(log.split_once(before)?.1))?;
+    let (address, _) = rest.split_once(['/', '\n', ' ', ','])?;
+    Some(address.to_owned())
 }
 
 /// The states within the answer of `GET /connectors/X/status`: the connector's first, then task by task.

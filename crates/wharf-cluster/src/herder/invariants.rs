@@ -25,7 +25,7 @@ pub enum Violation {
     #[error("a join was asked for while {0} had not ended, which was revoked")]
     JoinedBeforeRevoked(WorkId),
     /// The group would give it to somebody else.
-    #[error("a join was asked for that does not tell that {0} runs here")]
+    #[error("a join would not tell that {0} runs here")]
     Disowned(WorkId),
     /// The group would give it to somebody else.
     #[error("all work was said to be given up, and {0} had not ended")]
@@ -58,6 +58,8 @@ pub struct Watch {
     /// What runs on without a claim: the lease under which it was started is over, so it has no effect.
     void: WorkSet,
     told: WorkSet,
+    /// The member joins only when it hears that everything has ended.
+    join_waits: bool,
 }
 
 impl Watch {
@@ -74,6 +76,7 @@ impl Watch {
                 self.revoked.clear();
             }
             Event::GiveUpAll => {
+                self.join_waits = true;
                 self.assigned.clear();
                 self.revoked.clear();
             }
@@ -120,26 +123,33 @@ impl Watch {
             Command::SetMetadata { allocation, .. } => {
                 let work = allocation.as_ref().map(|allocation| allocation.work.clone());
                 self.told = work.unwrap_or_default();
-                Ok(())
+                // The group may rebalance at any time without this worker asking for it.
+                self.first_counting(|id| !self.told.contains(id) && !self.revoked.contains(id))
+                    .filter(|_| !self.join_waits)
+                    .map_or(Ok(()), |id| Err(Violation::Disowned(id)))
             }
-            Command::Rejoin { .. } => {
-                let mut counts = self.active.keys().filter(|id| !self.void.contains(*id));
-                match counts.find(|id| self.revoked.contains(*id) || !self.told.contains(*id)) {
-                    None => Ok(()),
-                    Some(id) if self.revoked.contains(id) => Err(Violation::JoinedBeforeRevoked(id.clone())),
-                    Some(id) => Err(Violation::Disowned(id.clone())),
-                }
-            }
+            Command::Rejoin { .. } => self
+                .first_counting(|id| self.revoked.contains(id))
+                .map_or(Ok(()), |id| Err(Violation::JoinedBeforeRevoked(id))),
             Command::RevocationDone => match self.revoked.iter().find(|id| self.active.contains_key(*id)) {
                 Some(id) => Err(Violation::JoinedBeforeRevoked(id.clone())),
                 None => Ok(()),
             },
-            Command::JoinPrepared | Command::Leave { .. } | Command::End => match self.active.keys().next() {
-                Some(id) => Err(Violation::GivenUpBeforeEnded(id.clone())),
-                None => Ok(()),
-            },
+            Command::JoinPrepared | Command::Leave { .. } | Command::End => {
+                self.join_waits = false;
+                match self.active.keys().next() {
+                    Some(id) => Err(Violation::GivenUpBeforeEnded(id.clone())),
+                    None => Ok(()),
+                }
+            }
             _ => Ok(()),
         }
+    }
+
+    /// The first that has not ended and may have effects.
+    fn first_counting(&self, which: impl Fn(&WorkId) -> bool) -> Option<WorkId> {
+        let mut counting = self.active.keys().filter(|id| !self.void.contains(*id));
+        counting.find(|id| which(id)).cloned()
     }
 }
 
@@ -266,8 +276,13 @@ mod tests {
             ),
             (
                 vec![joined(std::slice::from_ref(&a), &[])],
-                vec![start.clone(), tell(std::slice::from_ref(&b)), rejoin()],
+                vec![start.clone(), tell(std::slice::from_ref(&b))],
                 Some(Violation::Disowned(a.clone())),
+            ),
+            (
+                vec![joined(std::slice::from_ref(&a), &[]), Event::GiveUpAll],
+                vec![tell(&[])],
+                None,
             ),
             (
                 vec![joined(std::slice::from_ref(&a), &[])],

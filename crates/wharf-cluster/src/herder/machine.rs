@@ -1,5 +1,7 @@
 //! The machine itself.
 
+mod catch_up;
+
 use std::collections::BTreeSet;
 
 #[cfg(debug_assertions)]
@@ -8,9 +10,7 @@ use super::rejoin::RejoinPacer;
 use super::work::{WorkId, WorkSet, WorkTable};
 use super::{Admission, Allocation, Command, ConfigNote, ConfigView, Event, Joined, RequestKind};
 use crate::time::Millis;
-
-/// How many times `sync_timeout` a worker may fail to catch up before it gives up its work and leaves.
-const CATCH_UP_ATTEMPTS: u32 = 3;
+use catch_up::Behind;
 
 /// The worker keys that matter here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,15 +43,6 @@ enum Phase {
     Ending,
     /// It has ended.
     Ended,
-}
-
-/// How long this worker has known less of the config topic than its assignments. A rebalance in between changes nothing
-/// about it, or a worker that cannot read would make the group rebalance for ever.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Behind {
-    /// Since when the present attempt lasts.
-    since: Millis,
-    attempts: u32,
 }
 
 /// The decisions of one worker.
@@ -268,67 +259,6 @@ impl<V: ConfigView> HerderMachine<V> {
         self.pacer.want(now, self.is_leader, reason);
     }
 
-    fn read_to_end(&mut self) {
-        // Who catches up looks at what was read, not at this answer, which may be of an earlier attempt.
-        if matches!(self.phase, Phase::Unreadable { .. }) {
-            self.rejoin("the config topic can be read again");
-        }
-    }
-
-    fn read_failed(&mut self, now: Millis) {
-        // Who catches up tries again when the time for this attempt is over, and not in a circle.
-        if matches!(self.phase, Phase::Unreadable { .. }) {
-            self.phase = Phase::Unreadable {
-                retry_at: Some(now + self.settings.unsync_backoff),
-            };
-        }
-    }
-
-    /// Compares the assignment with what was read. To have read further is no obstacle: the assignment says what is this
-    /// worker's, the config topic how to run it, and what has to be assigned anew has asked for a rebalance.
-    fn compare(&mut self, now: Millis) {
-        let Some(allocation) = &self.allocation else {
-            return;
-        };
-        if self.offset() < allocation.config_offset {
-            if self.phase != Phase::CatchingUp {
-                self.phase = Phase::CatchingUp;
-                self.behind.get_or_insert(Behind {
-                    since: now,
-                    attempts: 1,
-                });
-                self.commands.push(Command::ReadToEnd);
-            }
-            return;
-        }
-        self.behind = None;
-        if !allocation.failed {
-            self.resolve(now);
-        } else if self.is_leader {
-            self.rejoin("this leader has read what others knew already");
-        } else {
-            let until = now + self.settings.sync_timeout;
-            self.phase = Phase::LeaderBehind { until };
-        }
-    }
-
-    fn attempt_failed(&mut self, now: Millis) {
-        match &mut self.behind {
-            Some(behind) if behind.attempts < CATCH_UP_ATTEMPTS => {
-                behind.attempts += 1;
-                behind.since = now;
-                self.commands.push(Command::ReadToEnd);
-            }
-            _ => {
-                // The group is told when everything has stopped, not before: it would give the work to others.
-                self.behind = None;
-                self.forget_allocation();
-                self.phase = Phase::GivingUp;
-                self.converge();
-            }
-        }
-    }
-
     fn give_up_all(&mut self) {
         match self.phase {
             // It leaves anyway, or has left.
@@ -395,9 +325,8 @@ impl<V: ConfigView> HerderMachine<V> {
             .ok()
             .filter(|delay| *delay > 0)
             .map(|delay| now + delay);
-        if !joined.failed && joined.config_offset >= self.offset() {
-            self.pacer.satisfied();
-        }
+        let knew_all = !joined.failed && joined.config_offset >= self.offset();
+        self.pacer.rebalanced(now, knew_all);
         self.tell_group();
         if joined.is_leader && !joined.failed {
             self.commands.push(Command::Lead);
@@ -483,6 +412,7 @@ impl<V: ConfigView> HerderMachine<V> {
             self.commands.push(Command::JoinPrepared);
         }
         if self.phase == Phase::GivingUp {
+            self.forget_allocation();
             self.tell_group();
             self.phase = Phase::Unreadable {
                 retry_at: Some(now + self.settings.unsync_backoff),

@@ -440,3 +440,15 @@ fn a_worker_that_has_left_is_not_kept_out_by_a_join_that_was_to_begin_before() {
         [rejoin("the config topic can be read again")]
     );
 }
+
+#[test]
+fn a_worker_that_gives_up_claims_its_work_until_it_has_ended_whatever_is_read_meanwhile() {
+    let mut d = Driver::running();
+    d.on(Event::Joined(joined(9, &[], &[])));
+    for _ in 0..3 {
+        d.after(SETTINGS.sync_timeout);
+    }
+    assert!(!d.machine.is_running(&c("a")) && !d.machine.is_leader());
+    assert_eq!(d.on(config(6, &[("a", 2)], &[])), []);
+    assert_eq!(d.metadata, Some((6, Some(set(&[c("a"), t("a", 0), t("a", 1)])))));
+}

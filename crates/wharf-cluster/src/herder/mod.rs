@@ -5,9 +5,10 @@
 //!
 //! What must stay true:
 //! - Nothing is started while an earlier run of it on this worker has not ended.
-//! - Nothing is started unless the last assignment named it and this worker had read the config topic exactly as far as the
+//! - Nothing is started unless the last assignment named it and this worker had read the config topic at least as far as the
 //!   assignment says.
-//! - What was revoked has ended before this worker asks to join without it.
+//! - What was revoked has ended before this worker asks to join without it, and no join says that something is not here that
+//!   may still have effects.
 //! - Without a lease nothing runs.
 
 mod admission;

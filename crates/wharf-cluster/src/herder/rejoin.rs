@@ -8,7 +8,7 @@ use crate::time::Millis;
 /// Wait before the first rebalance after a quiet time.
 const FIRST: Millis = 20;
 /// Longest wait.
-const LONGEST: Millis = 1_000;
+const LONGEST: Millis = 2_000;
 /// Without a rebalance for this long, the next one is a first one again.
 const QUIET: Millis = 3_000;
 /// What a follower waits longer than the leader, whose rejoin pulls everybody in.
@@ -19,7 +19,10 @@ const FOLLOWER: Millis = 300;
 pub(super) struct RejoinPacer {
     due: Option<(Millis, String)>,
     wait: Millis,
+    /// The last rebalance that this worker wanted, whoever asked for it: followers, which seldom ask, must not be more
+    /// impatient than the leader.
     last: Option<Millis>,
+    was_asked_for: bool,
 }
 
 impl RejoinPacer {
@@ -35,9 +38,17 @@ impl RejoinPacer {
         self.due = Some((now + self.wait + extra, reason.to_owned()));
     }
 
-    /// The group has just talked, and knew all that this worker knows.
-    pub(super) fn satisfied(&mut self) {
-        self.due = None;
+    /// The group has just talked; `knew_all` when it knew all that this worker knows.
+    pub(super) fn rebalanced(&mut self, now: Millis, knew_all: bool) {
+        if std::mem::take(&mut self.was_asked_for) || self.due.is_some() {
+            self.last = Some(now);
+            self.wait = (self.wait.max(FIRST) * 2).min(LONGEST);
+        }
+        if knew_all {
+            self.due = None;
+        } else if let Some((at, _)) = &mut self.due {
+            *at = (*at).max(now + self.wait);
+        }
     }
 
     /// When [`RejoinPacer::take`] gives something.
@@ -50,8 +61,7 @@ impl RejoinPacer {
         if self.due.as_ref().is_none_or(|(at, _)| *at > now) {
             return None;
         }
-        self.last = Some(now);
-        self.wait = (self.wait.max(FIRST) * 2).min(LONGEST);
+        self.was_asked_for = true;
         self.due.take().map(|(_, reason)| reason)
     }
 }
@@ -65,12 +75,13 @@ mod tests {
         let mut pacer = RejoinPacer::default();
         let mut rejoins = Vec::new();
         // A change every 30 ms, for three seconds.
-        for now in 0..4_500 {
+        for now in 0..6_000 {
             if now < 3_000 && now % 30 == 0 {
                 pacer.want(now, true, "created");
             }
             if pacer.take(now).is_some() {
                 rejoins.push(now);
+                pacer.rebalanced(now, true);
             }
         }
         assert!((5..=9).contains(&rejoins.len()), "{rejoins:?}");
@@ -84,6 +95,7 @@ mod tests {
         for now in [0, 100, 200] {
             pacer.want(now, true, "x");
             pacer.take(now + LONGEST);
+            pacer.rebalanced(now + LONGEST, true);
         }
         let later = 10 * QUIET;
         pacer.want(later, true, "x");
@@ -95,7 +107,12 @@ mod tests {
         let mut pacer = RejoinPacer::default();
         pacer.want(0, false, "x");
         assert_eq!(pacer.deadline(), Some(FIRST + FOLLOWER));
-        pacer.satisfied();
+        pacer.rebalanced(100, true);
         assert_eq!(pacer.take(10_000), None);
+        // And becomes as patient as the leader.
+        pacer.want(200, false, "x");
+        assert_eq!(pacer.deadline(), Some(200 + 2 * FIRST + FOLLOWER));
+        pacer.rebalanced(900, false);
+        assert_eq!(pacer.deadline(), Some(900 + 4 * FIRST));
     }
 }

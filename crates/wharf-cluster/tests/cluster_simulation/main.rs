@@ -6,6 +6,7 @@
 #[path = "../group_simulation/broker.rs"]
 mod broker;
 mod figures;
+mod parts;
 #[path = "../group_simulation/random.rs"]
 mod random;
 mod topic;

@@ -7,7 +7,7 @@ use wharf_cluster::target_state::TargetState;
 use wharf_cluster::time::Millis;
 
 use super::REBALANCE;
-use super::worker::Times;
+use super::parts::Times;
 use super::world::World;
 use super::writer::Change;
 
@@ -21,6 +21,7 @@ const TIMES: Times = Times {
     stop: 200,
     stop_limit: 1_500,
     max_delay: 0,
+    lag: 500,
 };
 /// In which all has to be well again.
 const PEACE: Millis = 25_000;
@@ -142,7 +143,7 @@ fn seeds() -> Range<u64> {
     let given = given.as_deref().and_then(|text| text.split_once(".."));
     given
         .and_then(|(first, end)| Some(first.parse().ok()?..end.parse().ok()?))
-        .unwrap_or(0..60)
+        .unwrap_or(0..40)
 }
 
 #[test]

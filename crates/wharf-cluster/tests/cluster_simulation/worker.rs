@@ -5,76 +5,20 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use wharf_cluster::assignor::{Assignor, ConfiguredWork, Round};
-use wharf_cluster::config_state::{ConfigEvent, ConfigSnapshot, ConfigState, Properties};
+use wharf_cluster::config_state::{ConfigEvent, ConfigSnapshot, ConfigState};
 use wharf_cluster::herder::{
-    Allocation, Command, ConfigNote, Event, HerderMachine, HerderSettings, Joined, WorkId, WorkSet,
+    Command, ConfigNote, Event, HerderMachine, HerderSettings, Joined, WorkId, WorkSet,
 };
 use wharf_cluster::member::{self, Elected, GroupMember, Lease, MemberSettings, Output};
-use wharf_cluster::protocol::{Assignment, ConnectProtocol, ConnectorsAndTasks, WorkerState};
+use wharf_cluster::protocol::{ConnectProtocol, WorkerState};
 use wharf_cluster::target_state::TargetState;
 use wharf_cluster::time::Millis;
 
 use super::broker::Connection;
+use super::parts::{Deed, Input, Order, Run, Times, published, url, work_set};
 use super::random::Random;
 use super::topic::Topic;
 use super::writer::Writer;
-
-/// What differs between groups.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Times {
-    pub(crate) session: Millis,
-    pub(crate) heartbeat: Millis,
-    pub(crate) rebalance: Millis,
-    pub(crate) request: Millis,
-    pub(crate) sync: Millis,
-    pub(crate) unsync: Millis,
-    /// How long a stop takes that nothing hinders, at most.
-    pub(crate) stop: Millis,
-    /// After which a stop is given up.
-    pub(crate) stop_limit: Millis,
-    pub(crate) max_delay: i32,
-}
-
-/// What the member's thread is told.
-pub(crate) enum Order {
-    EventTaken,
-    SetMetadata(i64, Option<Assignment>),
-    Rejoin(String),
-    Prepared,
-    Assignments(i32, Vec<(String, Vec<u8>)>),
-    Leave,
-    Close,
-}
-
-/// What the herder's thread is told.
-pub(crate) enum Input {
-    Member(member::Event),
-    Config(Vec<ConfigEvent>, ConfigSnapshot),
-    Read(bool),
-    Stopped(WorkId),
-    ShutDown,
-}
-
-/// A connector instance or a task that runs or has not ended yet.
-pub(crate) struct Run {
-    pub(crate) id: WorkId,
-    pub(crate) number: u64,
-    lease: u64,
-    /// The connector's configuration, and the task's.
-    pub(crate) config: Arc<Properties>,
-    pub(crate) task_config: Option<Arc<Properties>>,
-    ends_at: Option<Millis>,
-}
-
-/// What a worker does that concerns others.
-pub(crate) enum Deed {
-    Network(Output),
-    /// A connector is to be asked for its task configurations.
-    Publish {
-        name: String,
-        run: u64,
-    },
-}
 
 pub(crate) struct Worker {
     pub(crate) number: usize,
@@ -109,10 +53,6 @@ pub(crate) struct Worker {
     pub(crate) has_news: bool,
     main: Option<Connection>,
     aside: Option<Connection>,
-}
-
-pub(crate) fn url(number: usize) -> String {
-    format!("http://w{number}:8083/")
 }
 
 impl Worker {
@@ -267,7 +207,7 @@ impl Worker {
     /// There is more to read, soon.
     pub(crate) fn records_came(&mut self, now: Millis, random: &mut Random) {
         let lag = if random.below(8) == 0 {
-            random.below(500)
+            random.below(self.times.lag)
         } else {
             random.below(20)
         };
@@ -411,6 +351,8 @@ impl Worker {
                         ConfigEvent::ConnectorConfigUpdated(name) => notes.push(ConfigNote::Connector(name)),
                         ConfigEvent::ConnectorConfigRemoved(name) => notes.push(ConfigNote::Removed(name)),
                         ConfigEvent::TaskConfigsUpdated { connector, .. } => {
+                            // What was written may be what an earlier run proposed.
+                            self.publish(&connector);
                             notes.push(ConfigNote::Tasks(connector));
                         }
                         ConfigEvent::TargetStateChanged(name) => notes.push(ConfigNote::Target(name)),
@@ -585,14 +527,20 @@ impl Worker {
     fn apply_target(&mut self, name: &str) {
         let view = self.machine.view().unwrap();
         if view.target_state(name) == Some(TargetState::Started) {
-            let id = WorkId::Connector(name.to_owned());
-            let run = self.runs.iter().find(|run| run.id == id && run.ends_at.is_none());
-            let deed = run.map(|run| Deed::Publish {
-                name: name.to_owned(),
-                run: run.number,
-            });
-            self.deeds.extend(deed);
+            self.publish(name);
         }
+    }
+
+    /// If the connector runs here, it is asked for its task configurations.
+    fn publish(&mut self, name: &str) {
+        let id = WorkId::Connector(name.to_owned());
+        let mut runs = self.runs.iter();
+        let run = runs.find(|run| run.id == id && run.ends_at.is_none());
+        let deed = run.map(|run| Deed::Publish {
+            name: name.to_owned(),
+            run: run.number,
+        });
+        self.deeds.extend(deed);
     }
 
     pub(crate) fn picture(&self) -> String {
@@ -610,35 +558,5 @@ impl Worker {
             self.machine.allocation(),
             self.member
         )
-    }
-}
-
-fn work_set(work: &ConnectorsAndTasks) -> WorkSet {
-    let connectors = work.connectors.iter().cloned().map(WorkId::Connector);
-    connectors
-        .chain(work.tasks.iter().cloned().map(WorkId::Task))
-        .collect()
-}
-
-fn published(allocation: Allocation) -> Assignment {
-    let mut assigned = ConnectorsAndTasks::default();
-    for id in &allocation.work {
-        match id {
-            WorkId::Connector(name) => assigned.connectors.push(name.clone()),
-            WorkId::Task(task) => assigned.tasks.push(task.clone()),
-        }
-    }
-    Assignment {
-        error: if allocation.failed {
-            Assignment::CONFIG_MISMATCH
-        } else {
-            Assignment::NO_ERROR
-        },
-        leader: allocation.leader,
-        leader_url: allocation.leader_url,
-        config_offset: allocation.config_offset,
-        assigned,
-        revoked: ConnectorsAndTasks::default(),
-        delay: allocation.delay,
     }
 }

@@ -31,7 +31,8 @@ fn kafka(error: &wharf_kafka::KafkaError) -> HerderError {
     HerderError::Internal(error.to_string())
 }
 
-/// Stored offsets of a connector.
+/// Stored offsets of a connector. One whose class is not here may be of either kind, and runs on another worker of the group:
+/// what is stored tells.
 pub(super) async fn read(
     worker: Arc<Worker>,
     name: String,
@@ -40,7 +41,15 @@ pub(super) async fn read(
 ) -> Result<ConnectorOffsets, HerderError> {
     on_thread("connector-offsets", move || match connector_type {
         ConnectorType::Source => source_offsets(&worker, &name),
-        _ => sink_offsets(&worker, &name, &config),
+        ConnectorType::Sink => sink_offsets(&worker, &name, &config),
+        ConnectorType::Unknown => {
+            let stored = source_offsets(&worker, &name)?;
+            if stored.offsets.is_empty() {
+                sink_offsets(&worker, &name, &config)
+            } else {
+                Ok(stored)
+            }
+        }
     })
     .await
 }

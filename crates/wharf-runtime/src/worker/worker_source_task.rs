@@ -147,7 +147,8 @@ impl Running {
 
     /// Whether the byte budgets allow another batch; waits a little for acknowledgements when they do not.
     fn has_room(&mut self) -> bool {
-        self.worker.memory.hold(self.worker.producer.queued_bytes());
+        let held = self.worker.producer.queued_bytes() + self.deliveries.kept_bytes();
+        self.worker.memory.hold(held);
         if self.worker.memory.may_take_more() {
             return true;
         }

@@ -26,8 +26,8 @@ impl Group {
         self.start_with(name, &[])
     }
 
-    /// With further worker properties.
-    pub(crate) fn start_with(&self, name: &str, more: &[(&str, &str)]) -> Worker {
+    /// What all workers have in common; `more` comes last and so wins.
+    pub(crate) fn properties(&self, more: &[(&str, &str)]) -> String {
         let stage = &self.stage;
         let string = "org.apache.kafka.connect.storage.StringConverter";
         let session = SESSION.as_millis().to_string();
@@ -52,9 +52,15 @@ impl Group {
             ("consumer.session.timeout.ms", "6000"),
             ("consumer.heartbeat.interval.ms", "400"),
         ]);
+        base + &properties(more)
+    }
+
+    /// With further worker properties.
+    pub(crate) fn start_with(&self, name: &str, more: &[(&str, &str)]) -> Worker {
+        let stage = &self.stage;
         let folder = stage.path(name);
         std::fs::create_dir_all(&folder).unwrap();
-        let file = stage.write(&format!("{name}/worker.properties"), base + &properties(more));
+        let file = stage.write(&format!("{name}/worker.properties"), self.properties(more));
         let arguments = ["distributed".into(), file.into_os_string()];
         let worker = Worker::spawn(stage.binary(), &arguments, &folder, Launch::default());
         worker.wait_ready();

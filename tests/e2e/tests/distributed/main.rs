@@ -2,4 +2,5 @@
 
 mod group;
 mod membership;
+mod mixed;
 mod requests;

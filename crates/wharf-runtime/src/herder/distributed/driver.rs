@@ -180,7 +180,12 @@ impl Driver {
             match event {
                 ConfigEvent::ConnectorConfigUpdated(name) => notes.push(ConfigNote::Connector(name)),
                 ConfigEvent::ConnectorConfigRemoved(name) => notes.push(ConfigNote::Removed(name)),
-                ConfigEvent::TaskConfigsUpdated { connector, .. } => notes.push(ConfigNote::Tasks(connector)),
+                ConfigEvent::TaskConfigsUpdated { connector, .. } => {
+                    if let Some(herder) = self.herder.upgrade() {
+                        herder.check_task_configs(&connector, &snapshot);
+                    }
+                    notes.push(ConfigNote::Tasks(connector));
+                }
                 ConfigEvent::TargetStateChanged(name) => notes.push(ConfigNote::Target(name)),
                 ConfigEvent::RestartRequested(request) => {
                     let mut waiting = self.pending_restarts.remove(&request.connector);

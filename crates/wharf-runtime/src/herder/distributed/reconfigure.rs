@@ -6,8 +6,8 @@ use std::time::Duration;
 use hyper::Method;
 use wharf_api::{ConfigMap, ConnectError};
 use wharf_cluster::config_state::{
-    Properties, publication_backoff_ms, restore_placeholders, task_configs_changed, with_framework_keys,
-    write,
+    ConfigSnapshot, Properties, publication_backoff_ms, restore_placeholders, task_configs_changed,
+    with_framework_keys, write,
 };
 use wharf_cluster::signature::{Refusal, RequestSignature, Verifier};
 use wharf_cluster::target_state::TargetState;
@@ -51,6 +51,20 @@ impl Inner {
         }
     }
 
+    /// Task configurations of a connector were committed. Those of an earlier run of it, which were on their way for long,
+    /// may have come after those of its present one; then its present ones are published again.
+    pub(super) fn check_task_configs(self: &Arc<Self>, name: &str, snapshot: &ConfigSnapshot) {
+        let Some((run, proposed)) = self.proposed_by(name) else {
+            return;
+        };
+        if !task_configs_changed(snapshot, name, &proposed, None, None) {
+            return;
+        }
+        let (herder, name) = (Arc::clone(self), name.to_owned());
+        self.runtime
+            .spawn(async move { herder.publish_task_configs(&name, run).await });
+    }
+
     async fn try_publish(self: &Arc<Self>, name: &str, run: u64) -> Result<(), Failure> {
         let snapshot = self.configs.snapshot();
         let Some(raw) = snapshot.config(name).cloned() else {
@@ -80,6 +94,7 @@ impl Inner {
             .map(|task| with_framework_keys(&raw, task.into_iter().collect(), &plugin.task_class))
             .collect();
         let configs: Vec<Properties> = restore_placeholders(&raw, configs);
+        self.note_proposed(name, run, &configs);
         let state = snapshot.connector(name);
         let applied = state.and_then(|state| state.applied_config.as_deref());
         if !task_configs_changed(&snapshot, name, &configs, applied, Some(&raw)) {

@@ -3,12 +3,13 @@
 //! Nothing here decides; nothing here makes the herder's thread wait.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
-use wharf_api::{ConfigMap, ConnectError};
+use wharf_api::{ConfigMap, ConnectError, ErrorKind};
 use wharf_cluster::config_state::{ConfigSnapshot, Properties};
 use wharf_cluster::herder::{WorkId, WorkSet};
 use wharf_cluster::ids::ConnectorTaskId;
@@ -16,7 +17,7 @@ use wharf_cluster::target_state;
 
 use super::driver::DriverEvent;
 use super::{Inner, lock};
-use crate::config::ConnectorConfig;
+use crate::config::{CONNECTOR_CLASS, ConnectorConfig};
 use crate::herder::{ConnectorState, ConnectorType, TaskId};
 use crate::logging;
 use crate::plugins::ConnectorPlugin;
@@ -43,6 +44,8 @@ pub(super) struct RunningConnector {
     pub(super) connector: WorkerConnector,
     /// Tells one start of a connector from a later one.
     pub(super) run: u64,
+    /// The task configurations that it wanted last.
+    pub(super) proposed: Option<Arc<Vec<Properties>>>,
 }
 
 /// A configuration as connectors take it; a null value is as if the key were not there.
@@ -65,12 +68,37 @@ pub(super) fn task_id(id: &ConnectorTaskId) -> TaskId {
     TaskId::new(id.connector.as_str(), u32::try_from(id.task).unwrap_or_default())
 }
 
+/// Why something that was assigned to this worker cannot run here.
+fn missing_plugin(class: &str, plugin_path: &[PathBuf]) -> ConnectError {
+    let folders: Vec<_> = plugin_path
+        .iter()
+        .map(|folder| folder.to_string_lossy())
+        .collect();
+    ConnectError::connect(format!(
+        "this worker has no native plugin for connector class {class}: none is in plugin.path={}; put its library there and \
+         restart the worker, or run the connector where only JVM workers are",
+        folders.join(",")
+    ))
+}
+
 impl Inner {
     pub(super) fn plugin_of(&self, config: &ConfigMap) -> Result<ConnectorPlugin, ConnectError> {
         let parsed = ConnectorConfig::parse(config)?;
         self.worker
             .plugins
             .connector(&parsed.class, parsed.version.as_deref())
+    }
+
+    /// The plugin of what the leader wants to run here. A leader that is a JVM worker knows nothing of native plugins, so one that
+    /// is missing is an everyday case, and the status says where it was looked for.
+    fn plugin_to_run(&self, config: &ConfigMap) -> Result<ConnectorPlugin, ConnectError> {
+        self.plugin_of(config).map_err(|error| {
+            if error.kind() != ErrorKind::NotFound {
+                return error;
+            }
+            let class = config.get(CONNECTOR_CLASS).map_or("", String::as_str);
+            missing_plugin(class, &self.worker.config.plugin_path).caused_by(error)
+        })
     }
 
     /// Starts a connector instance or a task.
@@ -90,7 +118,7 @@ impl Inner {
         let config = config_map(properties);
         let target = target_of(snapshot, name);
         let started = self
-            .plugin_of(&config)
+            .plugin_to_run(&config)
             .and_then(|plugin| self.spawn_connector(name, &plugin, &config));
         let connector = match started {
             Ok(connector) => connector,
@@ -107,9 +135,14 @@ impl Inner {
             let mut running = lock(&self.running);
             running.next_run += 1;
             let run = running.next_run;
-            running
-                .connectors
-                .insert(name.to_owned(), RunningConnector { connector, run });
+            running.connectors.insert(
+                name.to_owned(),
+                RunningConnector {
+                    connector,
+                    run,
+                    proposed: None,
+                },
+            );
             run
         };
         let herder = Arc::clone(self);
@@ -150,6 +183,22 @@ impl Inner {
             .get(name)
             .filter(|running| running.run == run)
             .map(|running| act(&running.connector))
+    }
+
+    /// Remembers what a connector wants its tasks to be.
+    pub(super) fn note_proposed(&self, name: &str, run: u64, configs: &[Properties]) {
+        if let Some(running) = lock(&self.running).connectors.get_mut(name)
+            && running.run == run
+        {
+            running.proposed = Some(Arc::new(configs.to_vec()));
+        }
+    }
+
+    /// What a connector that runs here wants its tasks to be, if it has said so.
+    pub(super) fn proposed_by(&self, name: &str) -> Option<(u64, Arc<Vec<Properties>>)> {
+        let running = lock(&self.running);
+        let connector = running.connectors.get(name)?;
+        Some((connector.run, Arc::clone(connector.proposed.as_ref()?)))
     }
 
     /// The start of a connector that runs now.
@@ -206,7 +255,7 @@ impl Inner {
         let task_config = config_map(task_config);
         let public = task_id(id);
         let _context = logging::with_context(format!("[{}|task-{}] ", id.connector, id.task));
-        let allowed = self.plugin_of(&config).and_then(|plugin| {
+        let allowed = self.plugin_to_run(&config).and_then(|plugin| {
             let parsed = ConnectorConfig::parse(&config)?;
             let count = snapshot.task_count(&id.connector);
             if parsed.tasks_max_enforce && i64::from(count) > i64::from(parsed.tasks_max) {
@@ -353,5 +402,26 @@ impl Inner {
                 _ => {}
             }
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_plugin_is_named_with_the_folders_that_were_searched() {
+        let cases: [(&[&str], &str); 3] = [
+            (&["/a", "/b c"], "plugin.path=/a,/b c;"),
+            (&["/a"], "plugin.path=/a;"),
+            (&[], "plugin.path=;"),
+        ];
+        for (folders, said) in cases {
+            let folders: Vec<_> = folders.iter().map(PathBuf::from).collect();
+            let error = missing_plugin("org.x.Source", &folders);
+            for part in ["connector class org.x.Source:", said] {
+                assert!(error.message().contains(part), "{}", error.message());
+            }
+        }
     }
 }

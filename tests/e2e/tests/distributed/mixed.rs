@@ -1,0 +1,443 @@
+//! JVM workers and native ones: in one group, and one kind after the other on the same topics.
+//!
+//! The first member of a group leads, so the order in which workers start decides the kind of the leader.
+
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap};
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use serde_json::{Value, json};
+use wharf_e2e::{Launch, PATIENCE, Stage, TopicReader, Worker, has_state, states};
+use wharf_test_services::available;
+use wharf_test_services::bundle::Bundle;
+
+use crate::group::{Group, eventually, file_sink, file_source, workers_of};
+
+/// Console only: what a test shows when it fails.
+const LOGGING: &str = "status = error
+appender.out.type = Console
+appender.out.name = out
+appender.out.layout.type = PatternLayout
+appender.out.layout.pattern = [%d] %p %X{connector.context}%m (%c:%L)%n
+rootLogger.level = info
+rootLogger.appenderRef.out.ref = out
+";
+/// What a Wharf worker logs when it joins as leader.
+const LEADS: &str = "as leader";
+/// All there is in the file of a source at first.
+const LINES: &str = "one\ntwo\n";
+
+/// A group in which JVM workers can be started, too.
+struct Mixed {
+    group: Group,
+    jars: PathBuf,
+    plugins: PathBuf,
+    /// One for each topic, for as long as the test runs: another one would wait until the group forgets the first. With what was
+    /// read so far.
+    readers: RefCell<HashMap<String, (TopicReader, String)>>,
+    /// A JVM worker takes a core and half a gigabyte to start: one test at a time.
+    _turn: MutexGuard<'static, ()>,
+}
+
+impl Mixed {
+    fn set_up(name: &str) -> Option<Self> {
+        static TURN: Mutex<()> = Mutex::new(());
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        Some(Self {
+            group: Group::set_up(name)?,
+            jars: available(Bundle::connect().fetch())?,
+            plugins: available(Bundle::connect_file().fetch())?,
+            readers: RefCell::default(),
+            _turn: turn,
+        })
+    }
+
+    fn stage(&self) -> &Stage {
+        &self.group.stage
+    }
+
+    /// Starts a JVM worker, with the same properties but for the plugins, and waits for nothing.
+    fn launch_jvm(&self, name: &str) -> Worker {
+        let stage = self.stage();
+        let folder = stage.path(name);
+        std::fs::create_dir_all(&folder).unwrap();
+        let logging = stage.write(&format!("{name}/log4j2.properties"), LOGGING);
+        let text = self.group.properties(&[
+            ("plugin.path", &self.plugins.to_string_lossy()),
+            // Its default of five minutes is longer than any test.
+            ("scheduled.rebalance.max.delay.ms", "0"),
+        ]);
+        let file = stage.write(&format!("{name}/worker.properties"), text);
+        let arguments = [
+            "-Xmx512m".into(),
+            "-XX:+UseSerialGC".into(),
+            // Short runs are over before the second compiler pays.
+            "-XX:TieredStopAtLevel=1".into(),
+            format!("-Dlog4j2.configurationFile={}", logging.display()).into(),
+            "-cp".into(),
+            format!("{}/*", self.jars.display()).into(),
+            "org.apache.kafka.connect.cli.ConnectDistributed".into(),
+            file.into_os_string(),
+        ];
+        Worker::spawn("java".as_ref(), &arguments, &folder, Launch::default())
+    }
+
+    fn start_jvm(&self, name: &str) -> Worker {
+        let worker = self.launch_jvm(name);
+        healthy(&worker);
+        worker
+    }
+
+    /// A source whose file has [`LINES`].
+    fn source(&self, name: &str) -> Value {
+        let stage = self.stage();
+        stage.write(&format!("{name}.txt"), LINES);
+        file_source(&stage.file(&format!("{name}.txt")), &stage.named(name))
+    }
+
+    /// Adds a line to what a source reads.
+    fn add(&self, name: &str, line: &str) {
+        let file = self.stage().path(&format!("{name}.txt"));
+        let mut file = OpenOptions::new().append(true).open(file).unwrap();
+        file.write_all(line.as_bytes()).unwrap();
+    }
+
+    /// What is in the topic of a source, in order.
+    fn lines(&self, name: &str) -> String {
+        let mut readers = self.readers.borrow_mut();
+        let (reader, seen) = readers.entry(name.to_owned()).or_insert_with(|| {
+            let reader = self.stage().kafka().reader(&self.stage().named(name));
+            (reader, String::new())
+        });
+        for record in reader.read_to_end() {
+            seen.push_str(&record.text());
+            seen.push('\n');
+        }
+        seen.clone()
+    }
+}
+
+/// Waits until a worker of either kind is a member of the group.
+fn healthy(worker: &Worker) {
+    worker.until("/health", "it is healthy", |health| health["status"] == "healthy");
+}
+
+fn path(name: &str, rest: &str) -> String {
+    format!("/connectors/{name}{rest}")
+}
+
+/// A request that has to succeed; as upstream's clients have to, it is sent again when a JVM worker answers 409 because of a
+/// rebalance.
+fn ask(worker: &Worker, method: &str, path: &str, body: Option<&Value>, status: u16) -> Value {
+    let mut answer = None;
+    eventually(&format!("{method} {path} is not refused"), || {
+        let response = worker.request(method, path, body);
+        let refused = response.status == 409;
+        assert!(
+            refused || response.status == status,
+            "{method} {path}: {} {}",
+            response.status,
+            response.body
+        );
+        answer = (!refused).then(|| serde_json::from_str(&response.body).unwrap_or(Value::Null));
+        !refused
+    });
+    answer.unwrap()
+}
+
+fn create(worker: &Worker, name: &str, config: Value) {
+    let body = json!({"name": name, "config": config});
+    ask(worker, "POST", "/connectors", Some(&body), 201);
+}
+
+/// Waits until all workers say the same of a connector, and that it and its task are in this state.
+fn all_say(workers: &[&Worker], name: &str, state: &str) -> Vec<String> {
+    let mut owners = Vec::new();
+    eventually(&format!("all workers say that {name} is {state}"), || {
+        let said: BTreeSet<Vec<String>> = workers
+            .iter()
+            .map(|worker| {
+                let status = worker.until(&path(name, "/status"), "there is a status", |_| true);
+                if has_state(&status, state) {
+                    workers_of(&status)
+                } else {
+                    Vec::new()
+                }
+            })
+            .collect();
+        owners = said.first().cloned().unwrap_or_default();
+        said.len() == 1 && !owners.is_empty()
+    });
+    owners
+}
+
+fn addresses(workers: &[&Worker]) -> BTreeSet<String> {
+    workers.iter().map(|worker| worker.address().to_owned()).collect()
+}
+
+/// Ends workers at the same time, in order.
+fn terminate(workers: impl IntoIterator<Item = Worker>) {
+    let mut workers: Vec<Worker> = workers.into_iter().collect();
+    for worker in &workers {
+        worker.signal("TERM");
+    }
+    for worker in &mut workers {
+        assert_eq!(worker.end(PATIENCE), Some(143));
+    }
+}
+
+/// Sends every kind of request, for one connector per worker, each time to another worker.
+fn exercise(mixed: &Mixed, workers: &[&Worker], prefix: &str) {
+    let addresses = addresses(workers);
+    let names: Vec<String> = (0..workers.len()).map(|n| format!("{prefix}{n}")).collect();
+    let each = |round: usize, act: &dyn Fn(&Worker, &str)| {
+        for (n, name) in names.iter().enumerate() {
+            act(workers[(n + round) % workers.len()], name);
+        }
+    };
+    let wait = |state: &str| {
+        for name in &names {
+            all_say(workers, name, state);
+        }
+    };
+    each(0, &|worker, name| create(worker, name, mixed.source(name)));
+    eventually("every worker has one", || {
+        let owners = names.iter().flat_map(|name| all_say(workers, name, "RUNNING"));
+        owners.collect::<BTreeSet<_>>() == addresses
+    });
+    each(1, &|worker, name| {
+        ask(worker, "PUT", &path(name, "/pause"), None, 202);
+    });
+    wait("PAUSED");
+    each(2, &|worker, name| {
+        ask(worker, "PUT", &path(name, "/resume"), None, 202);
+    });
+    wait("RUNNING");
+    each(3, &|worker, name| {
+        ask(worker, "POST", &path(name, "/restart"), None, 204);
+    });
+    each(1, &|worker, name| {
+        ask(worker, "POST", &path(name, "/tasks/0/restart"), None, 204);
+    });
+    wait("RUNNING");
+    each(2, &|worker, name| {
+        let plan = ask(
+            worker,
+            "POST",
+            &path(name, "/restart?includeTasks=true"),
+            None,
+            202,
+        );
+        assert_eq!(states(&plan), ["RESTARTING", "RESTARTING"]);
+    });
+    wait("RUNNING");
+    // The worker that has the connector sends new task configurations to the leader, signed.
+    each(3, &|worker, name| {
+        let patch = json!({"batch.size": "10"});
+        ask(worker, "PATCH", &path(name, "/config"), Some(&patch), 200);
+    });
+    for worker in workers {
+        for name in &names {
+            worker.until(&path(name, "/tasks"), "the task has the change", |tasks| {
+                tasks[0]["config"]["batch.size"] == "10"
+            });
+        }
+    }
+    wait("RUNNING");
+    for name in &names {
+        workers[0].until(&path(name, "/offsets"), "the offset is stored", |offsets| {
+            offsets["offsets"][0]["offset"]["position"] == LINES.len()
+        });
+        assert_eq!(mixed.lines(name), LINES, "{name}");
+    }
+    each(1, &|worker, name| {
+        ask(worker, "PUT", &path(name, "/stop"), None, 204);
+    });
+    for worker in workers {
+        for name in &names {
+            worker.until_states(name, &["STOPPED"]);
+        }
+    }
+    each(2, &|worker, name| {
+        ask(worker, "DELETE", &path(name, "/offsets"), None, 200);
+    });
+    each(3, &|worker, name| {
+        worker.until(&path(name, "/offsets"), "no offsets are there", |offsets| {
+            *offsets == json!({"offsets": []})
+        });
+    });
+    each(0, &|worker, name| {
+        ask(worker, "DELETE", &path(name, ""), None, 204);
+    });
+    for worker in workers {
+        for name in &names {
+            eventually("it is gone", || {
+                worker.request("GET", &path(name, "/status"), None).status == 404
+            });
+        }
+    }
+}
+
+#[test]
+fn either_kind_leads_a_mixed_group_and_work_moves_when_workers_come_and_go() {
+    let Some(mixed) = Mixed::set_up("mixed") else {
+        return;
+    };
+    let one = mixed.group.start("one");
+    let (jvm, jvm_two) = (mixed.launch_jvm("jvm"), mixed.launch_jvm("jvm-two"));
+    let two = mixed.group.start("two");
+    healthy(&jvm);
+    healthy(&jvm_two);
+    let kept = ["kept0", "kept1", "kept2", "kept3"];
+    for name in kept {
+        create(&one, name, mixed.source(name));
+    }
+    let is_shared = |workers: &[&Worker]| {
+        eventually("each worker has a part of what is kept", || {
+            let owners = kept.iter().flat_map(|name| all_say(workers, name, "RUNNING"));
+            owners.collect::<BTreeSet<_>>() == addresses(workers)
+        });
+    };
+    let all = [&one, &jvm, &two, &jvm_two];
+    is_shared(&all);
+    exercise(&mixed, &all, "native-led");
+    assert!(one.log().contains(LEADS) && !two.log().contains(LEADS));
+    // Before the native leader: the broker makes the member lead that is left.
+    terminate([two, jvm_two]);
+    terminate([one]);
+    is_shared(&[&jvm]);
+
+    let three = mixed.group.start("three");
+    let all = [&jvm, &three];
+    is_shared(&all);
+    exercise(&mixed, &all, "jvm-led");
+    assert!(!three.log().contains(LEADS), "the JVM worker leads");
+
+    terminate([jvm]);
+    is_shared(&[&three]);
+    assert!(three.log().contains(LEADS));
+    for name in kept {
+        mixed.add(name, "three\n");
+    }
+    for name in kept {
+        eventually("all lines are there, once", || {
+            mixed.lines(name) == format!("{LINES}three\n")
+        });
+    }
+}
+
+#[test]
+fn connectors_states_and_offsets_go_from_jvm_workers_to_this_one_and_back() {
+    let Some(mixed) = Mixed::set_up("take-over") else {
+        return;
+    };
+    let stage = mixed.stage();
+    let position = |worker: &Worker, name: &str, text: &str| {
+        worker.until(&path(name, "/offsets"), "the offset is stored", |offsets| {
+            offsets["offsets"][0]["offset"]["position"] == text.len()
+        });
+    };
+    let texts = [LINES, "one\ntwo\nthree\n", "one\ntwo\nthree\nfour\n"];
+    let jvm = mixed.start_jvm("jvm");
+    for name in ["runs", "pauses", "stops"] {
+        create(&jvm, name, mixed.source(name));
+        position(&jvm, name, texts[0]);
+    }
+    create(
+        &jvm,
+        "sink",
+        file_sink(&stage.file("out.txt"), &stage.named("runs")),
+    );
+    eventually("the sink has them", || {
+        stage.read("out.txt") == texts[0].as_bytes()
+    });
+    jvm.until("/connectors/sink/offsets", "its offset is stored", |offsets| {
+        offsets["offsets"][0]["offset"]["kafka_offset"] == 2
+    });
+    ask(&jvm, "PUT", "/connectors/pauses/pause", None, 202);
+    ask(&jvm, "PUT", "/connectors/stops/stop", None, 204);
+    jvm.until_states("pauses", &["PAUSED", "PAUSED"]);
+    jvm.until_states("stops", &["STOPPED"]);
+    terminate([jvm]);
+
+    let add = |line: &str| {
+        for name in ["runs", "pauses", "stops"] {
+            mixed.add(name, line);
+        }
+    };
+    let runs_on = |worker: &Worker, name: &str, wanted: &[&str]| {
+        worker.until(&path(name, "/status"), "it is here", |status| {
+            states(status) == wanted && workers_of(status).iter().all(|owner| owner == worker.address())
+        });
+    };
+    add("three\n");
+    let native = mixed.group.start("native");
+    runs_on(&native, "runs", &["RUNNING", "RUNNING"]);
+    runs_on(&native, "sink", &["RUNNING", "RUNNING"]);
+    runs_on(&native, "pauses", &["PAUSED", "PAUSED"]);
+    native.until_states("stops", &["STOPPED"]);
+    eventually("the next line comes, once", || mixed.lines("runs") == texts[1]);
+    eventually("the sink goes on", || {
+        stage.read("out.txt") == texts[1].as_bytes()
+    });
+    position(&native, "runs", texts[1]);
+    position(&native, "stops", texts[0]);
+    assert_eq!(mixed.lines("pauses"), texts[0], "it stayed paused");
+    ask(&native, "PUT", "/connectors/runs/pause", None, 202);
+    ask(&native, "PUT", "/connectors/pauses/resume", None, 202);
+    native.until_states("runs", &["PAUSED", "PAUSED"]);
+    position(&native, "pauses", texts[1]);
+    native.until("/connectors/sink/offsets", "its offset is stored", |offsets| {
+        offsets["offsets"][0]["offset"]["kafka_offset"] == 3
+    });
+    terminate([native]);
+
+    add("four\n");
+    let jvm = mixed.start_jvm("jvm");
+    runs_on(&jvm, "pauses", &["RUNNING", "RUNNING"]);
+    runs_on(&jvm, "runs", &["PAUSED", "PAUSED"]);
+    jvm.until_states("stops", &["STOPPED"]);
+    eventually("its lines come, once", || mixed.lines("pauses") == texts[2]);
+    assert_eq!(mixed.lines("runs"), texts[1], "it stayed paused");
+    ask(&jvm, "PUT", "/connectors/stops/resume", None, 202);
+    ask(&jvm, "PUT", "/connectors/runs/resume", None, 202);
+    for name in ["runs", "stops"] {
+        eventually("all lines are there, once", || mixed.lines(name) == texts[2]);
+    }
+    eventually("the sink has them once", || {
+        stage.read("out.txt") == texts[2].as_bytes()
+    });
+
+    // A native worker without the plugins joins: the JVM leader gives it work that it cannot do.
+    let empty = stage.path("no-plugins");
+    std::fs::create_dir(&empty).unwrap();
+    let folder = empty.to_string_lossy().into_owned();
+    let bare = mixed.group.start_with("bare", &[("plugin.path", &folder)]);
+    let failed = |worker: &Worker| -> Vec<Value> {
+        let status = |name: &&str| worker.get(&path(name, "/status"));
+        let all: Vec<Value> = ["runs", "pauses", "stops", "sink"].iter().map(status).collect();
+        let parts = all.iter().flat_map(|status| {
+            let tasks = status["tasks"].as_array().cloned().unwrap_or_default();
+            std::iter::once(status["connector"].clone()).chain(tasks)
+        });
+        parts.filter(|part| part["state"] == "FAILED").collect()
+    };
+    eventually("both workers say that something fails", || {
+        !failed(&jvm).is_empty() && !failed(&bare).is_empty()
+    });
+    for part in failed(&jvm) {
+        assert_eq!(part["worker_id"], bare.address());
+        let trace = part["trace"].as_str().unwrap();
+        assert!(trace.contains("connector class FileStreamS"), "{trace}");
+        assert!(trace.contains(&format!("plugin.path={folder};")), "{trace}");
+    }
+    position(&bare, "runs", texts[2]);
+    terminate([bare]);
+    for name in ["runs", "pauses", "stops", "sink"] {
+        runs_on(&jvm, name, &["RUNNING", "RUNNING"]);
+    }
+    terminate([jvm]);
+}

@@ -68,7 +68,10 @@ impl Member {
     fn joined(&self) -> Joined {
         loop {
             match self.next() {
-                Event::Joined(joined) => return joined,
+                Event::Joined(joined) => {
+                    self.client.set_metadata(5, Some(joined.assignment.clone()));
+                    return joined;
+                }
                 Event::Prepare { .. } => {}
                 other => panic!("{other:?}"),
             }

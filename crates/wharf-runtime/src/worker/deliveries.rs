@@ -42,7 +42,11 @@ impl Deliveries {
     /// Bytes of the batches that are kept to tell their task what became of each record.
     pub(super) fn kept_bytes(&self) -> u64 {
         self.tracked.as_ref().map_or(0, |tracked| {
-            tracked.batches.values().map(|batch| batch.bytes.len() as u64).sum()
+            tracked
+                .batches
+                .values()
+                .map(|batch| batch.bytes.len() as u64)
+                .sum()
         })
     }
 

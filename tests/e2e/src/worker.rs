@@ -62,8 +62,13 @@ impl Worker {
             command.env("WHARF_LOG", levels);
         }
         let child = command.spawn().unwrap();
+        // It outlives the signals that end a whole process group, or nobody would be left to end the worker.
         let guardian = Command::new("sh")
-            .args(["-c", "read -r _; kill -9 \"$1\" 2>/dev/null", "guardian"])
+            .args([
+                "-c",
+                "trap '' INT HUP TERM; read -r _; kill -9 \"$1\" 2>/dev/null",
+                "guardian",
+            ])
             .arg(child.id().to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::null())

@@ -7,6 +7,12 @@
 //! effect in standalone mode upstream too.
 
 use wharf_api::config::{ConfigDef, ConfigValue, ParsedValue};
+use wharf_api::{ConfigMap, ConnectError};
+
+use super::connector_config::FrameworkDefaults;
+use super::sink_connector_config::sink_connector_config_def;
+use super::source_connector_config::source_connector_config_def;
+use crate::herder::ConnectorType;
 
 /// Key, what is missing, and what to do.
 const UNSUPPORTED: &[(&str, &str)] = &[
@@ -67,6 +73,28 @@ pub(super) fn check(def: &ConfigDef, values: &mut [ConfigValue]) {
     }
 }
 
+/// Refuses to run a configuration that was not validated by this build: in a group it may have been accepted by a worker that
+/// honours more, and run without what it asks for it would write other records than its owner expects.
+///
+/// # Errors
+/// Of kind config, naming every such key.
+pub(crate) fn refuse_unsupported(config: &ConfigMap, connector_type: ConnectorType) -> wharf_api::Result<()> {
+    let defaults = FrameworkDefaults::default();
+    let def = match connector_type {
+        ConnectorType::Sink => sink_connector_config_def(&defaults),
+        _ => source_connector_config_def(&defaults),
+    };
+    let mut values = def.validate(config);
+    // Other mistakes are found, and worded, where the configuration is used.
+    values.iter_mut().for_each(|value| value.errors.clear());
+    check(&def, &mut values);
+    let refused: Vec<_> = values.into_iter().flat_map(|value| value.errors).collect();
+    if refused.is_empty() {
+        return Ok(());
+    }
+    Err(ConnectError::config(refused.join("; ")))
+}
+
 fn same(default: &ParsedValue, value: &ParsedValue) -> bool {
     match (default.as_str(), value.as_str()) {
         (Some(default), Some(text)) => default.eq_ignore_ascii_case(text.trim()),
@@ -77,7 +105,6 @@ fn same(default: &ParsedValue, value: &ParsedValue) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{FrameworkDefaults, sink_connector_config_def, source_connector_config_def};
 
     fn errors(def: &ConfigDef, key: &str, text: &str) -> usize {
         let mut values = def.validate(&[(key.to_owned(), text.to_owned())].into());
@@ -85,6 +112,31 @@ mod tests {
         let before = count(&values);
         check(def, &mut values);
         count(&values) - before
+    }
+
+    #[test]
+    fn what_another_worker_accepted_is_refused_by_every_key_that_is_not_honoured_and_by_no_other() {
+        let config = |pairs: &[(&str, &str)]| -> ConfigMap {
+            pairs
+                .iter()
+                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+                .collect()
+        };
+        let harmless = config(&[("name", "c"), ("tasks.max", "many"), ("errors.tolerance", "none")]);
+        for kind in [ConnectorType::Source, ConnectorType::Sink] {
+            assert!(refuse_unsupported(&harmless, kind).is_ok());
+            let asking = config(&[("name", "c"), ("transforms", "mask"), ("errors.tolerance", "all")]);
+            let error = refuse_unsupported(&asking, kind).unwrap_err();
+            for key in ["transforms", "errors.tolerance"] {
+                assert!(
+                    error.message().contains(&format!("for configuration {key}: ")),
+                    "{error}"
+                );
+            }
+            assert!(!error.message().contains("tasks.max"), "{error}");
+        }
+        let dead_letters = config(&[("errors.deadletterqueue.topic.name", "d")]);
+        assert!(refuse_unsupported(&dead_letters, ConnectorType::Sink).is_err());
     }
 
     #[test]

@@ -21,8 +21,10 @@ fn a_worker_alone_runs_what_is_created_and_continues_it_when_it_is_started_again
     stage.write("in.txt", lines(0, 100));
     let worker = group.start("one");
     worker.create("source", file_source(&stage.file("in.txt"), &topic));
-    worker.create("sink", file_sink(&stage.file("out.txt"), &topic));
-    for name in ["source", "sink"] {
+    // Its consumer group is named after it, and other tests share the broker.
+    let sink = stage.named("sink");
+    worker.create(&sink, file_sink(&stage.file("out.txt"), &topic));
+    for name in ["source", &sink] {
         worker.until(&format!("/connectors/{name}/status"), name, |status| {
             has_state(status, "RUNNING")
         });

@@ -346,17 +346,27 @@ fn connectors_states_and_offsets_go_from_jvm_workers_to_this_one_and_back() {
         create(&jvm, name, mixed.source(name));
         position(&jvm, name, texts[0]);
     }
+    // Nothing here can do what it asks for, and its records must not come without.
+    let mut headed = mixed.source("headed");
+    headed["transforms"] = json!("head");
+    headed["transforms.head.type"] = json!("org.apache.kafka.connect.transforms.InsertHeader");
+    headed["transforms.head.header"] = json!("from");
+    headed["transforms.head.value.literal"] = json!("here");
+    create(&jvm, "headed", headed);
+    position(&jvm, "headed", texts[0]);
     create(
         &jvm,
-        "sink",
+        "take-over-sink",
         file_sink(&stage.file("out.txt"), &stage.named("runs")),
     );
     eventually("the sink has them", || {
         stage.read("out.txt") == texts[0].as_bytes()
     });
-    jvm.until("/connectors/sink/offsets", "its offset is stored", |offsets| {
-        offsets["offsets"][0]["offset"]["kafka_offset"] == 2
-    });
+    jvm.until(
+        "/connectors/take-over-sink/offsets",
+        "its offset is stored",
+        |offsets| offsets["offsets"][0]["offset"]["kafka_offset"] == 2,
+    );
     ask(&jvm, "PUT", "/connectors/pauses/pause", None, 202);
     ask(&jvm, "PUT", "/connectors/stops/stop", None, 204);
     jvm.until_states("pauses", &["PAUSED", "PAUSED"]);
@@ -364,7 +374,7 @@ fn connectors_states_and_offsets_go_from_jvm_workers_to_this_one_and_back() {
     terminate([jvm]);
 
     let add = |line: &str| {
-        for name in ["runs", "pauses", "stops"] {
+        for name in ["runs", "pauses", "stops", "headed"] {
             mixed.add(name, line);
         }
     };
@@ -376,9 +386,14 @@ fn connectors_states_and_offsets_go_from_jvm_workers_to_this_one_and_back() {
     add("three\n");
     let native = mixed.group.start("native");
     runs_on(&native, "runs", &["RUNNING", "RUNNING"]);
-    runs_on(&native, "sink", &["RUNNING", "RUNNING"]);
+    runs_on(&native, "take-over-sink", &["RUNNING", "RUNNING"]);
     runs_on(&native, "pauses", &["PAUSED", "PAUSED"]);
     native.until_states("stops", &["STOPPED"]);
+    let status = native.until_states("headed", &["FAILED", "FAILED"]);
+    for part in [&status["connector"], &status["tasks"][0]] {
+        let trace = part["trace"].as_str().unwrap();
+        assert!(trace.contains("transforms are not supported"), "{trace}");
+    }
     eventually("the next line comes, once", || mixed.lines("runs") == texts[1]);
     eventually("the sink goes on", || {
         stage.read("out.txt") == texts[1].as_bytes()
@@ -386,13 +401,16 @@ fn connectors_states_and_offsets_go_from_jvm_workers_to_this_one_and_back() {
     position(&native, "runs", texts[1]);
     position(&native, "stops", texts[0]);
     assert_eq!(mixed.lines("pauses"), texts[0], "it stayed paused");
+    assert_eq!(mixed.lines("headed"), texts[0], "it failed");
     ask(&native, "PUT", "/connectors/runs/pause", None, 202);
     ask(&native, "PUT", "/connectors/pauses/resume", None, 202);
     native.until_states("runs", &["PAUSED", "PAUSED"]);
     position(&native, "pauses", texts[1]);
-    native.until("/connectors/sink/offsets", "its offset is stored", |offsets| {
-        offsets["offsets"][0]["offset"]["kafka_offset"] == 3
-    });
+    native.until(
+        "/connectors/take-over-sink/offsets",
+        "its offset is stored",
+        |offsets| offsets["offsets"][0]["offset"]["kafka_offset"] == 3,
+    );
     terminate([native]);
 
     add("four\n");
@@ -404,7 +422,7 @@ fn connectors_states_and_offsets_go_from_jvm_workers_to_this_one_and_back() {
     assert_eq!(mixed.lines("runs"), texts[1], "it stayed paused");
     ask(&jvm, "PUT", "/connectors/stops/resume", None, 202);
     ask(&jvm, "PUT", "/connectors/runs/resume", None, 202);
-    for name in ["runs", "stops"] {
+    for name in ["runs", "stops", "headed"] {
         eventually("all lines are there, once", || mixed.lines(name) == texts[2]);
     }
     eventually("the sink has them once", || {
@@ -418,7 +436,10 @@ fn connectors_states_and_offsets_go_from_jvm_workers_to_this_one_and_back() {
     let bare = mixed.group.start_with("bare", &[("plugin.path", &folder)]);
     let failed = |worker: &Worker| -> Vec<Value> {
         let status = |name: &&str| worker.get(&path(name, "/status"));
-        let all: Vec<Value> = ["runs", "pauses", "stops", "sink"].iter().map(status).collect();
+        let all: Vec<Value> = ["runs", "pauses", "stops", "take-over-sink"]
+            .iter()
+            .map(status)
+            .collect();
         let parts = all.iter().flat_map(|status| {
             let tasks = status["tasks"].as_array().cloned().unwrap_or_default();
             std::iter::once(status["connector"].clone()).chain(tasks)
@@ -436,7 +457,7 @@ fn connectors_states_and_offsets_go_from_jvm_workers_to_this_one_and_back() {
     }
     position(&bare, "runs", texts[2]);
     terminate([bare]);
-    for name in ["runs", "pauses", "stops", "sink"] {
+    for name in ["runs", "pauses", "stops", "take-over-sink"] {
         runs_on(&jvm, name, &["RUNNING", "RUNNING"]);
     }
     terminate([jvm]);

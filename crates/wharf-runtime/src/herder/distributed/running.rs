@@ -17,7 +17,7 @@ use wharf_cluster::target_state;
 
 use super::driver::DriverEvent;
 use super::{Inner, lock};
-use crate::config::{CONNECTOR_CLASS, ConnectorConfig};
+use crate::config::{CONNECTOR_CLASS, ConnectorConfig, refuse_unsupported};
 use crate::herder::{ConnectorState, ConnectorType, TaskId};
 use crate::logging;
 use crate::plugins::ConnectorPlugin;
@@ -27,6 +27,9 @@ use crate::worker::{ConnectorSetup, RunningTask, TargetState, WorkerConnector};
 const CONNECTOR_STOP_TIMEOUT: Duration = Duration::from_secs(5);
 /// After this long a connector that has not started yet says so in its status.
 const SLOW_START: Duration = Duration::from_secs(5);
+
+/// Where a source keeps its offsets, if not where the worker does (KIP-618).
+const OFFSETS_TOPIC: &str = "offsets.storage.topic";
 
 /// What runs.
 #[derive(Default)]
@@ -81,6 +84,18 @@ fn missing_plugin(class: &str, plugin_path: &[PathBuf]) -> ConnectError {
     ))
 }
 
+/// A connector that has an offset topic of its own would not find its offsets in the worker's.
+fn check_offset_topic(config: &ConfigMap, of_worker: &str) -> Result<(), ConnectError> {
+    let own = config.get(OFFSETS_TOPIC).map_or("", |topic| topic.trim());
+    if own.is_empty() || own == of_worker {
+        return Ok(());
+    }
+    Err(ConnectError::config(format!(
+        "Invalid value {own} for configuration {OFFSETS_TOPIC}: offset topics of single connectors are not supported by this \
+         build yet; run the connector where only JVM workers are, or remove the key"
+    )))
+}
+
 impl Inner {
     pub(super) fn plugin_of(&self, config: &ConfigMap) -> Result<ConnectorPlugin, ConnectError> {
         let parsed = ConnectorConfig::parse(config)?;
@@ -89,16 +104,21 @@ impl Inner {
             .connector(&parsed.class, parsed.version.as_deref())
     }
 
-    /// The plugin of what the leader wants to run here. A leader that is a JVM worker knows nothing of native plugins, so one that
-    /// is missing is an everyday case, and the status says where it was looked for.
+    /// The plugin of what the leader wants to run here. The configuration may have been accepted by a JVM worker, which knows
+    /// neither what plugins are here nor what this build does not honour: both are everyday cases, and the status says so.
     fn plugin_to_run(&self, config: &ConfigMap) -> Result<ConnectorPlugin, ConnectError> {
-        self.plugin_of(config).map_err(|error| {
+        let plugin = self.plugin_of(config).map_err(|error| {
             if error.kind() != ErrorKind::NotFound {
                 return error;
             }
             let class = config.get(CONNECTOR_CLASS).map_or("", String::as_str);
             missing_plugin(class, &self.worker.config.plugin_path).caused_by(error)
-        })
+        })?;
+        refuse_unsupported(config, plugin.kind)?;
+        if plugin.kind == ConnectorType::Source {
+            check_offset_topic(config, &self.settings.offset_topic.topic.name)?;
+        }
+        Ok(plugin)
     }
 
     /// Starts a connector instance or a task.
@@ -421,6 +441,31 @@ mod tests {
             let error = missing_plugin("org.x.Source", &folders);
             for part in ["connector class org.x.Source:", said] {
                 assert!(error.message().contains(part), "{}", error.message());
+            }
+        }
+    }
+
+    #[test]
+    fn a_source_with_an_offset_topic_of_its_own_is_refused_by_name() {
+        for (topic, refused) in [
+            (None, false),
+            (Some(" "), false),
+            (Some("offsets"), false),
+            (Some("mine"), true),
+        ] {
+            let config = topic
+                .map(|topic| (OFFSETS_TOPIC.to_owned(), topic.to_owned()))
+                .into_iter()
+                .collect();
+            let outcome = check_offset_topic(&config, "offsets");
+            assert_eq!(outcome.is_err(), refused, "{topic:?}");
+            if let Err(error) = outcome {
+                assert!(
+                    error
+                        .message()
+                        .contains("mine for configuration offsets.storage.topic: "),
+                    "{error}"
+                );
             }
         }
     }

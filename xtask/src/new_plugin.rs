@@ -412,7 +412,7 @@ mod tests {
             return;
         };
         let built = built();
-        fs::copy(&built.library, stage.path("plugins/libwood_pecker.so")).unwrap();
+        fs::copy(&built.library, stage.path("plugins").join("libwood_pecker.so")).unwrap();
         // Topic and connectors get names that no other test has; nothing else is changed.
         let name = stage.named("wood-pecker");
         let examples = ["source", "sink"].map(|kind| {

@@ -14,6 +14,7 @@ pub mod config_state;
 pub mod fencing;
 pub mod herder;
 pub mod ids;
+pub mod java_hash;
 pub mod java_json;
 pub mod member;
 pub mod protocol;

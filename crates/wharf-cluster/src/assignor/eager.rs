@@ -2,7 +2,8 @@
 
 use super::{CanRun, ClusterAssignment, ConfiguredWork, MemberShare};
 use crate::ids::ConnectorTaskId;
-use crate::protocol::{ConnectorsAndTasks, java_hash};
+use crate::java_hash;
+use crate::protocol::ConnectorsAndTasks;
 
 /// The eager assignor. It remembers nothing.
 #[derive(Debug, Clone, Copy, Default)]

@@ -12,8 +12,8 @@ use super::lost::LostWork;
 use super::pieces::{Names, Piece, Pieces, sorted};
 use super::placement::Placement;
 use super::{CanRun, ClusterAssignment, ConfiguredWork, MemberShare};
+use crate::java_hash::{self, Filled};
 use crate::protocol::ConnectorsAndTasks;
-use crate::protocol::java_hash::{self, Filled};
 use crate::time::Millis;
 
 /// One round.

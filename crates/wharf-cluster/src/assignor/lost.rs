@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::pieces::{Kind, Piece, Pieces};
 use super::placement::Placement;
-use crate::protocol::java_hash::{self, Filled};
+use crate::java_hash::{self, Filled};
 use crate::time::Millis;
 
 /// The wait for owners of lost work, as one leader sees it.

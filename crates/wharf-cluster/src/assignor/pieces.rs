@@ -6,7 +6,8 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::ids::ConnectorTaskId;
-use crate::protocol::{ConnectorsAndTasks, java_hash};
+use crate::java_hash;
+use crate::protocol::ConnectorsAndTasks;
 
 /// Connectors and tasks are balanced apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use super::codec::{ProtocolError, Reader, Writer};
-use super::java_hash::{self, Filled};
 use super::{ConnectProtocol, ConnectorsAndTasks};
 use crate::ids::ConnectorTaskId;
+use crate::java_hash::{self, Filled};
 
 const MESSAGE: &str = "assignment";
 

@@ -13,7 +13,6 @@ mod assignment;
 mod codec;
 mod connect_protocol;
 mod connectors_and_tasks;
-pub(crate) mod java_hash;
 mod worker_state;
 
 pub use self::assignment::Assignment;

@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use super::hash_order::table_size;
+use wharf_cluster::java_hash::Filled;
 
 const MAGIC: [u8; 4] = [0xac, 0xed, 0x00, 0x05];
 const NULL: u8 = 0x70;
@@ -55,7 +55,7 @@ pub type Entry = (Vec<u8>, Option<Vec<u8>>);
 #[must_use]
 pub fn write<'e>(entries: impl ExactSizeIterator<Item = (&'e [u8], Option<&'e [u8]>)>) -> Vec<u8> {
     let count = entries.len();
-    let table = table_size(count);
+    let table = Filled::OneByOne.table_size(count);
     let threshold = if count == 0 { 0 } else { table / 4 * 3 };
     let mut out = Writer {
         bytes: MAGIC.to_vec(),

@@ -11,7 +11,6 @@
 
 mod composition;
 mod file_store;
-pub mod hash_order;
 pub mod java_serialization;
 mod kafka_store;
 mod known_offsets;

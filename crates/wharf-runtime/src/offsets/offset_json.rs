@@ -7,9 +7,8 @@ use serde_json::{Map as JsonMap, Value as Json};
 use wharf_api::{
     ConfigMap, ConnectError, Converter as _, ConverterType, Encoded, Headers, OffsetMap, Result, Value,
 };
+use wharf_cluster::java_hash::{self, Filled};
 use wharf_converters::JsonConverter;
-
-use super::hash_order;
 
 /// Writes and reads the JSON of offsets. It keeps nothing but buffers.
 pub struct OffsetJson(JsonConverter);
@@ -140,7 +139,7 @@ impl OffsetJson {
 fn ordered(map: &OffsetMap) -> Result<Value> {
     map.check_primitive()?;
     let mut entries: Vec<(&str, &Value)> = map.iter().collect();
-    hash_order::sort(&mut entries, |(key, _)| key);
+    java_hash::sort(&mut entries, Filled::OneByOne, |(key, _)| key);
     Ok(Value::Map(
         entries
             .into_iter()
@@ -153,7 +152,7 @@ fn ordered(map: &OffsetMap) -> Result<Value> {
 #[must_use]
 pub fn to_json_object(map: &OffsetMap) -> JsonMap<String, Json> {
     let mut entries: Vec<(&str, &Value)> = map.iter().collect();
-    hash_order::sort(&mut entries, |(key, _)| key);
+    java_hash::sort(&mut entries, Filled::OneByOne, |(key, _)| key);
     entries
         .into_iter()
         .map(|(key, value)| (key.to_owned(), json(value)))

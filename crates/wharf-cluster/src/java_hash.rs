@@ -1,7 +1,8 @@
 //! The order in which Java's hash maps and hash sets of texts give their entries.
 //!
 //! Some decisions of a JVM leader and some bytes of JVM workers depend on it: which member keeps the odd connector, which
-//! entry of an assignment comes first.
+//! entry of an assignment comes first, and in which order the fields of a source partition are written, by whose bytes JVM
+//! workers look it up.
 
 use std::cmp::Ordering;
 
@@ -9,7 +10,7 @@ const FIRST_TABLE: usize = 16;
 
 /// How a table came to its size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Filled {
+pub enum Filled {
     /// Entry by entry: it doubles when it is more than three quarters full.
     OneByOne,
     /// As a copy of a collection: the size is computed at once, and is sometimes larger.
@@ -17,7 +18,9 @@ pub(crate) enum Filled {
 }
 
 impl Filled {
-    fn table_size(self, entries: usize) -> usize {
+    /// How many buckets a table of so many entries has.
+    #[must_use]
+    pub fn table_size(self, entries: usize) -> usize {
         match self {
             Self::OneByOne => {
                 let mut size = FIRST_TABLE;
@@ -40,8 +43,8 @@ fn spread_hash(text: &str) -> u32 {
 }
 
 /// Brings entries, given in order of insertion, into the order of a table. Inside a bucket the order of insertion stays.
-/// (Java makes trees of buckets with eight and more entries, which no group of workers has.)
-pub(crate) fn sort<T>(entries: &mut [T], filled: Filled, key: impl Fn(&T) -> &str) {
+/// (Java makes trees of buckets with eight and more entries, which neither a group of workers nor a partition has.)
+pub fn sort<T>(entries: &mut [T], filled: Filled, key: impl Fn(&T) -> &str) {
     let mask = filled.table_size(entries.len()) - 1;
     entries.sort_by_cached_key(|entry| spread_hash(key(entry)) as usize & mask);
 }
@@ -64,6 +67,7 @@ mod tests {
             (13, 32, 32),
             (24, 32, 64),
             (25, 64, 64),
+            (1000, 2048, 2048),
         ] {
             assert_eq!(Filled::OneByOne.table_size(entries), one_by_one, "{entries}");
             assert_eq!(Filled::ByCopy.table_size(entries), by_copy, "{entries}");
@@ -71,14 +75,24 @@ mod tests {
     }
 
     #[test]
-    fn entries_of_one_bucket_stay_in_order_of_insertion() {
+    fn keys_come_in_the_order_of_java_s_hash_map_and_in_one_bucket_in_that_of_insertion() {
         for (inserted, expected) in [
             (
                 vec!["cluster", "topic", "partition"],
                 vec!["cluster", "partition", "topic"],
             ),
+            (
+                vec!["kafka_topic", "kafka_partition"],
+                vec!["kafka_partition", "kafka_topic"],
+            ),
+            (
+                vec!["protocol", "table", "schema", "database", "server"],
+                vec!["schema", "server", "protocol", "database", "table"],
+            ),
+            // The same hash: the order of insertion counts.
             (vec!["Aa", "BB"], vec!["Aa", "BB"]),
             (vec!["BB", "Aa"], vec!["BB", "Aa"]),
+            (vec!["only"], vec!["only"]),
             (vec![], vec![]),
         ] {
             let mut keys = inserted;

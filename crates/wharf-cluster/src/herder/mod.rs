@@ -15,12 +15,16 @@ mod admission;
 pub mod invariants;
 mod machine;
 mod rejoin;
+mod told;
 mod work;
 
 pub use self::admission::{Admission, RequestKind};
 pub use self::machine::{HerderMachine, HerderSettings};
+pub use self::told::ToldViews;
 pub use self::work::{WorkId, WorkSet};
 use crate::config_state::ConfigSnapshot;
+use crate::member;
+use crate::protocol::{Assignment, ConnectorsAndTasks};
 
 /// What the config topic says, as far as it was read.
 pub trait ConfigView {
@@ -79,6 +83,25 @@ pub struct Allocation {
     pub work: WorkSet,
 }
 
+/// The complete assignment that a worker publishes.
+impl From<Allocation> for Assignment {
+    fn from(allocation: Allocation) -> Self {
+        Self {
+            error: if allocation.failed {
+                Self::CONFIG_MISMATCH
+            } else {
+                Self::NO_ERROR
+            },
+            assigned: ConnectorsAndTasks::from_work(&allocation.work),
+            revoked: ConnectorsAndTasks::default(),
+            leader: allocation.leader,
+            leader_url: allocation.leader_url,
+            config_offset: allocation.config_offset,
+            delay: allocation.delay,
+        }
+    }
+}
+
 /// The outcome of a rebalance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Joined {
@@ -102,6 +125,24 @@ pub struct Joined {
     pub assigned: WorkSet,
     /// What has to end here.
     pub revoked: WorkSet,
+}
+
+impl From<member::Joined> for Joined {
+    fn from(joined: member::Joined) -> Self {
+        let assignment = joined.assignment;
+        Self {
+            generation: joined.generation,
+            cooperative: joined.protocol.is_cooperative(),
+            is_leader: joined.is_leader,
+            failed: assignment.failed(),
+            assigned: assignment.assigned.to_work(),
+            revoked: assignment.revoked.to_work(),
+            leader: assignment.leader,
+            leader_url: assignment.leader_url,
+            config_offset: assignment.config_offset,
+            delay: assignment.delay,
+        }
+    }
 }
 
 /// What the config topic brought.

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use crate::ids::ConnectorTaskId;
+use crate::protocol::ConnectorsAndTasks;
 
 /// A connector instance or a task: what is assigned, started and stopped.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -44,6 +45,30 @@ impl fmt::Display for WorkId {
 
 /// Connectors and tasks side by side.
 pub type WorkSet = BTreeSet<WorkId>;
+
+impl ConnectorsAndTasks {
+    /// The same as one set.
+    #[must_use]
+    pub fn to_work(&self) -> WorkSet {
+        let connectors = self.connectors.iter().cloned().map(WorkId::Connector);
+        connectors
+            .chain(self.tasks.iter().cloned().map(WorkId::Task))
+            .collect()
+    }
+
+    /// A set of both, apart, each in the order of its names.
+    #[must_use]
+    pub fn from_work(work: &WorkSet) -> Self {
+        let mut apart = Self::default();
+        for id in work {
+            match id {
+                WorkId::Connector(name) => apart.connectors.push(name.clone()),
+                WorkId::Task(task) => apart.tasks.push(task.clone()),
+            }
+        }
+        apart
+    }
+}
 
 /// How many times something was to be started anew since the worker started.
 type Epoch = u64;

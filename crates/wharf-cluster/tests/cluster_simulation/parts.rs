@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use wharf_cluster::config_state::{ConfigEvent, ConfigSnapshot, Properties};
-use wharf_cluster::herder::{Allocation, WorkId, WorkSet};
+use wharf_cluster::herder::WorkId;
 use wharf_cluster::member::{self, Output};
-use wharf_cluster::protocol::{Assignment, ConnectorsAndTasks};
+use wharf_cluster::protocol::Assignment;
 use wharf_cluster::time::Millis;
 
 /// What differs between groups.
@@ -69,34 +69,4 @@ pub(crate) enum Deed {
 
 pub(crate) fn url(number: usize) -> String {
     format!("http://w{number}:8083/")
-}
-
-pub(crate) fn work_set(work: &ConnectorsAndTasks) -> WorkSet {
-    let connectors = work.connectors.iter().cloned().map(WorkId::Connector);
-    connectors
-        .chain(work.tasks.iter().cloned().map(WorkId::Task))
-        .collect()
-}
-
-pub(crate) fn published(allocation: Allocation) -> Assignment {
-    let mut assigned = ConnectorsAndTasks::default();
-    for id in &allocation.work {
-        match id {
-            WorkId::Connector(name) => assigned.connectors.push(name.clone()),
-            WorkId::Task(task) => assigned.tasks.push(task.clone()),
-        }
-    }
-    Assignment {
-        error: if allocation.failed {
-            Assignment::CONFIG_MISMATCH
-        } else {
-            Assignment::NO_ERROR
-        },
-        leader: allocation.leader,
-        leader_url: allocation.leader_url,
-        config_offset: allocation.config_offset,
-        assigned,
-        revoked: ConnectorsAndTasks::default(),
-        delay: allocation.delay,
-    }
 }

@@ -7,15 +7,15 @@ use std::sync::Arc;
 use wharf_cluster::assignor::{Assignor, ConfiguredWork, Round};
 use wharf_cluster::config_state::{ConfigEvent, ConfigSnapshot, ConfigState};
 use wharf_cluster::herder::{
-    Command, ConfigNote, Event, HerderMachine, HerderSettings, Joined, WorkId, WorkSet,
+    Command, ConfigNote, Event, HerderMachine, HerderSettings, ToldViews, WorkId, WorkSet,
 };
 use wharf_cluster::member::{self, Elected, GroupMember, Lease, MemberSettings, Output};
-use wharf_cluster::protocol::{ConnectProtocol, WorkerState};
+use wharf_cluster::protocol::{Assignment, ConnectProtocol};
 use wharf_cluster::target_state::TargetState;
 use wharf_cluster::time::Millis;
 
 use super::broker::Connection;
-use super::parts::{Deed, Input, Order, Run, Times, published, url, work_set};
+use super::parts::{Deed, Input, Order, Run, Times, url};
 use super::random::Random;
 use super::topic::Topic;
 use super::writer::Writer;
@@ -42,7 +42,7 @@ pub(crate) struct Worker {
     read_at: Option<Millis>,
     /// Reads to the end: what has to be read, and when that has failed.
     reads: Vec<(usize, Millis)>,
-    told: Vec<(i64, ConfigSnapshot)>,
+    told: ToldViews<ConfigSnapshot>,
     restarts: BTreeSet<String>,
     to_member: VecDeque<(Millis, Order)>,
     to_herder: VecDeque<(Millis, Input)>,
@@ -97,7 +97,7 @@ impl Worker {
             position: 0,
             read_at: None,
             reads: Vec::new(),
-            told: Vec::new(),
+            told: ToldViews::default(),
             restarts: BTreeSet::new(),
             to_member: VecDeque::new(),
             to_herder: VecDeque::new(),
@@ -396,22 +396,8 @@ impl Worker {
             }
             member::Event::Elected(elected) => self.elected(now, random, &elected),
             member::Event::Joined(joined) => {
-                let last = self.told.pop();
-                self.told.clear();
-                self.told.extend(last);
-                let assignment = joined.assignment;
-                let joined = Event::Joined(Joined {
-                    generation: joined.generation,
-                    cooperative: joined.protocol.is_cooperative(),
-                    is_leader: joined.is_leader,
-                    failed: assignment.failed(),
-                    assigned: work_set(&assignment.assigned),
-                    revoked: work_set(&assignment.revoked),
-                    leader: assignment.leader,
-                    leader_url: assignment.leader_url,
-                    config_offset: assignment.config_offset,
-                    delay: assignment.delay,
-                });
+                self.told.joined();
+                let joined = Event::Joined(joined.into());
                 self.machine_event(now, random, topic, joined);
             }
             member::Event::LeaseLapsed { .. } => self.machine_event(now, random, topic, Event::LeaseLapsed),
@@ -422,11 +408,7 @@ impl Worker {
     }
 
     fn elected(&mut self, now: Millis, random: &mut Random, elected: &Elected) {
-        let own = elected.members.iter().find(|(id, _)| *id == elected.member_id);
-        let own = own.and_then(|(_, metadata)| WorkerState::decode(metadata).ok());
-        let own = own.map_or(-1, |state| state.config_offset);
-        let told = self.told.iter().rev().find(|(offset, _)| *offset == own);
-        let joined_with = told.map_or_else(ConfiguredWork::default, |(_, view)| ConfiguredWork::of(view));
+        let joined_with = self.told.joined_with(elected);
         let answer = self.assignor.assign(&Round {
             now,
             protocol: elected.protocol,
@@ -463,11 +445,11 @@ impl Worker {
                     allocation,
                 } => {
                     let view = self.machine.view().cloned().unwrap_or_default();
-                    self.told.push((config_offset, view));
+                    self.told.tell(config_offset, view);
                     self.order(
                         now,
                         random,
-                        Order::SetMetadata(config_offset, allocation.map(published)),
+                        Order::SetMetadata(config_offset, allocation.map(Assignment::from)),
                     );
                 }
                 Command::Rejoin { reason } => self.order(now, random, Order::Rejoin(reason)),

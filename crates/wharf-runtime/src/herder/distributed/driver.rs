@@ -10,11 +10,11 @@ use std::time::Duration;
 use wharf_cluster::assignor::{Assignor, ConfiguredWork, Round};
 use wharf_cluster::config_state::{ConfigEvent, ConfigSnapshot};
 use wharf_cluster::herder::{
-    Allocation, Command, ConfigNote, Event, HerderMachine, HerderSettings, Joined, WorkId, WorkSet,
+    Command, ConfigNote, Event, HerderMachine, HerderSettings, ToldViews, WorkId, WorkSet,
 };
 use wharf_cluster::ids::ConnectorTaskId;
 use wharf_cluster::member::{self, Elected};
-use wharf_cluster::protocol::{Assignment, ConnectorsAndTasks};
+use wharf_cluster::protocol::Assignment;
 use wharf_cluster::restart::RestartRequest;
 use wharf_membership::{Clock, GroupClient, GroupEvent};
 
@@ -53,47 +53,12 @@ pub(super) struct Driver {
     pub(super) assignor: Assignor,
     pub(super) events: Receiver<DriverEvent>,
     pub(super) machine: HerderMachine<ConfigSnapshot>,
-    /// What the group was told, by offset, since the last assignment: the leader assigns what it knew when it joined.
-    told: Vec<(i64, ConfigSnapshot)>,
+    told: ToldViews<ConfigSnapshot>,
     owners: Owners,
     generation: i32,
     protocol: Option<wharf_cluster::protocol::ConnectProtocol>,
     fatal: Option<String>,
     pending_restarts: BTreeMap<String, RestartRequest>,
-}
-
-fn work_set(work: &ConnectorsAndTasks) -> WorkSet {
-    let connectors = work.connectors.iter().cloned().map(WorkId::Connector);
-    let tasks = work.tasks.iter().cloned().map(WorkId::Task);
-    connectors.chain(tasks).collect()
-}
-
-fn connectors_and_tasks(work: &WorkSet) -> ConnectorsAndTasks {
-    let mut both = ConnectorsAndTasks::default();
-    for id in work {
-        match id {
-            WorkId::Connector(name) => both.connectors.push(name.clone()),
-            WorkId::Task(task) => both.tasks.push(task.clone()),
-        }
-    }
-    both
-}
-
-/// The complete assignment that a worker tells with its next join.
-fn published(allocation: Allocation) -> Assignment {
-    Assignment {
-        error: if allocation.failed {
-            Assignment::CONFIG_MISMATCH
-        } else {
-            Assignment::NO_ERROR
-        },
-        leader: allocation.leader,
-        leader_url: allocation.leader_url,
-        config_offset: allocation.config_offset,
-        assigned: connectors_and_tasks(&allocation.work),
-        revoked: ConnectorsAndTasks::default(),
-        delay: allocation.delay,
-    }
 }
 
 impl Driver {
@@ -111,7 +76,7 @@ impl Driver {
             assignor: Assignor::new(max_delay),
             events,
             machine: HerderMachine::new(settings),
-            told: Vec::new(),
+            told: ToldViews::default(),
             owners: Owners::default(),
             generation: -1,
             protocol: None,
@@ -249,18 +214,7 @@ impl Driver {
             return;
         };
         let fresh = ConfiguredWork::of(&herder.configs.snapshot());
-        let own = elected.members.iter().find(|(id, _)| *id == elected.member_id);
-        let own_offset = own
-            .and_then(|(_, metadata)| wharf_cluster::protocol::WorkerState::decode(metadata).ok())
-            .map_or(-1, |state| state.config_offset);
-        let joined_with = self
-            .told
-            .iter()
-            .rev()
-            .find(|(offset, _)| *offset == own_offset)
-            .map_or_else(ConfiguredWork::default, |(_, snapshot)| {
-                ConfiguredWork::of(snapshot)
-            });
+        let joined_with = self.told.joined_with(elected);
         let round = Round {
             now: self.clock.now(),
             protocol: elected.protocol,
@@ -289,7 +243,7 @@ impl Driver {
     }
 
     fn joined(&mut self, joined: member::Joined) {
-        let assignment = joined.assignment;
+        let assignment = &joined.assignment;
         tracing::info!(
             "joined generation {} as {} ({}), {} connectors and tasks assigned, {} revoked",
             joined.generation,
@@ -306,24 +260,11 @@ impl Driver {
                 herder.release_claim();
             }
         }
-        let last = self.told.pop();
-        self.told.clear();
-        self.told.extend(last);
+        self.told.joined();
         if let Some(herder) = self.herder.upgrade() {
             herder.set_generation(joined.generation);
         }
-        self.machine_event(Event::Joined(Joined {
-            generation: joined.generation,
-            cooperative: joined.protocol.is_cooperative(),
-            is_leader: joined.is_leader,
-            failed: assignment.failed(),
-            assigned: work_set(&assignment.assigned),
-            revoked: work_set(&assignment.revoked),
-            leader: assignment.leader,
-            leader_url: assignment.leader_url,
-            config_offset: assignment.config_offset,
-            delay: assignment.delay,
-        }));
+        self.machine_event(Event::Joined(joined.into()));
     }
 
     fn machine_event(&mut self, event: Event<ConfigSnapshot>) {
@@ -364,9 +305,9 @@ impl Driver {
                 allocation,
             } => {
                 if let Some(snapshot) = self.machine.view() {
-                    self.told.push((config_offset, snapshot.clone()));
+                    self.told.tell(config_offset, snapshot.clone());
                 }
-                client.set_metadata(config_offset, allocation.map(published));
+                client.set_metadata(config_offset, allocation.map(Assignment::from));
             }
             Command::Rejoin { reason } => {
                 tracing::debug!("rejoining the group: {reason}");

@@ -23,9 +23,13 @@ impl Owners {
             let Some(url) = urls.get(share.member.as_str()) else {
                 continue;
             };
-            let connectors = share.owned.connectors.iter().cloned().map(WorkId::Connector);
-            let tasks = share.owned.tasks.iter().cloned().map(WorkId::Task);
-            owners.extend(connectors.chain(tasks).map(|id| (id, (*url).to_owned())));
+            owners.extend(
+                share
+                    .owned
+                    .to_work()
+                    .into_iter()
+                    .map(|id| (id, (*url).to_owned())),
+            );
         }
         Self(Arc::new(owners))
     }

@@ -3,6 +3,7 @@
 //! Reads answer from a snapshot and never wait on plugin code. Changes return a future that completes when upstream's
 //! contract says the answer is due; a caller may drop it at any time, the work goes on.
 
+mod common;
 mod connector_offsets;
 pub mod distributed;
 mod plugin_calls;
@@ -23,6 +24,7 @@ pub use self::types::{
     TaskStateInfo,
 };
 use crate::config::ConfigInfos;
+use crate::logging;
 
 /// The answer to a change, in time.
 pub type Reply<T> = Pin<Box<dyn Future<Output = Result<T, HerderError>> + Send>>;
@@ -144,13 +146,22 @@ pub trait Herder: Send + Sync + 'static {
     fn validate_connector_config(&self, config: RawConfig) -> Reply<ConfigInfos>;
 
     /// Loggers that have a level of their own.
-    fn logger_levels(&self) -> BTreeMap<String, LoggerLevel>;
+    fn logger_levels(&self) -> BTreeMap<String, LoggerLevel> {
+        logging::levels().levels()
+    }
 
     /// The level in force for a logger.
-    fn logger_level(&self, logger: &str) -> Option<LoggerLevel>;
+    fn logger_level(&self, logger: &str) -> Option<LoggerLevel> {
+        logging::levels().level(logger)
+    }
 
     /// Sets the level of a logger and all below it on this worker; the answer is their names.
-    fn set_worker_logger_level(&self, logger: &str, level: &str) -> Vec<String>;
+    fn set_worker_logger_level(&self, logger: &str, level: &str) -> Vec<String> {
+        match level.parse() {
+            Ok(level) => logging::levels().set(logger, level),
+            Err(_) => Vec::new(),
+        }
+    }
 
     /// Sets the level on every worker of the cluster.
     fn set_cluster_logger_level(&self, logger: &str, level: &str);

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
+use wharf_api::config::ConfigKeyInfo;
 
 use crate::config::{
     ConfigInfos, ConverterDefault, ConverterKind, FrameworkDefaults, PluginView as _, ValidationRequest,
@@ -29,6 +30,18 @@ pub(super) async fn on_thread<T: Send + 'static>(
     receiver
         .await
         .unwrap_or_else(|_| Err(HerderError::Internal(format!("the thread for {name} panicked"))))
+}
+
+/// Configuration keys of a plugin, by class name or alias.
+pub(super) async fn plugin_config(
+    worker: Arc<Worker>,
+    class: String,
+    version: Option<String>,
+) -> Result<Vec<ConfigKeyInfo>, HerderError> {
+    on_thread("plugin-config", move || {
+        worker.plugins.plugin_config(&class, version.as_deref())
+    })
+    .await
 }
 
 /// Checks a configuration.

@@ -11,7 +11,6 @@ mod slot;
 mod validation;
 
 use std::collections::BTreeMap;
-use std::future::Future;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -21,13 +20,13 @@ use wharf_api::{ConfigMap, ConnectError};
 
 use self::lifecycle::CONNECTOR_STOP_TIMEOUT;
 use self::slot::{ConnectorSlot, Entry};
+use super::common::{check_topic_reset, check_topic_tracking, named, not_found, patched, reply};
 use super::{
     ActiveTopics, ConnectorInfo, ConnectorOffsets, ConnectorStateInfo, Created, HealthStatus, Herder,
-    HerderError, InitialState, LoggerLevel, OffsetChange, PluginInfo, RawConfig, Reply, RestartRequest,
-    ServerInfo, Stage, TaskId, TaskInfo, TaskStateInfo, plugin_calls,
+    HerderError, InitialState, OffsetChange, PluginInfo, RawConfig, Reply, RestartRequest, ServerInfo, Stage,
+    TaskId, TaskInfo, TaskStateInfo, plugin_calls,
 };
-use crate::config::{ConfigInfos, ConnectorConfig, NAME, WorkerConfig};
-use crate::logging;
+use crate::config::{ConfigInfos, ConnectorConfig, WorkerConfig};
 use crate::offsets::OffsetBackingStore;
 use crate::plugins::{ConnectorPlugin, PluginRegistry};
 use crate::worker::{RunningTask, TargetState, Worker};
@@ -47,34 +46,6 @@ struct Inner {
     stages: Mutex<Vec<(u64, Stage)>>,
     last_stage: Mutex<Option<Stage>>,
     next_stage: AtomicU64,
-}
-
-fn not_found(name: &str) -> HerderError {
-    HerderError::NotFound(format!("Connector {name} not found"))
-}
-
-fn unknown(name: &str) -> HerderError {
-    HerderError::NotFound(format!("Unknown connector {name}"))
-}
-
-/// The name within a configuration is the connector's.
-fn check_name(name: &str, config: &RawConfig) -> Result<(), HerderError> {
-    match config.get(NAME).and_then(Option::as_deref) {
-        Some(inner) if inner == name => Ok(()),
-        inner => Err(HerderError::BadRequest(format!(
-            "Connector name configuration ({}) doesn't match connector name in the URL ({name})",
-            inner.unwrap_or("null")
-        ))),
-    }
-}
-
-/// Runs an operation to its end, whether or not somebody waits for the answer.
-fn reply<T: Send + 'static>(work: impl Future<Output = Result<T, HerderError>> + Send + 'static) -> Reply<T> {
-    let task = tokio::spawn(work);
-    Box::pin(async move {
-        task.await
-            .unwrap_or_else(|error| Err(HerderError::Internal(format!("the operation failed: {error}"))))
-    })
 }
 
 impl StandaloneHerder {
@@ -327,9 +298,7 @@ impl Herder for StandaloneHerder {
     }
 
     fn active_topics(&self, name: &str) -> Result<ActiveTopics, HerderError> {
-        if !self.inner.worker.config.topic_tracking_enable {
-            return Err(HerderError::Forbidden("Topic tracking is disabled.".to_owned()));
-        }
+        check_topic_tracking(&self.inner.worker.config)?;
         Ok(ActiveTopics {
             connector: name.to_owned(),
             topics: self.inner.worker.active_topics.get(name),
@@ -337,15 +306,7 @@ impl Herder for StandaloneHerder {
     }
 
     fn reset_active_topics(&self, name: &str) -> Result<(), HerderError> {
-        let config = &self.inner.worker.config;
-        if !config.topic_tracking_enable {
-            return Err(HerderError::Forbidden("Topic tracking is disabled.".to_owned()));
-        }
-        if !config.topic_tracking_allow_reset {
-            return Err(HerderError::Forbidden(
-                "Topic tracking reset is disabled.".to_owned(),
-            ));
-        }
+        check_topic_reset(&self.inner.worker.config)?;
         self.inner.worker.active_topics.reset(name);
         Ok(())
     }
@@ -353,13 +314,11 @@ impl Herder for StandaloneHerder {
     fn put_connector_config(
         &self,
         name: &str,
-        mut config: RawConfig,
+        config: RawConfig,
         initial_state: Option<InitialState>,
         allow_replace: bool,
     ) -> Reply<Created<ConnectorInfo>> {
-        config
-            .entry(NAME.to_owned())
-            .or_insert_with(|| Some(name.to_owned()));
+        let config = named(name, config);
         reply(Arc::clone(&self.inner).put_config(name.to_owned(), config, initial_state, allow_replace))
     }
 
@@ -367,24 +326,14 @@ impl Herder for StandaloneHerder {
         let (inner, name) = (Arc::clone(&self.inner), name.to_owned());
         reply(async move {
             let slot = inner.existing(&name).ok_or_else(|| not_found(&name))?;
-            let mut config: RawConfig = slot.with(|entry| {
+            let config: RawConfig = slot.with(|entry| {
                 entry
                     .config
                     .iter()
                     .map(|(key, value)| (key.clone(), Some(value.clone())))
                     .collect()
             })?;
-            for (key, value) in patch {
-                match value {
-                    Some(value) => {
-                        config.insert(key, Some(value));
-                    }
-                    None => {
-                        config.remove(&key);
-                    }
-                }
-            }
-            check_name(&name, &config)?;
+            let config = patched(&name, config, patch)?;
             inner
                 .put_config(name, config, None, true)
                 .await
@@ -439,33 +388,15 @@ impl Herder for StandaloneHerder {
     }
 
     fn plugin_config(&self, class: &str, version: Option<&str>) -> Reply<Vec<ConfigKeyInfo>> {
-        let (inner, class, version) = (
-            Arc::clone(&self.inner),
+        reply(plugin_calls::plugin_config(
+            Arc::clone(&self.inner.worker),
             class.to_owned(),
             version.map(str::to_owned),
-        );
-        reply(plugin_calls::on_thread("plugin-config", move || {
-            inner.worker.plugins.plugin_config(&class, version.as_deref())
-        }))
+        ))
     }
 
     fn validate_connector_config(&self, config: RawConfig) -> Reply<ConfigInfos> {
         reply(Arc::clone(&self.inner).validate(config))
-    }
-
-    fn logger_levels(&self) -> BTreeMap<String, LoggerLevel> {
-        logging::levels().levels()
-    }
-
-    fn logger_level(&self, logger: &str) -> Option<LoggerLevel> {
-        logging::levels().level(logger)
-    }
-
-    fn set_worker_logger_level(&self, logger: &str, level: &str) -> Vec<String> {
-        match level.parse() {
-            Ok(level) => logging::levels().set(logger, level),
-            Err(_) => Vec::new(),
-        }
     }
 
     fn set_cluster_logger_level(&self, logger: &str, level: &str) {

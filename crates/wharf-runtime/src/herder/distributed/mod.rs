@@ -14,8 +14,6 @@ mod requests;
 mod running;
 mod view;
 
-use std::collections::BTreeMap;
-use std::future::Future;
 use std::hash::{Hash as _, Hasher as _};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -33,13 +31,13 @@ use wharf_membership::{Clock, ConnectionSettings, GroupClient};
 use self::driver::{Driver, DriverEvent, Ended};
 use self::running::Running;
 use self::view::ClusterView;
+use super::common::{check_topic_reset, check_topic_tracking, named, reply};
 use super::{
     ActiveTopics, ConnectorInfo, ConnectorOffsets, ConnectorStateInfo, Created, HealthStatus, Herder,
-    HerderError, InitialState, LoggerLevel, OffsetChange, PeerRequest, PluginInfo, RawConfig, Reply,
-    RestartRequest, ServerInfo, Stage, TaskId, TaskInfo, TaskStateInfo,
+    HerderError, InitialState, OffsetChange, PeerRequest, PluginInfo, RawConfig, Reply, RestartRequest,
+    ServerInfo, Stage, TaskId, TaskInfo, TaskStateInfo, plugin_calls,
 };
-use crate::config::{ConfigInfos, DistributedConfig, NAME};
-use crate::logging;
+use crate::config::{ConfigInfos, DistributedConfig};
 use crate::stores::{ConfigBackingStore, StatusBackingStore};
 use crate::worker::Worker;
 
@@ -91,19 +89,6 @@ struct Inner {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn not_found(name: &str) -> HerderError {
-    HerderError::NotFound(format!("Connector {name} not found"))
-}
-
-/// Runs an operation to its end, whether or not somebody waits for the answer.
-fn reply<T: Send + 'static>(work: impl Future<Output = Result<T, HerderError>> + Send + 'static) -> Reply<T> {
-    let task = tokio::spawn(work);
-    Box::pin(async move {
-        task.await
-            .unwrap_or_else(|error| Err(HerderError::Internal(format!("the operation failed: {error}"))))
-    })
 }
 
 impl DistributedHerder {
@@ -303,9 +288,7 @@ impl Herder for DistributedHerder {
     }
 
     fn active_topics(&self, name: &str) -> Result<ActiveTopics, HerderError> {
-        if !self.inner.worker.config.topic_tracking_enable {
-            return Err(HerderError::Forbidden("Topic tracking is disabled.".to_owned()));
-        }
+        check_topic_tracking(&self.inner.worker.config)?;
         Ok(ActiveTopics {
             connector: name.to_owned(),
             topics: self.inner.statuses.topics(name),
@@ -313,15 +296,7 @@ impl Herder for DistributedHerder {
     }
 
     fn reset_active_topics(&self, name: &str) -> Result<(), HerderError> {
-        let config = &self.inner.worker.config;
-        if !config.topic_tracking_enable {
-            return Err(HerderError::Forbidden("Topic tracking is disabled.".to_owned()));
-        }
-        if !config.topic_tracking_allow_reset {
-            return Err(HerderError::Forbidden(
-                "Topic tracking reset is disabled.".to_owned(),
-            ));
-        }
+        check_topic_reset(&self.inner.worker.config)?;
         self.inner.statuses.reset_topics(name);
         Ok(())
     }
@@ -329,13 +304,11 @@ impl Herder for DistributedHerder {
     fn put_connector_config(
         &self,
         name: &str,
-        mut config: RawConfig,
+        config: RawConfig,
         initial_state: Option<InitialState>,
         allow_replace: bool,
     ) -> Reply<Created<ConnectorInfo>> {
-        config
-            .entry(NAME.to_owned())
-            .or_insert_with(|| Some(name.to_owned()));
+        let config = named(name, config);
         reply(Arc::clone(&self.inner).put_config(name.to_owned(), config, initial_state, allow_replace))
     }
 
@@ -394,36 +367,15 @@ impl Herder for DistributedHerder {
     }
 
     fn plugin_config(&self, class: &str, version: Option<&str>) -> Reply<Vec<ConfigKeyInfo>> {
-        let (worker, class, version) = (
+        reply(plugin_calls::plugin_config(
             Arc::clone(&self.inner.worker),
             class.to_owned(),
             version.map(str::to_owned),
-        );
-        reply(super::plugin_calls::on_thread("plugin-config", move || {
-            worker.plugins.plugin_config(&class, version.as_deref())
-        }))
-    }
-
-    fn validate_connector_config(&self, config: RawConfig) -> Reply<ConfigInfos> {
-        reply(super::plugin_calls::validate(
-            Arc::clone(&self.inner.worker),
-            config,
         ))
     }
 
-    fn logger_levels(&self) -> BTreeMap<String, LoggerLevel> {
-        logging::levels().levels()
-    }
-
-    fn logger_level(&self, logger: &str) -> Option<LoggerLevel> {
-        logging::levels().level(logger)
-    }
-
-    fn set_worker_logger_level(&self, logger: &str, level: &str) -> Vec<String> {
-        match level.parse() {
-            Ok(level) => logging::levels().set(logger, level),
-            Err(_) => Vec::new(),
-        }
+    fn validate_connector_config(&self, config: RawConfig) -> Reply<ConfigInfos> {
+        reply(plugin_calls::validate(Arc::clone(&self.inner.worker), config))
     }
 
     fn set_cluster_logger_level(&self, logger: &str, level: &str) {

@@ -5,8 +5,9 @@ use std::sync::atomic::AtomicBool;
 
 use wharf_cluster::target_state::TargetState;
 
+use super::Inner;
 use super::running::config_map;
-use super::{Inner, not_found};
+use crate::herder::common::not_found;
 use crate::herder::{ConnectorOffsets, ConnectorType, HerderError, OffsetChange, connector_offsets};
 
 impl Inner {

@@ -9,17 +9,14 @@ use wharf_cluster::ids::ConnectorTaskId;
 use wharf_cluster::restart::{self, RestartPlan};
 use wharf_cluster::target_state::TargetState;
 
+use super::Inner;
 use super::running::config_map;
-use super::{Inner, not_found};
+use crate::herder::common::{not_found, patched, unknown};
 use crate::herder::{
     ConnectorInfo, ConnectorStateInfo, ConnectorType, Created, HerderError, InitialState, InstanceState,
     RawConfig, RestartRequest, TaskId, TaskInfo, TaskStateInfo, plugin_calls, without_nulls,
 };
 use crate::stores::ConfigStoreError;
-
-fn unknown(name: &str) -> HerderError {
-    HerderError::NotFound(format!("Unknown connector {name}"))
-}
 
 fn properties(config: &RawConfig) -> Properties {
     without_nulls(config).into_iter().collect()
@@ -177,19 +174,11 @@ impl Inner {
     ) -> Result<ConnectorInfo, HerderError> {
         self.admit_leader().await?;
         let snapshot = self.configs.snapshot();
-        let mut config = raw(snapshot.config(&name).ok_or_else(|| not_found(&name))?);
-        for (key, value) in patch {
-            match value {
-                Some(value) => {
-                    config.insert(key, Some(value));
-                }
-                None => {
-                    config.remove(&key);
-                }
-            }
-        }
-        let patched = self.put_config(name, config, None, true).await?;
-        Ok(patched.into_inner())
+        let config = raw(snapshot.config(&name).ok_or_else(|| not_found(&name))?);
+        let config = patched(&name, config, patch)?;
+        self.put_config(name, config, None, true)
+            .await
+            .map(Created::into_inner)
     }
 
     pub(super) async fn delete(self: Arc<Self>, name: String) -> Result<(), HerderError> {

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use wharf_api::{ConfigMap, ConnectError};
 
+use super::Inner;
 use super::slot::{ConnectorSlot, Operation, PluginWait};
-use super::{Inner, not_found};
 use crate::config::ConnectorConfig;
+use crate::herder::common::not_found;
 use crate::herder::{ConnectorState, ConnectorType, HerderError, TaskId};
 use crate::logging;
 use crate::plugins::ConnectorPlugin;

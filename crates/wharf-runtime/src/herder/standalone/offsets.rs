@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::{Inner, not_found};
+use super::Inner;
+use crate::herder::common::not_found;
 use crate::herder::{ConnectorOffsets, HerderError, OffsetChange, connector_offsets};
 use crate::worker::TargetState;
 

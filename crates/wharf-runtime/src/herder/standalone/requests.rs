@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::Inner;
 use super::lifecycle::CONNECTOR_STOP_TIMEOUT;
 use super::slot::{ConnectorSlot, Entry, PluginWait};
-use super::{Inner, not_found, unknown};
+use crate::herder::common::{not_found, unknown};
 use crate::herder::{
     ConnectorInfo, ConnectorState, ConnectorStateInfo, Created, HerderError, InitialState, InstanceState,
     RawConfig, RestartRequest, TaskId, TaskStateInfo, without_nulls,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 use wharf_api::{ConfigMap, ConnectError};
 
-use super::not_found;
+use crate::herder::common::not_found;
 use crate::herder::{ConnectorType, HerderError};
 use crate::worker::{RunningTask, TargetState, WorkerConnector};
 

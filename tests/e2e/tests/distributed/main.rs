@@ -4,4 +4,5 @@ mod exactly_once;
 mod group;
 mod membership;
 mod mixed;
+mod mixed_leaders;
 mod requests;

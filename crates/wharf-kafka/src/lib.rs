@@ -51,6 +51,7 @@ pub use admin::{Admin, Deletion, GroupDescription, NewTopic, OffsetSpec, TopicCr
 pub use consumer::{Consumer, ConsumerHandler};
 pub use error::{ErrorCode, KafkaError};
 pub use murmur2::{murmur2, partition_for_key};
+pub use native::memory::trim as trim_memory;
 pub use native::messages::{Headers, MessageRef};
 pub use producer::{Delivery, Producer, SendError, TopicHandle};
 pub use properties::{

@@ -16,6 +16,7 @@ mod certificate;
 pub(crate) mod client;
 pub(crate) mod consumer;
 pub(crate) mod lists;
+pub(crate) mod memory;
 pub(crate) mod messages;
 mod plain;
 pub(crate) mod producer;

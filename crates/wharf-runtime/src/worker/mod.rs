@@ -13,6 +13,7 @@ mod status;
 mod submitted_records;
 mod subscription;
 mod task_context;
+mod task_producer;
 mod topic_creator;
 mod transactional_id;
 mod transactions;
@@ -24,7 +25,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use wharf_api::{ConfigMap, ConnectError, Result};
-use wharf_kafka::{Admin, Consumer, Producer, Translated, translate};
+use wharf_kafka::{Consumer, Translated, translate};
 use wharf_membership::{HeldLease, Lease};
 
 pub use self::active_topics::{ActiveTopicStore, TopicSink};
@@ -37,6 +38,7 @@ pub(crate) use self::source_offsets::SourceOffsets;
 use self::source_offsets::{GroupOffsets, LazyOffsetStore};
 pub use self::status::{StatusSink, StatusStore};
 use self::task_context::{TaskHost, TaskReporter, WorkerSinkHost, WorkerSourceHost};
+use self::task_producer::{Keeping, TaskProducer};
 use self::topic_creator::TopicCreator;
 pub(crate) use self::transactional_id::{claim_transactional_id, write_offsets_in_transaction};
 pub(crate) use self::transactions::StartGate;
@@ -417,7 +419,12 @@ impl Worker {
             &config::ClientKind::Producer.overrides(connector_config),
         )?;
         properties.bound_queued_records(limit / RECORD_OVERHEAD);
-        let producer = Producer::new(&properties).map_err(|error| kafka_error(&error))?;
+        let keeping = if exactly_once.is_some() {
+            Keeping::Open
+        } else {
+            Keeping::WhileUsed
+        };
+        let producer = TaskProducer::new(properties, keeping)?;
         let topic_creator = match parsed.topic_creation {
             Some(rules) => {
                 let settings = task_admin_config(&self.config, connector, *task, connector_config);
@@ -426,7 +433,6 @@ impl Worker {
                     &settings,
                     &config::ClientKind::Admin.overrides(connector_config),
                 )?;
-                let admin = Admin::new(&admin).map_err(|error| kafka_error(&error))?;
                 Some(TopicCreator::new(rules, admin))
             }
             None => None,

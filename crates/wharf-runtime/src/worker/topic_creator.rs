@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use wharf_api::{ConnectError, Result};
-use wharf_kafka::{Admin, NewTopic, TopicCreation as Outcome};
+use wharf_kafka::{Admin, NewTopic, TopicCreation as Outcome, Translated};
 
 use super::record_sender::kafka_error;
 use crate::config::TopicCreation;
@@ -12,15 +12,15 @@ use crate::config::TopicCreation;
 /// How long Kafka may take to describe or create a topic.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// The rules of one task, and an admin client to carry them out.
+/// The rules of one task, and what an admin client is made with to carry them out.
 pub(crate) struct TopicCreator {
     rules: TopicCreation,
-    admin: Admin,
+    admin: Translated,
     known: HashSet<String>,
 }
 
 impl TopicCreator {
-    pub(crate) fn new(rules: TopicCreation, admin: Admin) -> Self {
+    pub(crate) fn new(rules: TopicCreation, admin: Translated) -> Self {
         Self {
             rules,
             admin,
@@ -33,8 +33,9 @@ impl TopicCreator {
         if self.known.contains(topic) {
             return Ok(());
         }
-        let existing = self
-            .admin
+        // Topics are few and stay: the client is there only as long as it is needed.
+        let admin = Admin::new(&self.admin).map_err(|error| kafka_error(&error))?;
+        let existing = admin
             .describe_topic(topic, TIMEOUT)
             .map_err(|error| kafka_error(&error))?;
         if existing.is_none() {
@@ -49,7 +50,7 @@ impl TopicCreator {
                 replication_factor: Some(group.replication_factor).filter(|factor| *factor > 0),
                 configs: group.configs.clone(),
             };
-            let outcome = self.admin.create_topic(&new, TIMEOUT).map_err(|error| {
+            let outcome = admin.create_topic(&new, TIMEOUT).map_err(|error| {
                 let cause = kafka_error(&error);
                 let error_of = if cause.is_retriable() {
                     ConnectError::retriable

@@ -21,7 +21,7 @@ use wharf_abi::host::{SourceTaskHandle, SourceTaskServices};
 use wharf_api::batch::{OriginRef, RecordBatchRef};
 use wharf_api::flat::SchemaCache;
 use wharf_api::{ConfigMap, ConnectError, Headers, Result};
-use wharf_kafka::{Producer, TopicHandle};
+use wharf_kafka::TopicHandle;
 
 use super::active_topics::ActiveTopicStore;
 use super::control::TaskControl;
@@ -35,6 +35,7 @@ use super::record_sender::{
 use super::source_offsets::SourceOffsets;
 use super::submitted_records::PartitionId;
 use super::task_context::{TaskReporter, WorkerSourceHost};
+use super::task_producer::TaskProducer;
 use super::topic_creator::TopicCreator;
 use super::transactions::{Committed, End, ExactlyOnce, Transactions};
 use crate::herder::ConnectorState;
@@ -57,7 +58,7 @@ pub(crate) struct WorkerSourceTask {
     pub(crate) control: Arc<TaskControl>,
     pub(crate) reporter: TaskReporter,
     pub(crate) converters: TaskConverters,
-    pub(crate) producer: Producer,
+    pub(crate) producer: TaskProducer,
     pub(crate) topic_creator: Option<TopicCreator>,
     pub(crate) active_topics: Option<Arc<ActiveTopicStore>>,
     pub(crate) offsets: OffsetStorage,
@@ -100,7 +101,7 @@ impl WorkerSourceTask {
         }
         let transactions = match self.exactly_once.take() {
             None => None,
-            Some(exactly_once) => match exactly_once.begin(&self.producer, &self.control)? {
+            Some(exactly_once) => match exactly_once.begin(self.producer.open()?, &self.control)? {
                 None => return Ok(()),
                 begun => begun,
             },
@@ -225,6 +226,7 @@ impl Running {
         if answer.bytes().is_empty() {
             drop(answer);
             self.end_batch(task)?;
+            self.close_idle_client();
             if started.elapsed() < IDLE_POLL {
                 let _ = self.worker.control.wait_interrupted(IDLE_REST);
             }
@@ -269,6 +271,14 @@ impl Running {
                 self.has_cut_batch = true;
                 Ok(())
             }
+        }
+    }
+
+    /// Gives back what an idle client takes.
+    fn close_idle_client(&mut self) {
+        if self.worker.producer.is_idle() {
+            self.topics.clear();
+            self.worker.producer.close();
         }
     }
 
@@ -369,6 +379,11 @@ impl Running {
                 .zip(&header_places)
                 .map(|(header, place)| (header.key(), place.clone().map(|place| &header_arena[place])))
                 .collect();
+            let Some(producer) = producer.client() else {
+                return Err(ConnectError::illegal_state(
+                    "the producer was closed while its task was sending; this is a defect of wharf",
+                ));
+            };
             if let Some(transactions) = &mut self.transactions {
                 transactions.open(producer)?;
             }
@@ -464,6 +479,7 @@ impl Running {
         let topic = self
             .worker
             .producer
+            .open()?
             .topic(name)
             .map_err(|error| kafka_error(&error))?;
         self.topics.insert(name.to_owned(), topic.clone());
@@ -518,6 +534,7 @@ impl Running {
             self.take_deliveries(Duration::ZERO);
             self.after_deliveries(task);
             self.worker.memory.hold(self.worker.producer.queued_bytes());
+            self.close_idle_client();
             if self.transactions.is_none() && Instant::now() >= self.next_commit {
                 self.commit(task);
             }

@@ -73,8 +73,10 @@ impl Running {
             } else {
                 Ok(())
             };
-            if let Some(transactions) = &mut self.transactions {
-                transactions.give_up(&self.worker.producer);
+            if let (Some(transactions), Some(producer)) =
+                (&mut self.transactions, self.worker.producer.client())
+            {
+                transactions.give_up(producer);
             }
             return outcome;
         }

@@ -60,6 +60,9 @@ impl Running {
             offsets,
             ..
         } = &self.worker;
+        let Some(producer) = producer.client() else {
+            return Ok(Committed::GivenUp);
+        };
         if end == End::Abort {
             transactions.abort(producer, control, &mut self.deliveries)?;
         }

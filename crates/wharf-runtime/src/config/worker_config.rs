@@ -15,8 +15,9 @@ use super::converter_config::{ConverterConfig, ConverterKind, with_prefix};
 use super::internal_clients::is_internal_client_key;
 use super::listener::{AdminListeners, Listener, RestConfig, Scheme};
 use super::worker_key::{PrefixRule, PrefixSupport, Support};
-use super::worker_keys::{ADMIN_CLIENT_KEYS, ADMIN_CLIENT_PREFIXES};
+use super::worker_keys::{ADMIN_CLIENT_KEYS, ADMIN_CLIENT_PREFIXES, RESTART_BACKOFF, RESTART_BACKOFF_MAX};
 use super::worker_mode::WorkerMode;
+use crate::herder::restart_policy::{ON_FAILURE, RESTART_POLICY, RestartPolicy};
 
 /// How many bytes of records may be held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,6 +59,8 @@ pub struct WorkerConfig {
     pub rest: RestConfig,
     /// Byte budgets.
     pub memory: MemoryLimits,
+    /// What is done about connectors and tasks that fail.
+    pub restart: RestartPolicy,
     /// Settings for producers of connectors (`producer.`, prefix removed).
     pub producer: ConfigMap,
     /// Settings for consumers of connectors (`consumer.`, prefix removed).
@@ -138,6 +141,24 @@ impl WorkerConfig {
                 ),
             ));
         }
+        let restart = RestartPolicy {
+            on_failure: parsed
+                .string(RESTART_POLICY)?
+                .trim()
+                .eq_ignore_ascii_case(ON_FAILURE),
+            backoff: millis(RESTART_BACKOFF)?,
+            backoff_max: millis(RESTART_BACKOFF_MAX)?,
+        };
+        if restart.backoff_max < restart.backoff {
+            return Err(ConnectError::invalid_config(
+                RESTART_BACKOFF_MAX,
+                restart.backoff_max.as_millis(),
+                &format!(
+                    "it must not be below {RESTART_BACKOFF}, which is {}",
+                    restart.backoff.as_millis()
+                ),
+            ));
+        }
         let mut admin = with_prefix(originals, "admin.");
         admin.remove("listeners");
         Ok(Self {
@@ -155,6 +176,7 @@ impl WorkerConfig {
             topic_tracking_allow_reset: parsed.boolean("topic.tracking.allow.reset")?,
             rest,
             memory,
+            restart,
             producer: with_prefix(originals, "producer."),
             consumer: with_prefix(originals, "consumer."),
             admin,

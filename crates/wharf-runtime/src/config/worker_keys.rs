@@ -9,6 +9,7 @@ use wharf_api::config::{Importance, ParsedValue, Type, Validator};
 
 use super::client_override_policy::{OVERRIDE_ALLOWLIST_KEY, OVERRIDE_POLICY_KEY};
 use super::worker_key::{PrefixRule, PrefixSupport, WorkerKey, honoured};
+use crate::herder::restart_policy::{NEVER, ON_FAILURE, RESTART_POLICY};
 
 use Importance::{High, Low, Medium};
 
@@ -16,6 +17,9 @@ use Importance::{High, Low, Medium};
 pub const TASK_MEMORY_DEFAULT: i64 = 32 * 1024 * 1024;
 /// Default of `wharf.worker.memory.max.bytes`: 256 MiB, the initial heap that the JVM worker is started with.
 pub const WORKER_MEMORY_DEFAULT: i64 = 256 * 1024 * 1024;
+
+pub(super) const RESTART_BACKOFF: &str = "wharf.restart.backoff.ms";
+pub(super) const RESTART_BACKOFF_MAX: &str = "wharf.restart.backoff.max.ms";
 
 /// Families of keys that go to something by prefix, in both modes.
 pub const PREFIX_RULES: &[PrefixRule] = &[
@@ -270,6 +274,31 @@ pub(super) fn runtime_keys() -> Vec<WorkerKey> {
         )
         .default(WORKER_MEMORY_DEFAULT)
         .valid(Validator::at_least(64 * 1024)),
+        honoured(
+            RESTART_POLICY,
+            Type::String,
+            Medium,
+            "Whether connectors and tasks that have failed are restarted by the worker: never, or on-failure. A connector may say \
+             otherwise by a key of the same name in its own configuration.",
+        )
+        .default(NEVER)
+        .valid(Validator::one_of_ignore_case([NEVER, ON_FAILURE])),
+        honoured(
+            RESTART_BACKOFF,
+            Type::Long,
+            Low,
+            "Milliseconds before the first restart of what has failed; the wait doubles with each failure that follows soon.",
+        )
+        .default(1_000)
+        .valid(Validator::at_least(1)),
+        honoured(
+            RESTART_BACKOFF_MAX,
+            Type::Long,
+            Low,
+            "The longest wait before a restart, in milliseconds. After that long without failure the wait begins anew.",
+        )
+        .default(60_000)
+        .valid(Validator::at_least(1)),
     ]
 }
 

@@ -7,6 +7,7 @@ mod common;
 mod connector_offsets;
 pub mod distributed;
 mod plugin_calls;
+pub mod restart_policy;
 pub mod standalone;
 mod types;
 

@@ -81,8 +81,17 @@ impl StandaloneHerder {
         &self.inner.worker
     }
 
-    /// Says that all connectors of the command line were created.
+    /// Says that all connectors of the command line were created. Has to be called within a tokio runtime.
     pub fn set_ready(&self) {
+        let weak = Arc::downgrade(&self.inner);
+        super::restart_policy::watch(
+            move || {
+                weak.upgrade()
+                    .map(|inner| Arc::new(Self { inner }) as Arc<dyn Herder>)
+            },
+            &self.inner.worker.statuses,
+            self.inner.worker.config.restart,
+        );
         self.inner.ready.store(true, Ordering::Release);
     }
 

@@ -36,7 +36,7 @@ pub use self::plugin_metrics::{Metric, MetricName, PluginMetricRegistry};
 use self::record_sender::kafka_error;
 pub(crate) use self::source_offsets::SourceOffsets;
 use self::source_offsets::{GroupOffsets, LazyOffsetStore};
-pub use self::status::{StatusSink, StatusStore};
+pub use self::status::{FailedWork, Failure, StatusSink, StatusStore};
 use self::task_context::{TaskHost, TaskReporter, WorkerSinkHost, WorkerSourceHost};
 use self::task_producer::{Keeping, TaskProducer};
 use self::topic_creator::TopicCreator;

@@ -9,6 +9,8 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
 use crate::herder::{ConnectorState, InstanceState, TaskId, TaskStateInfo};
 
 /// Which start of a connector or task a report belongs to.
@@ -34,12 +36,43 @@ pub trait StatusSink: Send + Sync {
     fn task(&self, task: &TaskId, status: &InstanceState);
 }
 
+/// A connector instance or a task.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum FailedWork {
+    /// The instance of this connector.
+    Connector(String),
+    /// This task.
+    Task(TaskId),
+}
+
+impl FailedWork {
+    /// The connector's name.
+    #[must_use]
+    pub fn connector(&self) -> &str {
+        match self {
+            Self::Connector(name) => name,
+            Self::Task(task) => &task.connector,
+        }
+    }
+}
+
+/// A start of something that has failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// What has failed.
+    pub work: FailedWork,
+    epoch: Epoch,
+}
+
 /// All statuses of a worker.
 pub struct StatusStore {
     worker_id: String,
     sink: Option<Arc<dyn StatusSink>>,
     next_epoch: AtomicU64,
     statuses: Mutex<Statuses>,
+    /// Failures, for whoever acts on them; kept until somebody asks for them.
+    failures: UnboundedSender<Failure>,
+    unwatched: Mutex<Option<UnboundedReceiver<Failure>>>,
 }
 
 #[derive(Debug, Default)]
@@ -78,11 +111,41 @@ impl StatusStore {
     }
 
     fn make(worker_id: String, sink: Option<Arc<dyn StatusSink>>) -> Self {
+        let (failures, unwatched) = unbounded_channel();
         Self {
             worker_id,
             sink,
             next_epoch: AtomicU64::new(1),
             statuses: Mutex::default(),
+            failures,
+            unwatched: Mutex::new(Some(unwatched)),
+        }
+    }
+
+    /// Every failure from the beginning on; `None` when somebody watches already.
+    #[must_use]
+    pub fn watch_failures(&self) -> Option<UnboundedReceiver<Failure>> {
+        self.unwatched
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+    }
+
+    /// Whether this failure is still the last that was reported of it.
+    #[must_use]
+    pub fn is_current(&self, failure: &Failure) -> bool {
+        let statuses = self.lock();
+        let status = match &failure.work {
+            FailedWork::Connector(name) => statuses.connectors.get(name),
+            FailedWork::Task(task) => statuses.tasks.get(task),
+        };
+        status.is_some_and(|status| status.epoch == failure.epoch && status.state == ConnectorState::Failed)
+    }
+
+    fn tell_of_failure(&self, work: impl FnOnce() -> FailedWork, epoch: Epoch, state: ConnectorState) {
+        if state == ConnectorState::Failed {
+            // The watcher ends with its herder.
+            let _ = self.failures.send(Failure { work: work(), epoch });
         }
     }
 
@@ -126,6 +189,7 @@ impl StatusStore {
                 sink.connector(name, &self.instance(&status));
             }
             statuses.connectors.insert(name.to_owned(), status);
+            self.tell_of_failure(|| FailedWork::Connector(name.to_owned()), epoch, state);
         }
     }
 
@@ -155,6 +219,7 @@ impl StatusStore {
                 sink.task(task, &self.instance(&status));
             }
             statuses.tasks.insert(task.clone(), status);
+            self.tell_of_failure(|| FailedWork::Task(task.clone()), epoch, state);
         }
     }
 
@@ -268,6 +333,27 @@ mod tests {
             *heard.0.lock().unwrap(),
             ["c Running of w:1", "c-0 Failed Some(\"t\")"]
         );
+    }
+
+    #[test]
+    fn a_failure_is_told_and_is_current_until_the_next_report() {
+        let store = StatusStore::new("w:1");
+        let mut failures = store.watch_failures().unwrap();
+        assert!(store.watch_failures().is_none());
+        let task = TaskId::new("c", 0);
+        let epoch = store.next_epoch();
+        store.set_task(&task, epoch, ConnectorState::Running, None, None);
+        store.set_task(&task, epoch, ConnectorState::Failed, None, None);
+        store.set_connector("c", epoch, ConnectorState::Failed, None, None);
+        let (of_task, of_connector) = (failures.try_recv().unwrap(), failures.try_recv().unwrap());
+        assert!(failures.try_recv().is_err());
+        assert_eq!(of_task.work, FailedWork::Task(task.clone()));
+        assert!(store.is_current(&of_task) && store.is_current(&of_connector));
+        let next = store.next_epoch();
+        store.set_task(&task, next, ConnectorState::Failed, None, None);
+        assert!(!store.is_current(&of_task), "another start has failed since");
+        store.remove_connector("c");
+        assert!(!store.is_current(&of_connector));
     }
 
     #[test]

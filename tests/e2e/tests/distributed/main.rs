@@ -6,3 +6,4 @@ mod membership;
 mod mixed;
 mod mixed_leaders;
 mod requests;
+mod restart_policy;

@@ -171,6 +171,15 @@ impl DistributedHerder {
             })
             .map_err(|error| ConnectError::connect(format!("no thread for the herder: {error}")))?;
         inner.watch_session_key();
+        let weak = Arc::downgrade(&inner);
+        super::restart_policy::watch(
+            move || {
+                weak.upgrade()
+                    .map(|inner| Arc::new(Self { inner }) as Arc<dyn Herder>)
+            },
+            &inner.worker.statuses,
+            inner.worker.config.restart,
+        );
         Ok(Self { inner })
     }
 

@@ -325,6 +325,7 @@ mod tests {
             defaults: &FrameworkDefaults::default(),
             override_policy: &ClientOverridePolicy::All,
             topic_creation_enable: true,
+            worker_group: None,
             plugins: &RegistryView::new(&registry, &connector),
         };
         let infos = validate_connector(&request, |_| Ok(PluginValidation::default())).unwrap();

@@ -280,7 +280,7 @@ impl Inner {
         let number = i32::try_from(task.task).unwrap_or(i32::MAX);
         let id = ConnectorTaskId::new(task.connector.as_str(), number);
         if snapshot.task_config(&id).is_none() || number >= snapshot.task_count(&task.connector) {
-            return Err(HerderError::NotFound(format!("Task {task} not found")));
+            return Err(HerderError::NotFound(format!("Unknown task: {task}")));
         }
         let id = WorkId::Task(id);
         self.owner(&id).await?;

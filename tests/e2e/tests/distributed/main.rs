@@ -4,3 +4,4 @@ mod group;
 mod membership;
 mod mixed;
 mod requests;
+mod secured;

@@ -7,7 +7,7 @@
 use std::time::{Duration, Instant};
 
 use crate::native::transactions as native;
-use crate::{Delivery, KafkaError, Producer};
+use crate::{Delivery, ErrorCode, KafkaError, Producer};
 
 /// How long one attempt lasts before the time that is left is looked at.
 const ATTEMPT: Duration = Duration::from_secs(5);
@@ -34,6 +34,21 @@ impl TransactionError {
         match self {
             Self::Abort(error) | Self::Fatal(error) | Self::Retriable(error) => error,
         }
+    }
+
+    /// Whether the transactional id belongs to another producer now, or the transaction's time was up, which Kafka
+    /// tells in the same words.
+    #[must_use]
+    pub fn is_fenced(&self) -> bool {
+        const FENCED: [ErrorCode; 4] = [
+            ErrorCode::FENCED,
+            ErrorCode::INVALID_PRODUCER_EPOCH,
+            ErrorCode::INVALID_PRODUCER_ID_MAPPING,
+            ErrorCode::PRODUCER_FENCED,
+        ];
+        self.kafka_error()
+            .code()
+            .is_some_and(|code| FENCED.contains(&code))
     }
 }
 
@@ -76,14 +91,27 @@ impl Producer {
         )
     }
 
-    /// Gives up what was sent since the transaction began.
+    /// Gives up what was sent since the transaction began; what was not delivered yet is reported to `each` as such.
     ///
     /// # Errors
     /// When the producer was fenced, or there was no answer within `timeout`.
-    pub fn abort_transaction(&self, timeout: Duration) -> Result<(), TransactionError> {
-        self.until("aborting a transaction", timeout, |time| {
-            native::abort(&self.client, time)
-        })
+    pub fn abort_transaction(
+        &self,
+        timeout: Duration,
+        mut each: impl FnMut(Delivery),
+    ) -> Result<(), TransactionError> {
+        let started = Instant::now();
+        // The library waits for reports to be taken, so there must be none left when it is asked. What is on its way is
+        // best delivered first: taken back, it would leave a gap in the producer's sequence numbers.
+        if !self.flush(timeout / 2, &mut each) {
+            self.purge();
+            self.flush(timeout / 4, &mut each);
+        }
+        self.until(
+            "aborting a transaction",
+            timeout.saturating_sub(started.elapsed()),
+            |time| native::abort(&self.client, time),
+        )
     }
 
     /// Makes a call again while only time is lacking.

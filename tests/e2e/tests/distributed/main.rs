@@ -1,5 +1,6 @@
 //! Workers of a group as processes, on a real broker: who runs what, and what becomes of it when one goes.
 
+mod exactly_once;
 mod group;
 mod membership;
 mod mixed;

@@ -6,6 +6,7 @@
 //! worker, this one included, and only that changes what runs ([`running`]).
 
 mod driver;
+mod fencing;
 mod forward;
 mod leader;
 mod offsets;
@@ -14,6 +15,7 @@ mod requests;
 mod running;
 mod view;
 
+use std::collections::HashMap;
 use std::hash::{Hash as _, Hasher as _};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -84,6 +86,8 @@ struct Inner {
     running: Mutex<Running>,
     /// One request writes to the config topic at a time.
     writes: tokio::sync::Mutex<()>,
+    /// One fencing of a connector at a time.
+    fencing: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
     ended: watch::Sender<Option<Ended>>,
 }
 
@@ -132,6 +136,7 @@ impl DistributedHerder {
             view: watch::Sender::new(Arc::default()),
             running: Mutex::default(),
             writes: tokio::sync::Mutex::new(()),
+            fencing: Mutex::default(),
             ended: watch::Sender::new(None),
             configs,
             statuses,
@@ -347,6 +352,12 @@ impl Herder for DistributedHerder {
     fn put_task_configs(&self, name: &str, request: PeerRequest) -> Option<Reply<()>> {
         Some(reply(
             Arc::clone(&self.inner).take_task_configs(name.to_owned(), request),
+        ))
+    }
+
+    fn fence_zombies(&self, name: &str, request: PeerRequest) -> Option<Reply<()>> {
+        Some(reply(
+            Arc::clone(&self.inner).fence_for_peer(name.to_owned(), request),
         ))
     }
 

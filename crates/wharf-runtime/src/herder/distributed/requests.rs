@@ -68,10 +68,27 @@ impl Inner {
         }
     }
 
-    /// Carries out an operation on the config topic.
+    /// Carries out an operation on the config topic. What only a leader may write is tried once more with a new claim, when
+    /// this worker still leads: it may have begun to lead a moment ago, or have been taken for dead by one that has left.
     pub(super) async fn write(self: &Arc<Self>, steps: Vec<WriteStep>) -> Result<(), HerderError> {
-        let configs = Arc::clone(&self.configs);
-        let outcome = tokio::task::spawn_blocking(move || configs.carry_out(steps)).await;
+        let needs_claim = steps.iter().any(|step| matches!(step, WriteStep::Privileged(_)));
+        let herder = Arc::clone(self);
+        let outcome = tokio::task::spawn_blocking(move || {
+            let leads = || needs_claim && herder.view.borrow().is_leader;
+            let configs = &herder.configs;
+            if configs.needs_claim() && leads() {
+                configs.claim()?;
+            }
+            match configs.carry_out(steps.clone()) {
+                Err(ConfigStoreError::Fenced(reason)) if leads() => {
+                    tracing::warn!("claiming the config topic again: {reason}");
+                    configs.claim()?;
+                    configs.carry_out(steps)
+                }
+                outcome => outcome,
+            }
+        })
+        .await;
         match outcome {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => {

@@ -292,7 +292,7 @@ impl Inner {
     pub(super) async fn restart_one_task(self: Arc<Self>, task: TaskId) -> Result<(), HerderError> {
         let snapshot = self.configs.snapshot();
         if !snapshot.contains(&task.connector) {
-            return Err(not_found(&task.connector));
+            return Err(HerderError::NotFound(format!("Unknown connector: {}", task.connector)));
         }
         let number = i32::try_from(task.task).unwrap_or(i32::MAX);
         let id = ConnectorTaskId::new(task.connector.as_str(), number);

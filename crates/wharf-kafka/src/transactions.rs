@@ -12,6 +12,9 @@ use crate::{Delivery, ErrorCode, KafkaError, Producer};
 /// How long one attempt lasts before the time that is left is looked at.
 const ATTEMPT: Duration = Duration::from_secs(5);
 
+/// How long an abort goes on before the reports are taken that it waits for.
+const ABORT_STEP: Duration = Duration::from_millis(50);
+
 /// Why a transaction did not go on.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
@@ -100,18 +103,20 @@ impl Producer {
         timeout: Duration,
         mut each: impl FnMut(Delivery),
     ) -> Result<(), TransactionError> {
-        let started = Instant::now();
-        // The library waits for reports to be taken, so there must be none left when it is asked. What is on its way is
-        // best delivered first: taken back, it would leave a gap in the producer's sequence numbers.
-        if !self.flush(timeout / 2, &mut each) {
-            self.purge();
-            self.flush(timeout / 4, &mut each);
+        // The library takes back what was not sent, and waits for its reports to be taken: so it is asked for short times, and
+        // goes on where it was.
+        let deadline = Instant::now() + timeout;
+        loop {
+            self.poll_acks(Duration::ZERO, &mut each);
+            let left = deadline.saturating_duration_since(Instant::now());
+            match native::abort(&self.client, left.min(ABORT_STEP)) {
+                Ok(()) => break,
+                Err(failure) if failure.retriable && left > ABORT_STEP => {}
+                Err(failure) => return Err(self.explain("aborting a transaction", failure)),
+            }
         }
-        self.until(
-            "aborting a transaction",
-            timeout.saturating_sub(started.elapsed()),
-            |time| native::abort(&self.client, time),
-        )
+        self.poll_acks(Duration::ZERO, each);
+        Ok(())
     }
 
     /// Makes a call again while only time is lacking.

@@ -20,6 +20,12 @@ pub trait OffsetTopic: OffsetBackingStore {
     /// key's murmur2 hash, which is what [`Producer::send`] does without a partition.
     fn topic(&self) -> &str;
 
+    /// Whether the topic says that this offset was forgotten, so that none from elsewhere counts.
+    fn is_forgotten(&self, key: &[u8]) -> bool {
+        let _ = key;
+        false
+    }
+
     /// What has to be stored elsewhere before these entries are sent.
     ///
     /// # Errors

@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 
 use wharf_api::{ConfigMap, ConnectError, Result};
 use wharf_kafka::{Admin, Consumer, Producer, Translated, translate};
-use wharf_membership::Lease;
+use wharf_membership::{HeldLease, Lease};
 
 pub use self::active_topics::{ActiveTopicStore, TopicSink};
 pub use self::control::{TargetState, TaskControl};
@@ -200,6 +200,11 @@ impl Worker {
     pub fn hold_lease(&self, lease: Lease) {
         // Said once, by the herder of a group.
         let _ = self.lease.set(lease);
+    }
+
+    /// The lease that is held now; none outside of a group.
+    pub(crate) fn held_lease(&self) -> Option<HeldLease> {
+        self.lease.get().map(Lease::hold)
     }
 
     /// Metrics that plugins registered.

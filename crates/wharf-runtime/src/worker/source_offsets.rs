@@ -209,7 +209,7 @@ impl GroupOffsets {
             key: OFFSETS_TOPIC,
             ..self.config.offset_topic.clone()
         };
-        let primary = KafkaOffsetBackingStore::start(&admin, &topic, &clients, TOPIC_TIMEOUT)
+        let primary = KafkaOffsetBackingStore::start_before_another(&admin, &topic, &clients, TOPIC_TIMEOUT)
             .map_err(|error| unusable(&error))?;
         tracing::info!(
             "connector {connector} keeps its offsets in topic {}, over those in {}",

@@ -9,6 +9,11 @@ use super::{Worker, client_properties};
 use crate::config::{ClientKind, offsets_admin_config, offsets_producer_config, transactional};
 use crate::offsets::{OffsetEntry, OffsetTopic, send_offsets};
 
+/// How long one attempt to claim lasts.
+const CLAIM_STEP: Duration = Duration::from_secs(1);
+/// For the end of a transaction that failed.
+const ABORT_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// What the producer is configured with.
 enum As {
     /// The connector's admin settings: who fences needs no right to write records.
@@ -62,10 +67,15 @@ fn claim(
     let producer = Producer::new(&properties).map_err(|error| failed(&error))?;
     let deadline = Instant::now() + timeout;
     loop {
-        let left = deadline.saturating_duration_since(Instant::now());
+        let left = deadline.saturating_duration_since(Instant::now()).min(CLAIM_STEP);
         match producer.init_transactions(left) {
             Ok(()) => return Ok(producer),
-            Err(TransactionError::Retriable(_)) if Instant::now() < deadline => {}
+            Err(TransactionError::Retriable(_)) if Instant::now() < deadline => {
+                producer.poll_acks(Duration::ZERO, |_| {});
+                if let Some(error) = producer.take_failure() {
+                    return Err(failed(&error));
+                }
+            }
             Err(error) => return Err(failed(&error)),
         }
     }
@@ -94,10 +104,16 @@ pub(crate) fn write_offsets_in_transaction(
     topic.before_transaction(&entries)?;
     let handle = producer.topic(topic.topic()).map_err(|error| failed(&error))?;
     producer.begin_transaction().map_err(|error| failed(&error))?;
-    send_offsets(&producer, &handle, &entries, 0, timeout, |_| {})?;
-    producer
-        .commit_transaction(timeout, |_| {})
-        .map_err(|error| failed(&error))?;
+    let committed = send_offsets(&producer, &handle, &entries, 0, timeout, |_| {}).and_then(|()| {
+        producer
+            .commit_transaction(timeout, |_| {})
+            .map_err(|error| failed(&error))
+    });
+    if committed.is_err() {
+        // Left open, it would hold up everybody who reads the topic.
+        let _ = producer.abort_transaction(ABORT_TIMEOUT, |_| {});
+    }
+    committed?;
     topic.after_transaction(entries);
     Ok(())
 }

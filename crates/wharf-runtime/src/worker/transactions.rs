@@ -22,6 +22,8 @@ use crate::offsets::{OffsetEntry, OffsetTopic, send_offsets};
 const OFFSET: u64 = u64::MAX;
 /// How long one wait for Kafka lasts before the task's thread looks at whether it is still wanted.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long one attempt to claim the transactional id lasts: soon enough for a task that is to stop.
+const CLAIM_STEP: Duration = Duration::from_secs(1);
 /// For the end of a transaction that is given up; whoever uses the id next ends it otherwise.
 const ABORT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -121,7 +123,8 @@ pub(crate) trait StartGate: Send + Sync {
     fn fence(&self, control: &TaskControl) -> Result<()>;
 
     /// Says whether what was fenced for is still what is to run; called when the task's own producer has claimed its id.
-    fn confirm(&self) -> Result<()>;
+    /// Waits while that cannot be said, less when the task is to stop.
+    fn confirm(&self, control: &TaskControl) -> Result<()>;
 }
 
 /// What a task needs to write in transactions.
@@ -165,21 +168,35 @@ impl ExactlyOnce {
     /// When that is refused, or what was fenced for is no longer what is to run.
     pub(super) fn begin(self, producer: &Producer, control: &TaskControl) -> Result<Option<Transactions>> {
         self.gate.fence(control)?;
+        let mut told = Instant::now();
         loop {
             if control.is_stopping() {
                 return Ok(None);
             }
-            match producer.init_transactions(PATIENCE) {
+            // A producer that is still claiming when its task was given up would fence the task's successor.
+            match producer.init_transactions(CLAIM_STEP) {
                 Ok(()) => break,
                 Err(TransactionError::Retriable(error)) => {
-                    tracing::warn!(
-                        "the transactional id cannot be claimed yet, which is tried again: {error}"
-                    );
+                    // A refused login is told to whoever asks, and otherwise tried again without end.
+                    producer.poll_acks(Duration::ZERO, |_| {});
+                    if let Some(error) = producer.take_failure() {
+                        return Err(kafka_error(&error));
+                    }
+                    if told.elapsed() >= PATIENCE {
+                        told = Instant::now();
+                        tracing::warn!(
+                            "the transactional id cannot be claimed yet, which is tried again: {error}"
+                        );
+                    }
                 }
                 Err(error) => return Err(failed("claim its transactional id", &error)),
             }
         }
-        self.gate.confirm()?;
+        self.gate.confirm(control)?;
+        // One that froze must not even start the plugin.
+        if control.is_stopping() {
+            return Ok(None);
+        }
         let handle = producer
             .topic(self.topic.topic())
             .map_err(|error| kafka_error(&error))?;
@@ -240,6 +257,11 @@ impl Transactions {
         }
     }
 
+    /// Whether a transaction may end before its time.
+    pub(super) fn may_end_early(&self) -> bool {
+        matches!(self.boundary, Boundary::Poll | Boundary::Interval(_))
+    }
+
     /// Whether what is there is committed when the task stops or pauses.
     pub(super) fn commits_at_end(&self) -> bool {
         match &self.boundary {
@@ -298,7 +320,10 @@ impl Transactions {
             }
         }
         self.is_open = false;
-        self.topic.after_transaction(entries);
+        // A copy that comes late could undo what was forgotten meanwhile; the topic has the offsets.
+        if !control.is_cancelled() {
+            self.topic.after_transaction(entries);
+        }
         match deliveries.failure.take() {
             Some(error) => Err(error),
             None => Ok(Committed::Yes),
@@ -309,15 +334,27 @@ impl Transactions {
     ///
     /// # Errors
     /// When the producer can no longer be used.
-    pub(super) fn abort(&mut self, producer: &Producer, deliveries: &mut Deliveries) -> Result<()> {
+    pub(super) fn abort(
+        &mut self,
+        producer: &Producer,
+        control: &TaskControl,
+        deliveries: &mut Deliveries,
+    ) -> Result<()> {
         if !self.is_open {
             tracing::warn!("the task asked for the end of a transaction, but none is open");
             return Ok(());
         }
-        producer
-            .abort_transaction(PATIENCE, |_| {})
-            .map_err(|error| failed("abort its transaction", &error))?;
+        loop {
+            match producer.abort_transaction(PATIENCE, |_| {}) {
+                Ok(()) => break,
+                Err(TransactionError::Retriable(error)) if !control.is_cancelled() => {
+                    tracing::warn!("a transaction is not aborted yet, which is tried again: {error}");
+                }
+                Err(error) => return Err(failed("abort its transaction", &error)),
+            }
+        }
         deliveries.failure = None;
+        deliveries.unconfirmed_topics.clear();
         if let Some(tracked) = &mut deliveries.tracked {
             tracked.forget_in_flight();
         }

@@ -76,6 +76,8 @@ struct Running {
     worker: WorkerSourceTask,
     deliveries: Deliveries,
     transactions: Option<Transactions>,
+    /// Whether the task was to stop in the middle of a batch, whose rest was not sent.
+    has_cut_batch: bool,
     /// Whether a transaction was committed within a batch, of which the task has not been told.
     has_committed: bool,
     topics: HashMap<String, TopicHandle>,
@@ -136,6 +138,7 @@ impl WorkerSourceTask {
             worker: self,
             deliveries,
             transactions,
+            has_cut_batch: false,
             has_committed: false,
             topics: HashMap::new(),
             schemas: SchemaCache::default(),
@@ -167,6 +170,7 @@ impl Running {
             }
             self.check_failure()?;
             if !self.has_room() {
+                self.make_room(task)?;
                 continue;
             }
             self.poll_once(task)?;
@@ -181,8 +185,21 @@ impl Running {
             return true;
         }
         self.take_deliveries(BACKPRESSURE_WAIT);
-        // What is kept until a transaction ends is not set free by waiting, and its end may be batches away.
-        self.transactions.is_some() && self.worker.producer.in_flight() == 0
+        // What the task keeps until it ends its transaction is set free by no wait.
+        let waits_for_task = |transactions: &Transactions| !transactions.may_end_early();
+        self.worker.producer.in_flight() == 0 && self.transactions.as_ref().is_some_and(waits_for_task)
+    }
+
+    /// What is kept until a transaction ends is set free by its end, before its time if need be.
+    fn make_room(&mut self, task: &mut SourceTaskHandle) -> Result<()> {
+        let may_end = self
+            .transactions
+            .as_ref()
+            .is_some_and(Transactions::may_end_early);
+        if may_end && self.worker.producer.in_flight() == 0 {
+            self.commit_transaction(End::Commit, task)?;
+        }
+        Ok(())
     }
 
     fn poll_once(&mut self, task: &mut SourceTaskHandle) -> Result<()> {
@@ -248,7 +265,10 @@ impl Running {
         }
         match sent {
             Sent::All => self.end_batch(task),
-            Sent::Interrupted => Ok(()),
+            Sent::Interrupted => {
+                self.has_cut_batch = true;
+                Ok(())
+            }
         }
     }
 

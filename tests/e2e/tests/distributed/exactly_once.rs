@@ -14,7 +14,7 @@ use crate::group::{Group, eventually, file_sink, file_source, workers_of};
 pub(crate) const ENABLED: (&str, &str) = ("exactly.once.source.support", "enabled");
 
 /// The values of a topic that were committed, up to this one.
-fn until_line(reader: &mut TopicReader, last: &str) -> Vec<String> {
+pub(crate) fn until_line(reader: &mut TopicReader, last: &str) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     while lines.last().map(String::as_str) != Some(last) {
         lines.extend(reader.read(1).iter().map(wharf_e2e::Seen::text));

@@ -6,5 +6,6 @@ mod exactly_once;
 mod group;
 mod membership;
 mod mixed;
+mod mixed_leaders;
 mod requests;
 mod secured;

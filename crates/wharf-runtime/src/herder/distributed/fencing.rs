@@ -4,13 +4,15 @@
 //! What must stay true: a task writes nothing before a fencing was recorded for the very task configurations that it was
 //! started with.
 
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
 use hyper::Method;
-use wharf_api::ConnectError;
-use wharf_cluster::config_state::write;
+use wharf_api::{ConfigMap, ConnectError};
+use wharf_cluster::config_state::{ConfigSnapshot, write};
 use wharf_cluster::fencing::{Fencing, transactional_id};
 use wharf_cluster::herder::WorkId;
 use wharf_cluster::ids::ConnectorTaskId;
@@ -24,14 +26,33 @@ use crate::herder::plugin_calls::on_thread;
 use crate::herder::{ConnectorType, HerderError, PeerRequest};
 use crate::worker::{StartGate, TaskControl, claim_transactional_id};
 
-/// How long a task goes on asking before it fails.
-const PATIENCE: Duration = Duration::from_secs(90);
+/// How long a task goes on asking before it fails; longer than one request may take.
+const PATIENCE: Duration = Duration::from_secs(240);
+/// Transactional ids that are claimed at the same time: each takes a client of its own for about half a second.
+const AT_ONCE: usize = 8;
 /// Between two attempts.
 const RETRY: Duration = Duration::from_millis(250);
 /// How soon a task that waits notices that it is to stop.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// How long one read of the config topic may take before the task looks whether it is to stop.
+const CONFIRM_STEP: Duration = Duration::from_secs(2);
 /// For one transactional id.
 const FENCE_TIMEOUT: Duration = Duration::from_secs(90);
+
+/// Lets one at a time work on a connector, by name. What nobody works on is forgotten.
+#[derive(Default)]
+pub(super) struct Turns(Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>);
+
+impl Turns {
+    pub(super) async fn turn(&self, name: &str) -> tokio::sync::OwnedMutexGuard<()> {
+        let one = {
+            let mut all = lock(&self.0);
+            all.retain(|known, one| known == name || Arc::strong_count(one) > 1);
+            Arc::clone(all.entry(name.to_owned()).or_default())
+        };
+        one.lock_owned().await
+    }
+}
 
 impl Inner {
     /// A worker asks for a fencing through the REST API.
@@ -48,19 +69,10 @@ impl Inner {
     /// On the leader: fences what has to be fenced before tasks of this connector start. Requests for one connector wait for
     /// each other, and find nothing left to do.
     pub(super) async fn fence(self: &Arc<Self>, name: &str) -> Result<(), HerderError> {
-        let one_at_a_time = Arc::clone(lock(&self.fencing).entry(name.to_owned()).or_default());
-        let _turn = one_at_a_time.lock().await;
+        let _turn = self.fencing.turn(name).await;
         self.read_configs().await?;
         let snapshot = self.configs.snapshot();
-        let config = config_map(snapshot.config(name).ok_or_else(|| not_found(name))?);
-        if self
-            .plugin_of(&config)
-            .is_ok_and(|plugin| plugin.kind == ConnectorType::Sink)
-        {
-            return Err(HerderError::BadRequest(format!(
-                "Connector {name} is not a source connector"
-            )));
-        }
+        let config = self.source_config(&snapshot, name)?;
         let fencing = Fencing::decide(&snapshot, name);
         let tasks = match fencing {
             Fencing::NotNeeded => return Ok(()),
@@ -68,35 +80,97 @@ impl Inner {
             Fencing::Fence {
                 earlier_tasks, tasks, ..
             } => {
-                tracing::info!("fencing the producers of {earlier_tasks} earlier tasks of connector {name}");
-                let (worker, group) = (Arc::clone(&self.worker), self.settings.group_id.clone());
-                let connector = name.to_owned();
-                on_thread("fencing", move || {
-                    for task in 0..earlier_tasks {
-                        let id = transactional_id(&group, &connector, task);
-                        drop(claim_transactional_id(
-                            &worker,
-                            &connector,
-                            &config,
-                            &id,
-                            FENCE_TIMEOUT,
-                        )?);
-                    }
-                    Ok(())
-                })
-                .await?;
+                self.claim_all(name, config, earlier_tasks).await?;
                 tasks
             }
         };
         let _order = self.writes.lock().await;
         self.read_configs().await?;
-        if fencing.is_outdated(&self.configs.snapshot(), name) {
+        let now = Fencing::decide(&self.configs.snapshot(), name);
+        if now == Fencing::NotNeeded {
+            return Ok(());
+        }
+        // A count that is written after newer task configurations would stand for those.
+        if now != fencing {
             return Err(HerderError::Conflict(format!(
                 "newer task configurations of connector {name} came while earlier tasks were being fenced; the request may \
                  be sent again"
             )));
         }
         self.write(write::put_task_count_record(name, tasks)).await
+    }
+
+    /// On the leader: fences every task that the connector may have had, whatever was fenced before, so that none of them
+    /// stores an offset after this.
+    pub(super) async fn fence_all(self: &Arc<Self>, name: &str) -> Result<(), HerderError> {
+        let tasks =
+            |snapshot: &ConfigSnapshot| snapshot.connector(name).and_then(|state| state.task_count_record);
+        let earlier = tasks(&self.configs.snapshot());
+        self.fence(name).await?;
+        let _turn = self.fencing.turn(name).await;
+        let snapshot = self.configs.snapshot();
+        let config = self.source_config(&snapshot, name)?;
+        self.claim_all(name, config, earlier.max(tasks(&snapshot)).unwrap_or(0))
+            .await
+    }
+
+    fn source_config(&self, snapshot: &ConfigSnapshot, name: &str) -> Result<ConfigMap, HerderError> {
+        let config = config_map(snapshot.config(name).ok_or_else(|| not_found(name))?);
+        match self.plugin_of(&config) {
+            Ok(plugin) if plugin.kind == ConnectorType::Sink => Err(HerderError::BadRequest(format!(
+                "Connector {name} is not a source connector"
+            ))),
+            _ => Ok(config),
+        }
+    }
+
+    /// Takes the transactional ids of tasks 0 up to `tasks`, exclusive, from whoever has them.
+    async fn claim_all(
+        self: &Arc<Self>,
+        name: &str,
+        config: ConfigMap,
+        tasks: i32,
+    ) -> Result<(), HerderError> {
+        if tasks <= 0 {
+            return Ok(());
+        }
+        tracing::info!("fencing the producers of {tasks} earlier tasks of connector {name}");
+        let (herder, name) = (Arc::clone(self), name.to_owned());
+        let lease = self.worker.held_lease();
+        on_thread("fencing", move || {
+            let next = AtomicI32::new(0);
+            let claim_some = || -> Result<(), HerderError> {
+                loop {
+                    let task = next.fetch_add(1, Ordering::Relaxed);
+                    if task >= tasks {
+                        return Ok(());
+                    }
+                    // The tasks that a later leader has started must not be fenced by this one.
+                    if !herder.view.borrow().is_leader
+                        || lease.as_ref().is_some_and(|lease| !lease.is_valid())
+                    {
+                        return Err(HerderError::Conflict("this worker leads no longer".to_owned()));
+                    }
+                    let id = transactional_id(&herder.settings.group_id, &name, task);
+                    drop(claim_transactional_id(
+                        &herder.worker,
+                        &name,
+                        &config,
+                        &id,
+                        FENCE_TIMEOUT,
+                    )?);
+                }
+            };
+            let helpers = usize::try_from(tasks).unwrap_or(1).min(AT_ONCE);
+            std::thread::scope(|scope| {
+                let running: Vec<_> = (0..helpers).map(|_| scope.spawn(claim_some)).collect();
+                running.into_iter().try_for_each(|thread| {
+                    let panicked = |_| HerderError::Internal("a thread that fences panicked".to_owned());
+                    thread.join().map_err(panicked)?
+                })
+            })
+        })
+        .await
     }
 
     async fn read_configs(self: &Arc<Self>) -> Result<(), HerderError> {
@@ -200,12 +274,23 @@ impl StartGate for Gate {
         }
     }
 
-    fn confirm(&self) -> Result<(), ConnectError> {
+    fn confirm(&self, control: &TaskControl) -> Result<(), ConnectError> {
         let herder = self.herder()?;
-        herder
-            .configs
-            .read_to_end(herder.settings.worker_sync_timeout)
-            .map_err(|error| ConnectError::connect(format!("the config topic cannot be read: {error}")))?;
+        loop {
+            let error = match herder.configs.read_to_end(CONFIRM_STEP) {
+                Ok(()) => break,
+                Err(error) => error,
+            };
+            if control.is_stopping() {
+                return Ok(());
+            }
+            if !error.is_retriable() {
+                return Err(ConnectError::connect(format!(
+                    "the config topic cannot be read: {error}"
+                )));
+            }
+            tracing::warn!("the config topic cannot be read yet, which is tried again: {error}");
+        }
         let snapshot = herder.configs.snapshot();
         let generation = snapshot
             .connector(&self.task.connector)

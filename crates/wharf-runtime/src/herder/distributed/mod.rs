@@ -10,12 +10,12 @@ mod fencing;
 mod forward;
 mod leader;
 mod offsets;
+mod placement;
 mod reconfigure;
 mod requests;
 mod running;
 mod view;
 
-use std::collections::HashMap;
 use std::hash::{Hash as _, Hasher as _};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -31,6 +31,7 @@ use wharf_cluster::target_state;
 use wharf_membership::{Clock, ConnectionSettings, GroupClient};
 
 use self::driver::{Driver, DriverEvent, Ended};
+use self::fencing::Turns;
 use self::running::Running;
 use self::view::ClusterView;
 use super::common::{check_topic_reset, check_topic_tracking, named, reply};
@@ -89,7 +90,9 @@ struct Inner {
     /// One request writes to the config topic at a time.
     writes: tokio::sync::Mutex<()>,
     /// One fencing of a connector at a time.
-    fencing: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
+    fencing: Turns,
+    /// What belongs to one connector and must not change while its offsets are changed.
+    connector_turns: Turns,
     ended: watch::Sender<Option<Ended>>,
 }
 
@@ -123,7 +126,8 @@ impl DistributedHerder {
         // Workers of a group differ in their URLs.
         let mut hasher = std::hash::DefaultHasher::new();
         url.hash(&mut hasher);
-        let member = config.member_settings(url, hasher.finish());
+        let mut member = config.member_settings(url, hasher.finish());
+        member.runs = Some(worker.plugins.connector_names());
         let client = GroupClient::start(member, connection, clock, move |event| {
             let _ = of_member.send(DriverEvent::Group(event));
         })
@@ -139,7 +143,8 @@ impl DistributedHerder {
             view: watch::Sender::new(Arc::default()),
             running: Mutex::default(),
             writes: tokio::sync::Mutex::new(()),
-            fencing: Mutex::default(),
+            fencing: Turns::default(),
+            connector_turns: Turns::default(),
             ended: watch::Sender::new(None),
             configs,
             statuses,

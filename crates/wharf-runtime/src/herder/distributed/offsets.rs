@@ -29,13 +29,13 @@ impl Inner {
     ) -> Result<String, HerderError> {
         connector_offsets::check_changes(&name, changes.as_deref(), true)?;
         self.admit_leader().await?;
-        let (_, plugin) = self.alterable(&name, changes.as_deref())?;
+        // No task of it may be configured until this is done; other connectors do not wait.
+        let _turn = self.connector_turns.turn(&name).await;
+        let (config, plugin) = self.alterable(&name, changes.as_deref())?;
         // Nothing that a zombie still commits may come after what is written here.
         if self.settings.exactly_once.is_enabled() && plugin.kind == ConnectorType::Source {
-            self.fence(&name).await?;
+            self.fence_all(&name).await?;
         }
-        let _order = self.writes.lock().await;
-        let (config, plugin) = self.alterable(&name, changes.as_deref())?;
         let allowed = Arc::new(AtomicBool::new(true));
         connector_offsets::alter(Arc::clone(&self.worker), name, config, plugin, changes, allowed).await
     }

@@ -194,6 +194,7 @@ impl Inner {
         name: &str,
         configs: Vec<Properties>,
     ) -> Result<(), HerderError> {
+        let _turn = self.connector_turns.turn(name).await;
         let _order = self.writes.lock().await;
         let snapshot = self.configs.snapshot();
         if !snapshot.contains(name) {

@@ -67,7 +67,8 @@ impl Running {
             return Ok(());
         }
         if let Some(commits) = self.transactions.as_ref().map(Transactions::commits_at_end) {
-            let outcome = if clean && commits {
+            // What belongs together is not cut: what was sent of it is sent again.
+            let outcome = if clean && commits && !self.has_cut_batch {
                 self.commit_transaction(End::Commit, task)
             } else {
                 Ok(())

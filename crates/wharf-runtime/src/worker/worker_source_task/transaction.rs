@@ -61,7 +61,7 @@ impl Running {
             ..
         } = &self.worker;
         if end == End::Abort {
-            transactions.abort(producer, &mut self.deliveries)?;
+            transactions.abort(producer, control, &mut self.deliveries)?;
         }
         let mut entries = Vec::new();
         for Committable { key, offset } in self.deliveries.submitted.take_submitted() {

@@ -1,7 +1,7 @@
 //! Passing a request on to the worker that can answer it: the leader, or the owner of a connector or task.
 //!
 //! The herder says where ([`HerderError::Elsewhere`]); the request is sent there as it came, with `forward` in its query, and the
-//! answer is handed back as it is. As upstream, a request is passed on twice at most (to the leader, from there to the owner),
+//! answer is handed back as it is, but for its `Location`, which leads to the host that the client knows. As upstream, a request is passed on twice at most (to the leader, from there to the owner),
 //! and of its headers only `Authorization`.
 //!
 //! [`HerderError::Elsewhere`]: wharf_runtime::herder::HerderError::Elsewhere
@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{StatusCode, Uri, header};
+use axum::http::{HeaderValue, StatusCode, Uri, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use http_body_util::BodyExt as _;
@@ -33,6 +33,7 @@ pub(crate) fn around(routes: Router, timeouts: Timeouts) -> Router {
 
 async fn apply(State(timeouts): State<Timeouts>, request: Request, next: Next) -> Response {
     let (method, uri) = (request.method().clone(), request.uri().clone());
+    let host = request.headers().get(header::HOST).cloned();
     let authorization = request.headers().get(header::AUTHORIZATION).cloned();
     // What the handler reads of the body is kept: it has read all of it when it knows where the request belongs.
     let kept = Arc::new(Mutex::new(Vec::new()));
@@ -75,7 +76,8 @@ async fn apply(State(timeouts): State<Timeouts>, request: Request, next: Next) -
             *response.status_mut() = answer.status;
             let headers = response.headers_mut();
             headers.extend(answer.content_type.map(|value| (header::CONTENT_TYPE, value)));
-            headers.extend(answer.location.map(|value| (header::LOCATION, value)));
+            let location = answer.location.map(|value| as_addressed(&value, host.as_ref()));
+            headers.extend(location.map(|value| (header::LOCATION, value)));
             response
         }
         Err(reason) => ApiError::new(
@@ -84,6 +86,16 @@ async fn apply(State(timeouts): State<Timeouts>, request: Request, next: Next) -
         )
         .into_response(),
     }
+}
+
+/// The other worker's `Location` with the host as the client addressed it.
+fn as_addressed(location: &HeaderValue, host: Option<&HeaderValue>) -> HeaderValue {
+    let rewritten = || {
+        let uri: Uri = location.to_str().ok()?.parse().ok()?;
+        let host = host?.to_str().ok()?;
+        HeaderValue::try_from(format!("http://{host}{}", uri.path_and_query()?)).ok()
+    };
+    rewritten().unwrap_or_else(|| location.clone())
 }
 
 /// What `forward` says to the next worker; nothing when this one is the last that may be asked.
@@ -117,6 +129,30 @@ fn target(worker: &str, uri: &Uri, hop: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_location_leads_to_the_host_that_the_client_asked() {
+        let host = HeaderValue::from_static("proxy:80");
+        for (location, host, expected) in [
+            (
+                "http://leader:8083/connectors/a%2Fb",
+                Some(&host),
+                "http://proxy:80/connectors/a%2Fb",
+            ),
+            ("/connectors/a", Some(&host), "http://proxy:80/connectors/a"),
+            (
+                "http://leader:8083/connectors/a",
+                None,
+                "http://leader:8083/connectors/a",
+            ),
+        ] {
+            assert_eq!(
+                as_addressed(&HeaderValue::from_static(location), host),
+                expected,
+                "{location}"
+            );
+        }
+    }
 
     #[test]
     fn a_request_is_passed_on_twice_and_not_again() {

@@ -11,7 +11,7 @@ use crate::herder::distributed::{DistributedHerder, DistributedParts};
 use crate::offsets::KafkaOffsetBackingStore;
 use crate::plugins::PluginRegistry;
 use crate::standalone::{check_worker, cluster_id};
-use crate::stores::{ConfigBackingStore, StatusBackingStore};
+use crate::stores::{Census, ConfigBackingStore, StatusBackingStore};
 use crate::worker::{ActiveTopicStore, StatusStore, Worker};
 
 /// For each internal topic to be made and read to its end; a topic with a long history takes its time.
@@ -98,6 +98,14 @@ impl PreparedDistributedWorker {
         let offsets = offsets.map_err(unusable)?;
         let statuses = Arc::new(statuses.map_err(unusable)?);
         let configs = configs.map_err(unusable)?;
+        check_contents(
+            &config,
+            &[
+                (InternalTopic::Config, configs.census()),
+                (InternalTopic::Offset, offsets.census()),
+                (InternalTopic::Status, statuses.census()),
+            ],
+        )?;
         let worker = Worker::of_group(
             &config,
             plugins,
@@ -120,5 +128,32 @@ impl PreparedDistributedWorker {
     #[must_use]
     pub fn config(&self) -> &DistributedConfig {
         &self.config
+    }
+}
+
+/// Refuses topics whose names were mixed up: what was configured would seem to be gone, and what is written would be lost to those
+/// who look for it elsewhere. A topic that serves several purposes is another matter, and warned about by the configuration.
+fn check_contents(config: &DistributedConfig, found: &[(InternalTopic, &Census)]) -> Result<()> {
+    let name = |topic: InternalTopic| config.topic(topic).topic.name.as_str();
+    let mistakes: Vec<_> = found
+        .iter()
+        .filter_map(|(topic, census)| Some((*topic, census.holds_instead_of(*topic)?)))
+        .filter(|(topic, holds)| name(*topic) != name(*holds))
+        .map(|(topic, holds)| {
+            format!(
+                "topic {}, named by {}, holds {} and no {}; it looks like a topic for {}: check whether the names are mixed up, \
+                 or name a topic of this group",
+                name(topic),
+                topic.key(),
+                config.topic(holds).what,
+                config.topic(topic).what,
+                holds.key()
+            )
+        })
+        .collect();
+    if mistakes.is_empty() {
+        Ok(())
+    } else {
+        Err(ConnectError::config(mistakes.join("\n")))
     }
 }

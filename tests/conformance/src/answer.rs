@@ -169,12 +169,13 @@ fn sorted(value: &Value) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mode::Mode;
     use crate::scenario::{Action, Scenario};
 
     fn rule(yaml: &str) -> Rule {
         let text =
             format!("about: a\nsteps:\n  - {{ id: a, request: {{ method: GET, path: / }}, {yaml} }}\n");
-        let scenario = Scenario::parse("x", &text).unwrap();
+        let scenario = Scenario::parse("x", &text, Mode::Standalone).unwrap().unwrap();
         assert!(matches!(scenario.steps[0].action, Action::Request(..)));
         scenario.steps[0].rule.clone()
     }

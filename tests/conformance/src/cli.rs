@@ -5,10 +5,11 @@ use std::ffi::OsString;
 use anyhow::{Result, bail};
 use lexopt::prelude::{Long, Short};
 use lexopt::{Parser, ValueExt as _};
+use wharf_conformance::mode::Mode;
 
 /// Shown for `--help`.
 pub(crate) const HELP: &str = "\
-cargo xtask conformance [--engine ours|jvm|both] [--only PATTERN] [--record]
+cargo xtask conformance [--engine ours|jvm|both] [--mode standalone|distributed] [--only PATTERN] [--record]
 
 Runs the scenarios of tests/conformance/scenarios on a real Kafka broker and says where answers differ. The exit code is 1
 when a difference is not declared, or a declared one has vanished.
@@ -16,6 +17,7 @@ when a difference is not declared, or a declared one has vanished.
   --engine ours     this worker, compared with the recorded answers of JVM Kafka Connect (default)
   --engine jvm      JVM Kafka Connect, compared with its own recorded answers
   --engine both     both of them alive; writes tests/conformance/results.json and docs/conformance.md
+  --mode MODE       only standalone or only distributed; both unless said otherwise
   --only PATTERN    only scenarios whose name contains PATTERN; what results.json has of the others is kept
   --record          write the JVM's answers to tests/conformance/recorded (with jvm or both)
   --document        run nothing, make docs/conformance.md anew from results.json and differences.yaml
@@ -40,6 +42,8 @@ pub(crate) enum Command {
 pub(crate) struct Options {
     /// On which workers.
     pub(crate) engines: Engines,
+    /// How they run; `None` is both ways.
+    pub(crate) mode: Option<Mode>,
     /// A part of the names of scenarios.
     pub(crate) only: Option<String>,
     /// Whether to write the JVM's answers down.
@@ -73,6 +77,7 @@ impl Engines {
 pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command> {
     let mut options = Options {
         engines: Engines::Ours,
+        mode: None,
         only: None,
         record: false,
     };
@@ -84,6 +89,13 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command>
             Long("document") => document = true,
             Long("record") => options.record = true,
             Long("only") => options.only = Some(parser.value()?.string()?),
+            Long("mode") => {
+                let name = parser.value()?.string()?;
+                options.mode = match Mode::of_name(&name) {
+                    Some(mode) => Some(mode),
+                    None => bail!("unknown mode `{name}`; there are standalone and distributed"),
+                }
+            }
             Long("engine") => {
                 options.engines = match parser.value()?.string()?.as_str() {
                     "ours" => Engines::Ours,
@@ -117,6 +129,7 @@ mod tests {
         let run = |engines, only: Option<&str>, record| {
             Command::Run(Options {
                 engines,
+                mode: None,
                 only: only.map(str::to_owned),
                 record,
             })
@@ -127,6 +140,15 @@ mod tests {
             (
                 "--engine=jvm --only create",
                 run(Engines::Jvm, Some("create"), false),
+            ),
+            (
+                "--mode distributed",
+                Command::Run(Options {
+                    engines: Engines::Ours,
+                    mode: Some(Mode::Distributed),
+                    only: None,
+                    record: false,
+                }),
             ),
             ("--document", Command::Document),
             ("--only x --help", Command::Help),
@@ -140,6 +162,7 @@ mod tests {
     fn mistakes_are_refused_with_what_to_do() {
         let cases = [
             ("--engine fast", "ours, jvm and both"),
+            ("--mode cluster", "standalone and distributed"),
             ("--record", "--engine jvm"),
             ("--engine ours --record", "--engine jvm"),
             ("scenario", "scenario"),

@@ -86,7 +86,9 @@ pub fn judge(step: &Step, jvm: &Value, ours: &Answer) -> Verdict {
         None if differences.is_empty() => Verdict::Same,
         None => Verdict::Different(differences),
         Some(Differs { id, .. }) if differences.is_empty() => Verdict::Vanished(id.clone()),
-        Some(Differs { id, ours: expected }) => {
+        Some(Differs {
+            id, ours: expected, ..
+        }) => {
             let complaints = complaints(expected, ours);
             if complaints.is_empty() {
                 Verdict::Deliberate(id.clone())
@@ -187,6 +189,7 @@ fn has_lines(wanted: &str, text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mode::Mode;
     use crate::names::Names;
     use crate::scenario::Scenario;
     use serde_json::json;
@@ -194,7 +197,11 @@ mod tests {
     fn step(yaml: &str) -> Step {
         let text =
             format!("about: a\nsteps:\n  - {{ id: a, request: {{ method: GET, path: / }}, {yaml} }}\n");
-        Scenario::parse("x", &text).unwrap().steps.remove(0)
+        Scenario::parse("x", &text, Mode::Standalone)
+            .unwrap()
+            .unwrap()
+            .steps
+            .remove(0)
     }
 
     fn paths(jvm: Value, ours: Value, text: TextRule) -> Vec<String> {

@@ -103,6 +103,7 @@ impl Differences {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mode::Mode;
     use crate::suite;
 
     const ROW: &str = "{ id: a, where: w, upstream: u, wharf: x, why: y }";
@@ -118,7 +119,7 @@ mod tests {
             let text = format!(
                 "about: a\nsteps:\n  - {{ id: s, request: {{ method: GET, path: / }}, differs: {{ id: {id} }} }}\n"
             );
-            Scenario::parse("x", &text).unwrap()
+            Scenario::parse("x", &text, Mode::Standalone).unwrap().unwrap()
         };
         all.check(&[scenario("a")]).unwrap();
         let error = all.check(&[scenario("b")]).unwrap_err().to_string();
@@ -134,6 +135,8 @@ mod tests {
     #[test]
     fn the_rows_that_scenarios_of_the_tree_name_are_there() {
         let all = Differences::read(&suite::home().join("differences.yaml")).unwrap();
-        all.check(&suite::load_own().unwrap()).unwrap();
+        for mode in Mode::ALL {
+            all.check(&suite::load_own(mode).unwrap()).unwrap();
+        }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use crate::differences::{Differences, Row, Section};
+use crate::mode::Mode;
 use crate::results::{Results, StepOutcome};
 
 /// From `docs/` to the scenarios.
@@ -12,7 +13,13 @@ const SCENARIOS: &str = "../tests/conformance/scenarios";
 const NAMED_STEPS: usize = 3;
 
 /// Steps that show a row: by scenario, in order.
-type Shown<'a> = BTreeMap<&'a str, Vec<(&'a str, Vec<&'a str>)>>;
+type Shown<'a> = BTreeMap<&'a str, BTreeMap<&'a str, Vec<Step<'a>>>>;
+
+/// A step, and how the workers ran that showed it.
+struct Step<'a> {
+    id: &'a str,
+    modes: Vec<Mode>,
+}
 
 /// The whole document.
 pub fn document(results: &Results, differences: &Differences) -> String {
@@ -39,48 +46,63 @@ pub fn document(results: &Results, differences: &Differences) -> String {
 }
 
 fn summary(out: &mut String, results: &Results) {
-    let steps: usize = results
-        .scenarios
-        .iter()
-        .map(|scenario| scenario.steps.len())
-        .sum();
-    let [same, deliberate, different] = [StepOutcome::Same, StepOutcome::Deliberate, StepOutcome::Different]
-        .map(|outcome| results.count(outcome));
     let _ = write!(
         out,
-        "Apache Kafka Connect {} on the JVM and Wharf {}, both standalone, were asked the same things on the same real Kafka\n\
-         {} broker, and their answers compared.\n\n\
-         | scenarios | steps compared | same | different on purpose | different otherwise |\n|---|---|---|---|---|\n\
-         | {} | {steps} | {same} | {deliberate} | {different} |\n\n",
-        results.kafka,
-        results.wharf,
-        results.kafka,
-        results.scenarios.len()
+        "Apache Kafka Connect {} on the JVM and Wharf {} were asked the same things on the same real Kafka {} broker, as standalone\n\
+         and as distributed workers, and their answers compared.\n\n\
+         | mode | scenarios | steps compared | same | different on purpose | different otherwise |\n|---|---|---|---|---|---|\n",
+        results.kafka, results.wharf, results.kafka,
     );
+    for mode in Mode::ALL {
+        let scenarios = || results.scenarios.iter().filter(|scenario| scenario.mode == mode);
+        let steps: usize = scenarios().map(|scenario| scenario.steps.len()).sum();
+        let [same, deliberate, different] =
+            [StepOutcome::Same, StepOutcome::Deliberate, StepOutcome::Different]
+                .map(|outcome| scenarios().map(|scenario| scenario.count(outcome)).sum::<usize>());
+        let count = scenarios().count();
+        let _ = writeln!(
+            out,
+            "| {mode} | {count} | {steps} | {same} | {deliberate} | {different} |"
+        );
+    }
+    out.push('\n');
     out.push_str(
         "`cargo xtask conformance --engine both` repeats this; it needs Java 17, and Maven once. How scenarios are written is\n\
          in [tests/conformance](../tests/conformance/README.md), the raw results are in\n\
          [results.json](../tests/conformance/results.json), the JVM worker's answers in\n\
          [recorded](../tests/conformance/recorded). Every change of Wharf is tested against those answers.\n\n\
-         | scenario | what it is about | steps | same | on purpose |\n|---|---|---|---|---|\n",
+         Of each mode: the steps, how many are the same, and how many differ on purpose.\n\n\
+         | scenario | what it is about | standalone | same | on purpose | distributed | same | on purpose |\n\
+         |---|---|---|---|---|---|---|---|\n",
     );
-    for scenario in &results.scenarios {
-        let _ = writeln!(
+    for scenarios in results.scenarios.chunk_by(|one, other| one.id == other.id) {
+        let first = &scenarios[0];
+        let _ = write!(
             out,
-            "| [{}]({SCENARIOS}/{}.yaml) | {} | {} | {} | {} |",
-            scenario.id,
-            scenario.id,
-            cell(&scenario.about),
-            scenario.steps.len(),
-            scenario.count(StepOutcome::Same),
-            scenario.count(StepOutcome::Deliberate)
+            "| [{}]({SCENARIOS}/{}.yaml) | {} |",
+            first.id,
+            first.id,
+            cell(&first.about)
         );
+        for mode in Mode::ALL {
+            let _ = match scenarios.iter().find(|scenario| scenario.mode == mode) {
+                Some(scenario) => write!(
+                    out,
+                    " {} | {} | {} |",
+                    scenario.steps.len(),
+                    scenario.count(StepOutcome::Same),
+                    scenario.count(StepOutcome::Deliberate)
+                ),
+                None => write!(out, " – | – | – |"),
+            };
+        }
+        out.push('\n');
     }
     let open = results.scenarios.iter().flat_map(|scenario| {
         let steps = scenario.steps.iter();
         steps
             .filter(|step| step.outcome == StepOutcome::Different)
-            .map(|step| format!("- {}: {}\n", scenario.id, step.id))
+            .map(|step| format!("- {}, {}: {}\n", scenario.id, scenario.mode, step.id))
     });
     let open: String = open.collect();
     if !open.is_empty() {
@@ -96,10 +118,17 @@ fn shown(results: &Results) -> Shown<'_> {
     for scenario in &results.scenarios {
         for step in &scenario.steps {
             let Some(id) = &step.difference else { continue };
-            let scenarios = shown.entry(id.as_str()).or_default();
-            match scenarios.last_mut() {
-                Some((last, steps)) if *last == scenario.id => steps.push(&step.id),
-                _ => scenarios.push((&scenario.id, vec![&step.id])),
+            let steps = shown
+                .entry(id.as_str())
+                .or_default()
+                .entry(scenario.id.as_str())
+                .or_default();
+            match steps.iter_mut().find(|other| other.id == step.id) {
+                Some(other) => other.modes.push(scenario.mode),
+                None => steps.push(Step {
+                    id: &step.id,
+                    modes: vec![scenario.mode],
+                }),
             }
         }
     }
@@ -146,7 +175,14 @@ fn steps_of(row: &Row, shown: &Shown<'_>) -> String {
     let links: Vec<_> = scenarios
         .iter()
         .map(|(scenario, steps)| {
-            let named = steps[..steps.len().min(NAMED_STEPS)].join(", ");
+            let named = steps
+                .iter()
+                .take(NAMED_STEPS)
+                .map(|step| match step.modes.as_slice() {
+                    [mode] => format!("{} ({mode})", step.id),
+                    _ => step.id.to_owned(),
+                });
+            let named = named.collect::<Vec<_>>().join(", ");
             let more = match steps.len().saturating_sub(NAMED_STEPS) {
                 0 => String::new(),
                 more => format!(" and {more} more"),
@@ -166,6 +202,7 @@ fn cell(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mode::Mode;
     use crate::results::{ScenarioResult, StepResult};
     use crate::suite;
 
@@ -196,28 +233,38 @@ mod tests {
             wharf: "0.1.0".to_owned(),
             scenarios: vec![ScenarioResult {
                 id: "sc".to_owned(),
+                mode: Mode::Standalone,
                 about: "one | two".to_owned(),
                 steps,
             }],
         };
+        let mut distributed = results.scenarios[0].clone();
+        distributed.mode = Mode::Distributed;
+        distributed.steps = vec![step("a", None), step("f", Some("other"))];
+        results.scenarios.push(distributed);
         let differences = Differences::parse(
             "opening: o\nclosing: c\nsections:\n  - { title: T, area: A, before: b, after: z, rows: [\
-             { id: row, where: w, upstream: u, wharf: x, why: y }, { id: other, where: w2, upstream: u, wharf: x }] }\n",
+             { id: row, where: w, upstream: u, wharf: x, why: y }, { id: other, where: w2, upstream: u, wharf: x }, \
+             { id: third, where: w3, upstream: u, wharf: x }] }\n",
         )
         .unwrap();
         let text = document(&results, &differences);
         let scenario = "[sc](../tests/conformance/scenarios/sc.yaml)";
         for line in [
-            "| 1 | 5 | 1 | 4 | 0 |".to_owned(),
-            format!("| {scenario} | one \\| two | 5 | 1 | 4 |"),
+            "| standalone | 1 | 5 | 1 | 4 | 0 |".to_owned(),
+            "| distributed | 1 | 2 | 1 | 1 | 0 |".to_owned(),
+            format!("| {scenario} | one \\| two | 5 | 1 | 4 | 2 | 1 | 1 |"),
             "| A | Kafka Connect | Wharf | Why | Shown by |".to_owned(),
-            format!("| w | u | x | y | {scenario}: a, b, c and 1 more |"),
-            "| w2 | u | x |  | – |".to_owned(),
+            format!(
+                "| w | u | x | y | {scenario}: a (standalone), b (standalone), c (standalone) and 1 more |"
+            ),
+            format!("| w2 | u | x |  | {scenario}: f (distributed) |"),
+            "| w3 | u | x |  | – |".to_owned(),
         ] {
             assert!(text.lines().any(|one| one == line), "{line}\n{text}");
         }
         assert!(!text.contains("defects"), "{text}");
         results.scenarios[0].steps[4].outcome = StepOutcome::Different;
-        assert!(document(&results, &differences).contains("defects:\n\n- sc: e\n"));
+        assert!(document(&results, &differences).contains("defects:\n\n- sc, standalone: e\n"));
     }
 }

@@ -1,7 +1,7 @@
 //! The workers that scenarios run on, behind one interface.
 //!
-//! An engine starts workers of one kind and hands out their addresses: one today, several when it is a cluster. What a
-//! scenario needs beyond that, a broker and folders, it brings itself, so an engine knows nothing of scenarios.
+//! An engine starts workers of one kind and hands out their addresses: one standalone worker, or the members of a group. What
+//! a scenario needs beyond that, a broker and folders, it brings itself, so an engine knows nothing of scenarios.
 
 mod jvm;
 mod process;
@@ -12,12 +12,20 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
+use crate::mode::Mode;
+
 pub use jvm::Jvm;
 pub use wharf::Wharf;
 
 /// What workers are started with.
 #[derive(Debug, Clone)]
 pub struct Place {
+    /// How they run.
+    pub mode: Mode,
+    /// How many there are.
+    pub workers: usize,
+    /// What nothing else on the broker is called: the beginning of the names of the group and its topics.
+    pub name: String,
     /// Their folder: properties, offsets, logs.
     pub folder: PathBuf,
     /// Address of the broker.
@@ -31,11 +39,15 @@ pub trait Engine {
     /// Short name, as in `jvm`.
     fn name(&self) -> &'static str;
 
+    /// Whether its groups refuse requests during a rebalance, so that clients have to send them again; one that does not
+    /// is held to it.
+    fn refuses_in_rebalances(&self) -> bool;
+
     /// Starts workers and waits until all of them answer.
     fn start(&self, place: &Place) -> Result<Box<dyn Workers>>;
 }
 
-/// Running workers; dropping them ends them at once.
+/// Running workers, in the order in which they were started: the first of a group leads it. Dropping them ends them at once.
 pub trait Workers: Send {
     /// Host and port of each worker's main listener; they change when a worker is restarted.
     fn addresses(&self) -> Vec<String>;
@@ -57,10 +69,6 @@ fn properties(place: &Place, plugin_path: &Path) -> String {
         ("listeners", "http://127.0.0.1:0".to_owned()),
         ("key.converter", json.to_owned()),
         ("value.converter", json.to_owned()),
-        (
-            "offset.storage.file.filename",
-            text(&place.folder.join("offsets")),
-        ),
         // Scenarios about offsets wait for this.
         ("offset.flush.interval.ms", "500".to_owned()),
         ("plugin.path", text(plugin_path)),
@@ -70,6 +78,15 @@ fn properties(place: &Place, plugin_path: &Path) -> String {
     ]
     .map(|(key, value)| (key.to_owned(), value))
     .into();
+    let own = match place.mode {
+        Mode::Standalone => [(
+            "offset.storage.file.filename",
+            text(&place.folder.join("offsets")),
+        )]
+        .into(),
+        Mode::Distributed => group(&place.name),
+    };
+    all.extend(own.into_iter().map(|(key, value)| (key.to_owned(), value)));
     for (key, value) in &place.worker {
         match value {
             Some(value) => all.insert(key.clone(), value.clone()),
@@ -79,6 +96,25 @@ fn properties(place: &Place, plugin_path: &Path) -> String {
     all.iter()
         .map(|(key, value)| format!("{}={}\n", escape(key), escape(value)))
         .collect()
+}
+
+/// What a group needs; the same for both kinds of workers, where defaults differ.
+fn group(name: &str) -> BTreeMap<&'static str, String> {
+    [
+        ("group.id", name.to_owned()),
+        ("config.storage.topic", format!("{name}-configs")),
+        ("offset.storage.topic", format!("{name}-offsets")),
+        ("status.storage.topic", format!("{name}-statuses")),
+        ("config.storage.replication.factor", "1".to_owned()),
+        ("offset.storage.replication.factor", "1".to_owned()),
+        ("status.storage.replication.factor", "1".to_owned()),
+        ("offset.storage.partitions", "2".to_owned()),
+        ("status.storage.partitions", "2".to_owned()),
+        ("session.timeout.ms", "6000".to_owned()),
+        ("heartbeat.interval.ms", "200".to_owned()),
+        ("scheduled.rebalance.max.delay.ms", "0".to_owned()),
+    ]
+    .into()
 }
 
 /// Java reads properties as ISO-8859-1, and takes `\` and, in keys, `=`, `:` and blanks for something else.
@@ -103,14 +139,17 @@ mod tests {
             ("value.converter", None),
             ("producer.a b", Some("é=1\n")),
         ];
-        let place = Place {
+        let place = |mode| Place {
+            mode,
+            workers: 1,
+            name: "g".to_owned(),
             folder: PathBuf::from("/f"),
             bootstrap: "h:1".to_owned(),
             worker: worker
                 .map(|(key, value)| (key.to_owned(), value.map(str::to_owned)))
                 .into(),
         };
-        let text = properties(&place, Path::new("/plugins"));
+        let text = properties(&place(Mode::Standalone), Path::new("/plugins"));
         let lines: Vec<_> = text.lines().collect();
         for line in [
             "bootstrap.servers=h\\:1",
@@ -121,5 +160,12 @@ mod tests {
             assert!(lines.contains(&line), "{line} in {text}");
         }
         assert!(!text.contains("value.converter"), "{text}");
+        let group = properties(&place(Mode::Distributed), Path::new("/plugins"));
+        for (text, mine, other) in [
+            (&text, "offset.storage.file.filename=/f/offsets\n", "group.id"),
+            (&group, "group.id=g\n", "offset.storage.file"),
+        ] {
+            assert!(text.contains(mine) && !text.contains(other), "{text}");
+        }
     }
 }

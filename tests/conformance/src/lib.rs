@@ -16,6 +16,7 @@ pub mod differences;
 pub mod document;
 pub mod engine;
 pub mod kafka;
+pub mod mode;
 pub mod names;
 pub mod pointer;
 pub mod recording;

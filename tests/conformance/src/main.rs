@@ -13,6 +13,7 @@ use wharf_conformance::compare::{Verdict, differences, judge_scenario};
 use wharf_conformance::differences::Differences;
 use wharf_conformance::document::document;
 use wharf_conformance::engine::{Engine, Jvm, Wharf};
+use wharf_conformance::mode::Mode;
 use wharf_conformance::recording::{RecordedStep, Recording};
 use wharf_conformance::report::{self, Tally};
 use wharf_conformance::results::{Results, ScenarioResult, StepOutcome, StepResult};
@@ -71,20 +72,31 @@ struct Run<'a> {
     bootstrap: String,
     folder: PathBuf,
     tally: Tally,
-    results: BTreeMap<String, ScenarioResult>,
+    results: Found,
 }
+
+/// Results by scenario and mode.
+type Found = BTreeMap<(String, Mode), ScenarioResult>;
 
 fn run_scenarios(options: &Options, out: &mut dyn Write) -> Result<bool> {
     let rows = read_differences()?;
-    let mut scenarios = suite::load_own()?;
-    let all: Vec<_> = scenarios.iter().map(|scenario| scenario.id.clone()).collect();
+    let mut scenarios = Vec::new();
+    for mode in Mode::ALL {
+        scenarios.extend(suite::load_own(mode)?);
+    }
+    let all: Vec<_> = scenarios.iter().map(key).collect();
     scenarios.retain(|scenario| {
         let only = options.only.as_deref();
         only.is_none_or(|only| scenario.id.contains(only))
+            && options.mode.is_none_or(|mode| scenario.setup.mode == mode)
     });
     if scenarios.is_empty() {
         bail!(
-            "no scenario's name contains `{}`",
+            "no scenario{} has a name that contains `{}`",
+            options
+                .mode
+                .map(|mode| format!(" of {mode} mode"))
+                .unwrap_or_default(),
             options.only.as_deref().unwrap_or_default()
         );
     }
@@ -127,12 +139,13 @@ fn run_scenarios(options: &Options, out: &mut dyn Write) -> Result<bool> {
 }
 
 /// The results of this run and, when it left scenarios out, what an earlier one found for those.
-fn merged(options: &Options, mut found: BTreeMap<String, ScenarioResult>, all: &[String]) -> Result<Results> {
+fn merged(options: &Options, mut found: Found, all: &[(String, Mode)]) -> Result<Results> {
     let path = suite::home().join("results.json");
-    if options.only.is_some() && path.exists() {
+    if (options.only.is_some() || options.mode.is_some()) && path.exists() {
         for old in Results::read(&path)?.scenarios {
-            if all.contains(&old.id) {
-                found.entry(old.id.clone()).or_insert(old);
+            let key = (old.id.clone(), old.mode);
+            if all.contains(&key) {
+                found.entry(key).or_insert(old);
             }
         }
     }
@@ -170,10 +183,16 @@ impl Run<'_> {
         out: &mut dyn Write,
     ) -> Result<Vec<Outcome>> {
         let folder = self.folder.join(format!("{}-{number}", engine.name()));
-        let mut lab = Lab::start(engine, &batch.worker, &self.bootstrap, &folder)?;
+        let mut lab = Lab::start(engine, &batch.setup, &self.bootstrap, &folder)?;
         let mut outcomes = Vec::with_capacity(batch.scenarios.len());
         for scenario in &batch.scenarios {
-            writeln!(out, "{:<6} {}", engine.name(), scenario.id)?;
+            writeln!(
+                out,
+                "{:<6} {:<11} {}",
+                engine.name(),
+                batch.setup.mode,
+                scenario.id
+            )?;
             out.flush()?;
             let outcome = lab.run(scenario);
             for (id, seen) in &outcome {
@@ -193,8 +212,9 @@ impl Run<'_> {
         ours: Option<&Outcome>,
         out: &mut dyn Write,
     ) -> Result<()> {
-        let folder = suite::home().join("recorded");
-        writeln!(out, "\n{}: {}", scenario.id, scenario.about)?;
+        let mode = scenario.setup.mode;
+        let folder = suite::recordings(mode);
+        writeln!(out, "\n{} ({mode}): {}", scenario.id, scenario.about)?;
         let mut verdicts = Vec::new();
         if let Some(jvm) = jvm {
             verdicts.extend(failures_of_jvm(jvm));
@@ -229,9 +249,13 @@ impl Run<'_> {
             report::step(out, id, verdict)?;
         }
         self.results
-            .insert(scenario.id.clone(), result(scenario, &verdicts, jvm, ours));
+            .insert(key(scenario), result(scenario, &verdicts, jvm, ours));
         Ok(())
     }
+}
+
+fn key(scenario: &Scenario) -> (String, Mode) {
+    (scenario.id.clone(), scenario.setup.mode)
 }
 
 /// Steps that the peer could not do.
@@ -290,6 +314,7 @@ fn result(
     });
     ScenarioResult {
         id: scenario.id.clone(),
+        mode: scenario.setup.mode,
         about: scenario.about.clone(),
         steps: steps.collect(),
     }

@@ -1,4 +1,4 @@
-//! The JVM's answers, kept in the tree: `recorded/<scenario>.json`, one entry for each compared step.
+//! The JVM's answers, kept in the tree: `recorded/<mode>/<scenario>.json`, one entry for each compared step.
 //!
 //! Written by `--record` only; tests never write. The same answers give the same bytes.
 
@@ -65,6 +65,7 @@ fn path_of(folder: &Path, scenario: &str) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mode::Mode;
     use crate::suite;
     use serde_json::json;
 
@@ -88,17 +89,23 @@ mod tests {
 
     #[test]
     fn every_recording_of_the_tree_belongs_to_a_scenario_and_its_steps() {
-        let scenarios = suite::load_own().unwrap();
-        let folder = suite::home().join("recorded");
-        for scenario in &scenarios {
-            let recording = Recording::read(&folder, &scenario.id)
-                .unwrap()
-                .unwrap_or_else(|| panic!("{} is not recorded", scenario.id));
-            let recorded: Vec<_> = recording.steps.iter().map(|step| step.id.as_str()).collect();
-            let steps: Vec<_> = scenario.compared().map(|step| step.id.as_str()).collect();
-            assert_eq!(recorded, steps, "{}", scenario.id);
+        for mode in Mode::ALL {
+            let scenarios = suite::load_own(mode).unwrap();
+            let folder = suite::recordings(mode);
+            for scenario in &scenarios {
+                let recording = Recording::read(&folder, &scenario.id)
+                    .unwrap()
+                    .unwrap_or_else(|| panic!("{} is not recorded in {mode} mode", scenario.id));
+                let recorded: Vec<_> = recording.steps.iter().map(|step| step.id.as_str()).collect();
+                let steps: Vec<_> = scenario.compared().map(|step| step.id.as_str()).collect();
+                assert_eq!(recorded, steps, "{} in {mode} mode", scenario.id);
+            }
+            let files = fs::read_dir(&folder).unwrap().count();
+            assert_eq!(
+                files,
+                scenarios.len(),
+                "a recording without a scenario in {mode} mode"
+            );
         }
-        let files = fs::read_dir(&folder).unwrap().count();
-        assert_eq!(files, scenarios.len(), "a recording without a scenario");
     }
 }

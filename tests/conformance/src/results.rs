@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::compare::{Difference, Verdict};
+use crate::mode::Mode;
 
 /// A whole run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -17,7 +18,7 @@ pub struct Results {
     pub kafka: String,
     /// Version of Wharf.
     pub wharf: String,
-    /// All scenarios, in the order of their names.
+    /// All scenarios, in the order of their names, once for each mode in which they ran.
     pub scenarios: Vec<ScenarioResult>,
 }
 
@@ -26,6 +27,8 @@ pub struct Results {
 pub struct ScenarioResult {
     /// Its id.
     pub id: String,
+    /// How the workers ran.
+    pub mode: Mode,
     /// Its one line.
     pub about: String,
     /// The compared steps.
@@ -111,19 +114,26 @@ mod tests {
             .scenarios
             .iter()
             .flat_map(|scenario| {
-                scenario
-                    .steps
-                    .iter()
-                    .map(|step| (scenario.id.clone(), step.id.clone(), step.difference.clone()))
+                let of = (scenario.id.clone(), scenario.mode);
+                let steps = scenario.steps.iter();
+                steps.map(move |step| (of.clone(), step.id.clone(), step.difference.clone()))
             })
             .collect();
-        let scenarios = suite::load_own().unwrap();
+        let mut scenarios: Vec<_> = Mode::ALL
+            .into_iter()
+            .flat_map(|mode| suite::load_own(mode).unwrap())
+            .collect();
+        scenarios.sort_by_key(|scenario| (scenario.id.clone(), scenario.setup.mode));
         let expected: Vec<_> = scenarios
             .iter()
             .flat_map(|scenario| {
                 scenario.compared().map(|step| {
                     let difference = step.differs.as_ref().map(|differs| differs.id.clone());
-                    (scenario.id.clone(), step.id.clone(), difference)
+                    (
+                        (scenario.id.clone(), scenario.setup.mode),
+                        step.id.clone(),
+                        difference,
+                    )
                 })
             })
             .collect();

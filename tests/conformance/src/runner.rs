@@ -3,12 +3,11 @@
 //! What must stay true: a scenario begins on a worker without connectors, in a folder and with a `${run}` of its own;
 //! nothing is slept for, conditions are looked at until they hold; a step without its condition ends its scenario.
 
-use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::hash::{BuildHasher as _, RandomState};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
@@ -19,12 +18,15 @@ use wharf_test_services::process::wait_until;
 use crate::answer::Answer;
 use crate::engine::{Engine, Place, Workers};
 use crate::kafka::Kafka;
+use crate::mode::Mode;
 use crate::names::Names;
 use crate::pointer;
-use crate::scenario::{Action, FileText, Request, Rule, Scenario, Step, Until, WaitFile};
+use crate::scenario::{Action, FileText, Request, Rule, Scenario, Setup, Step, Until, WaitFile};
 
 /// Longest time that a condition may take to hold.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a refusal during a rebalance is not yet the answer: no rebalance of one or two workers takes longer.
+const REBALANCE_PATIENCE: Duration = Duration::from_secs(8);
 
 /// What a step saw.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,22 +44,19 @@ pub enum Seen {
 /// What came of a scenario: its steps by id, in order.
 pub type Outcome = Vec<(String, Seen)>;
 
-/// A running worker of one engine, ready for scenarios.
+/// Running workers of one engine, ready for scenarios.
 pub struct Lab {
     workers: Box<dyn Workers>,
+    /// Whether requests have to be sent again that a rebalance refuses.
+    asks_again: bool,
     kafka: Kafka,
     folder: PathBuf,
     names: Names,
 }
 
 impl Lab {
-    /// Starts a worker with these keys; everything it writes goes to `folder`, which is made.
-    pub fn start(
-        engine: &dyn Engine,
-        worker: &BTreeMap<String, Option<String>>,
-        bootstrap: &str,
-        folder: &Path,
-    ) -> Result<Self> {
+    /// Starts the workers that are needed; everything they write goes to `folder`, which is made.
+    pub fn start(engine: &dyn Engine, setup: &Setup, bootstrap: &str, folder: &Path) -> Result<Self> {
         fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
         let [port] = ports::free()?;
         let port = port.to_string();
@@ -65,19 +64,26 @@ impl Lab {
         names.set("broker", bootstrap);
         names.set_given("port", &port);
         names.hide(&format!("127.0.0.1:{port}"), "127.0.0.1:${port}");
-        let worker = worker
+        let group = format!("group-of-{}", fresh_name());
+        names.set("group", &group);
+        let worker = setup
+            .keys
             .iter()
             .map(|(key, value)| (key.clone(), value.as_deref().map(|value| names.expand(value))))
             .collect();
         let workers = engine
             .start(&Place {
+                mode: setup.mode,
+                workers: setup.workers,
+                name: group,
                 folder: folder.to_owned(),
                 bootstrap: bootstrap.to_owned(),
                 worker,
             })
-            .with_context(|| format!("cannot start a worker of engine {}", engine.name()))?;
+            .with_context(|| format!("cannot start {} of engine {}", setup.mode, engine.name()))?;
         let mut lab = Self {
             workers,
+            asks_again: setup.mode == Mode::Distributed && engine.refuses_in_rebalances(),
             kafka: Kafka::new(bootstrap)?,
             folder: folder.to_owned(),
             names,
@@ -218,13 +224,18 @@ impl Lab {
         let (path, headers, body) = filled_in(request, names);
         let headers: Vec<_> = headers.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
         let mut last = None;
+        let begun = Instant::now();
         let done = wait_until(PATIENCE, || {
             let answer = http::send(&address, &request.method, &path, &headers, body.as_deref());
-            let done = until.is_none_or(|until| {
-                answer
-                    .as_ref()
-                    .is_ok_and(|response| is_met(until, response, names))
-            });
+            let refused = self.asks_again
+                && begun.elapsed() < REBALANCE_PATIENCE
+                && answer.as_ref().is_ok_and(is_refused);
+            let done = !refused
+                && until.is_none_or(|until| {
+                    answer
+                        .as_ref()
+                        .is_ok_and(|response| is_met(until, response, names))
+                });
             last = Some(answer);
             done
         });
@@ -253,7 +264,10 @@ impl Lab {
         };
         for name in list()? {
             let path = format!("/connectors/{}", percent_encode(&name));
-            http::send(&address, "DELETE", &path, &[], None)?;
+            wait_until(PATIENCE, || {
+                let answer = http::send(&address, "DELETE", &path, &[], None);
+                !(self.asks_again && answer.is_ok_and(|response| is_refused(&response)))
+            });
             connectors.push(name);
         }
         let left = list()?;
@@ -306,6 +320,14 @@ fn filled_in(request: &Request, names: &Names) -> (String, Vec<(String, String)>
         headers.push(("Content-Type".to_owned(), "application/json".to_owned()));
     }
     (names.expand(&request.path), headers, body)
+}
+
+/// Whether upstream blames a group that is changing, or a configuration that just did; to be asked again for a while.
+fn is_refused(response: &Response) -> bool {
+    response.status == 409
+        && ["rebalance", "stale configuration"]
+            .iter()
+            .any(|reason| response.body.contains(reason))
 }
 
 fn is_met(until: &Until, response: &Response, names: &Names) -> bool {
@@ -378,11 +400,13 @@ fn percent_encode(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     fn request(yaml: &str) -> Request {
         let text = format!("about: a\nsteps:\n  - {{ id: a, request: {{ method: PUT, {yaml} }} }}\n");
-        let scenario = Scenario::parse("x", &text).unwrap();
+        let scenario = Scenario::parse("x", &text, Mode::Standalone).unwrap().unwrap();
         let Action::Request(request, _) = scenario.steps[0].action.clone() else {
             panic!("{scenario:?}");
         };
@@ -449,6 +473,10 @@ mod tests {
             );
         }
         assert!(is_met(&Until::default(), &response(500, ""), &names));
+        let rebalance = "Request cannot be completed because a rebalance is expected";
+        assert!(is_refused(&response(409, rebalance)));
+        assert!(!is_refused(&response(409, "Connector a already exists")));
+        assert!(!is_refused(&response(500, rebalance)));
     }
 
     #[test]

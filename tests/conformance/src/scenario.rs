@@ -10,21 +10,34 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
-/// One file of `scenarios/`.
+use crate::mode::Mode;
+
+/// One file of `scenarios/`, as it is in one mode: what it says for the other one only is not there.
 #[derive(Debug, Clone)]
 pub struct Scenario {
     /// Stem of the file's name.
     pub id: String,
     /// One line for the report.
     pub about: String,
-    /// Worker keys on top of the engine's; `None` takes a default away.
-    pub worker: BTreeMap<String, Option<String>>,
+    /// The workers that it needs.
+    pub setup: Setup,
     /// Whether it needs a worker that nobody used before.
     pub alone: bool,
     /// Written to the scenario's folder before the first step.
     pub files: BTreeMap<String, String>,
     /// What happens, in order.
     pub steps: Vec<Step>,
+}
+
+/// The workers that a scenario needs; scenarios with the same needs can share them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setup {
+    /// How they run.
+    pub mode: Mode,
+    /// How many; more than one makes sense in distributed mode only.
+    pub workers: usize,
+    /// Worker keys on top of the engine's; `None` takes a default away.
+    pub keys: BTreeMap<String, Option<String>>,
 }
 
 /// One step.
@@ -260,9 +273,16 @@ pub enum TextRule {
 pub struct Differs {
     /// Row of `differences.yaml`.
     pub id: String,
+    /// In which modes; all unless said otherwise.
+    #[serde(default = "all_modes")]
+    pub modes: Vec<Mode>,
     /// What our answer must be then.
     #[serde(default)]
     pub ours: Expected,
+}
+
+fn all_modes() -> Vec<Mode> {
+    Mode::ALL.to_vec()
 }
 
 /// What our answer must be where it differs.

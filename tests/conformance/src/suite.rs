@@ -1,12 +1,13 @@
 //! All scenario files, and which of them share a worker.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::scenario::Scenario;
+use crate::mode::Mode;
+use crate::scenario::{Scenario, Setup};
 
 /// Folder of this crate, which also holds scenarios and recordings.
 pub fn home() -> PathBuf {
@@ -16,14 +17,14 @@ pub fn home() -> PathBuf {
 /// Scenarios that run one after another on the same worker.
 #[derive(Debug, Clone)]
 pub struct Batch {
-    /// Worker keys on top of the engine's.
-    pub worker: BTreeMap<String, Option<String>>,
+    /// The workers that they need.
+    pub setup: Setup,
     /// In the order of their names.
     pub scenarios: Vec<Scenario>,
 }
 
-/// Every scenario of a folder, in the order of their names.
-pub fn load(folder: &Path) -> Result<Vec<Scenario>> {
+/// Every scenario that a folder has for a mode, in the order of their names.
+pub fn load(folder: &Path, mode: Mode) -> Result<Vec<Scenario>> {
     let cannot = || format!("cannot read the scenarios of {}", folder.display());
     let mut paths = Vec::new();
     for entry in fs::read_dir(folder).with_context(cannot)? {
@@ -38,17 +39,27 @@ pub fn load(folder: &Path) -> Result<Vec<Scenario>> {
     }
     paths
         .iter()
-        .map(|path| {
-            let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-            let id = path.file_stem().unwrap_or_default().to_string_lossy();
-            Scenario::parse(&id, &text)
+        .filter_map(|path| {
+            let scenario = read(path, mode);
+            scenario.transpose()
         })
         .collect()
 }
 
+fn read(path: &Path, mode: Mode) -> Result<Option<Scenario>> {
+    let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let id = path.file_stem().unwrap_or_default().to_string_lossy();
+    Scenario::parse(&id, &text, mode)
+}
+
 /// The scenarios of this crate.
-pub fn load_own() -> Result<Vec<Scenario>> {
-    load(&home().join("scenarios"))
+pub fn load_own(mode: Mode) -> Result<Vec<Scenario>> {
+    load(&home().join("scenarios"), mode)
+}
+
+/// Where the peer's answers in a mode are kept.
+pub fn recordings(mode: Mode) -> PathBuf {
+    home().join("recorded").join(mode.name())
 }
 
 /// Puts scenarios together that can share a worker: the same keys, and no connector of the same name, because offsets
@@ -65,7 +76,7 @@ pub fn batches(scenarios: Vec<Scenario>) -> Vec<Batch> {
             .collect();
         let open = batches.iter_mut().find(|(batch, taken)| {
             let first = &batch.scenarios[0];
-            batch.worker == scenario.worker && !first.alone && !scenario.alone && taken.is_disjoint(&creates)
+            batch.setup == scenario.setup && !first.alone && !scenario.alone && taken.is_disjoint(&creates)
         });
         match open {
             Some((batch, taken)) => {
@@ -74,7 +85,7 @@ pub fn batches(scenarios: Vec<Scenario>) -> Vec<Batch> {
             }
             None => batches.push((
                 Batch {
-                    worker: scenario.worker.clone(),
+                    setup: scenario.setup.clone(),
                     scenarios: vec![scenario],
                 },
                 creates,
@@ -92,7 +103,7 @@ mod tests {
         let text = format!(
             "about: a\n{head}\nsteps:\n  - {{ id: a, request: {{ method: PUT, path: \"/connectors/{name}/config\", json: {{}} }} }}\n"
         );
-        Scenario::parse(id, &text).unwrap()
+        Scenario::parse(id, &text, Mode::Standalone).unwrap().unwrap()
     }
 
     #[test]
@@ -115,6 +126,8 @@ mod tests {
 
     #[test]
     fn every_scenario_of_the_tree_can_be_read() {
-        assert!(!load_own().unwrap().is_empty());
+        for mode in Mode::ALL {
+            assert!(!load_own(mode).unwrap().is_empty(), "{mode}");
+        }
     }
 }

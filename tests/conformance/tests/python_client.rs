@@ -11,7 +11,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use wharf_conformance::engine::Wharf;
+use wharf_conformance::mode::Mode;
 use wharf_conformance::runner::Lab;
+use wharf_conformance::scenario::Setup;
 use wharf_test_services::process::wait_until;
 use wharf_test_services::python::Package;
 use wharf_test_services::{KafkaBroker, available, target_dir};
@@ -132,7 +134,12 @@ fn a_client_from_pypi_drives_a_connector_through_its_whole_life() {
     let parent = target_dir().join("conformance");
     fs::create_dir_all(&parent).unwrap();
     let folder = tempfile::TempDir::with_prefix_in("python-client-", parent).unwrap();
-    let lab = Lab::start(&engine, &BTreeMap::new(), kafka.bootstrap(), folder.path()).unwrap();
+    let alone = Setup {
+        mode: Mode::Standalone,
+        workers: 1,
+        keys: BTreeMap::new(),
+    };
+    let lab = Lab::start(&engine, &alone, kafka.bootstrap(), folder.path()).unwrap();
     let mut client = Client::start(&python, &lab.address());
     let name = format!("python-client-{}", std::process::id());
     let input = folder.path().join("input");

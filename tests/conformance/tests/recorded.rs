@@ -1,5 +1,5 @@
 //! Every scenario on our worker, compared with what JVM Kafka Connect answered when it was recorded: one test for each
-//! scenario file.
+//! scenario file and each mode in which it makes sense.
 //!
 //! The harness is libtest-mimic, because tests of the usual one are fixed when they are compiled, and scenarios are
 //! data. Scenarios share workers and the broker's groups, so they run one after another, whatever number of threads
@@ -15,26 +15,29 @@ use std::sync::{Arc, Mutex, PoisonError};
 use libtest_mimic::{Arguments, Failed, Trial};
 use wharf_conformance::compare::judge_scenario;
 use wharf_conformance::engine::Wharf;
+use wharf_conformance::mode::Mode;
 use wharf_conformance::recording::Recording;
 use wharf_conformance::report::describe;
 use wharf_conformance::runner::Lab;
 use wharf_conformance::scenario::Scenario;
-use wharf_conformance::suite::{batches, home, load_own};
+use wharf_conformance::suite::{batches, load_own, recordings};
 use wharf_test_services::{KafkaBroker, available, target_dir};
 
-/// Workers by the number of their batch, kept until the last test is over.
-type Labs = Arc<Mutex<BTreeMap<usize, Lab>>>;
+/// Workers by mode and the number of their batch, kept until the last test is over.
+type Labs = Arc<Mutex<BTreeMap<(Mode, usize), Lab>>>;
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let labs = Labs::default();
-    let scenarios = load_own().unwrap_or_else(|error| panic!("{error:#}"));
-    let mut trials = Vec::with_capacity(scenarios.len());
-    for (number, batch) in batches(scenarios).into_iter().enumerate() {
-        for scenario in batch.scenarios {
-            let labs = Arc::clone(&labs);
-            let name = format!("answers_are_those_of_the_jvm::{}", scenario.id);
-            trials.push(Trial::test(name, move || test(&labs, number, &scenario)));
+    let mut trials = Vec::new();
+    for mode in Mode::ALL {
+        let scenarios = load_own(mode).unwrap_or_else(|error| panic!("{error:#}"));
+        for (number, batch) in batches(scenarios).into_iter().enumerate() {
+            for scenario in batch.scenarios {
+                let labs = Arc::clone(&labs);
+                let name = format!("{mode}::answers_are_those_of_the_jvm::{}", scenario.id);
+                trials.push(Trial::test(name, move || test(&labs, number, &scenario)));
+            }
         }
     }
     let conclusion = libtest_mimic::run(&arguments, trials);
@@ -58,15 +61,16 @@ fn test(labs: &Labs, number: usize, scenario: &Scenario) -> Result<(), Failed> {
         return Ok(());
     };
     let mut labs = labs.lock().unwrap_or_else(PoisonError::into_inner);
-    let lab = match labs.entry(number) {
+    let mode = scenario.setup.mode;
+    let lab = match labs.entry((mode, number)) {
         Entry::Occupied(running) => running.into_mut(),
         Entry::Vacant(none) => {
-            let folder = folder().join(number.to_string());
-            let lab = Lab::start(&engine, &scenario.worker, kafka.bootstrap(), &folder);
+            let folder = folder().join(format!("{mode}-{number}"));
+            let lab = Lab::start(&engine, &scenario.setup, kafka.bootstrap(), &folder);
             none.insert(lab.map_err(|error| format!("{error:#}"))?)
         }
     };
-    let recording = Recording::read(&home().join("recorded"), &scenario.id)
+    let recording = Recording::read(&recordings(mode), &scenario.id)
         .map_err(|error| format!("{error:#}"))?
         .ok_or("not recorded; run `cargo xtask conformance --engine jvm --record`")?;
     let expected = |step: &str| {
@@ -88,7 +92,7 @@ fn test(labs: &Labs, number: usize, scenario: &Scenario) -> Result<(), Failed> {
     let id = &scenario.id;
     Err(format!(
         "{complaints}\n\nscenario: tests/conformance/scenarios/{id}.yaml\nlog of the worker: {log}\n\
-         beside the JVM: cargo xtask conformance --engine both --only {id}"
+         beside the JVM: cargo xtask conformance --engine both --mode {mode} --only {id}"
     )
     .into())
 }

@@ -83,6 +83,12 @@ impl Kafka {
         Some(found.partitions)
     }
 
+    /// A setting of a topic, the broker's default included.
+    pub fn config(&self, topic: &str, key: &str) -> Option<String> {
+        let mut settings = self.admin.describe_topic_configs(topic, PATIENCE).unwrap();
+        settings.remove(key)
+    }
+
     /// The offset that the next record of each partition will get.
     pub fn end_offsets(&self, topic: &str) -> BTreeMap<i32, i64> {
         let deadline = Instant::now() + PATIENCE;

@@ -10,6 +10,7 @@
 //! test's own, so that tests run side by side on one broker; a worker ends with its test, and with the test process.
 
 mod kafka;
+pub mod security;
 mod stage;
 mod worker;
 

@@ -1,7 +1,8 @@
 //! When to ask for a rebalance: soon after the first change, ever later after the following ones.
 //!
 //! Every rebalance costs each member a round trip, and a script that creates a hundred connectors should not cause a
-//! hundred of them. A change after a quiet time is acted on almost at once; while changes keep coming the wait doubles.
+//! hundred of them. A change after a quiet time is acted on almost at once; while changes keep coming the wait doubles, but a
+//! pause between them ends it: somebody who waits for each connector to run before creating the next one is not kept waiting.
 
 use crate::time::Millis;
 
@@ -11,6 +12,9 @@ const FIRST: Millis = 20;
 const LONGEST: Millis = 2_000;
 /// Without a rebalance for this long, the next one is a first one again.
 const QUIET: Millis = 3_000;
+/// No further change for this long, and there is nothing more to wait for: longer than a request that creates a connector
+/// takes, shorter than what a client notices.
+const PAUSE: Millis = 150;
 /// What a follower waits longer than the leader, whose rejoin pulls everybody in.
 const FOLLOWER: Millis = 300;
 
@@ -18,6 +22,8 @@ const FOLLOWER: Millis = 300;
 #[derive(Debug, Clone, Default)]
 pub(super) struct RejoinPacer {
     due: Option<(Millis, String)>,
+    /// When the changes that are waiting will have paused for long enough.
+    pause_ends: Millis,
     wait: Millis,
     /// The last rebalance that this worker wanted, whoever asked for it: followers, which seldom ask, must not be more
     /// impatient than the leader.
@@ -28,13 +34,14 @@ pub(super) struct RejoinPacer {
 impl RejoinPacer {
     /// Something changed that the group has to talk about.
     pub(super) fn want(&mut self, now: Millis, is_leader: bool, reason: &str) {
+        let extra = if is_leader { 0 } else { FOLLOWER };
+        self.pause_ends = now + PAUSE + extra;
         if self.due.is_some() {
             return;
         }
         if self.last.is_none_or(|last| now.saturating_sub(last) >= QUIET) {
             self.wait = FIRST;
         }
-        let extra = if is_leader { 0 } else { FOLLOWER };
         self.due = Some((now + self.wait + extra, reason.to_owned()));
     }
 
@@ -48,17 +55,18 @@ impl RejoinPacer {
             self.due = None;
         } else if let Some((at, _)) = &mut self.due {
             *at = (*at).max(now + self.wait);
+            self.pause_ends = self.pause_ends.max(now + PAUSE);
         }
     }
 
     /// When [`RejoinPacer::take`] gives something.
     pub(super) fn deadline(&self) -> Option<Millis> {
-        self.due.as_ref().map(|(at, _)| *at)
+        self.due.as_ref().map(|(at, _)| (*at).min(self.pause_ends))
     }
 
     /// The reason to rejoin now.
     pub(super) fn take(&mut self, now: Millis) -> Option<String> {
-        if self.due.as_ref().is_none_or(|(at, _)| *at > now) {
+        if self.deadline().is_none_or(|at| at > now) {
             return None;
         }
         self.was_asked_for = true;
@@ -87,6 +95,20 @@ mod tests {
         assert!((5..=9).contains(&rejoins.len()), "{rejoins:?}");
         assert_eq!(rejoins.first(), Some(&FIRST));
         assert_eq!(pacer.deadline(), None);
+    }
+
+    #[test]
+    fn who_waits_for_each_change_to_take_effect_is_not_kept_waiting_for_the_next_one() {
+        let mut pacer = RejoinPacer::default();
+        let mut now = 0;
+        for _ in 0..100 {
+            pacer.want(now, true, "created");
+            let due = pacer.deadline().unwrap();
+            assert!(due <= now + PAUSE, "{due} after {now}");
+            assert!(pacer.take(due).is_some());
+            pacer.rebalanced(due + 10, true);
+            now = due + 20;
+        }
     }
 
     #[test]

@@ -89,7 +89,7 @@ pub fn sink_consumer_config(
 ) -> ConfigMap {
     let built_in = [
         ("client.id", format!("connector-consumer-{connector}-{task}")),
-        ("group.id", format!("connect-{connector}")),
+        ("group.id", default_consumer_group(connector)),
         ("auto.offset.reset", "earliest".to_owned()),
         ("enable.auto.commit", "false".to_owned()),
     ];
@@ -102,7 +102,12 @@ pub fn sink_consumer_group(worker: &WorkerConfig, connector: &str, config: &Conf
     let mut settings = sink_consumer_config(worker, connector, 0, config);
     settings
         .remove("group.id")
-        .unwrap_or_else(|| format!("connect-{connector}"))
+        .unwrap_or_else(|| default_consumer_group(connector))
+}
+
+/// The same where nothing else is said.
+pub(super) fn default_consumer_group(connector: &str) -> String {
+    format!("connect-{connector}")
 }
 
 /// Settings of the producer that writes a source's offsets to a topic of the connector's own, or changes them.

@@ -5,10 +5,12 @@ use wharf_api::config::{
 };
 use wharf_api::{ConfigMap, ConnectError, Result};
 
+use super::client_config::default_consumer_group;
 use super::connector_config::{
-    ConnectorConfig, FrameworkDefaults, common, connector_config_def, error, valid_regex,
+    ConnectorConfig, FrameworkDefaults, NAME, common, connector_config_def, error, valid_regex,
 };
 use super::java_regex::JavaRegex;
+use super::validation::add_error;
 
 /// The key with the list of topics.
 pub const TOPICS: &str = "topics";
@@ -79,6 +81,27 @@ fn dlq_factor() -> ConfigKey {
     )
 }
 
+/// A sink's consumers in the group of the workers would throw both groups into disorder. In upstream's words, and as there the
+/// key is listed even when all is well.
+pub(super) fn check_consumer_group(config: &NullableConfigMap, workers: &str, values: &mut Vec<ConfigValue>) {
+    const OVERRIDE: &str = "consumer.override.group.id";
+    let text = |key: &str| config.get(key).and_then(Option::as_deref);
+    if let Some(group) = text(OVERRIDE) {
+        values.push(ConfigValue::with_value(OVERRIDE, group));
+        if group == workers {
+            let message = format!("Consumer group {group} conflicts with Connect worker group {workers}");
+            add_error(values, OVERRIDE, message);
+        }
+    } else if let Some(name) = text(NAME)
+        && default_consumer_group(name) == workers
+    {
+        let message = format!(
+            "Consumer group for sink connector named {name} conflicts with Connect worker group {workers}"
+        );
+        add_error(values, NAME, message);
+    }
+}
+
 /// Adds the errors of rules that concern several keys: exactly one of the topic keys is set, and the dead letter topic
 /// is none of the topics.
 pub(super) fn check_topics(config: &NullableConfigMap, values: &mut Vec<ConfigValue>) {
@@ -94,13 +117,13 @@ pub(super) fn check_topics(config: &NullableConfigMap, values: &mut Vec<ConfigVa
         (false, false) => {
             let message =
                 format!("{TOPICS} and {TOPICS_REGEX} are mutually exclusive options, but both are set.");
-            super::validation::add_error(values, TOPICS, message.clone());
-            super::validation::add_error(values, TOPICS_REGEX, message);
+            add_error(values, TOPICS, message.clone());
+            add_error(values, TOPICS_REGEX, message);
         }
         (true, true) => {
             let message = format!("Must configure one of {TOPICS} or {TOPICS_REGEX}");
-            super::validation::add_error(values, TOPICS, message.clone());
-            super::validation::add_error(values, TOPICS_REGEX, message);
+            add_error(values, TOPICS, message.clone());
+            add_error(values, TOPICS_REGEX, message);
         }
         _ => {}
     }
@@ -113,14 +136,14 @@ pub(super) fn check_topics(config: &NullableConfigMap, values: &mut Vec<ConfigVa
             "The DLQ topic '{dlq}' may not be included in the list of topics ('{TOPICS}=[{}]') consumed by the connector",
             list.join(", ")
         );
-        super::validation::add_error(values, TOPICS, message);
+        add_error(values, TOPICS, message);
     }
     if !regex.is_empty() && JavaRegex::new(regex).is_ok_and(|compiled| compiled.matches(dlq)) {
         let message = format!(
             "The DLQ topic '{dlq}' may not be matched by the regex for the topics ('{TOPICS_REGEX}={regex}') consumed by \
              the connector"
         );
-        super::validation::add_error(values, TOPICS_REGEX, message);
+        add_error(values, TOPICS_REGEX, message);
     }
 }
 

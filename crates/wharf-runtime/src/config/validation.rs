@@ -17,7 +17,9 @@ use super::config_infos::{ConfigDefinition, ConfigInfo, ConfigInfos, ConfigValue
 use super::connector_config::{CONNECTOR_CLASS, CONNECTOR_VERSION, FrameworkDefaults, NAME};
 use super::converter_config::ConverterKind;
 use super::exactly_once_checks::{self, ConnectorAnswers, ExactlyOnceWorker};
-use super::sink_connector_config::{DLQ_TOPIC_NAME, check_topics, sink_connector_config_def};
+use super::sink_connector_config::{
+    DLQ_TOPIC_NAME, check_consumer_group, check_topics, sink_connector_config_def,
+};
 use super::source_connector_config::source_connector_config_def;
 use super::topic_creation::{TOPIC_CREATION_PREFIX, TopicCreation};
 use super::unsupported_keys;
@@ -120,6 +122,8 @@ pub struct ValidationRequest<'a> {
     pub override_policy: &'a ClientOverridePolicy,
     /// Whether the worker creates topics by rules.
     pub topic_creation_enable: bool,
+    /// The group of which the worker is a member, if it is one.
+    pub worker_group: Option<&'a str>,
     /// What the worker does of exactly-once delivery.
     pub exactly_once: ExactlyOnceWorker,
     /// Plugins and clients.
@@ -199,6 +203,9 @@ pub fn validate_connector(
     let mut values = def.validate_nullable(request.config);
     if request.connector_type == ConnectorType::Sink {
         check_topics(request.config, &mut values);
+        if let Some(group) = request.worker_group {
+            check_consumer_group(request.config, group, &mut values);
+        }
     }
     let version_fits = check_connector_version(request, &mut values);
     let converters: Vec<_> = ConverterKind::ALL

@@ -156,6 +156,7 @@ fn run(
         defaults: &FrameworkDefaults::default(),
         override_policy: policy,
         topic_creation_enable: true,
+        worker_group: Some("workers"),
         exactly_once: ExactlyOnceWorker::Standalone,
         plugins: &Plugins,
     };
@@ -286,6 +287,28 @@ fn one_unparsable_number_counts_as_two_errors() {
     let infos = source(&[("tasks.max", "foo")]);
     assert_eq!(infos.error_count, 2);
     assert_eq!(value(&infos, "tasks.max").value, None);
+}
+
+#[test]
+fn the_consumers_of_a_sink_are_kept_out_of_the_group_of_the_workers() {
+    let key = "consumer.override.group.id";
+    let shown = |name: &str, entries: &[(&str, &str)]| {
+        let entries = [entries, &[("name", name), ("topics", "t")]].concat();
+        let infos = run(ConnectorType::Sink, &config(&entries), &ClientOverridePolicy::All);
+        let errors = infos.errors().map(|error| error.to_string()).collect::<String>();
+        let listed = infos
+            .configs
+            .iter()
+            .any(|info| info.value.as_ref().is_some_and(|value| value.name == key));
+        (errors, listed)
+    };
+    assert_eq!(shown("c", &[]), (String::new(), false));
+    assert_eq!(shown("c", &[(key, "other")]), (String::new(), true));
+    let (error, listed) = shown("c", &[(key, "workers")]);
+    assert!(
+        error.contains("Consumer group workers conflicts with Connect worker group workers") && listed,
+        "{error}"
+    );
 }
 
 #[test]

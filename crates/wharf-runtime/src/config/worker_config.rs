@@ -45,6 +45,8 @@ pub struct WorkerConfig {
     pub offset_flush_interval: Duration,
     /// Time for one attempt to commit offsets.
     pub offset_flush_timeout: Duration,
+    /// The group of which the worker is a member; none alone.
+    pub group_id: Option<String>,
     /// Folders with plugins.
     pub plugin_path: Vec<PathBuf>,
     /// Which client settings connectors may override.
@@ -169,6 +171,10 @@ impl WorkerConfig {
             task_shutdown_graceful_timeout: millis("task.shutdown.graceful.timeout.ms")?,
             offset_flush_interval: millis("offset.flush.interval.ms")?,
             offset_flush_timeout: millis("offset.flush.timeout.ms")?,
+            group_id: match mode {
+                WorkerMode::Standalone => None,
+                WorkerMode::Distributed => Some(parsed.string("group.id")?.to_owned()),
+            },
             plugin_path: folders(parsed.get_list("plugin.path").unwrap_or_default()),
             override_policy,
             topic_creation_enable: parsed.boolean("topic.creation.enable")?,

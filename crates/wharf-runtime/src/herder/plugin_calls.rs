@@ -88,6 +88,7 @@ fn validate_now(worker: &Worker, config: &RawConfig) -> Result<ConfigInfos, Herd
         defaults: &defaults,
         override_policy: &worker.config.override_policy,
         topic_creation_enable: worker.config.topic_creation_enable,
+        worker_group: worker.config.group_id.as_deref(),
         exactly_once: worker.exactly_once_worker(),
         plugins: &view,
     };

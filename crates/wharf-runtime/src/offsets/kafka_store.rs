@@ -14,6 +14,7 @@ use wharf_kafka::{Admin, LogClients, LogError, LogRecord, LogTopic, TopicLog};
 use super::known_offsets::KnownOffsets;
 use super::offset_topic::OffsetTopic;
 use super::store::{OffsetBackingStore, OffsetEntry, StoredEntry};
+use crate::stores::Census;
 
 /// How much of a strange key a message shows.
 const SHOWN_KEY: usize = 200;
@@ -22,6 +23,7 @@ const SHOWN_KEY: usize = 200;
 pub struct KafkaOffsetBackingStore {
     log: TopicLog,
     known: Arc<RwLock<KnownOffsets>>,
+    census: Arc<Census>,
     timeout: Duration,
 }
 
@@ -76,7 +78,8 @@ impl KafkaOffsetBackingStore {
     ) -> Result<Self, LogError> {
         let partitions = TopicLog::open(admin, topic, timeout)?;
         let known = Arc::new(RwLock::new(known));
-        let of_log = Arc::clone(&known);
+        let census: Arc<Census> = Arc::default();
+        let (of_log, seen) = (Arc::clone(&known), Arc::clone(&census));
         let name = topic.topic.name.clone();
         let log = TopicLog::start(
             &topic.topic.name,
@@ -85,6 +88,7 @@ impl KafkaOffsetBackingStore {
             Arc::clone(admin),
             timeout,
             move |message| {
+                seen.count(message.key());
                 let mut known = of_log.write().unwrap_or_else(PoisonError::into_inner);
                 if let Err(reason) = known.apply(message.key(), message.value()) {
                     let key = String::from_utf8_lossy(message.key().unwrap_or_default());
@@ -99,7 +103,18 @@ impl KafkaOffsetBackingStore {
                 }
             },
         )?;
-        Ok(Self { log, known, timeout })
+        Ok(Self {
+            log,
+            known,
+            census,
+            timeout,
+        })
+    }
+
+    /// What the records of the topic are.
+    #[must_use]
+    pub fn census(&self) -> &Census {
+        &self.census
     }
 
     /// How many offsets are known.

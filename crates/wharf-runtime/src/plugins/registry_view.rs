@@ -336,6 +336,7 @@ mod tests {
             defaults: &FrameworkDefaults::default(),
             override_policy: &ClientOverridePolicy::All,
             topic_creation_enable: true,
+            worker_group: None,
             exactly_once: crate::config::ExactlyOnceWorker::Standalone,
             plugins: &RegistryView::new(&registry, &connector),
         };

@@ -13,7 +13,7 @@ use wharf_kafka::{
     write_all,
 };
 
-use super::lock;
+use super::{Census, lock};
 
 /// For a write and for reading it back, as upstream.
 const WRITE_TIMEOUT: Duration = Duration::from_millis(WRITE_TIMEOUT_MS);
@@ -44,6 +44,7 @@ struct Shared {
 pub struct ConfigBackingStore {
     log: TopicLog,
     shared: Arc<Mutex<Shared>>,
+    census: Arc<Census>,
     /// Settings of the leader's transactional producer; none when any worker may write.
     fencible: Option<Translated>,
     /// That producer, while the claim holds. Locked for as long as a write or a claim takes.
@@ -86,7 +87,8 @@ impl ConfigBackingStore {
             state: ConfigState::new(),
             listener: None,
         }));
-        let of_log = Arc::clone(&shared);
+        let census: Arc<Census> = Arc::default();
+        let (of_log, seen) = (Arc::clone(&shared), Arc::clone(&census));
         let name = topic.topic.name.clone();
         let log = TopicLog::start(
             &topic.topic.name,
@@ -95,6 +97,7 @@ impl ConfigBackingStore {
             Arc::clone(admin),
             timeout,
             move |message| {
+                seen.count(message.key());
                 let mut shared = lock(&of_log);
                 let mut events = shared
                     .state
@@ -115,6 +118,7 @@ impl ConfigBackingStore {
         Ok(Self {
             log,
             shared,
+            census,
             fencible,
             claimed: Mutex::new(None),
             has_claim: AtomicBool::new(false),
@@ -125,6 +129,12 @@ impl ConfigBackingStore {
     #[must_use]
     pub fn topic(&self) -> &str {
         self.log.name()
+    }
+
+    /// What the records of the topic are.
+    #[must_use]
+    pub fn census(&self) -> &Census {
+        &self.census
     }
 
     /// Says what the topic holds now, and tells `listener` of everything that comes after that.

@@ -4,12 +4,14 @@
 //! two are put together and given to the herder and to tasks. What must stay true: a store never waits for a plugin, and its
 //! listeners never wait at all; a write that returned was acknowledged by all replicas in sync.
 
+mod census;
 mod config_store;
 mod status_store;
 mod status_writer;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+pub use self::census::Census;
 pub use self::config_store::{ConfigBackingStore, ConfigListener, ConfigStoreError};
 pub use self::status_store::{StatusBackingStore, instance_state};
 pub use crate::offsets::{KafkaOffsetBackingStore, LayeredOffsetBackingStore};

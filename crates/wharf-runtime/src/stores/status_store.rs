@@ -16,8 +16,8 @@ use wharf_cluster::status_state::{
 };
 use wharf_kafka::{Admin, LogClients, LogError, LogTopic, MessageRef, TopicLog};
 
-use super::lock;
 use super::status_writer::{Order, StatusWriter};
+use super::{Census, lock};
 use crate::herder::{ConnectorState, InstanceState, TaskId, TaskStateInfo};
 use crate::worker::{StatusSink, TopicSink};
 
@@ -28,6 +28,7 @@ const SHOWN_KEY: usize = 200;
 pub struct StatusBackingStore {
     log: Arc<TopicLog>,
     state: Arc<Mutex<StatusState>>,
+    census: Arc<Census>,
     worker_id: String,
     generation: AtomicI32,
     /// How often a topic's use was seen to be forgotten.
@@ -87,6 +88,12 @@ impl Follower {
 }
 
 impl StatusBackingStore {
+    /// What the records of the topic are.
+    #[must_use]
+    pub fn census(&self) -> &Census {
+        &self.census
+    }
+
     /// Creates the topic unless it is there, checks it, and reads it to its end. Blocks. `worker_id` is what this worker's
     /// statuses are signed with: host and port of its REST API.
     ///
@@ -102,6 +109,8 @@ impl StatusBackingStore {
         let partitions = TopicLog::open(admin, topic, timeout)?;
         let state: Arc<Mutex<StatusState>> = Arc::default();
         let topic_resets: Arc<AtomicU64> = Arc::default();
+        let census: Arc<Census> = Arc::default();
+        let seen = Arc::clone(&census);
         let follower = Follower {
             topic: topic.topic.name.clone(),
             state: Arc::clone(&state),
@@ -113,7 +122,10 @@ impl StatusBackingStore {
             clients,
             Arc::clone(admin),
             timeout,
-            move |message| follower.take(&message),
+            move |message| {
+                seen.count(message.key());
+                follower.take(&message);
+            },
         )?);
         let (orders, inbox) = channel();
         let writer = StatusWriter::new(Arc::clone(&log), Arc::clone(&state));
@@ -124,6 +136,7 @@ impl StatusBackingStore {
         Ok(Self {
             log,
             state,
+            census,
             worker_id: worker_id.into(),
             // Before the first rebalance nothing runs and nothing is written.
             generation: AtomicI32::new(-1),

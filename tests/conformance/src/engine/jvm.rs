@@ -1,4 +1,4 @@
-//! The peer: `ConnectStandalone` of Apache Kafka, with the file connectors in `plugin.path`.
+//! The peer: `ConnectStandalone` and `ConnectDistributed` of Apache Kafka, with the file connectors in `plugin.path`.
 
 use std::fs;
 use std::path::PathBuf;
@@ -7,8 +7,9 @@ use anyhow::{Context as _, Result};
 use wharf_test_services::ServiceError;
 use wharf_test_services::bundle::Bundle;
 
-use super::process::Standalone;
+use super::process::Processes;
 use super::{Engine, Place, Workers, properties};
+use crate::mode::Mode;
 
 /// As the file that comes with Kafka: INFO for the root, nothing else named, so that the list of loggers starts alike.
 const LOGGING: &str = "status = error
@@ -20,7 +21,7 @@ rootLogger.level = info
 rootLogger.appenderRef.out.ref = out
 ";
 
-/// JVM Kafka Connect, standalone.
+/// JVM Kafka Connect.
 #[derive(Debug, Clone)]
 pub struct Jvm {
     jars: PathBuf,
@@ -40,6 +41,10 @@ impl Jvm {
 impl Engine for Jvm {
     fn name(&self) -> &'static str {
         "jvm"
+    }
+
+    fn refuses_in_rebalances(&self) -> bool {
+        true
     }
 
     fn start(&self, place: &Place) -> Result<Box<dyn Workers>> {
@@ -62,13 +67,13 @@ impl Engine for Jvm {
         command.push(format!("-Dlog4j2.configurationFile={}", logging.display()));
         command.push("-cp".to_owned());
         command.push(format!("{}/*", self.jars.display()));
-        command.push("org.apache.kafka.connect.cli.ConnectStandalone".to_owned());
+        let class = match place.mode {
+            Mode::Standalone => "ConnectStandalone",
+            Mode::Distributed => "ConnectDistributed",
+        };
+        command.push(format!("org.apache.kafka.connect.cli.{class}"));
         command.push(file.to_string_lossy().into_owned());
-        let worker = Standalone::start(
-            command,
-            place.folder.join("worker.log"),
-            "REST server listening at http://",
-        )?;
-        Ok(Box::new(worker))
+        let workers = Processes::start(place, command, "REST server listening at http://")?;
+        Ok(Box::new(workers))
     }
 }

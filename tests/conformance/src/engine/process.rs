@@ -1,4 +1,4 @@
-//! One standalone worker as a process: started, waited for, restarted.
+//! Workers as processes: started, waited for, restarted.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -7,55 +7,67 @@ use anyhow::{Context as _, Result, bail};
 use wharf_test_services::http;
 use wharf_test_services::process::{Lifetime, Service, wait_until};
 
-use super::Workers;
+use super::{Place, Workers};
 
 /// A cold JVM on a busy machine with two cores needs tens of seconds.
 const START_PATIENCE: Duration = Duration::from_secs(120);
 /// Longer than tasks get to end, in either worker.
 const STOP_PATIENCE: Duration = Duration::from_secs(60);
 
-/// A standalone worker.
-pub(super) struct Standalone {
+/// Workers that were started with the same command.
+pub(super) struct Processes {
     command: Vec<String>,
     /// What the log says right before the address of the REST API.
     address_after: &'static str,
+    workers: Vec<Process>,
+}
+
+struct Process {
     log: PathBuf,
     service: Service,
     address: String,
 }
 
-impl Standalone {
-    /// Starts it and waits until it answers.
-    pub(super) fn start(command: Vec<String>, log: PathBuf, address_after: &'static str) -> Result<Self> {
-        let (service, address) = launch(&command, &log, address_after)?;
+impl Processes {
+    /// Starts as many as `place` says, one after the other, and waits until each of them answers.
+    pub(super) fn start(place: &Place, command: Vec<String>, address_after: &'static str) -> Result<Self> {
+        let mut workers = Vec::with_capacity(place.workers);
+        for number in 0..place.workers {
+            let log = place.folder.join(format!("worker-{number}.log"));
+            let (service, address) = launch(&command, &log, address_after)?;
+            workers.push(Process {
+                log,
+                service,
+                address,
+            });
+        }
         Ok(Self {
             command,
             address_after,
-            log,
-            service,
-            address,
+            workers,
         })
     }
 }
 
-impl Workers for Standalone {
+impl Workers for Processes {
     fn addresses(&self) -> Vec<String> {
-        vec![self.address.clone()]
+        self.workers.iter().map(|worker| worker.address.clone()).collect()
     }
 
     fn restart(&mut self, worker: usize) -> Result<()> {
-        if worker != 0 {
-            bail!("a standalone worker is alone, there is no worker {worker}");
-        }
-        if !self.service.terminate(STOP_PATIENCE)? {
+        let process = self
+            .workers
+            .get_mut(worker)
+            .with_context(|| format!("there is no worker {worker}"))?;
+        if !process.service.terminate(STOP_PATIENCE)? {
             bail!("the worker did not end in {STOP_PATIENCE:?} after SIGTERM");
         }
-        (self.service, self.address) = launch(&self.command, &self.log, self.address_after)?;
+        (process.service, process.address) = launch(&self.command, &process.log, self.address_after)?;
         Ok(())
     }
 
-    fn log(&self, _: usize) -> &Path {
-        &self.log
+    fn log(&self, worker: usize) -> &Path {
+        &self.workers[worker].log
     }
 }
 

@@ -1,4 +1,4 @@
-//! Our worker: the binary of this workspace and its plugins, standalone.
+//! Our worker: the binary of this workspace and its plugins.
 
 use std::fs;
 use std::path::PathBuf;
@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 use wharf_test_services::{ServiceError, built};
 
-use super::process::Standalone;
+use super::process::Processes;
 use super::{Engine, Place, Workers, properties};
 
-/// Wharf, standalone.
+/// Wharf.
 #[derive(Debug, Clone)]
 pub struct Wharf {
     binary: PathBuf,
@@ -31,6 +31,10 @@ impl Engine for Wharf {
         "wharf"
     }
 
+    fn refuses_in_rebalances(&self) -> bool {
+        false
+    }
+
     fn start(&self, place: &Place) -> Result<Box<dyn Workers>> {
         let file = place.folder.join("worker.properties");
         fs::write(&file, properties(place, &self.plugins))
@@ -38,8 +42,8 @@ impl Engine for Wharf {
         let path = |path: &PathBuf| path.to_string_lossy().into_owned();
         // Levels that the caller's environment sets would show in answers about loggers.
         let mut command = ["env", "-u", "WHARF_LOG"].map(str::to_owned).to_vec();
-        command.extend([path(&self.binary), "standalone".to_owned(), path(&file)]);
-        let worker = Standalone::start(command, place.folder.join("worker.log"), "REST API is at http://")?;
-        Ok(Box::new(worker))
+        command.extend([path(&self.binary), place.mode.name().to_owned(), path(&file)]);
+        let workers = Processes::start(place, command, "REST API is at http://")?;
+        Ok(Box::new(workers))
     }
 }

@@ -8,14 +8,18 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
-    Action, Consume, CreateTopic, Differs, Drop, FilePath, FileText, Produce, Request, Rule, Scenario, Step,
-    TextRule, Until, WaitFile,
+    Action, Consume, CreateTopic, Differs, Drop, FilePath, FileText, Produce, Request, Rule, Scenario, Setup,
+    Step, TextRule, Until, WaitFile, all_modes,
 };
+use crate::mode::Mode;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawScenario {
     about: String,
+    #[serde(default = "all_modes")]
+    modes: Vec<Mode>,
+    workers: Option<usize>,
     #[serde(default)]
     worker: BTreeMap<String, Value>,
     #[serde(default)]
@@ -31,6 +35,8 @@ struct RawStep {
     id: String,
     #[serde(default, rename = "about")]
     _about: Option<String>,
+    #[serde(default = "all_modes")]
+    modes: Vec<Mode>,
     #[serde(default)]
     worker: usize,
     request: Option<Request>,
@@ -54,7 +60,7 @@ struct RawStep {
     drop: Vec<Drop>,
     #[serde(default)]
     text: TextRule,
-    differs: Option<Differs>,
+    differs: Option<RawDiffers>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -63,6 +69,14 @@ struct RawUntil {
     status: Option<u16>,
     #[serde(default)]
     at: BTreeMap<String, Value>,
+}
+
+/// One for the modes that it names, or one for each.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum RawDiffers {
+    One(Differs),
+    Several(Vec<Differs>),
 }
 
 #[derive(Debug, Deserialize)]
@@ -89,32 +103,47 @@ struct Parts {
 const USUAL_HEADERS: [&str; 3] = ["Content-Type", "Location", "Allow"];
 
 impl Scenario {
-    /// Reads one file; `id` is the stem of its name.
-    pub fn parse(id: &str, text: &str) -> Result<Self> {
+    /// Reads what one file says for a mode, `None` when that is nothing; `id` is the stem of its name.
+    pub fn parse(id: &str, text: &str, mode: Mode) -> Result<Option<Self>> {
         let raw: RawScenario = crate::yaml(text).with_context(|| format!("scenario {id} cannot be read"))?;
+        let workers = raw.workers.unwrap_or(1);
+        if workers == 0 || (workers > 1 && raw.modes != [Mode::Distributed]) {
+            bail!("scenario {id}: {workers} workers need `modes: [distributed]`, and at least one has to be");
+        }
+        if !raw.modes.contains(&mode) {
+            return Ok(None);
+        }
         let mut steps = Vec::with_capacity(raw.steps.len());
         for step in raw.steps {
             let name = step.id.clone();
             let step = step
-                .check()
+                .check(mode)
                 .with_context(|| format!("scenario {id}, step {name}"))?;
+            let Some(step) = step else { continue };
             if steps.iter().any(|other: &Step| other.id == step.id) {
                 bail!("scenario {id} has two steps {}", step.id);
             }
+            if step.worker >= workers {
+                bail!("scenario {id}, step {name}: there is no worker {}", step.worker);
+            }
             steps.push(step);
         }
-        Ok(Self {
+        Ok(Some(Self {
             id: id.to_owned(),
             about: raw.about,
-            worker: raw
-                .worker
-                .into_iter()
-                .map(|(key, value)| (key, scalar(value)))
-                .collect(),
+            setup: Setup {
+                mode,
+                workers,
+                keys: raw
+                    .worker
+                    .into_iter()
+                    .map(|(key, value)| (key, scalar(value)))
+                    .collect(),
+            },
             alone: raw.alone,
             files: raw.files,
             steps,
-        })
+        }))
     }
 }
 
@@ -127,7 +156,8 @@ fn scalar(value: Value) -> Option<String> {
 }
 
 impl RawStep {
-    fn check(self) -> Result<Step> {
+    /// `None` when it is not for this mode.
+    fn check(self, mode: Mode) -> Result<Option<Step>> {
         let until = match (self.repeat_until, self.repeat_until_text) {
             (None, None) => None,
             (raw, text) => {
@@ -174,8 +204,20 @@ impl RawStep {
         if self.differs.is_some() && !action.is_compared() {
             bail!("`differs` needs something to compare");
         }
+        let mut declared = match self.differs {
+            None => Vec::new(),
+            Some(RawDiffers::One(differs)) => vec![differs],
+            Some(RawDiffers::Several(several)) => several,
+        };
+        declared.retain(|differs| differs.modes.contains(&mode));
+        if declared.len() > 1 {
+            bail!("`differs` is given twice for {mode} mode");
+        }
         let parts = parts(self.compare)?;
-        Ok(Step {
+        if !self.modes.contains(&mode) {
+            return Ok(None);
+        }
+        Ok(Some(Step {
             id: self.id,
             worker: self.worker,
             action,
@@ -189,8 +231,8 @@ impl RawStep {
                 drop: self.drop,
                 text: self.text,
             },
-            differs: self.differs,
-        })
+            differs: declared.pop(),
+        }))
     }
 }
 
@@ -224,7 +266,8 @@ mod tests {
     use serde_json::json;
 
     fn steps(yaml: &str) -> Result<Scenario> {
-        Scenario::parse("x", &format!("about: a\nsteps:\n{yaml}"))
+        let text = format!("about: a\nsteps:\n{yaml}");
+        Scenario::parse("x", &text, Mode::Standalone).map(Option::unwrap)
     }
 
     #[test]
@@ -248,9 +291,9 @@ steps:
   - { id: wait, wait_file: { path: "${dir}/out", equals: "" } }
   - { id: again, restart_worker: true }
 "#;
-        let scenario = Scenario::parse("x", text).unwrap();
-        assert_eq!(scenario.worker["tasks.max"].as_deref(), Some("3"));
-        assert_eq!(scenario.worker["off"], None);
+        let scenario = Scenario::parse("x", text, Mode::Standalone).unwrap().unwrap();
+        assert_eq!(scenario.setup.keys["tasks.max"].as_deref(), Some("3"));
+        assert_eq!(scenario.setup.keys["off"], None);
         assert_eq!(scenario.files["in.txt"], "one\ntwo\n");
         assert_eq!(scenario.creates(), ["${run}-a", "b"]);
         assert_eq!(scenario.compared().count(), 3);
@@ -273,6 +316,36 @@ steps:
         assert_eq!(request.json, Some(Value::Null));
         let rule = &scenario.steps[1].rule;
         assert!(rule.status && rule.body && rule.content_type && rule.headers.is_empty());
+    }
+
+    #[test]
+    fn each_mode_has_what_is_said_for_it() {
+        let text = r#"
+about: both
+modes: [standalone, distributed]
+steps:
+  - { id: a, request: { method: GET, path: / }, differs: { id: row, modes: [distributed] } }
+  - { id: b, modes: [standalone], request: { method: GET, path: /b } }
+  - { id: b, modes: [distributed], request: { method: PUT, path: /b } }
+  - id: c
+    request: { method: GET, path: / }
+    differs: [{ id: one, modes: [standalone] }, { id: two, modes: [distributed] }]
+"#;
+        let rows = |mode| -> Vec<_> {
+            let scenario = Scenario::parse("x", text, mode).unwrap().unwrap();
+            assert_eq!(scenario.setup.mode, mode);
+            let row = |step: &Step| step.differs.as_ref().map(|differs| differs.id.clone());
+            scenario.steps.iter().map(row).collect()
+        };
+        assert_eq!(rows(Mode::Standalone), [None, None, Some("one".to_owned())]);
+        assert_eq!(
+            rows(Mode::Distributed),
+            [Some("row".to_owned()), None, Some("two".to_owned())]
+        );
+        let one = "about: a\nmodes: [distributed]\nworkers: 2\nsteps: []\n";
+        assert!(Scenario::parse("x", one, Mode::Standalone).unwrap().is_none());
+        let two = Scenario::parse("x", one, Mode::Distributed).unwrap().unwrap();
+        assert_eq!(two.setup.workers, 2);
     }
 
     #[test]
@@ -313,6 +386,11 @@ steps:
                 "repeated",
             ),
             ("  - { id: a, wait_file: { path: x } }".to_owned(), "equals"),
+            (
+                format!("  - {{ id: a, {get}, differs: [{{ id: x }}, {{ id: y, modes: [standalone] }}] }}"),
+                "twice for standalone",
+            ),
+            (format!("  - {{ id: a, {get}, worker: 1 }}"), "no worker 1"),
             (
                 "  - { id: a, request: { method: GET, path: /, json: 1, text: x } }".to_owned(),
                 "one body",

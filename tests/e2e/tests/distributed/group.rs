@@ -57,14 +57,19 @@ impl Group {
 
     /// With further worker properties.
     pub(crate) fn start_with(&self, name: &str, more: &[(&str, &str)]) -> Worker {
+        let worker = self.launch(name, more);
+        worker.wait_ready();
+        worker
+    }
+
+    /// Starts a worker and waits for nothing.
+    pub(crate) fn launch(&self, name: &str, more: &[(&str, &str)]) -> Worker {
         let stage = &self.stage;
         let folder = stage.path(name);
         std::fs::create_dir_all(&folder).unwrap();
         let file = stage.write(&format!("{name}/worker.properties"), self.properties(more));
         let arguments = ["distributed".into(), file.into_os_string()];
-        let worker = Worker::spawn(stage.binary(), &arguments, &folder, Launch::default());
-        worker.wait_ready();
-        worker
+        Worker::spawn(stage.binary(), &arguments, &folder, Launch::default())
     }
 }
 

@@ -1,5 +1,7 @@
 //! Workers of a group as processes, on a real broker: who runs what, and what becomes of it when one goes.
 
+mod bad_input;
+mod client_rules;
 mod exactly_once;
 mod group;
 mod membership;
@@ -7,3 +9,4 @@ mod mixed;
 mod mixed_leaders;
 mod requests;
 mod restart_policy;
+mod secured;

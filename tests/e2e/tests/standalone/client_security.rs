@@ -6,77 +6,18 @@
 mod refused;
 
 use serde_json::{Value, json};
+use wharf_e2e::security::{
+    Settings, assert_no_secret, file, login, one_line, to, token, trust, trust_store, worker_settings,
+};
 use wharf_e2e::{Launch, PATIENCE, Stage, Worker};
 use wharf_test_services::process::wait_until;
 use wharf_test_services::{CertificateFile, Certificates, KafkaBroker, SecuredListener, Security};
 
 const LINES: &str = "one\ntwo\nthree\n";
-const MODULES: &str = "org.apache.kafka.common.security";
-/// What must be read nowhere.
-const SECRETS: [&str; 4] = [
-    Security::PASSWORD,
-    Certificates::PASSWORD,
-    Certificates::KEY_PASSWORD,
-    "PRIVATE KEY",
-];
-
-/// Client settings under Java's names.
-type Settings = Vec<(&'static str, String)>;
 
 fn secured(name: &str) -> Option<(Stage, &'static Security)> {
     let (broker, security) = KafkaBroker::shared_secured()?;
     Some((Stage::on(name, &broker.bootstrap())?, security))
-}
-
-fn file(security: &Security, file: CertificateFile) -> String {
-    let path = security.certificates().path(file);
-    path.to_str().unwrap().to_owned()
-}
-
-/// PEM text as people write it into a properties file: one line, with blanks for line ends.
-fn one_line(security: &Security, file: CertificateFile) -> String {
-    security.certificates().pem(file).replace('\n', " ")
-}
-
-fn to(security: &Security, listener: SecuredListener, protocol: &str) -> Settings {
-    vec![
-        ("bootstrap.servers", security.bootstrap(listener)),
-        ("security.protocol", protocol.to_owned()),
-    ]
-}
-
-fn login(mechanism: &str, password: &str) -> Settings {
-    let module = if mechanism == "PLAIN" {
-        "plain.PlainLoginModule"
-    } else {
-        "scram.ScramLoginModule"
-    };
-    vec![
-        ("sasl.mechanism", mechanism.to_owned()),
-        (
-            "sasl.jaas.config",
-            format!(
-                "{MODULES}.{module} required username=\"{}\" password=\"{password}\";",
-                Security::USER
-            ),
-        ),
-    ]
-}
-
-/// Trust by a PEM file.
-fn trust(security: &Security, authority: CertificateFile) -> Settings {
-    vec![
-        ("ssl.truststore.type", "PEM".to_owned()),
-        ("ssl.truststore.location", file(security, authority)),
-    ]
-}
-
-/// Trust by a PKCS12 store, of which Java does not need to know the type.
-fn trust_store(path: String) -> Settings {
-    vec![
-        ("ssl.truststore.location", path),
-        ("ssl.truststore.password", Certificates::PASSWORD.to_owned()),
-    ]
 }
 
 /// The settings with a prefix, for each of the clients that Connect makes.
@@ -126,26 +67,6 @@ fn moves(stage: &Stage, worker: &Worker, what: &str, more: &Value) {
     assert!(done, "{what}: {} {}", status("source"), status("sink"));
 }
 
-/// No secret in the log.
-fn keeps_secrets(worker: &Worker) {
-    let log = worker.log();
-    for secret in SECRETS {
-        assert!(!log.contains(secret), "the log holds {secret}");
-    }
-}
-
-/// The settings for the worker itself, and by prefix for its clients. Admin clients take the worker's.
-fn worker_settings(settings: &Settings) -> Vec<(String, String)> {
-    ["", "producer.", "consumer."]
-        .iter()
-        .flat_map(|prefix| {
-            settings
-                .iter()
-                .map(move |(key, value)| (format!("{prefix}{key}"), value.clone()))
-        })
-        .collect()
-}
-
 fn launch(stage: &Stage, settings: &Settings) -> Worker {
     let all = worker_settings(settings);
     let pairs: Vec<(&str, &str)> = all.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
@@ -161,8 +82,8 @@ fn a_worker_moves(name: &str, settings: impl FnOnce(&Security) -> Vec<Settings>)
     worker.wait_ready();
     moves(&stage, &worker, "lines", &json!({}));
     let shown = worker.get("/connectors?expand=info&expand=status").to_string();
-    assert!(SECRETS.iter().all(|secret| !shown.contains(secret)), "{shown}");
-    keeps_secrets(&worker);
+    assert_no_secret(&shown);
+    assert_no_secret(&worker.log());
     assert_eq!(worker.terminate(), Some(143));
 }
 
@@ -263,9 +184,6 @@ fn connectors_override_the_security_of_their_clients() {
         settings.extend(password.map(|password| ("ssl.key.password", password.to_owned())));
         settings
     };
-    let token = format!(
-        "{MODULES}.oauthbearer.OAuthBearerLoginModule required unsecuredLoginStringClaim_sub=\"bob\";"
-    );
     let ways = [
         (
             "plain-key",
@@ -314,8 +232,8 @@ fn connectors_override_the_security_of_their_clients() {
             "token",
             [
                 to(security, SecuredListener::SaslPlaintext, "SASL_PLAINTEXT"),
-                vec![("sasl.mechanism", "OAUTHBEARER".to_owned())],
-                vec![("sasl.jaas.config", token)],
+                token(),
+                Vec::new(),
             ],
         ),
     ];
@@ -325,6 +243,6 @@ fn connectors_override_the_security_of_their_clients() {
             scope.spawn(move || moves(stage, worker, what, &overrides(&parts.concat())));
         }
     });
-    keeps_secrets(&worker);
+    assert_no_secret(&worker.log());
     assert_eq!(worker.terminate(), Some(143));
 }

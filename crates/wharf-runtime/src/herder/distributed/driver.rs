@@ -153,6 +153,14 @@ impl Driver {
                     notes.push(ConfigNote::Tasks(connector));
                 }
                 ConfigEvent::TargetStateChanged(name) => notes.push(ConfigNote::Target(name)),
+                ConfigEvent::SessionKeyUpdated(key) => {
+                    if self.machine.is_leader()
+                        && self.machine.is_stable()
+                        && let Some(herder) = self.herder.upgrade()
+                    {
+                        herder.check_session_key(&key);
+                    }
+                }
                 ConfigEvent::RestartRequested(request) => {
                     let mut waiting = self.pending_restarts.remove(&request.connector);
                     let name = request.connector.clone();

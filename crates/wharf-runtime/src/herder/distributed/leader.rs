@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use wharf_cluster::config_state::{ConfigSnapshot, write};
-use wharf_cluster::session_key::{HeldKey, rotation_needed};
+use wharf_cluster::session_key::{HeldKey, SessionKey, rotation_needed};
 use wharf_cluster::status_state::{StatusKey, stale_statuses};
 
-use super::Inner;
 use super::running::task_id;
+use super::{Inner, lock};
 use crate::herder::standalone::now_millis;
 
 /// Between two attempts to claim, or to write a key.
@@ -117,9 +117,25 @@ impl Inner {
             Err(error) => return tracing::error!("no session key can be made: {error}"),
         };
         let _order = self.writes.lock().await;
+        *lock(&self.written_key) = Some(key.clone());
         if let Err(error) = self.write(write::put_session_key(key)).await {
             tracing::warn!("the session key is not written yet: {error}");
         }
+    }
+
+    /// A session key came while this worker leads. Only leaders write them, so another one means another group, as far as can be
+    /// told from here: which group that is stands nowhere.
+    pub(super) fn check_session_key(&self, key: &SessionKey) {
+        if lock(&self.written_key).as_ref() == Some(key) {
+            return;
+        }
+        tracing::error!(
+            "somebody else wrote a session key to topic {} while this worker leads group {}: either workers with another group.id use \
+             the same config.storage.topic, and then both groups run all connectors, or this worker was replaced as leader and has \
+             not heard of it yet; give each group its own config.storage.topic, offset.storage.topic and status.storage.topic",
+            self.configs.topic(),
+            self.settings.group_id
+        );
     }
 }
 

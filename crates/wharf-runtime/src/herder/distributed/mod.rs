@@ -81,6 +81,8 @@ struct Inner {
     statuses: Arc<StatusBackingStore>,
     /// The session key that was in the topic when this worker started.
     found_key: Option<Arc<SessionKey>>,
+    /// The session key that this worker wrote last.
+    written_key: Mutex<Option<SessionKey>>,
     runtime: tokio::runtime::Handle,
     events: Mutex<Sender<DriverEvent>>,
     view: watch::Sender<Arc<ClusterView>>,
@@ -135,6 +137,7 @@ impl DistributedHerder {
             worker,
             cluster_id,
             found_key: snapshot.session_key().cloned(),
+            written_key: Mutex::default(),
             runtime: tokio::runtime::Handle::current(),
             events: Mutex::new(events),
             view: watch::Sender::new(Arc::default()),

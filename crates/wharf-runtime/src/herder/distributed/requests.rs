@@ -303,12 +303,15 @@ impl Inner {
     pub(super) async fn restart_one_task(self: Arc<Self>, task: TaskId) -> Result<(), HerderError> {
         let snapshot = self.configs.snapshot();
         if !snapshot.contains(&task.connector) {
-            return Err(not_found(&task.connector));
+            return Err(HerderError::NotFound(format!(
+                "Unknown connector: {}",
+                task.connector
+            )));
         }
         let number = i32::try_from(task.task).unwrap_or(i32::MAX);
         let id = ConnectorTaskId::new(task.connector.as_str(), number);
         if snapshot.task_config(&id).is_none() || number >= snapshot.task_count(&task.connector) {
-            return Err(HerderError::NotFound(format!("Task {task} not found")));
+            return Err(HerderError::NotFound(format!("Unknown task: {task}")));
         }
         let id = WorkId::Task(id);
         self.owner(&id).await?;

@@ -150,7 +150,7 @@ fn a_jks_store_is_refused_with_a_command_that_makes_one_that_works() {
     let command = command.lines().next().unwrap();
     run(command);
     moves(&stage, &worker, "converted", &settings(format!("{jks}.p12")));
-    keeps_secrets(&worker);
+    assert_no_secret(&worker.log());
     assert_eq!(worker.terminate(), Some(143));
 }
 

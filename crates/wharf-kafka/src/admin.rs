@@ -9,10 +9,11 @@ use std::time::{Duration, Instant};
 
 use crate::native::admin as native;
 use crate::native::client::Client;
+use crate::native::groups;
 use crate::native::lists::{Entry, List};
 use crate::properties::{ClientKind, Translated};
 use crate::types::{PartitionOffset, TopicMetadata, TopicPartition};
-use crate::{ErrorCode, KafkaError};
+use crate::{ErrorCode, GroupMembers, KafkaError};
 
 /// How long one step of a wait lasts before refused credentials are looked for.
 const PATIENCE: Duration = Duration::from_millis(250);
@@ -246,6 +247,12 @@ impl Admin {
         let (state, members) = native::describe_group(&self.client, group, timeout)?
             .map_err(explain(format!("description of group {group}")))?;
         Ok(GroupDescription { state, members })
+    }
+
+    /// A group of the classic protocol with what its members said and were given; `None` when there is no such group, or this
+    /// client may not see it. Asks every broker.
+    pub fn group_members(&self, group: &str, timeout: Duration) -> Result<Option<GroupMembers>, KafkaError> {
+        groups::group_members(&self.client, group, timeout)
     }
 
     /// Whether an error of this client says that the group still has members (or members subscribed to the topic), so the

@@ -98,6 +98,7 @@ impl PreparedDistributedWorker {
         let offsets = offsets.map_err(unusable)?;
         let statuses = Arc::new(statuses.map_err(unusable)?);
         let configs = configs.map_err(unusable)?;
+        let offset_positions = offsets.positions();
         let worker = Worker::with_stores(
             Arc::clone(&config.worker),
             plugins,
@@ -111,6 +112,7 @@ impl PreparedDistributedWorker {
             cluster_id,
             configs: Arc::new(configs),
             statuses,
+            offset_positions,
             connection,
             url,
         })

@@ -266,7 +266,11 @@ mod tests {
             panic!("another command")
         };
         assert!(args.json);
-        for line in [&["wharf", "cluster"][..], &["wharf", "migrate"], &["wharf", "cluster", "w", "x"]] {
+        for line in [
+            &["wharf", "cluster"][..],
+            &["wharf", "migrate"],
+            &["wharf", "cluster", "w", "x"],
+        ] {
             assert!(read(line).is_err(), "{line:?}");
         }
     }

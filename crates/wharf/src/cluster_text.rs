@@ -28,12 +28,20 @@ pub(crate) fn render(report: &ClusterReport, marks: Marks) -> String {
         lines.push("No problems found.".to_owned());
     } else {
         lines.push(marks.bad(&format!("PROBLEMS ({})", problems.len())));
-        lines.extend(problems.iter().map(|finding| format!("  {}", table::plain(&finding.message))));
+        lines.extend(
+            problems
+                .iter()
+                .map(|finding| format!("  {}", table::plain(&finding.message))),
+        );
     }
     if !notes.is_empty() {
         lines.push(String::new());
         lines.push("NOTES".to_owned());
-        lines.extend(notes.iter().map(|finding| format!("  {}", table::plain(&finding.message))));
+        lines.extend(
+            notes
+                .iter()
+                .map(|finding| format!("  {}", table::plain(&finding.message))),
+        );
     }
     lines.join("\n")
 }
@@ -57,7 +65,10 @@ fn head(report: &ClusterReport, marks: Marks) -> Vec<String> {
             known.number
         ),
     };
-    let leader = report.leader.as_ref().map_or("unknown", |leader| leader.url.as_str());
+    let leader = report
+        .leader
+        .as_ref()
+        .map_or("unknown", |leader| leader.url.as_str());
     let state = if report.state == "Stable" {
         report.state.clone()
     } else {
@@ -79,7 +90,14 @@ fn head(report: &ClusterReport, marks: Marks) -> Vec<String> {
 
 fn members(report: &ClusterReport, marks: Marks) -> Vec<String> {
     let header = [
-        "URL", "WORKER", "CONNECTORS", "TASKS", "CONFIG OFFSET", "LAG config/offset/status", "HOST", "CLIENT ID",
+        "URL",
+        "WORKER",
+        "CONNECTORS",
+        "TASKS",
+        "CONFIG OFFSET",
+        "LAG config/offset/status",
+        "HOST",
+        "CLIENT ID",
         "MEMBER ID",
     ];
     let rows: Vec<Vec<Cell>> = report
@@ -138,7 +156,15 @@ fn lag(member: &MemberReport) -> Cell {
 }
 
 fn work(report: &ClusterReport, marks: Marks) -> Vec<String> {
-    let header = ["NAME", "TARGET", "STATE", "ASSIGNED TO", "REPORTED BY", "GENERATION", "CLASS"];
+    let header = [
+        "NAME",
+        "TARGET",
+        "STATE",
+        "ASSIGNED TO",
+        "REPORTED BY",
+        "GENERATION",
+        "CLASS",
+    ];
     let rows: Vec<Vec<Cell>> = report
         .connectors
         .iter()
@@ -167,11 +193,19 @@ fn row(connector: &ConnectorReport, work: &WorkReport) -> Vec<Cell> {
     let is_elsewhere = !reported_by.is_empty() && work.assigned_to.iter().all(|owner| owner != reported_by);
     vec![
         name.into(),
-        if work.task.is_none() { connector.target_state } else { " " }.into(),
+        if work.task.is_none() {
+            connector.target_state
+        } else {
+            " "
+        }
+        .into(),
         Cell::bad_if(state, matches!(state, "FAILED" | "UNASSIGNED" | "unknown")),
         owner,
         Cell::bad_if(reported_by, is_elsewhere),
-        status.map(|status| status.generation.to_string()).unwrap_or_default().into(),
+        status
+            .map(|status| status.generation.to_string())
+            .unwrap_or_default()
+            .into(),
         if work.task.is_none() {
             connector.class.as_deref().unwrap_or_default()
         } else {

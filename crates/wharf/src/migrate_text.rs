@@ -17,7 +17,11 @@ pub(crate) fn render(report: &MigrationReport, marks: Marks) -> String {
     if report.connectors.is_empty() {
         lines.push("  none".to_owned());
     } else {
-        lines.extend(overview(report, marks).into_iter().map(|line| format!("  {line}")));
+        lines.extend(
+            overview(report, marks)
+                .into_iter()
+                .map(|line| format!("  {line}")),
+        );
         for connector in &report.connectors {
             lines.extend(details(connector, marks));
         }
@@ -39,7 +43,11 @@ pub(crate) fn render(report: &MigrationReport, marks: Marks) -> String {
 
 fn verdict(report: &MigrationReport, marks: Marks) -> String {
     let all = report.connectors.len();
-    let moving = report.connectors.iter().filter(|connector| connector.can_move).count();
+    let moving = report
+        .connectors
+        .iter()
+        .filter(|connector| connector.can_move)
+        .count();
     let connectors = format!("{moving} of {all} connectors can move");
     if report.can_move {
         format!("{connectors}.")
@@ -54,7 +62,10 @@ fn worker(check: &WorkerCheck, marks: Marks) -> Vec<String> {
     let mut lines = vec![
         format!("  plugin.path                  {}", list(&check.plugin_path)),
         format!("  connect.protocol             {}", check.connect_protocol),
-        format!("  exactly.once.source.support  {}", check.exactly_once_source_support),
+        format!(
+            "  exactly.once.source.support  {}",
+            check.exactly_once_source_support
+        ),
     ];
     let mut add = |what: &str, is_bad: bool, texts: Vec<String>| {
         for text in texts {
@@ -68,7 +79,9 @@ fn worker(check: &WorkerCheck, marks: Marks) -> Vec<String> {
     add(
         "differs",
         false,
-        differences.map(|difference| format!("{} {}", difference.key, difference.message)).collect(),
+        differences
+            .map(|difference| format!("{} {}", difference.key, difference.message))
+            .collect(),
     );
     add("warning", false, check.warnings.clone());
     lines
@@ -83,7 +96,15 @@ fn list(items: &[String]) -> String {
 }
 
 fn overview(report: &MigrationReport, marks: Marks) -> Vec<String> {
-    let header = ["NAME", "MOVES", "TARGET", "TASKS", "OFFSETS", "CLASS", "NATIVE PLUGIN"];
+    let header = [
+        "NAME",
+        "MOVES",
+        "TARGET",
+        "TASKS",
+        "OFFSETS",
+        "CLASS",
+        "NATIVE PLUGIN",
+    ];
     let rows: Vec<Vec<Cell>> = report
         .connectors
         .iter()
@@ -103,7 +124,9 @@ fn overview(report: &MigrationReport, marks: Marks) -> Vec<String> {
 }
 
 fn offsets(found: &OffsetsFound) -> String {
-    found.count.map_or_else(|| "unknown".to_owned(), |count| count.to_string())
+    found
+        .count
+        .map_or_else(|| "unknown".to_owned(), |count| count.to_string())
 }
 
 fn native(connector: &ConnectorCheck) -> Cell {
@@ -121,8 +144,15 @@ fn native(connector: &ConnectorCheck) -> Cell {
 fn details(connector: &ConnectorCheck, marks: Marks) -> Vec<String> {
     let mut lines = Vec::new();
     for problem in &connector.problems {
-        let key = problem.key.as_ref().map_or_else(String::new, |key| format!("{}: ", table::plain(key)));
-        lines.push(format!("    {} {key}{}", marks.bad("problem"), one_line(&problem.message)));
+        let key = problem
+            .key
+            .as_ref()
+            .map_or_else(String::new, |key| format!("{}: ", table::plain(key)));
+        lines.push(format!(
+            "    {} {key}{}",
+            marks.bad("problem"),
+            one_line(&problem.message)
+        ));
     }
     for change in &connector.changes {
         lines.push(format!("    changes {}", one_line(change)));

@@ -84,7 +84,11 @@ pub(crate) fn render(header: &[&str], rows: &[Vec<Cell>], marks: Marks) -> Vec<S
         let last = cells.len().saturating_sub(1);
         let mut out = String::new();
         for (at, (text, is_bad)) in cells.into_iter().enumerate() {
-            let missing = widths.get(at).copied().unwrap_or_default().saturating_sub(width(&text));
+            let missing = widths
+                .get(at)
+                .copied()
+                .unwrap_or_default()
+                .saturating_sub(width(&text));
             out.push_str(&if is_bad { marks.bad(&text) } else { text });
             if at < last {
                 out.push_str(&" ".repeat(missing + 2));

@@ -59,6 +59,12 @@ async fn it_is_read_only_and_follows_the_admin_listeners() {
         herder,
     };
     without
-        .check(&[("GET", "/admin/cluster", "", 404, &error(404, "HTTP 404 Not Found"))])
+        .check(&[(
+            "GET",
+            "/admin/cluster",
+            "",
+            404,
+            &error(404, "HTTP 404 Not Found"),
+        )])
         .await;
 }

@@ -7,10 +7,10 @@ use serde_json::json;
 use wharf_api::config::{ConfigKey, ConfigKeyInfo, Type};
 use wharf_runtime::config::ConfigInfos;
 use wharf_runtime::herder::{
-    ActiveTopics, ClusterInfo, ConnectorInfo, ConnectorOffset, ConnectorOffsets, ConnectorState, ConnectorStateInfo,
-    ConnectorType, Created, HealthStatus, Herder, HerderError, InitialState, InstanceState, LoggerLevel,
-    OffsetChange, PluginInfo, RawConfig, Reply, RestartRequest, ServerInfo, Stage, TaskId, TaskInfo,
-    TaskStateInfo, without_nulls,
+    ActiveTopics, ClusterInfo, ConnectorInfo, ConnectorOffset, ConnectorOffsets, ConnectorState,
+    ConnectorStateInfo, ConnectorType, Created, HealthStatus, Herder, HerderError, InitialState,
+    InstanceState, LoggerLevel, OffsetChange, PluginInfo, RawConfig, Reply, RestartRequest, ServerInfo,
+    Stage, TaskId, TaskInfo, TaskStateInfo, without_nulls,
 };
 
 pub(crate) const WORKER_ID: &str = "10.0.0.5:8083";

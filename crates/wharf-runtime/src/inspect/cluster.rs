@@ -368,7 +368,10 @@ fn member_report(group_id: &str, member: &Member, said: &Said, topics: &[TopicRe
         }
     }
     // What answers at the URL may by now be a worker of another group.
-    let cluster = said.cluster.as_ref().filter(|cluster| cluster.group_id == group_id);
+    let cluster = said
+        .cluster
+        .as_ref()
+        .filter(|cluster| cluster.group_id == group_id);
     let read = cluster.into_iter().flat_map(|cluster| &cluster.topics);
     MemberReport {
         url: member.url().map(str::to_owned),

@@ -122,7 +122,12 @@ pub struct Problem {
 pub(super) fn connector_type_of(plugin: Option<&PluginFound>, config: &ConfigMap) -> ConnectorType {
     match plugin {
         Some(plugin) => plugin.kind,
-        None if ["topics", "topics.regex"].iter().any(|key| config.contains_key(*key)) => ConnectorType::Sink,
+        None if ["topics", "topics.regex"]
+            .iter()
+            .any(|key| config.contains_key(*key)) =>
+        {
+            ConnectorType::Sink
+        }
         None => ConnectorType::Source,
     }
 }
@@ -157,7 +162,12 @@ impl Migration {
     }
 
     /// Everything but the offsets.
-    pub(super) fn check(&self, name: &str, configs: &ConfigSnapshot, statuses: &StatusState) -> ConnectorCheck {
+    pub(super) fn check(
+        &self,
+        name: &str,
+        configs: &ConfigSnapshot,
+        statuses: &StatusState,
+    ) -> ConnectorCheck {
         let config = config_of(configs, name);
         let plugin = self.plugin_of(&config);
         let kind = match &plugin {
@@ -186,10 +196,17 @@ impl Migration {
         for (key, converter) in converters.iter().filter(|(_, converter)| !converter.is_available) {
             // Validation has told of those that the connector names.
             if !converter.is_own || plugin.is_err() {
-                let of = if converter.is_own { "" } else { ", the worker's default," };
+                let of = if converter.is_own {
+                    ""
+                } else {
+                    ", the worker's default,"
+                };
                 parts.problem(
                     Some(key),
-                    &format!("converter class {}{of} is neither built in nor in plugin.path", converter.class),
+                    &format!(
+                        "converter class {}{of} is neither built in nor in plugin.path",
+                        converter.class
+                    ),
                 );
             }
         }
@@ -200,7 +217,9 @@ impl Migration {
                     .to_owned(),
             );
         }
-        let Parts { problems, changes, .. } = parts;
+        let Parts {
+            problems, changes, ..
+        } = parts;
         ConnectorCheck {
             name: name.to_owned(),
             can_move: problems.is_empty(),
@@ -319,7 +338,10 @@ impl Migration {
         let infos = match self.validate(raw) {
             Ok(infos) => infos,
             Err(reason) => {
-                return parts.problem(None, &format!("its plugin cannot validate the configuration: {reason}"));
+                return parts.problem(
+                    None,
+                    &format!("its plugin cannot validate the configuration: {reason}"),
+                );
             }
         };
         parts.secrets = Secrets::of_connector(config, &secret_keys(&infos));
@@ -380,7 +402,9 @@ impl Migration {
         if let (Some(before), Some(after)) = (before, plugin.stated_version())
             && before != after
         {
-            parts.changes.push(format!("version in its status changes from {before} to {after}"));
+            parts
+                .changes
+                .push(format!("version in its status changes from {before} to {after}"));
         }
     }
 
@@ -408,7 +432,11 @@ impl Migration {
         for warning in translated.warnings {
             parts.change(&format!("its {client}: {warning}"));
         }
-        for key in translated.unknown.iter().filter(|key| overrides.contains_key(*key)) {
+        for key in translated
+            .unknown
+            .iter()
+            .filter(|key| overrides.contains_key(*key))
+        {
             parts.change(&format!(
                 "{}{key} is not a setting that Kafka's clients know; it has no effect",
                 client.override_prefix()
@@ -460,7 +488,9 @@ fn references(config: &ConfigMap) -> BTreeMap<String, BTreeSet<String>> {
     let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for (key, value) in config.iter().filter(|(_, value)| has_placeholder(value)) {
         for (at, opening) in value.match_indices("${") {
-            let inside = value[at + opening.len()..].split_once('}').map(|(inside, _)| inside);
+            let inside = value[at + opening.len()..]
+                .split_once('}')
+                .map(|(inside, _)| inside);
             if let Some((provider, _)) = inside.and_then(|inside| inside.split_once(':')) {
                 found.entry(provider.to_owned()).or_default().insert(key.clone());
             }

@@ -131,7 +131,11 @@ impl Facts<'_> {
             }
         }
         found.extend(self.of_left_statuses(&configured));
-        for name in self.configs.inconsistent_connectors().filter(|name| self.configs.contains(name)) {
+        for name in self
+            .configs
+            .inconsistent_connectors()
+            .filter(|name| self.configs.contains(name))
+        {
             found.push(Finding::problem(
                 FindingKind::IncompleteTasks,
                 name,
@@ -228,7 +232,11 @@ impl Facts<'_> {
                     .filter(|status| claims_a_worker(status))
                     .map(|status| {
                         let says = self.says(status);
-                        Finding::problem(FindingKind::Contradiction, &subject, format!("{what} runs nowhere, but {says}"))
+                        Finding::problem(
+                            FindingKind::Contradiction,
+                            &subject,
+                            format!("{what} runs nowhere, but {says}"),
+                        )
                     })
                     .into_iter()
                     .collect();
@@ -247,7 +255,11 @@ impl Facts<'_> {
         if workers.len() > 1 {
             return problem(
                 FindingKind::RunsTwice,
-                format!("{what} is assigned to {} workers at once: {}", workers.len(), list(workers)),
+                format!(
+                    "{what} is assigned to {} workers at once: {}",
+                    workers.len(),
+                    list(workers)
+                ),
             );
         }
         let owner = list(workers);
@@ -267,7 +279,10 @@ impl Facts<'_> {
             let reason = status.trace.as_deref().and_then(|trace| trace.lines().next());
             return problem(
                 FindingKind::Failed,
-                format!("{what} has failed on {owner}: {}", reason.unwrap_or("no reason is given")),
+                format!(
+                    "{what} has failed on {owner}: {}",
+                    reason.unwrap_or("no reason is given")
+                ),
             );
         }
         let wanted = self.configs.target_state(id.connector()).unwrap_or_default();
@@ -283,14 +298,20 @@ impl Facts<'_> {
         }
         problem(
             FindingKind::NotAsWanted,
-            format!("{what} shall be {wanted}, but its status says {} on {owner}", status.state),
+            format!(
+                "{what} shall be {wanted}, but its status says {} on {owner}",
+                status.state
+            ),
         )
     }
 
     /// Statuses of what is not configured, as far as they claim that it runs.
     fn of_left_statuses(&self, configured: &BTreeSet<WorkId>) -> Vec<Finding> {
         let ids = self.statuses.connectors().flat_map(|name| {
-            let tasks = self.statuses.tasks(name).map(move |(task, _)| WorkId::task(name, task));
+            let tasks = self
+                .statuses
+                .tasks(name)
+                .map(move |(task, _)| WorkId::task(name, task));
             std::iter::once(WorkId::Connector(name.to_owned())).chain(tasks)
         });
         ids.filter(|id| !configured.contains(id))

@@ -56,7 +56,11 @@ impl Observer {
             };
         }
         let keys = |known: &KnownOffsets| -> BTreeSet<Vec<u8>> {
-            known.of_connector(name).into_iter().map(|entry| entry.key).collect()
+            known
+                .of_connector(name)
+                .into_iter()
+                .map(|entry| entry.key)
+                .collect()
         };
         let mut found = keys(of_worker);
         let worker_topic = &self.config().offset_topic.topic.name;

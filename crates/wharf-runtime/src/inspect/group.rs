@@ -125,7 +125,9 @@ impl Member {
     }
 
     pub(super) fn is_leader(&self) -> bool {
-        self.assignment.as_ref().is_some_and(|it| it.leader == self.member_id)
+        self.assignment
+            .as_ref()
+            .is_some_and(|it| it.leader == self.member_id)
     }
 
     /// What it has to run. An assignment of a cooperative protocol names only what is new and what is to be given up; what
@@ -152,7 +154,10 @@ mod tests {
     use super::*;
 
     fn work(connectors: &[&str], tasks: &[(&str, i32)]) -> ConnectorsAndTasks {
-        let mut set: WorkSet = connectors.iter().map(|name| WorkId::Connector((*name).to_owned())).collect();
+        let mut set: WorkSet = connectors
+            .iter()
+            .map(|name| WorkId::Connector((*name).to_owned()))
+            .collect();
         set.extend(tasks.iter().map(|(name, task)| WorkId::task(*name, *task)));
         ConnectorsAndTasks::from_work(&set)
     }
@@ -162,7 +167,10 @@ mod tests {
         let state = WorkerState {
             url: format!("http://{id}:8083/"),
             config_offset: 5,
-            allocation: had.map(|assigned| Assignment { assigned, ..Assignment::default() }),
+            allocation: had.map(|assigned| Assignment {
+                assigned,
+                ..Assignment::default()
+            }),
         };
         GroupMember {
             member_id: id.to_owned(),
@@ -204,7 +212,10 @@ mod tests {
         assert_eq!(group.leader().unwrap().name(), "a:8083");
         assert_eq!(group.delay_ms(), Some(250));
         assert_eq!(group.members[0].host, "10.0.0.1");
-        assert_eq!(group.members[0].work(), work(&["x"], &[("x", 0), ("z", 0)]).to_work());
+        assert_eq!(
+            group.members[0].work(),
+            work(&["x"], &[("x", 0), ("z", 0)]).to_work()
+        );
         assert_eq!(group.members[1].work(), work(&["y"], &[]).to_work());
         assert_eq!(group.worker_ids(), ["a:8083", "b:8083"].map(str::to_owned).into());
     }
@@ -220,9 +231,20 @@ mod tests {
         group.state = "PreparingRebalance".to_owned();
         let group = Group::of(Some(group));
         assert!(!group.is_settled());
-        let [silent, strange] = &group.members[..] else { panic!("two members") };
-        assert_eq!((silent.name(), silent.work().len(), &silent.unreadable), ("member a".to_owned(), 0, &None));
-        assert!(strange.unreadable.as_ref().unwrap().contains("its assignment cannot be read"));
+        let [silent, strange] = &group.members[..] else {
+            panic!("two members")
+        };
+        assert_eq!(
+            (silent.name(), silent.work().len(), &silent.unreadable),
+            ("member a".to_owned(), 0, &None)
+        );
+        assert!(
+            strange
+                .unreadable
+                .as_ref()
+                .unwrap()
+                .contains("its assignment cannot be read")
+        );
         assert!(Group::of(None).is_settled());
     }
 }

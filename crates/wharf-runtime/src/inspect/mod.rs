@@ -43,7 +43,9 @@ pub enum InspectError {
     #[error("{}", .0.join("\n"))]
     WorkerFile(Vec<String>),
     /// Kafka does not answer, or refuses.
-    #[error("Kafka at {servers} cannot be asked: {reason}; check bootstrap.servers and the security settings of the worker file")]
+    #[error(
+        "Kafka at {servers} cannot be asked: {reason}; check bootstrap.servers and the security settings of the worker file"
+    )]
     Unreachable {
         /// `bootstrap.servers`.
         servers: String,
@@ -76,7 +78,9 @@ pub enum InspectError {
         topic: String,
     },
     /// There is no config topic, and so nothing to look at.
-    #[error("topic {topic}, named by {key}, does not exist: check whether the worker file is that of the group to be moved")]
+    #[error(
+        "topic {topic}, named by {key}, does not exist: check whether the worker file is that of the group to be moved"
+    )]
     NoSuchTopic {
         /// The topic.
         topic: String,

@@ -31,11 +31,17 @@ impl Secrets {
             def.key(key)
                 .is_some_and(|key| key.info().value_type == Type::Password)
                 || ClientKind::ALL.iter().any(|kind| is_client_secret(*kind, key))
-                || prefixes
-                    .iter()
-                    .any(|(prefix, kind)| key.strip_prefix(prefix).is_some_and(|key| is_client_secret(*kind, key)))
+                || prefixes.iter().any(|(prefix, kind)| {
+                    key.strip_prefix(prefix)
+                        .is_some_and(|key| is_client_secret(*kind, key))
+                })
         };
-        Self::of(properties.iter().filter(|(key, _)| is_secret(key)).map(|(_, value)| value.as_str()))
+        Self::of(
+            properties
+                .iter()
+                .filter(|(key, _)| is_secret(key))
+                .map(|(_, value)| value.as_str()),
+        )
     }
 
     /// Of a connector's configuration, as far as its keys are known to be secret: those named, and settings of clients.
@@ -47,7 +53,12 @@ impl Secrets {
                         .is_some_and(|key| is_client_secret(*kind, key))
                 })
         };
-        Self::of(config.iter().filter(|(key, _)| is_secret(key)).map(|(_, value)| value.as_str()))
+        Self::of(
+            config
+                .iter()
+                .filter(|(key, _)| is_secret(key))
+                .map(|(_, value)| value.as_str()),
+        )
     }
 
     fn of<'a>(values: impl Iterator<Item = &'a str>) -> Self {

@@ -79,7 +79,11 @@ impl TopicReport {
                 ),
             ));
         }
-        if let Some(policy) = self.cleanup_policy.as_deref().filter(|policy| *policy != "compact") {
+        if let Some(policy) = self
+            .cleanup_policy
+            .as_deref()
+            .filter(|policy| *policy != "compact")
+        {
             found.push(finding(
                 FindingKind::TopicSettings,
                 format!(
@@ -112,12 +116,7 @@ mod tests {
     #[test]
     fn lag_is_what_was_not_read_of_every_partition() {
         let topic = report(InternalTopic::Offset, &[10, 5, 7], None);
-        for (positions, lag) in [
-            (&[10, 5, 7][..], 0),
-            (&[4, 5, 9], 6),
-            (&[10], 12),
-            (&[], 22),
-        ] {
+        for (positions, lag) in [(&[10, 5, 7][..], 0), (&[4, 5, 9], 6), (&[10], 12), (&[], 22)] {
             assert_eq!(topic.lag(positions), lag, "{positions:?}");
         }
     }
@@ -125,13 +124,26 @@ mod tests {
     #[test]
     fn a_topic_on_which_no_worker_starts_is_told() {
         let kinds = |report: TopicReport| -> Vec<FindingKind> {
-            report.findings().into_iter().map(|finding| finding.kind).collect()
+            report
+                .findings()
+                .into_iter()
+                .map(|finding| finding.kind)
+                .collect()
         };
         let settings = FindingKind::TopicSettings;
-        assert_eq!(kinds(TopicReport::missing(InternalTopic::Status, "t")), [FindingKind::TopicMissing]);
+        assert_eq!(
+            kinds(TopicReport::missing(InternalTopic::Status, "t")),
+            [FindingKind::TopicMissing]
+        );
         assert_eq!(kinds(report(InternalTopic::Config, &[1], Some("compact"))), []);
-        assert_eq!(kinds(report(InternalTopic::Config, &[1, 2], Some("delete"))), [settings, settings]);
-        assert_eq!(kinds(report(InternalTopic::Status, &[1, 2], Some("compact,delete"))), [settings]);
+        assert_eq!(
+            kinds(report(InternalTopic::Config, &[1, 2], Some("delete"))),
+            [settings, settings]
+        );
+        assert_eq!(
+            kinds(report(InternalTopic::Status, &[1, 2], Some("compact,delete"))),
+            [settings]
+        );
         assert_eq!(kinds(report(InternalTopic::Status, &[1, 2], None)), []);
     }
 }

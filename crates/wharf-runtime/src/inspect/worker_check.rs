@@ -4,9 +4,7 @@ use serde::Serialize;
 
 use super::WorkerFile;
 use super::secrets::Secrets;
-use crate::config::{
-    InternalClients, PrefixSupport, Support, WorkerMode, membership_connection,
-};
+use crate::config::{InternalClients, PrefixSupport, Support, WorkerMode, membership_connection};
 use crate::plugins::PluginRegistry;
 use crate::standalone::worker_mistakes;
 
@@ -56,7 +54,11 @@ pub(super) fn check_worker_file(file: &WorkerFile, plugins: &PluginRegistry) -> 
         Ok(clients) => warnings.extend(clients.warnings),
         Err(mistakes) => problems.extend(mistakes),
     }
-    problems.extend(membership_connection(&file.config, "check").err().map(|error| format!("{error:#}")));
+    problems.extend(
+        membership_connection(&file.config, "check")
+            .err()
+            .map(|error| format!("{error:#}")),
+    );
     problems.extend(worker_mistakes(worker, plugins));
     let mut told = Vec::new();
     for problem in problems {
@@ -71,7 +73,11 @@ pub(super) fn check_worker_file(file: &WorkerFile, plugins: &PluginRegistry) -> 
         differences: differences(file),
         warnings: warnings.iter().map(|warning| secrets.hide(warning)).collect(),
         refused_plugins: plugins.refused().iter().map(ToString::to_string).collect(),
-        plugin_path: worker.plugin_path.iter().map(|folder| folder.display().to_string()).collect(),
+        plugin_path: worker
+            .plugin_path
+            .iter()
+            .map(|folder| folder.display().to_string())
+            .collect(),
         connect_protocol: file.config.protocol.to_string(),
         exactly_once_source_support: file.config.exactly_once.to_string(),
     }
@@ -141,22 +147,44 @@ mod tests {
         .chain(more)
         .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
         .collect();
-        check_worker_file(&WorkerFile::parse(properties).unwrap(), &PluginRegistry::default())
+        check_worker_file(
+            &WorkerFile::parse(properties).unwrap(),
+            &PluginRegistry::default(),
+        )
     }
 
     fn keys(check: &WorkerCheck) -> Vec<&str> {
-        check.differences.iter().map(|difference| difference.key.as_str()).collect()
+        check
+            .differences
+            .iter()
+            .map(|difference| difference.key.as_str())
+            .collect()
     }
 
     #[test]
     fn defaults_that_differ_are_told_until_the_file_sets_them() {
         let plain = check(&[]);
         assert!(plain.can_start, "{plain:?}");
-        assert_eq!(keys(&plain), ["heartbeat.interval.ms", "scheduled.rebalance.max.delay.ms"]);
-        assert_eq!(plain.differences[0].message, "not set: 500 here, 3000 on JVM workers");
-        let set = check(&[("heartbeat.interval.ms", "3000"), ("scheduled.rebalance.max.delay.ms", "0")]);
+        assert_eq!(
+            keys(&plain),
+            ["heartbeat.interval.ms", "scheduled.rebalance.max.delay.ms"]
+        );
+        assert_eq!(
+            plain.differences[0].message,
+            "not set: 500 here, 3000 on JVM workers"
+        );
+        let set = check(&[
+            ("heartbeat.interval.ms", "3000"),
+            ("scheduled.rebalance.max.delay.ms", "0"),
+        ]);
         assert_eq!(keys(&set), [] as [&str; 0]);
-        assert_eq!((set.connect_protocol.as_str(), set.exactly_once_source_support.as_str()), ("sessioned", "disabled"));
+        assert_eq!(
+            (
+                set.connect_protocol.as_str(),
+                set.exactly_once_source_support.as_str()
+            ),
+            ("sessioned", "disabled")
+        );
     }
 
     #[test]
@@ -172,10 +200,16 @@ mod tests {
         ]);
         assert!(!check.can_start);
         for part in ["value.converter", "AvroConverter", "listeners", "[hidden]"] {
-            assert!(check.problems.iter().any(|problem| problem.contains(part)), "{part}: {check:?}");
+            assert!(
+                check.problems.iter().any(|problem| problem.contains(part)),
+                "{part}: {check:?}"
+            );
         }
         assert!(!format!("{check:?}").contains("s3cret-word"), "{check:?}");
-        assert!(check.warnings.iter().any(|warning| warning.contains("grouup.id")), "{check:?}");
+        assert!(
+            check.warnings.iter().any(|warning| warning.contains("grouup.id")),
+            "{check:?}"
+        );
         for key in ["connect.protocol", "metrics.context.*"] {
             assert!(keys(&check).contains(&key), "{check:?}");
         }

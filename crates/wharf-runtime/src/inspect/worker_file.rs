@@ -48,7 +48,10 @@ impl WorkerFile {
     pub fn parse(properties: ConfigMap) -> Result<Self, InspectError> {
         let secrets = Secrets::of_worker(&properties);
         let shown = |errors: Vec<wharf_api::ConnectError>| -> Vec<String> {
-            errors.iter().map(|error| secrets.hide(&format!("{error:#}"))).collect()
+            errors
+                .iter()
+                .map(|error| secrets.hide(&format!("{error:#}")))
+                .collect()
         };
         let (config, mistakes) = match DistributedConfig::parse(&properties) {
             Ok(config) => (config, Vec::new()),
@@ -85,7 +88,8 @@ fn without_refused(properties: &ConfigMap) -> ConfigMap {
         }
     }
     rest.retain(|key, _| {
-        !mode.prefix_rules()
+        !mode
+            .prefix_rules()
             .any(|rule| matches!(rule.support, PrefixSupport::Refused(_)) && key.starts_with(rule.prefix))
     });
     rest
@@ -97,9 +101,17 @@ fn unresolved(properties: &ConfigMap) -> Vec<&str> {
         return Vec::new();
     }
     let concerns_the_worker = |key: &str| {
-        let is_setting_of_others = ["producer.", "consumer.", "admin.", "key.converter.", "value.converter.", "header.converter.", "config.providers."]
-            .iter()
-            .any(|prefix| key.starts_with(prefix));
+        let is_setting_of_others = [
+            "producer.",
+            "consumer.",
+            "admin.",
+            "key.converter.",
+            "value.converter.",
+            "header.converter.",
+            "config.providers.",
+        ]
+        .iter()
+        .any(|prefix| key.starts_with(prefix));
         !is_setting_of_others
     };
     properties
@@ -138,7 +150,11 @@ mod tests {
         .unwrap();
         assert_eq!(file.config.group_id, "g");
         for key in ["listeners", "rest.extension.classes"] {
-            assert!(file.mistakes.iter().any(|mistake| mistake.contains(key)), "{:?}", file.mistakes);
+            assert!(
+                file.mistakes.iter().any(|mistake| mistake.contains(key)),
+                "{:?}",
+                file.mistakes
+            );
         }
         assert!(WorkerFile::parse(properties(&[])).unwrap().mistakes.is_empty());
     }
@@ -151,7 +167,10 @@ mod tests {
             panic!("another error")
         };
         for key in ["group.id", "session.timeout.ms"] {
-            assert!(mistakes.iter().any(|mistake| mistake.contains(key)), "{mistakes:?}");
+            assert!(
+                mistakes.iter().any(|mistake| mistake.contains(key)),
+                "{mistakes:?}"
+            );
         }
     }
 
@@ -167,6 +186,10 @@ mod tests {
         let error = with("ssl.keystore.password").unwrap_err().to_string();
         assert!(error.contains("in ssl.keystore.password,"), "{error}");
         let file = with("producer.ssl.keystore.password").unwrap();
-        assert!(file.mistakes.iter().any(|mistake| mistake.contains("config.providers")));
+        assert!(
+            file.mistakes
+                .iter()
+                .any(|mistake| mistake.contains("config.providers"))
+        );
     }
 }

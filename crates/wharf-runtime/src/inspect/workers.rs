@@ -116,7 +116,9 @@ mod tests {
                 }
             }
             let asked = String::from_utf8_lossy(&asked).into_owned();
-            let found = answers.iter().find(|(path, _)| asked.starts_with(&format!("GET {path} ")));
+            let found = answers
+                .iter()
+                .find(|(path, _)| asked.starts_with(&format!("GET {path} ")));
             let (status, body) = found.map_or(("404 Not Found", "{}"), |(_, body)| ("200 OK", *body));
             let head = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n", body.len());
             let _ = stream.write_all((head + body).as_bytes());
@@ -153,10 +155,19 @@ mod tests {
         let kinds = [&wharf, &hidden, &jvm, &gone].map(|url| said[url].kind);
         assert_eq!(
             kinds,
-            [Some(WorkerKind::Wharf), Some(WorkerKind::Wharf), Some(WorkerKind::Jvm), None]
+            [
+                Some(WorkerKind::Wharf),
+                Some(WorkerKind::Wharf),
+                Some(WorkerKind::Jvm),
+                None
+            ]
         );
         assert_eq!(said[&jvm].version.as_deref(), Some("4.3.0"));
         assert!(said[&hidden].cluster.is_none() && said[&hidden].silent.is_none());
-        assert!(said[&gone].silent.as_ref().unwrap().contains(&gone), "{:?}", said[&gone]);
+        assert!(
+            said[&gone].silent.as_ref().unwrap().contains(&gone),
+            "{:?}",
+            said[&gone]
+        );
     }
 }

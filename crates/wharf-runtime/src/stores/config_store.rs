@@ -9,8 +9,8 @@ use wharf_cluster::config_state::write::{WRITE_TIMEOUT_MS, WriteStep};
 use wharf_cluster::config_state::{ConfigEvent, ConfigSnapshot, ConfigState, Ignored, Severity};
 use wharf_cluster::topic_record::TopicRecord;
 use wharf_kafka::{
-    Admin, LogClients, LogError, LogRecord, LogTopic, Producer, ReadPositions, TopicLog, TransactionError, Translated,
-    write_all,
+    Admin, LogClients, LogError, LogRecord, LogTopic, Producer, ReadPositions, TopicLog, TransactionError,
+    Translated, write_all,
 };
 
 use super::lock;

@@ -31,10 +31,10 @@ const LEADS: &str = "as leader";
 const LINES: &str = "one\ntwo\n";
 
 /// A group in which JVM workers can be started, too.
-struct Mixed {
-    group: Group,
+pub(crate) struct Mixed {
+    pub(crate) group: Group,
     jars: PathBuf,
-    plugins: PathBuf,
+    pub(crate) plugins: PathBuf,
     /// One for each topic, for as long as the test runs: another one would wait until the group forgets the first. With what was
     /// read so far.
     readers: RefCell<HashMap<String, (TopicReader, String)>>,
@@ -43,7 +43,7 @@ struct Mixed {
 }
 
 impl Mixed {
-    fn set_up(name: &str) -> Option<Self> {
+    pub(crate) fn set_up(name: &str) -> Option<Self> {
         static TURN: Mutex<()> = Mutex::new(());
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         Some(Self {
@@ -55,18 +55,23 @@ impl Mixed {
         })
     }
 
-    fn stage(&self) -> &Stage {
+    pub(crate) fn stage(&self) -> &Stage {
         &self.group.stage
     }
 
     /// Starts a JVM worker, with the same properties but for the plugins, and waits for nothing.
-    fn launch_jvm(&self, name: &str) -> Worker {
+    pub(crate) fn launch_jvm(&self, name: &str) -> Worker {
+        self.launch_jvm_with(name, &self.plugins.to_string_lossy())
+    }
+
+    /// With these folders as its `plugin.path`.
+    pub(crate) fn launch_jvm_with(&self, name: &str, plugin_path: &str) -> Worker {
         let stage = self.stage();
         let folder = stage.path(name);
         std::fs::create_dir_all(&folder).unwrap();
         let logging = stage.write(&format!("{name}/log4j2.properties"), LOGGING);
         let text = self.group.properties(&[
-            ("plugin.path", &self.plugins.to_string_lossy()),
+            ("plugin.path", plugin_path),
             // Its default of five minutes is longer than any test.
             ("scheduled.rebalance.max.delay.ms", "0"),
         ]);
@@ -85,14 +90,14 @@ impl Mixed {
         Worker::spawn("java".as_ref(), &arguments, &folder, Launch::default())
     }
 
-    fn start_jvm(&self, name: &str) -> Worker {
+    pub(crate) fn start_jvm(&self, name: &str) -> Worker {
         let worker = self.launch_jvm(name);
         healthy(&worker);
         worker
     }
 
     /// A source whose file has [`LINES`].
-    fn source(&self, name: &str) -> Value {
+    pub(crate) fn source(&self, name: &str) -> Value {
         let stage = self.stage();
         stage.write(&format!("{name}.txt"), LINES);
         file_source(&stage.file(&format!("{name}.txt")), &stage.named(name))
@@ -121,17 +126,17 @@ impl Mixed {
 }
 
 /// Waits until a worker of either kind is a member of the group.
-fn healthy(worker: &Worker) {
+pub(crate) fn healthy(worker: &Worker) {
     worker.until("/health", "it is healthy", |health| health["status"] == "healthy");
 }
 
-fn path(name: &str, rest: &str) -> String {
+pub(crate) fn path(name: &str, rest: &str) -> String {
     format!("/connectors/{name}{rest}")
 }
 
 /// A request that has to succeed; as upstream's clients have to, it is sent again when a JVM worker answers 409 because of a
 /// rebalance.
-fn ask(worker: &Worker, method: &str, path: &str, body: Option<&Value>, status: u16) -> Value {
+pub(crate) fn ask(worker: &Worker, method: &str, path: &str, body: Option<&Value>, status: u16) -> Value {
     let mut answer = None;
     eventually(&format!("{method} {path} is not refused"), || {
         let response = worker.request(method, path, body);
@@ -148,13 +153,13 @@ fn ask(worker: &Worker, method: &str, path: &str, body: Option<&Value>, status: 
     answer.unwrap()
 }
 
-fn create(worker: &Worker, name: &str, config: Value) {
+pub(crate) fn create(worker: &Worker, name: &str, config: Value) {
     let body = json!({"name": name, "config": config});
     ask(worker, "POST", "/connectors", Some(&body), 201);
 }
 
 /// Waits until all workers say the same of a connector, and that it and its task are in this state.
-fn all_say(workers: &[&Worker], name: &str, state: &str) -> Vec<String> {
+pub(crate) fn all_say(workers: &[&Worker], name: &str, state: &str) -> Vec<String> {
     let mut owners = Vec::new();
     eventually(&format!("all workers say that {name} is {state}"), || {
         let said: BTreeSet<Vec<String>> = workers
@@ -179,7 +184,7 @@ fn addresses(workers: &[&Worker]) -> BTreeSet<String> {
 }
 
 /// Ends workers at the same time, in order.
-fn terminate(workers: impl IntoIterator<Item = Worker>) {
+pub(crate) fn terminate(workers: impl IntoIterator<Item = Worker>) {
     let mut workers: Vec<Worker> = workers.into_iter().collect();
     for worker in &workers {
         worker.signal("TERM");

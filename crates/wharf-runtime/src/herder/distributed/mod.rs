@@ -34,9 +34,9 @@ use self::running::Running;
 use self::view::ClusterView;
 use super::common::{check_topic_reset, check_topic_tracking, named, reply};
 use super::{
-    ActiveTopics, ClusterInfo, ConnectorInfo, ConnectorOffsets, ConnectorStateInfo, Created, HealthStatus, Herder,
-    HerderError, InitialState, OffsetChange, PeerRequest, PluginInfo, RawConfig, Reply, RestartRequest,
-    ServerInfo, Stage, TaskId, TaskInfo, TaskStateInfo, TopicPositions, plugin_calls,
+    ActiveTopics, ClusterInfo, ConnectorInfo, ConnectorOffsets, ConnectorStateInfo, Created, HealthStatus,
+    Herder, HerderError, InitialState, OffsetChange, PeerRequest, PluginInfo, RawConfig, Reply,
+    RestartRequest, ServerInfo, Stage, TaskId, TaskInfo, TaskStateInfo, TopicPositions, plugin_calls,
 };
 use crate::config::{ConfigInfos, DistributedConfig, InternalTopic};
 use crate::stores::{ConfigBackingStore, StatusBackingStore};

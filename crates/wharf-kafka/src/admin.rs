@@ -292,6 +292,7 @@ impl Admin {
         let operation = "listing offsets".to_owned();
         let ask = || {
             let entries = native::list_offsets(&self.client, &wanted, committed_only, timeout)?
+                .map_err(|(code, detail)| (named_by_library(code), detail))
                 .map_err(explain(operation.clone()))?;
             all_succeeded(&operation, entries.clone())?;
             Ok(entries)
@@ -311,6 +312,16 @@ impl Admin {
                 offset: entry.offset,
             })
             .collect())
+    }
+}
+
+/// The library says "no such entry" of partitions that nobody leads yet, as those of a topic that was made a moment ago.
+fn named_by_library(code: i32) -> i32 {
+    const NO_SUCH_ENTRY: i32 = -156;
+    if code == NO_SUCH_ENTRY {
+        ErrorCode::LEADER_NOT_AVAILABLE.0
+    } else {
+        code
     }
 }
 

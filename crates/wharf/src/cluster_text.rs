@@ -22,6 +22,9 @@ pub(crate) fn render(report: &ClusterReport, marks: Marks) -> String {
         report.connectors.is_empty(),
     );
     section(&mut lines, "INTERNAL TOPICS", topics(report, marks), false);
+    if !report.members.is_empty() {
+        section(&mut lines, "MEMBER IDS", member_ids(report, marks), false);
+    }
     lines.push(String::new());
     let (problems, notes): (Vec<_>, Vec<_>) = report.findings.iter().partition(|finding| finding.is_problem);
     if problems.is_empty() {
@@ -96,9 +99,6 @@ fn members(report: &ClusterReport, marks: Marks) -> Vec<String> {
         "TASKS",
         "CONFIG OFFSET",
         "LAG config/offset/status",
-        "HOST",
-        "CLIENT ID",
-        "MEMBER ID",
     ];
     let rows: Vec<Vec<Cell>> = report
         .members
@@ -106,12 +106,27 @@ fn members(report: &ClusterReport, marks: Marks) -> Vec<String> {
         .map(|member| {
             let leads = if member.is_leader { " (leader)" } else { "" };
             vec![
-                format!("{}{leads}", member.url.as_deref().unwrap_or("unknown")).into(),
+                format!("{}{leads}", url(member)).into(),
                 worker(member),
                 member.connectors.len().to_string().into(),
                 member.tasks.len().to_string().into(),
                 config_offset(report, member).into(),
                 lag(member),
+            ]
+        })
+        .collect();
+    table::render(&header, &rows, marks)
+}
+
+/// What the coordinator knows them by; apart, because it is long.
+fn member_ids(report: &ClusterReport, marks: Marks) -> Vec<String> {
+    let header = ["URL", "HOST", "CLIENT ID", "MEMBER ID"];
+    let rows: Vec<Vec<Cell>> = report
+        .members
+        .iter()
+        .map(|member| {
+            vec![
+                url(member).into(),
                 member.host.as_str().into(),
                 member.client_id.as_str().into(),
                 member.member_id.as_str().into(),
@@ -119,6 +134,10 @@ fn members(report: &ClusterReport, marks: Marks) -> Vec<String> {
         })
         .collect();
     table::render(&header, &rows, marks)
+}
+
+fn url(member: &MemberReport) -> &str {
+    member.url.as_deref().unwrap_or("unknown")
 }
 
 fn worker(member: &MemberReport) -> Cell {

@@ -113,7 +113,16 @@ impl Observer {
             let specs: Vec<_> = (0..partitions)
                 .map(|partition| (TopicPartition::new(name, partition), OffsetSpec::Latest))
                 .collect();
-            let mut listed = self.admin.list_offsets(&specs, committed_only, REQUEST)?;
+            let deadline = Instant::now() + REQUEST;
+            let mut listed = loop {
+                match self.admin.list_offsets(&specs, committed_only, REQUEST) {
+                    // A topic that was made a moment ago has no leaders yet.
+                    Err(error) if error.is_retriable() && Instant::now() < deadline => {
+                        std::thread::sleep(TICK);
+                    }
+                    outcome => break outcome?,
+                }
+            };
             listed.sort_by_key(|end| end.partition.partition);
             Ok(listed.into_iter().map(|end| end.offset).collect())
         };

@@ -193,6 +193,8 @@ mod tests {
             ("value.converter", "io.confluent.connect.avro.AvroConverter"),
             ("listeners", "https://:8443"),
             ("connect.protocol", "eager"),
+            ("security.protocol", "SSL"),
+            ("ssl.keystore.type", "PKCS12"),
             ("ssl.keystore.password", "s3cret-word"),
             ("ssl.keystore.location", "/no/such/s3cret-word"),
             ("metrics.context.team", "a"),

@@ -94,6 +94,7 @@ pub(crate) fn render(header: &[&str], rows: &[Vec<Cell>], marks: Marks) -> Vec<S
                 out.push_str(&" ".repeat(missing + 2));
             }
         }
+        out.truncate(out.trim_end().len());
         out
     };
     let head = line(header.iter().map(|text| ((*text).to_owned(), false)).collect());

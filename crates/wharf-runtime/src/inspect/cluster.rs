@@ -24,7 +24,6 @@ const MOST_RECORDS: usize = 20;
 
 /// All there is to say of a group.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[non_exhaustive]
 pub struct ClusterReport {
     /// `group.id`.
     pub group_id: String,
@@ -82,7 +81,6 @@ pub struct LeaderReport {
 
 /// A worker of the group.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[non_exhaustive]
 pub struct MemberReport {
     /// URL of its REST API; null while the group rebalances.
     pub url: Option<String>,
@@ -127,7 +125,6 @@ pub struct MemberTopicReport {
 
 /// A connector.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[non_exhaustive]
 pub struct ConnectorReport {
     /// Its name.
     pub name: String,
@@ -143,7 +140,6 @@ pub struct ConnectorReport {
 
 /// A connector instance or a task.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[non_exhaustive]
 pub struct WorkReport {
     /// The number of the task; null for the connector instance.
     pub task: Option<i32>,

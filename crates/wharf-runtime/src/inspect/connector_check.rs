@@ -29,7 +29,6 @@ const TASK_CLASS: &str = "task.class";
 
 /// What is to be said of a connector.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[non_exhaustive]
 pub struct ConnectorCheck {
     /// Its name.
     pub name: String,

@@ -14,7 +14,6 @@ use crate::plugins::PluginRegistry;
 
 /// What would become of a group.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[non_exhaustive]
 pub struct MigrationReport {
     /// Whether a worker would start with the file, and every connector can move.
     pub can_move: bool,

@@ -22,13 +22,16 @@ pub struct TopicReport {
     pub end_offsets: Vec<i64>,
     /// Up to where workers can read; less than the end while a transaction is open.
     #[serde(skip)]
-    pub(super) readable: Vec<i64>,
+    pub readable: Vec<i64>,
+    /// What it is for.
     #[serde(skip)]
-    pub(super) internal: InternalTopic,
+    pub internal: InternalTopic,
 }
 
 impl TopicReport {
-    pub(super) fn missing(internal: InternalTopic, topic: &str) -> Self {
+    /// One that is not there.
+    #[must_use]
+    pub fn missing(internal: InternalTopic, topic: &str) -> Self {
         Self {
             role: internal.role(),
             topic: topic.to_owned(),

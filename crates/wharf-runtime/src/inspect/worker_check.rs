@@ -16,7 +16,6 @@ const DEFAULTS: [(&str, &str); 2] = [
 
 /// What is to be said of a worker file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-#[non_exhaustive]
 pub struct WorkerCheck {
     /// Whether a worker would start with it.
     pub can_start: bool,

@@ -1,6 +1,6 @@
 //! `wharf cluster`: from a worker file to what its group does.
 
-use wharf_runtime::inspect::{ClusterReport, InspectError, Observer, WorkerFile};
+use wharf_runtime::inspect::{ClusterReport, InspectError, Observer, WorkerFile, finish};
 
 use crate::cli::LookArgs;
 use crate::cluster_text;
@@ -10,7 +10,9 @@ use crate::table::Marks;
 
 /// Shows the group.
 pub(crate) fn run(args: &LookArgs) -> Exit {
-    match look(args) {
+    let looked = look(args);
+    finish();
+    match looked {
         Ok(report) => {
             if args.json {
                 print_json(&report);

@@ -1,6 +1,6 @@
 //! `wharf migrate check`: from a worker file to what would become of its group's connectors.
 
-use wharf_runtime::inspect::{InspectError, MigrationReport, Observer, WorkerFile};
+use wharf_runtime::inspect::{InspectError, MigrationReport, Observer, WorkerFile, finish};
 
 use crate::cli::LookArgs;
 use crate::exit::Exit;
@@ -10,7 +10,9 @@ use crate::table::Marks;
 
 /// Checks the group.
 pub(crate) fn check(args: &LookArgs) -> Exit {
-    match look(args) {
+    let looked = look(args);
+    finish();
+    match looked {
         Ok(report) => {
             if args.json {
                 print_json(&report);

@@ -20,6 +20,8 @@ mod worker_check;
 mod worker_file;
 mod workers;
 
+use std::time::Duration;
+
 use wharf_kafka::KafkaError;
 
 pub use self::cluster::{
@@ -95,4 +97,12 @@ pub enum InspectError {
         /// What happened.
         reason: String,
     },
+}
+
+/// Waits until the clients of observers that were dropped are gone, so that none is torn out of its work by the end of the
+/// process; not for long, as one that waits for a dead broker takes its time.
+pub fn finish() {
+    const LONGEST: Duration = Duration::from_secs(2);
+    // What is left after that has nothing to lose.
+    let _ = wharf_kafka::wait_for_closed_clients(LONGEST);
 }

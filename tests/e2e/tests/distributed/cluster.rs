@@ -50,10 +50,9 @@ fn member_urls(report: &Value) -> BTreeSet<String> {
 }
 
 fn member<'a>(report: &'a Value, worker: &Worker) -> &'a Value {
-    let members = entries(&report["members"]).iter();
-    members
-        .filter(|member| member["worker_id"] == worker.address())
-        .next_back()
+    entries(&report["members"])
+        .iter()
+        .find(|member| member["worker_id"] == worker.address())
         .unwrap_or_else(|| panic!("{} is no member: {report}", worker.address()))
 }
 

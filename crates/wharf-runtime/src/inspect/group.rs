@@ -164,14 +164,14 @@ mod tests {
 
     fn member(id: &str, had: Option<ConnectorsAndTasks>, assignment: Assignment) -> GroupMember {
         let protocol = ConnectProtocol::Sessioned;
-        let state = WorkerState {
+        let mut state = WorkerState {
             url: format!("http://{id}:8083/"),
-            config_offset: 5,
-            allocation: had.map(|assigned| Assignment {
-                assigned,
-                ..Assignment::default()
-            }),
+            ..WorkerState::default()
         };
+        state.allocation = had.map(|assigned| Assignment {
+            assigned,
+            ..Assignment::default()
+        });
         GroupMember {
             member_id: id.to_owned(),
             client_id: format!("connect-{id}"),

@@ -47,7 +47,7 @@ fn connectors_of_a_jvm_worker_are_told_which_of_them_can_move_and_why_others_can
     std::fs::create_dir(stage.path("java")).unwrap();
     std::os::unix::fs::symlink(mirror, stage.path("java/mirror")).unwrap();
     let plugins = format!("{},{}", mixed.plugins.display(), stage.file("java"));
-    let jvm = mixed.launch_jvm_with("jvm", &plugins);
+    let jvm = mixed.launch_jvm_with("jvm", &[("plugin.path", &plugins)]);
     healthy(&jvm);
     let with = |name: &str, more: Value| {
         let mut config = mixed.source(name);

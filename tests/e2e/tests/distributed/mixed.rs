@@ -61,20 +61,23 @@ impl Mixed {
 
     /// Starts a JVM worker, with the same properties but for the plugins, and waits for nothing.
     pub(crate) fn launch_jvm(&self, name: &str) -> Worker {
-        self.launch_jvm_with(name, &self.plugins.to_string_lossy())
+        self.launch_jvm_with(name, &[])
     }
 
-    /// With these folders as its `plugin.path`.
-    pub(crate) fn launch_jvm_with(&self, name: &str, plugin_path: &str) -> Worker {
+    /// The same with further worker properties.
+    pub(crate) fn launch_jvm_with(&self, name: &str, more: &[(&str, &str)]) -> Worker {
         let stage = self.stage();
         let folder = stage.path(name);
         std::fs::create_dir_all(&folder).unwrap();
         let logging = stage.write(&format!("{name}/log4j2.properties"), LOGGING);
-        let text = self.group.properties(&[
-            ("plugin.path", plugin_path),
+        let plugins = self.plugins.to_string_lossy();
+        let mut own = vec![
+            ("plugin.path", &*plugins),
             // Its default of five minutes is longer than any test.
             ("scheduled.rebalance.max.delay.ms", "0"),
-        ]);
+        ];
+        own.extend(more);
+        let text = self.group.properties(&own);
         let file = stage.write(&format!("{name}/worker.properties"), text);
         let arguments = [
             "-Xmx512m".into(),

@@ -268,6 +268,12 @@ impl ErrorCode {
     pub const TOPIC_ALREADY_EXISTS: Self = Self(36);
     /// Group offsets cannot be altered through a member that is not (or no longer) known: the group is in use.
     pub const UNKNOWN_MEMBER_ID: Self = Self(25);
+    /// The transaction's time was up, or another producer has claimed the transactional id.
+    pub const INVALID_PRODUCER_EPOCH: Self = Self(47);
+    /// The transactional id is not known by this producer id any more.
+    pub const INVALID_PRODUCER_ID_MAPPING: Self = Self(49);
+    /// Another producer has claimed the transactional id.
+    pub const PRODUCER_FENCED: Self = Self(90);
     /// The group has active members.
     pub const NON_EMPTY_GROUP: Self = Self(68);
     /// The group does not exist.
@@ -290,6 +296,8 @@ impl ErrorCode {
     pub const FATAL: Self = Self(-150);
     /// Local: the consumer was not polled within `max.poll.interval.ms` and left its group.
     pub const MAX_POLL_EXCEEDED: Self = Self(-147);
+    /// Another client has taken over this client's identity.
+    pub const FENCED: Self = Self(-144);
     /// Local: no position and no reset policy.
     pub const AUTO_OFFSET_RESET: Self = Self(-140);
 

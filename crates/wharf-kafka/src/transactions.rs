@@ -7,10 +7,13 @@
 use std::time::{Duration, Instant};
 
 use crate::native::transactions as native;
-use crate::{Delivery, KafkaError, Producer};
+use crate::{Delivery, ErrorCode, KafkaError, Producer};
 
 /// How long one attempt lasts before the time that is left is looked at.
 const ATTEMPT: Duration = Duration::from_secs(5);
+
+/// How long an abort goes on before the reports are taken that it waits for.
+const ABORT_STEP: Duration = Duration::from_millis(50);
 
 /// Why a transaction did not go on.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -34,6 +37,21 @@ impl TransactionError {
         match self {
             Self::Abort(error) | Self::Fatal(error) | Self::Retriable(error) => error,
         }
+    }
+
+    /// Whether the transactional id belongs to another producer now, or the transaction's time was up, which Kafka
+    /// tells in the same words.
+    #[must_use]
+    pub fn is_fenced(&self) -> bool {
+        const FENCED: [ErrorCode; 4] = [
+            ErrorCode::FENCED,
+            ErrorCode::INVALID_PRODUCER_EPOCH,
+            ErrorCode::INVALID_PRODUCER_ID_MAPPING,
+            ErrorCode::PRODUCER_FENCED,
+        ];
+        self.kafka_error()
+            .code()
+            .is_some_and(|code| FENCED.contains(&code))
     }
 }
 
@@ -76,14 +94,29 @@ impl Producer {
         )
     }
 
-    /// Gives up what was sent since the transaction began.
+    /// Gives up what was sent since the transaction began; what was not delivered yet is reported to `each` as such.
     ///
     /// # Errors
     /// When the producer was fenced, or there was no answer within `timeout`.
-    pub fn abort_transaction(&self, timeout: Duration) -> Result<(), TransactionError> {
-        self.until("aborting a transaction", timeout, |time| {
-            native::abort(&self.client, time)
-        })
+    pub fn abort_transaction(
+        &self,
+        timeout: Duration,
+        mut each: impl FnMut(Delivery),
+    ) -> Result<(), TransactionError> {
+        // The library takes back what was not sent, and waits for its reports to be taken: so it is asked for short times, and
+        // goes on where it was.
+        let deadline = Instant::now() + timeout;
+        loop {
+            self.poll_acks(Duration::ZERO, &mut each);
+            let left = deadline.saturating_duration_since(Instant::now());
+            match native::abort(&self.client, left.min(ABORT_STEP)) {
+                Ok(()) => break,
+                Err(failure) if failure.retriable && left > ABORT_STEP => {}
+                Err(failure) => return Err(self.explain("aborting a transaction", failure)),
+            }
+        }
+        self.poll_acks(Duration::ZERO, each);
+        Ok(())
     }
 
     /// Makes a call again while only time is lacking.

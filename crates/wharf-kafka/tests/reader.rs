@@ -143,7 +143,7 @@ fn the_end_is_reached_over_markers_and_aborted_records_and_not_before_an_open_tr
     producer.begin_transaction().unwrap();
     broker.send(&producer, "aborted");
     assert!(producer.flush(PATIENCE, |_| {}));
-    producer.abort_transaction(PATIENCE).unwrap();
+    producer.abort_transaction(PATIENCE, |_| {}).unwrap();
 
     let end = broker.end();
     assert_eq!(end, 4);

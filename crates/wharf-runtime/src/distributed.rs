@@ -99,8 +99,8 @@ impl PreparedDistributedWorker {
         let statuses = Arc::new(statuses.map_err(unusable)?);
         let configs = configs.map_err(unusable)?;
         let offset_positions = offsets.positions();
-        let worker = Worker::with_stores(
-            Arc::clone(&config.worker),
+        let worker = Worker::of_group(
+            &config,
             plugins,
             Arc::new(offsets),
             Arc::new(StatusStore::with_sink(worker_id, Arc::clone(&statuses) as _)),

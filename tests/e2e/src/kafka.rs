@@ -177,7 +177,12 @@ impl Kafka {
 
     /// Reads a topic from its beginning.
     pub fn reader(&self, topic: &str) -> TopicReader {
-        TopicReader::new(self, topic)
+        TopicReader::new(self, topic, "read_uncommitted")
+    }
+
+    /// Reads from its beginning what transactions have committed. Its end is not known: ask for a number of records.
+    pub fn committed_reader(&self, topic: &str) -> TopicReader {
+        TopicReader::new(self, topic, "read_committed")
     }
 }
 
@@ -232,12 +237,13 @@ impl ConsumerHandler for Collected {
 }
 
 impl TopicReader {
-    fn new(kafka: &Kafka, topic: &str) -> Self {
+    fn new(kafka: &Kafka, topic: &str, isolation: &str) -> Self {
         let group = format!("reader-of-{topic}");
         let settings = [
             ("group.id", group.as_str()),
             ("auto.offset.reset", "earliest"),
             ("enable.auto.commit", "false"),
+            ("isolation.level", isolation),
             // A topic that appears later is found soon.
             ("metadata.max.age.ms", "1000"),
         ];

@@ -60,6 +60,7 @@ impl GroupMember {
                 url: settings.url.clone(),
                 config_offset: -1,
                 allocation: None,
+                runs: settings.runs.clone(),
             },
             discovery: Discovery::new(now),
             liveness: Liveness::default(),

@@ -27,6 +27,8 @@ pub struct MemberSettings {
     pub request_timeout: Millis,
     /// How long the coordinator may be unknown before that is told.
     pub discovery_timeout: Millis,
+    /// Names of the connector classes that this worker can run, for a native leader; `None` says nothing of it.
+    pub runs: Option<Vec<String>>,
     /// Where the jitter of waits begins. Different for each worker, so that they do not come back all at once.
     pub jitter_seed: u64,
 }
@@ -45,6 +47,7 @@ impl MemberSettings {
             retry_backoff_max: 1_000,
             request_timeout: 40_000,
             discovery_timeout: 3_000,
+            runs: None,
             jitter_seed: 0,
         }
     }

@@ -75,6 +75,13 @@ impl<'a> Reader<'a> {
         self.bytes.is_empty()
     }
 
+    /// Whether these bytes come next; they are passed over then.
+    pub(super) fn skip(&mut self, expected: &[u8]) -> bool {
+        let rest = self.bytes.strip_prefix(expected);
+        self.bytes = rest.unwrap_or(self.bytes);
+        rest.is_some()
+    }
+
     fn take(&mut self, field: &'static str, count: usize) -> Result<&'a [u8], ProtocolError> {
         let Some((taken, rest)) = self.bytes.split_at_checked(count) else {
             return Err(ProtocolError::Truncated {
@@ -169,6 +176,10 @@ impl Writer {
 
     pub(super) fn finish(self) -> Vec<u8> {
         self.bytes
+    }
+
+    pub(super) fn raw(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
     }
 
     pub(super) fn i16(&mut self, value: i16) {

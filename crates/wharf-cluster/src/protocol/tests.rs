@@ -82,6 +82,7 @@ fn worker_states_are_the_reference_vectors() {
         url: URL.to_owned(),
         config_offset: 5,
         allocation: None,
+        runs: None,
     };
     let leader = "connect-w1:8083-x";
     let owning = WorkerState {
@@ -114,6 +115,37 @@ fn worker_states_are_the_reference_vectors() {
         let expected = expected.replace(' ', "");
         assert_eq!(hex(&state.encode(protocol).unwrap()), expected);
         assert_eq!(WorkerState::decode(&unhex(&expected)).as_ref(), Ok(state));
+    }
+}
+
+#[test]
+fn what_a_native_worker_can_run_stands_behind_all_that_jvm_workers_read() {
+    let native = WorkerState {
+        runs: Some(vec!["a.FileSource".to_owned(), "FileSource".to_owned()]),
+        allocation: Some(assignment("L", 7)),
+        url: URL.to_owned(),
+        config_offset: 3,
+    };
+    for protocol in ConnectProtocol::ALL {
+        let allocation = native.allocation.clone().filter(|_| protocol.is_cooperative());
+        let plain = WorkerState {
+            runs: None,
+            allocation,
+            ..native.clone()
+        };
+        let bytes = native.encode(protocol).unwrap();
+        let of_upstream = plain.encode(protocol).unwrap();
+        assert_eq!(bytes[..of_upstream.len()], of_upstream[..], "{protocol}");
+        let expected = WorkerState {
+            runs: native.runs.clone(),
+            ..plain.clone()
+        };
+        assert_eq!(WorkerState::decode(&bytes), Ok(expected));
+        assert_eq!(WorkerState::decode(&of_upstream), Ok(plain.clone()));
+        // Somebody else's surplus is nobody's business.
+        let surplus = [&of_upstream[..], b"more"].concat();
+        assert_eq!(WorkerState::decode(&surplus), Ok(plain));
+        assert!(WorkerState::decode(&bytes[..bytes.len() - 1]).is_err());
     }
 }
 
@@ -211,6 +243,7 @@ fn no_bytes_make_a_reader_panic() {
             revoked: work(&["D"], &[("D", 0)]),
             ..assignment("L", 7)
         }),
+        runs: Some(vec!["C".to_owned()]),
     };
     let bytes = good.encode(ConnectProtocol::Sessioned).unwrap();
     let mut refused = 0;

@@ -4,6 +4,8 @@ use super::codec::{ProtocolError, Reader, Writer};
 use super::{Assignment, ConnectProtocol};
 
 const MESSAGE: &str = "subscription";
+/// What begins the part that only native workers write, behind all that upstream knows of. A JVM worker does not look there.
+const NATIVE_PART: &[u8] = b"wharf\x00\x01";
 
 /// The metadata of a member.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -14,6 +16,8 @@ pub struct WorkerState {
     pub config_offset: i64,
     /// Everything that it owns, or `None` when it owns nothing and never did, or gave up everything.
     pub allocation: Option<Assignment>,
+    /// Names, full and short, of the connector classes that it can run; `None` when it does not say, as a JVM worker.
+    pub runs: Option<Vec<String>>,
 }
 
 impl WorkerState {
@@ -33,6 +37,13 @@ impl WorkerState {
                 .transpose()?;
             out.nullable_bytes("allocation", allocation.as_deref())?;
         }
+        if let Some(classes) = &self.runs {
+            out.raw(NATIVE_PART);
+            out.count("connector classes", classes.len())?;
+            for class in classes {
+                out.string("connector class", class)?;
+            }
+        }
         Ok(out.finish())
     }
 
@@ -51,11 +62,11 @@ impl WorkerState {
     /// When the bytes are no metadata of a worker, or their allocation is no assignment.
     pub fn decode(bytes: &[u8]) -> Result<Self, ProtocolError> {
         let mut input = Reader::new(MESSAGE, bytes);
-        input.version()?;
+        let version = input.version()?;
         Ok(Self {
             url: input.string("url")?,
             config_offset: input.i64("config offset")?,
-            allocation: if input.is_at_end() {
+            allocation: if version == ConnectProtocol::Eager.version() || input.is_at_end() {
                 None
             } else {
                 input
@@ -63,6 +74,19 @@ impl WorkerState {
                     .map(Assignment::decode)
                     .transpose()?
             },
+            runs: native_part(&mut input)?,
         })
     }
+}
+
+/// What stands behind the last field that upstream knows of: ours, or nothing that is known here.
+fn native_part(input: &mut Reader<'_>) -> Result<Option<Vec<String>>, ProtocolError> {
+    if !input.skip(NATIVE_PART) {
+        return Ok(None);
+    }
+    let count = input.count("connector classes")?;
+    (0..count)
+        .map(|_| input.string("connector class"))
+        .collect::<Result<_, _>>()
+        .map(Some)
 }

@@ -42,28 +42,38 @@ async fn put_tasks(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<StatusCode, ApiError> {
+    let request = of_peer(&headers, &body);
+    let reply = api.herder.put_task_configs(&name, request);
+    let reply = reply.ok_or_else(|| refused("setting task configurations from outside"))?;
+    api.wait(reply).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn fence(
+    State(api): State<Api>,
+    Name(name): Name,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<StatusCode, ApiError> {
+    let request = of_peer(&headers, &body);
+    let reply = api.herder.fence_zombies(&name, request);
+    let reply = reply.ok_or_else(|| refused("fencing zombie source tasks"))?;
+    api.wait(reply).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn of_peer(headers: &HeaderMap, body: &Bytes) -> PeerRequest {
     let text = |name: &str| {
         headers
             .get(name)
             .and_then(|value| value.to_str().ok())
             .map(str::to_owned)
     };
-    let request = PeerRequest {
+    PeerRequest {
         body: body.to_vec(),
         signature: text(SIGNATURE),
         algorithm: text(SIGNATURE_ALGORITHM),
-    };
-    match api.herder.put_task_configs(&name, request) {
-        Some(reply) => {
-            api.wait(reply).await?;
-            Ok(StatusCode::NO_CONTENT)
-        }
-        None => Err(refused("setting task configurations from outside")),
     }
-}
-
-async fn fence() -> ApiError {
-    refused("fencing zombie source tasks")
 }
 
 fn refused(what: &str) -> ApiError {

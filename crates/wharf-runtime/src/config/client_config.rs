@@ -105,6 +105,59 @@ pub fn sink_consumer_group(worker: &WorkerConfig, connector: &str, config: &Conf
         .unwrap_or_else(|| format!("connect-{connector}"))
 }
 
+/// Settings of the producer that writes a source's offsets to a topic of the connector's own, or changes them.
+#[must_use]
+pub fn offsets_producer_config(worker: &WorkerConfig, connector: &str, config: &ConfigMap) -> ConfigMap {
+    producer_config(worker, format!("connector-offset-producer-{connector}"), config)
+}
+
+/// Settings of the consumer that reads a source's offsets from a topic of the connector's own. What transactions have not
+/// committed is not read: always so with exactly-once, otherwise unless the user says so.
+#[must_use]
+pub fn offsets_consumer_config(
+    worker: &WorkerConfig,
+    connector: &str,
+    config: &ConfigMap,
+    exactly_once: bool,
+) -> ConfigMap {
+    const ISOLATION: &str = "isolation.level";
+    const COMMITTED: &str = "read_committed";
+    let built_in = [
+        ("client.id", format!("connector-consumer-{connector}")),
+        ("group.id", format!("connect-{connector}")),
+        ("auto.offset.reset", "earliest".to_owned()),
+        ("enable.auto.commit", "false".to_owned()),
+        (ISOLATION, COMMITTED.to_owned()),
+    ];
+    let mut settings = layers(worker, built_in, &worker.consumer, ClientKind::Consumer, config);
+    if exactly_once {
+        force(&mut settings, ISOLATION, COMMITTED, connector);
+    }
+    settings
+}
+
+/// Makes settings of a producer those of one that writes in transactions; what a user set otherwise is warned about.
+#[must_use]
+pub fn transactional(mut settings: ConfigMap, transactional_id: &str, connector: &str) -> ConfigMap {
+    // Connect's own default, which is no wish of the user's
+    if settings.get("enable.idempotence").map(String::as_str) == Some("false") {
+        settings.remove("enable.idempotence");
+    }
+    force(&mut settings, "enable.idempotence", "true", connector);
+    force(&mut settings, "transactional.id", transactional_id, connector);
+    settings
+}
+
+fn force(settings: &mut ConfigMap, key: &str, value: &str, connector: &str) {
+    if let Some(given) = settings.insert(key.to_owned(), value.to_owned())
+        && !given.trim().eq_ignore_ascii_case(value)
+    {
+        tracing::warn!(
+            "connector {connector}: {key}={given} does not count with exactly-once, it is {value}"
+        );
+    }
+}
+
 /// Settings of the admin client by which a source task creates topics.
 #[must_use]
 pub fn task_admin_config(worker: &WorkerConfig, connector: &str, task: u32, config: &ConfigMap) -> ConfigMap {
@@ -242,6 +295,30 @@ mod tests {
                 ("group.id", "connect-c"),
             ])
         );
+    }
+
+    #[test]
+    fn offsets_of_an_exactly_once_source_are_read_committed_whatever_was_set() {
+        let own = map(&[("consumer.override.isolation.level", "read_uncommitted")]);
+        for (exactly_once, config, expected) in [
+            (false, ConfigMap::new(), "read_committed"),
+            (false, own.clone(), "read_uncommitted"),
+            (true, own, "read_committed"),
+        ] {
+            let settings = offsets_consumer_config(&worker(&[]), "c", &config, exactly_once);
+            assert_eq!(settings["isolation.level"], expected);
+            assert_eq!(settings["client.id"], "connector-consumer-c");
+        }
+    }
+
+    #[test]
+    fn a_transactional_producer_has_the_id_that_fencing_knows() {
+        let config = map(&[("producer.override.transactional.id", "mine")]);
+        let settings = source_producer_config(&worker(&[]), "c", 2, &config);
+        let settings = transactional(settings, "g-c-2", "c");
+        assert_eq!(settings["transactional.id"], "g-c-2");
+        assert_eq!(settings["enable.idempotence"], "true");
+        assert_eq!(settings["acks"], "all");
     }
 
     #[test]

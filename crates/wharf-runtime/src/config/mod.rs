@@ -11,6 +11,7 @@ mod connector_file;
 mod converter_config;
 mod distributed_config;
 mod distributed_keys;
+mod exactly_once_checks;
 mod internal_clients;
 mod java_regex;
 mod listener;
@@ -29,8 +30,9 @@ mod worker_sasl_keys;
 mod worker_tls_keys;
 
 pub use client_config::{
-    ClientKind, dlq_admin_config, dlq_producer_config, offsets_admin_config, sink_consumer_config,
-    sink_consumer_group, source_producer_config, task_admin_config, worker_admin_config,
+    ClientKind, dlq_admin_config, dlq_producer_config, offsets_admin_config, offsets_consumer_config,
+    offsets_producer_config, sink_consumer_config, sink_consumer_group, source_producer_config,
+    task_admin_config, transactional, worker_admin_config,
 };
 pub use client_override_policy::{ClientOverridePolicy, PluginPolicy};
 pub use config_infos::{ConfigDefinition, ConfigInfo, ConfigInfos, ConfigValueInfo};
@@ -42,6 +44,7 @@ pub use connector_file::{ConnectorFile, parse_connector_file, read_connector_fil
 pub use converter_config::{ConverterConfig, ConverterKind};
 pub use distributed_config::{DistributedConfig, ExactlyOnceSupport, InterWorkerConfig};
 pub use distributed_keys::{HEARTBEAT_INTERVAL_DEFAULT, REBALANCE_DELAY_DEFAULT};
+pub use exactly_once_checks::ExactlyOnceWorker;
 pub(crate) use internal_clients::top_level_mistakes;
 pub use internal_clients::{
     InternalClients, InternalTopic, internal_consumer_config, internal_producer_config,
@@ -53,7 +56,10 @@ pub use properties::{parse_properties, parse_properties_text, read_properties};
 pub use sink_connector_config::{
     DLQ_TOPIC_NAME, SinkConnectorConfig, TOPICS, TOPICS_REGEX, TopicSelection, sink_connector_config_def,
 };
-pub use source_connector_config::{SourceConnectorConfig, source_connector_config_def};
+pub use source_connector_config::{
+    OFFSETS_TOPIC, SourceConnectorConfig, TransactionBoundary, requires_exactly_once,
+    source_connector_config_def,
+};
 pub use standalone_config::StandaloneConfig;
 pub use topic_creation::{TOPIC_CREATION_PREFIX, TopicCreation, TopicCreationGroup};
 pub(crate) use unsupported_keys::{refuse_unsupported, unsupported_keys};

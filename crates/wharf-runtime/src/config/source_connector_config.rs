@@ -1,10 +1,40 @@
 //! The keys that the framework adds for source connectors.
 
+use std::time::Duration;
+
 use wharf_api::config::{ConfigDef, ConfigKey, Importance, Type, Validator, Width};
 use wharf_api::{ConfigMap, ConnectError, Result};
 
 use super::connector_config::{ConnectorConfig, FrameworkDefaults, aliases, connector_config_def};
 use super::topic_creation::TopicCreation;
+
+/// Whether the connector may run only where exactly-once delivery is on.
+pub(super) const EXACTLY_ONCE_SUPPORT: &str = "exactly.once.support";
+/// What ends a transaction.
+pub(super) const TRANSACTION_BOUNDARY: &str = "transaction.boundary";
+const TRANSACTION_INTERVAL: &str = "transaction.boundary.interval.ms";
+/// Where a source of a distributed worker keeps its offsets, if not where the worker does (KIP-618).
+pub const OFFSETS_TOPIC: &str = "offsets.storage.topic";
+
+/// What ends a transaction of an exactly-once source task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum TransactionBoundary {
+    /// Every batch that the task gives.
+    #[default]
+    Poll,
+    /// A batch after this time; without one the worker's `offset.flush.interval.ms` counts.
+    Interval(Option<Duration>),
+    /// The connector says so.
+    Connector,
+}
+
+/// Whether a configuration says that its connector may run only with exactly-once delivery.
+#[must_use]
+pub fn requires_exactly_once(config: &ConfigMap) -> bool {
+    config
+        .get(EXACTLY_ONCE_SUPPORT)
+        .is_some_and(|text| text.trim().eq_ignore_ascii_case("required"))
+}
 
 /// The keys of source connectors.
 #[must_use]
@@ -18,20 +48,20 @@ pub fn source_connector_config_def(defaults: &FrameworkDefaults) -> ConfigDef {
             "Topic Creation Groups",
         ))
         .define(
-            exactly_once("exactly.once.support", Type::String, Importance::Medium, 2, "Exactly once support")
+            exactly_once(EXACTLY_ONCE_SUPPORT, Type::String, Importance::Medium, 2, "Exactly once support")
                 .default("requested")
                 .validator(Validator::one_of_ignore_case(["REQUIRED", "REQUESTED"]))
                 .doc("Whether the connector may run only where every record is delivered exactly once."),
         )
         .define(
-            exactly_once("transaction.boundary", Type::String, Importance::Medium, 3, "Transaction Boundary")
+            exactly_once(TRANSACTION_BOUNDARY, Type::String, Importance::Medium, 3, "Transaction Boundary")
                 .default("poll")
                 .validator(Validator::one_of_ignore_case(["INTERVAL", "POLL", "CONNECTOR"]))
                 .doc("What ends a transaction: every batch, a time, or the connector."),
         )
         .define(
             exactly_once(
-                "transaction.boundary.interval.ms",
+                TRANSACTION_INTERVAL,
                 Type::Long,
                 Importance::Low,
                 4,
@@ -42,7 +72,7 @@ pub fn source_connector_config_def(defaults: &FrameworkDefaults) -> ConfigDef {
             .doc("Time between two ends of transactions, in milliseconds; the worker's flush interval without it."),
         )
         .define(
-            ConfigKey::new("offsets.storage.topic", Type::String)
+            ConfigKey::new(OFFSETS_TOPIC, Type::String)
                 .default_null()
                 .validator(Validator::NonEmptyString)
                 .importance(Importance::Low)
@@ -85,6 +115,8 @@ pub struct SourceConnectorConfig {
     pub common: ConnectorConfig,
     /// Rules for creating topics, if there are any and the worker allows it.
     pub topic_creation: Option<TopicCreation>,
+    /// What ends a transaction, where transactions are used.
+    pub transaction_boundary: TransactionBoundary,
 }
 
 impl SourceConnectorConfig {
@@ -110,7 +142,39 @@ impl SourceConnectorConfig {
         Ok(Self {
             common: ConnectorConfig::parse(config)?,
             topic_creation,
+            transaction_boundary: transaction_boundary(config)?,
         })
+    }
+}
+
+fn transaction_boundary(config: &ConfigMap) -> Result<TransactionBoundary> {
+    let text = |key: &str| {
+        config
+            .get(key)
+            .map(|text| text.trim())
+            .filter(|text| !text.is_empty())
+    };
+    let invalid = |key: &str, text: &str, why: &str| Err(ConnectError::invalid_config(key, text, why));
+    let boundary = text(TRANSACTION_BOUNDARY).unwrap_or("poll");
+    match boundary.to_ascii_lowercase().as_str() {
+        "poll" => Ok(TransactionBoundary::Poll),
+        "connector" => Ok(TransactionBoundary::Connector),
+        "interval" => match text(TRANSACTION_INTERVAL) {
+            None => Ok(TransactionBoundary::Interval(None)),
+            Some(text) => match text.parse() {
+                Ok(millis) => Ok(TransactionBoundary::Interval(Some(Duration::from_millis(millis)))),
+                Err(_) => invalid(
+                    TRANSACTION_INTERVAL,
+                    text,
+                    "it is a time in milliseconds, not negative",
+                ),
+            },
+        },
+        _ => invalid(
+            TRANSACTION_BOUNDARY,
+            boundary,
+            "it is one of poll, interval, connector",
+        ),
     }
 }
 
@@ -141,6 +205,37 @@ mod tests {
             def.groups()[4..],
             ["Topic Creation", "Exactly Once Support", "offsets.topic"]
         );
+    }
+
+    #[test]
+    fn what_ends_a_transaction_is_read_in_any_case_and_refused_by_name() {
+        let parse = |boundary: &str, interval: Option<&str>| {
+            let entries = [
+                (TRANSACTION_BOUNDARY, Some(boundary)),
+                (TRANSACTION_INTERVAL, interval),
+            ];
+            let config: ConfigMap = entries
+                .into_iter()
+                .filter_map(|(key, value)| Some((key.to_owned(), value?.to_owned())))
+                .collect();
+            transaction_boundary(&config)
+        };
+        let interval = |millis| TransactionBoundary::Interval(Some(Duration::from_millis(millis)));
+        assert_eq!(
+            transaction_boundary(&ConfigMap::new()),
+            Ok(TransactionBoundary::Poll)
+        );
+        assert_eq!(parse("POLL", Some("5")), Ok(TransactionBoundary::Poll));
+        assert_eq!(parse(" Connector ", None), Ok(TransactionBoundary::Connector));
+        assert_eq!(parse("interval", None), Ok(TransactionBoundary::Interval(None)));
+        assert_eq!(parse("interval", Some("250")), Ok(interval(250)));
+        for (boundary, given, key) in [
+            ("x", None, TRANSACTION_BOUNDARY),
+            ("interval", Some("-1"), TRANSACTION_INTERVAL),
+        ] {
+            let error = parse(boundary, given).unwrap_err();
+            assert!(error.message().contains(key), "{error}");
+        }
     }
 
     #[test]

@@ -2,9 +2,9 @@
 //! behaviour, they make the configuration invalid instead of being ignored.
 //!
 //! Keys that only refine one of these (`errors.retry.delay.max.ms`, `errors.log.include.messages`, the dead letter
-//! topic's other settings, `transaction.boundary.interval.ms`) have no effect without it and are accepted.
-//! `config.action.reload` concerns config providers, which the worker refuses; `offsets.storage.topic` is without
-//! effect in standalone mode upstream too.
+//! topic's other settings) have no effect without it and are accepted. `config.action.reload` concerns config providers,
+//! which the worker refuses; `offsets.storage.topic` and `transaction.boundary` are without effect in standalone mode
+//! upstream too.
 
 use wharf_api::config::{ConfigDef, ConfigValue, ParsedValue};
 use wharf_api::{ConfigMap, ConnectError};
@@ -39,14 +39,6 @@ const UNSUPPORTED: &[(&str, &str)] = &[
     (
         "errors.deadletterqueue.topic.name",
         "dead letter topics are not supported by this build yet; remove it",
-    ),
-    (
-        "exactly.once.support",
-        "exactly-once delivery is not supported by this build yet; remove it",
-    ),
-    (
-        "transaction.boundary",
-        "transactions are not supported by this build yet; remove it",
     ),
 ];
 
@@ -167,10 +159,8 @@ mod tests {
             (&source, "errors.tolerance", "none", 0),
             (&source, "errors.log.enable", "true", 1),
             (&source, "errors.log.include.messages", "true", 0),
-            (&source, "exactly.once.support", "required", 1),
-            (&source, "exactly.once.support", "REQUESTED", 0),
-            (&source, "transaction.boundary", "interval", 1),
-            (&source, "transaction.boundary", "Poll", 0),
+            (&source, "exactly.once.support", "required", 0),
+            (&source, "transaction.boundary", "interval", 0),
             (&source, "config.action.reload", "none", 0),
             (&sink, "errors.deadletterqueue.topic.name", "d", 1),
             (&sink, "errors.deadletterqueue.topic.name", " ", 0),

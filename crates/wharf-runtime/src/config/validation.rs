@@ -9,13 +9,14 @@ use std::collections::BTreeSet;
 
 use wharf_api::config::{ConfigDef, ConfigKeyInfo, ConfigValue, NullableConfigMap, ParsedValue, parse_type};
 use wharf_api::policy::{ClientType, OverrideRequest};
-use wharf_api::{ConfigMap, ConnectError, Result};
+use wharf_api::{ConfigMap, ConnectError, ConnectorTransactionBoundaries, ExactlyOnceSupport, Result};
 
 use super::client_config::ClientKind;
 use super::client_override_policy::ClientOverridePolicy;
 use super::config_infos::{ConfigDefinition, ConfigInfo, ConfigInfos, ConfigValueInfo};
 use super::connector_config::{CONNECTOR_CLASS, CONNECTOR_VERSION, FrameworkDefaults, NAME};
 use super::converter_config::ConverterKind;
+use super::exactly_once_checks::{self, ConnectorAnswers, ExactlyOnceWorker};
 use super::sink_connector_config::{DLQ_TOPIC_NAME, check_topics, sink_connector_config_def};
 use super::source_connector_config::source_connector_config_def;
 use super::topic_creation::{TOPIC_CREATION_PREFIX, TopicCreation};
@@ -86,6 +87,20 @@ pub trait PluginView {
         config: &NullableConfigMap,
     ) -> Result<Option<PluginValidation>>;
 
+    /// What the connector says of exactly-once delivery with this configuration; `None` when it says nothing.
+    ///
+    /// # Errors
+    ///
+    /// The connector fails.
+    fn exactly_once_support(&self, config: &ConfigMap) -> Result<Option<ExactlyOnceSupport>>;
+
+    /// Whether the connector's tasks can say where transactions end.
+    ///
+    /// # Errors
+    ///
+    /// The connector fails.
+    fn transaction_boundaries(&self, config: &ConfigMap) -> Result<ConnectorTransactionBoundaries>;
+
     /// The definition of a Kafka client's setting, where known.
     fn client_key(&self, client: ClientKind, key: &str) -> Option<ConfigKeyInfo>;
 
@@ -105,8 +120,23 @@ pub struct ValidationRequest<'a> {
     pub override_policy: &'a ClientOverridePolicy,
     /// Whether the worker creates topics by rules.
     pub topic_creation_enable: bool,
+    /// What the worker does of exactly-once delivery.
+    pub exactly_once: ExactlyOnceWorker,
     /// Plugins and clients.
     pub plugins: &'a dyn PluginView,
+}
+
+/// The connector, asked about a configuration.
+struct Asked<'a>(&'a dyn PluginView, ConfigMap);
+
+impl ConnectorAnswers for Asked<'_> {
+    fn exactly_once_support(&self) -> Result<Option<ExactlyOnceSupport>> {
+        self.0.exactly_once_support(&self.1)
+    }
+
+    fn transaction_boundaries(&self) -> Result<ConnectorTransactionBoundaries> {
+        self.0.transaction_boundaries(&self.1)
+    }
 }
 
 /// The connector's class as a configuration gives it.
@@ -186,6 +216,10 @@ pub fn validate_connector(
     }
     if !version_fits {
         return Ok(merge(class, &def, &PluginValidation::default(), values));
+    }
+    if request.connector_type == ConnectorType::Source {
+        let asked = Asked(request.plugins, texts(request.config));
+        exactly_once_checks::check(request.exactly_once, &asked, &mut values);
     }
     let own = connector(request.config)?;
     let converters: Vec<_> = converters

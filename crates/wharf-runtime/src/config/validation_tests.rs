@@ -90,6 +90,14 @@ impl PluginView for Plugins {
         }
     }
 
+    fn exactly_once_support(&self, _: &ConfigMap) -> Result<Option<ExactlyOnceSupport>> {
+        Ok(None)
+    }
+
+    fn transaction_boundaries(&self, _: &ConfigMap) -> Result<ConnectorTransactionBoundaries> {
+        Ok(ConnectorTransactionBoundaries::Unsupported)
+    }
+
     fn client_key(&self, client: ClientKind, key: &str) -> Option<ConfigKeyInfo> {
         let value_type = match (client, key) {
             (ClientKind::Producer, "batch.size") => Type::Int,
@@ -148,6 +156,7 @@ fn run(
         defaults: &FrameworkDefaults::default(),
         override_policy: policy,
         topic_creation_enable: true,
+        exactly_once: ExactlyOnceWorker::Standalone,
         plugins: &Plugins,
     };
     validate_connector(&request, |config| {

@@ -14,9 +14,9 @@ use wharf_kafka::{Admin, ErrorCode, PartitionOffset, translate};
 use super::plugin_calls::on_thread;
 use crate::config::{offsets_admin_config, sink_consumer_group};
 use crate::herder::{ConnectorOffset, ConnectorOffsets, ConnectorType, HerderError, OffsetChange};
-use crate::offsets::offset_json;
+use crate::offsets::{OffsetStorage, offset_json};
 use crate::plugins::ConnectorPlugin;
-use crate::worker::Worker;
+use crate::worker::{Worker, write_offsets_in_transaction};
 
 /// How long Kafka may take for one request of the offsets API.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -40,10 +40,10 @@ pub(super) async fn read(
     connector_type: ConnectorType,
 ) -> Result<ConnectorOffsets, HerderError> {
     on_thread("connector-offsets", move || match connector_type {
-        ConnectorType::Source => source_offsets(&worker, &name),
+        ConnectorType::Source => source_offsets(&worker, &name, &config),
         ConnectorType::Sink => sink_offsets(&worker, &name, &config),
         ConnectorType::Unknown => {
-            let stored = source_offsets(&worker, &name)?;
+            let stored = source_offsets(&worker, &name, &config)?;
             if stored.offsets.is_empty() {
                 sink_offsets(&worker, &name, &config)
             } else {
@@ -91,8 +91,9 @@ pub(super) fn check_changes(
     Ok(())
 }
 
-fn source_offsets(worker: &Worker, name: &str) -> Result<ConnectorOffsets, HerderError> {
-    let stored = worker.offset_storage(name).list()?;
+fn source_offsets(worker: &Worker, name: &str, config: &ConfigMap) -> Result<ConnectorOffsets, HerderError> {
+    let offsets = worker.source_offsets(name, config)?;
+    let stored = OffsetStorage::new(name, Arc::clone(&offsets.store)).list()?;
     let offsets = stored
         .into_iter()
         .map(|(partition, offset)| ConnectorOffset {
@@ -138,7 +139,8 @@ fn alter_source(
     changes: Option<Vec<OffsetChange>>,
     allowed: &AtomicBool,
 ) -> Result<String, HerderError> {
-    let storage = worker.offset_storage(name);
+    let offsets = worker.source_offsets(name, config)?;
+    let storage = OffsetStorage::new(name, Arc::clone(&offsets.store));
     let is_reset = changes.is_none();
     let changes: Vec<SourceOffsetChange> = match changes {
         None => storage
@@ -153,7 +155,13 @@ fn alter_source(
         .and_then(|mut connector| connector.alter_source_offsets(config, changes.clone()));
     let checked = asked.map_err(|error| refused(name, &error))?;
     still_allowed(allowed, name)?;
-    storage.write(&changes)?;
+    match (&offsets.topic, worker.transactional_id(name, 0)) {
+        (Some(topic), Some(id)) => {
+            let entries = storage.entries(&changes)?;
+            write_offsets_in_transaction(worker, name, config, &id, &**topic, entries, TIMEOUT)?;
+        }
+        _ => storage.write(&changes)?,
+    }
     Ok(message(is_reset, checked))
 }
 

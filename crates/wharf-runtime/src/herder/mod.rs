@@ -133,6 +133,12 @@ pub trait Herder: Send + Sync + 'static {
         None
     }
 
+    /// Between workers: fences the producers of earlier tasks of an exactly-once source connector, before new ones start.
+    /// `None` where workers have no peers.
+    fn fence_zombies(&self, _name: &str, _request: PeerRequest) -> Option<Reply<()>> {
+        None
+    }
+
     /// Stored offsets of a connector.
     fn connector_offsets(&self, name: &str) -> Reply<ConnectorOffsets>;
 

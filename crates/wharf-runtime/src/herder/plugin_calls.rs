@@ -7,8 +7,8 @@ use tokio::sync::oneshot;
 use wharf_api::config::ConfigKeyInfo;
 
 use crate::config::{
-    ConfigInfos, ConverterDefault, ConverterKind, FrameworkDefaults, PluginView as _, ValidationRequest,
-    WorkerConfig, connector_class, validate_connector,
+    ConfigInfos, ConverterDefault, ConverterKind, ExactlyOnceWorker, FrameworkDefaults, PluginView as _,
+    ValidationRequest, WorkerConfig, connector_class, validate_connector,
 };
 use crate::herder::{HerderError, RawConfig};
 use crate::plugins::{PluginRegistry, RegistryView};
@@ -47,7 +47,12 @@ pub(super) async fn plugin_config(
 /// Checks a configuration.
 pub(super) async fn validate(worker: Arc<Worker>, config: RawConfig) -> Result<ConfigInfos, HerderError> {
     on_thread("connector-validation", move || {
-        validate_now(&worker.plugins, &worker.config, &config)
+        validate_now(
+            &worker.plugins,
+            &worker.config,
+            worker.exactly_once_worker(),
+            &config,
+        )
     })
     .await
 }
@@ -56,6 +61,7 @@ pub(super) async fn validate(worker: Arc<Worker>, config: RawConfig) -> Result<C
 pub(crate) fn validate_now(
     plugins: &PluginRegistry,
     worker: &WorkerConfig,
+    exactly_once: ExactlyOnceWorker,
     config: &RawConfig,
 ) -> Result<ConfigInfos, HerderError> {
     let bad_request = |error: wharf_api::ConnectError| HerderError::BadRequest(format!("{error:#}"));
@@ -95,6 +101,7 @@ pub(crate) fn validate_now(
         defaults: &defaults,
         override_policy: &worker.override_policy,
         topic_creation_enable: worker.topic_creation_enable,
+        exactly_once,
         plugins: &view,
     };
     validate_connector(&request, |config| plugin.validate(config))

@@ -16,8 +16,8 @@ use super::WorkerFile;
 use super::migration::config_of;
 use super::secrets::Secrets;
 use crate::config::{
-    CONNECTOR_CLASS, CONNECTOR_VERSION, ConfigInfos, ConverterKind, Support, WorkerConfig, WorkerMode,
-    sink_consumer_config, source_producer_config, unsupported_keys,
+    CONNECTOR_CLASS, CONNECTOR_VERSION, ConfigInfos, ConverterKind, ExactlyOnceWorker, Support, WorkerConfig,
+    WorkerMode, sink_consumer_config, source_producer_config, unsupported_keys,
 };
 use crate::herder::{ConnectorType, HerderError, RawConfig, plugin_calls};
 use crate::plugins::{ConnectorPlugin, PluginRegistry};
@@ -134,6 +134,7 @@ pub(super) fn connector_type_of(plugin: Option<&PluginFound>, config: &ConfigMap
 /// What connectors are checked against.
 pub(super) struct Migration {
     worker: Arc<WorkerConfig>,
+    exactly_once: ExactlyOnceWorker,
     plugins: Arc<PluginRegistry>,
     /// Config providers that the worker file names, and whether this build asks them.
     providers: BTreeSet<String>,
@@ -150,6 +151,9 @@ impl Migration {
             .any(|entry| entry.key.name() == PROVIDERS && matches!(entry.support, Support::Refused { .. }));
         Self {
             worker: Arc::clone(&file.config.worker),
+            exactly_once: ExactlyOnceWorker::Distributed {
+                enabled: file.config.exactly_once.is_enabled(),
+            },
             plugins: Arc::new(plugins),
             providers: named
                 .split(',')
@@ -364,11 +368,17 @@ impl Migration {
     fn validate(&self, config: RawConfig) -> Result<ConfigInfos, String> {
         let (answer, outcome) = channel();
         let (plugins, worker) = (Arc::clone(&self.plugins), Arc::clone(&self.worker));
+        let exactly_once = self.exactly_once;
         std::thread::Builder::new()
             .name("connector-validation".to_owned())
             .spawn(move || {
                 // Who asked may have given up.
-                let _ = answer.send(plugin_calls::validate_now(&plugins, &worker, &config));
+                let _ = answer.send(plugin_calls::validate_now(
+                    &plugins,
+                    &worker,
+                    exactly_once,
+                    &config,
+                ));
             })
             .map_err(|error| format!("no thread for it: {error}"))?;
         match outcome.recv_timeout(VALIDATION) {

@@ -45,8 +45,37 @@ impl KafkaOffsetBackingStore {
         clients: &LogClients,
         timeout: Duration,
     ) -> Result<Self, LogError> {
+        Self::start_with(KnownOffsets::default(), admin, topic, clients, timeout)
+    }
+
+    /// The same for a store that stands before another one ([`LayeredOffsetBackingStore`](super::LayeredOffsetBackingStore)).
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_before_another(
+        admin: &Arc<Admin>,
+        topic: &LogTopic,
+        clients: &LogClients,
+        timeout: Duration,
+    ) -> Result<Self, LogError> {
+        Self::start_with(
+            KnownOffsets::remembering_forgotten(),
+            admin,
+            topic,
+            clients,
+            timeout,
+        )
+    }
+
+    fn start_with(
+        known: KnownOffsets,
+        admin: &Arc<Admin>,
+        topic: &LogTopic,
+        clients: &LogClients,
+        timeout: Duration,
+    ) -> Result<Self, LogError> {
         let partitions = TopicLog::open(admin, topic, timeout)?;
-        let known: Arc<RwLock<KnownOffsets>> = Arc::default();
+        let known = Arc::new(RwLock::new(known));
         let of_log = Arc::clone(&known);
         let name = topic.topic.name.clone();
         let log = TopicLog::start(
@@ -137,5 +166,12 @@ impl OffsetBackingStore for KafkaOffsetBackingStore {
 impl OffsetTopic for KafkaOffsetBackingStore {
     fn topic(&self) -> &str {
         self.log.name()
+    }
+
+    fn is_forgotten(&self, key: &[u8]) -> bool {
+        self.known
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_forgotten(key)
     }
 }

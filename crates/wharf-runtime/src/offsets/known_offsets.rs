@@ -1,9 +1,9 @@
 //! What was read of an offset topic: the latest offset of every source partition, by connector.
 //!
 //! What must stay true: a key is kept with its very bytes, because lookups compare bytes; an offset that was forgotten takes
-//! no memory; a record that is no offset changes nothing.
+//! no memory, but for its key where a store stands before another one; a record that is no offset changes nothing.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::offset_json::OffsetJson;
 use super::store::StoredEntry;
@@ -25,16 +25,34 @@ type Offsets = BTreeMap<Box<[u8]>, Box<[u8]>>;
 #[derive(Debug, Default)]
 pub(crate) struct KnownOffsets {
     connectors: HashMap<Box<str>, Offsets>,
+    /// Keys whose last record forgot them, where that matters.
+    forgotten: Option<HashSet<Box<[u8]>>>,
     json: OffsetJson,
 }
 
 impl KnownOffsets {
+    /// Knows also of what was forgotten, for a store that stands before another one.
+    pub(super) fn remembering_forgotten() -> Self {
+        Self {
+            forgotten: Some(HashSet::new()),
+            ..Self::default()
+        }
+    }
+
+    /// Whether the last record of this key forgot it.
+    pub(super) fn is_forgotten(&self, key: &[u8]) -> bool {
+        self.forgotten.as_ref().is_some_and(|keys| keys.contains(key))
+    }
+
     /// Applies a record. Empty values count as none, as for every JSON in the internal topics.
     pub(crate) fn apply(&mut self, key: Option<&[u8]>, value: Option<&[u8]>) -> Result<(), UnreadableOffset> {
         let key = key.ok_or(UnreadableOffset::NoKey)?;
         let connector = self.json.connector_of(key).ok_or(UnreadableOffset::Key)?;
         match value.filter(|value| !value.is_empty()) {
             Some(value) => {
+                if let Some(forgotten) = &mut self.forgotten {
+                    forgotten.remove(key);
+                }
                 let offsets = match self.connectors.get_mut(connector.as_str()) {
                     Some(offsets) => offsets,
                     None => self.connectors.entry(connector.into()).or_default(),
@@ -42,6 +60,9 @@ impl KnownOffsets {
                 offsets.insert(key.into(), value.into());
             }
             None => {
+                if let Some(forgotten) = &mut self.forgotten {
+                    forgotten.insert(key.into());
+                }
                 if let Some(offsets) = self.connectors.get_mut(connector.as_str()) {
                     offsets.remove(key);
                     if offsets.is_empty() {

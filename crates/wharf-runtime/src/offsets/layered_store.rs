@@ -75,7 +75,9 @@ impl LayeredOffsetBackingStore {
 impl OffsetBackingStore for LayeredOffsetBackingStore {
     fn get(&self, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>> {
         let mut values = self.primary.get(keys)?;
-        let missing: Vec<usize> = (0..keys.len()).filter(|at| values[*at].is_none()).collect();
+        let missing: Vec<usize> = (0..keys.len())
+            .filter(|at| values[*at].is_none() && !self.primary.is_forgotten(&keys[*at]))
+            .collect();
         if !missing.is_empty() {
             let keys: Vec<Vec<u8>> = missing.iter().map(|at| keys[*at].clone()).collect();
             for (at, value) in missing.into_iter().zip(self.secondary.get(&keys)?) {
@@ -104,8 +106,10 @@ impl OffsetBackingStore for LayeredOffsetBackingStore {
         let others = self.secondary.connector_entries(connector)?;
         entries.retain(|entry| entry.value.is_some());
         entries.extend(others.into_iter().filter(|entry| {
-            json.canonical(&entry.partition)
-                .is_ok_and(|canonical| !known.contains(&canonical))
+            !self.primary.is_forgotten(&entry.key)
+                && json
+                    .canonical(&entry.partition)
+                    .is_ok_and(|canonical| !known.contains(&canonical))
         }));
         entries.sort_by(|a, b| a.key.cmp(&b.key));
         Ok(entries)

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use wharf_api::{OffsetMap, Result};
 
 use super::offset_json::OffsetJson;
-use super::store::OffsetBackingStore;
+use super::store::{OffsetBackingStore, OffsetEntry};
 
 /// Reads a connector's offsets, and makes the bytes by which they are written.
 pub struct OffsetStorage {
@@ -181,11 +181,18 @@ impl OffsetStorage {
     /// # Errors
     /// When a map holds other things than primitives or the store cannot be written.
     pub fn write(&self, changes: &[(OffsetMap, Option<OffsetMap>)]) -> Result<()> {
-        let entries = changes
+        self.store.set(self.entries(changes)?)
+    }
+
+    /// The entries by which [`write`](Self::write) would store these offsets.
+    ///
+    /// # Errors
+    /// When a map holds other things than primitives.
+    pub fn entries(&self, changes: &[(OffsetMap, Option<OffsetMap>)]) -> Result<Vec<OffsetEntry>> {
+        changes
             .iter()
             .map(|(partition, offset)| Ok((self.key_bytes(partition)?, self.value_bytes(offset.as_ref())?)))
-            .collect::<Result<Vec<_>>>()?;
-        self.store.set(entries)
+            .collect()
     }
 }
 

@@ -20,6 +20,12 @@ pub trait OffsetTopic: OffsetBackingStore {
     /// key's murmur2 hash, which is what [`Producer::send`] does without a partition.
     fn topic(&self) -> &str;
 
+    /// Whether the topic says that this offset was forgotten, so that none from elsewhere counts.
+    fn is_forgotten(&self, key: &[u8]) -> bool {
+        let _ = key;
+        false
+    }
+
     /// What has to be stored elsewhere before these entries are sent.
     ///
     /// # Errors
@@ -40,7 +46,8 @@ pub trait OffsetTopic: OffsetBackingStore {
 /// `each` or a later poll or commit is given; the commit fails when one was not delivered.
 ///
 /// # Errors
-/// When a record is not taken, or the producer's queue stays full for `timeout`. The transaction has to be aborted then.
+/// When a record is not taken; the transaction has to be aborted then. Retriable when the producer's queue stays full for
+/// `timeout`: all of them may be given again.
 pub fn send_offsets(
     producer: &Producer,
     topic: &TopicHandle,
@@ -58,7 +65,7 @@ pub fn send_offsets(
                     producer.poll_acks(STEP, &mut each);
                 }
                 Err(SendError::QueueFull) => {
-                    return Err(ConnectError::connect(format!(
+                    return Err(ConnectError::retriable(format!(
                         "offsets for topic {} found no room in the producer's buffer within {} ms; raise buffer.memory",
                         topic.name(),
                         timeout.as_millis()

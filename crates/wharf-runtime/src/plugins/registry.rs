@@ -288,6 +288,19 @@ impl PluginRegistry {
             .ok_or_else(|| not_found(format!("{class} is not a connector of a library")))
     }
 
+    /// All names, full and short, by which [`connector`](Self::connector) finds a class.
+    #[must_use]
+    pub fn connector_names(&self) -> Vec<String> {
+        let mut names = BTreeSet::new();
+        for entry in self.of_kinds(CONNECTORS) {
+            let simple = simple_name(&entry.class);
+            let short = simple.strip_suffix("Connector").unwrap_or(simple);
+            names.extend([&*entry.class, simple, short].map(str::to_owned));
+        }
+        names.retain(|name| self.connector(name, None).is_ok());
+        names.into_iter().collect()
+    }
+
     /// Second try: any connector whose simple name is the text, with or without `Connector`.
     fn connector_by_simple_name(&self, name: &str) -> Result<&str> {
         let fits = |simple: &str| {

@@ -2,8 +2,9 @@
 
 use std::fmt;
 
+use wharf_abi::host::NoServices;
 use wharf_api::config::{ConfigKey, ConfigKeyInfo, Importance, NullableConfigMap, Type};
-use wharf_api::{ConfigMap, PluginKind, Result};
+use wharf_api::{ConfigMap, ConnectorTransactionBoundaries, ExactlyOnceSupport, PluginKind, Result};
 use wharf_kafka::{PropertyDefault, PropertyImportance, PropertyType};
 
 use super::connector_plugin::ConnectorPlugin;
@@ -117,6 +118,16 @@ fn config_type(of: PropertyType) -> Type {
 }
 
 impl PluginView for RegistryView<'_> {
+    fn exactly_once_support(&self, config: &ConfigMap) -> Result<Option<ExactlyOnceSupport>> {
+        let mut connector = self.connector.new_connector(Box::new(NoServices))?;
+        connector.exactly_once_support(config)
+    }
+
+    fn transaction_boundaries(&self, config: &ConfigMap) -> Result<ConnectorTransactionBoundaries> {
+        let mut connector = self.connector.new_connector(Box::new(NoServices))?;
+        connector.transaction_boundaries(config)
+    }
+
     fn find_converter(&self, kind: ConverterKind, name: &str) -> Option<String> {
         self.registry.plugin_class(plugin_kind(kind), name, None)
     }
@@ -325,6 +336,7 @@ mod tests {
             defaults: &FrameworkDefaults::default(),
             override_policy: &ClientOverridePolicy::All,
             topic_creation_enable: true,
+            exactly_once: crate::config::ExactlyOnceWorker::Standalone,
             plugins: &RegistryView::new(&registry, &connector),
         };
         let infos = validate_connector(&request, |_| Ok(PluginValidation::default())).unwrap();

@@ -34,6 +34,8 @@ pub(super) struct Tracked {
 pub(super) struct TrackedBatch {
     pub(super) bytes: Vec<u8>,
     pub(super) acks: Vec<RecordAck>,
+    /// Those that the task is to be told of.
+    pub(super) sealed: Vec<RecordAck>,
     pub(super) in_flight: usize,
     pub(super) complete: bool,
 }
@@ -109,16 +111,29 @@ impl Tracked {
         batch.in_flight -= 1;
     }
 
-    /// Tells the task of what was acknowledged since the last call.
+    /// The task may be told of what was acknowledged until now.
+    pub(super) fn seal(&mut self) {
+        for batch in self.batches.values_mut() {
+            batch.sealed.append(&mut batch.acks);
+        }
+    }
+
+    /// What is on its way will never be acknowledged: its transaction was aborted.
+    pub(super) fn forget_in_flight(&mut self) {
+        self.records.clear();
+        self.batches.values_mut().for_each(|batch| batch.in_flight = 0);
+    }
+
+    /// Tells the task of what was sealed since the last call.
     pub(super) fn tell(&mut self, task: &mut SourceTaskHandle) {
-        for batch in self.batches.values_mut().filter(|batch| !batch.acks.is_empty()) {
-            batch.acks.sort_by_key(|ack| ack.record);
-            if let Err(error) = task.commit_records(&batch.bytes, &batch.acks) {
+        for batch in self.batches.values_mut().filter(|batch| !batch.sealed.is_empty()) {
+            batch.sealed.sort_by_key(|ack| ack.record);
+            if let Err(error) = task.commit_records(&batch.bytes, &batch.sealed) {
                 tracing::error!("commitRecord failed: {error:#}");
             }
-            batch.acks.clear();
+            batch.sealed.clear();
         }
         self.batches
-            .retain(|_, batch| batch.in_flight > 0 || !batch.complete);
+            .retain(|_, batch| batch.in_flight > 0 || !batch.complete || !batch.acks.is_empty());
     }
 }

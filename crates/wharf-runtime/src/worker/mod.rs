@@ -8,11 +8,14 @@ mod memory;
 mod plugin_metrics;
 mod record_sender;
 mod remote_decode;
+mod source_offsets;
 mod status;
 mod submitted_records;
 mod subscription;
 mod task_context;
 mod topic_creator;
+mod transactional_id;
+mod transactions;
 mod worker_connector;
 mod worker_sink_task;
 mod worker_source_task;
@@ -22,7 +25,7 @@ use std::time::{Duration, Instant};
 
 use wharf_api::{ConfigMap, ConnectError, Result};
 use wharf_kafka::{Admin, Consumer, Producer, Translated, translate};
-use wharf_membership::Lease;
+use wharf_membership::{HeldLease, Lease};
 
 pub use self::active_topics::{ActiveTopicStore, TopicSink};
 pub use self::control::{TargetState, TaskControl};
@@ -30,19 +33,27 @@ use self::converters::{Part, TaskConverter, TaskConverters};
 pub use self::memory::WorkerMemory;
 pub use self::plugin_metrics::{Metric, MetricName, PluginMetricRegistry};
 use self::record_sender::kafka_error;
+pub(crate) use self::source_offsets::SourceOffsets;
+use self::source_offsets::{GroupOffsets, LazyOffsetStore};
 pub use self::status::{StatusSink, StatusStore};
 use self::task_context::{TaskHost, TaskReporter, WorkerSinkHost, WorkerSourceHost};
 use self::topic_creator::TopicCreator;
+pub(crate) use self::transactional_id::{claim_transactional_id, write_offsets_in_transaction};
+pub(crate) use self::transactions::StartGate;
+use self::transactions::{Boundary, ExactlyOnce, TransactionRequests};
 pub(crate) use self::worker_connector::{ConnectorSetup, WorkerConnector};
 use self::worker_sink_task::WorkerSinkTask;
 use self::worker_source_task::WorkerSourceTask;
 use crate::config::{
-    self, ConnectorConfig, ConverterKind, SinkConnectorConfig, SourceConnectorConfig, WorkerConfig,
-    sink_consumer_config, source_producer_config, task_admin_config,
+    self, ConnectorConfig, ConverterKind, DistributedConfig, ExactlyOnceWorker, SinkConnectorConfig,
+    SourceConnectorConfig, TransactionBoundary, WorkerConfig, sink_consumer_config, source_producer_config,
+    task_admin_config, transactional,
 };
 use crate::herder::{ConnectorState, ConnectorType, TaskId};
 use crate::logging;
-use crate::offsets::{OffsetBackingStore, OffsetStorage, OffsetStorageWriter, OffsetStoreThread};
+use crate::offsets::{
+    KafkaOffsetBackingStore, OffsetBackingStore, OffsetStorage, OffsetStorageWriter, OffsetStoreThread,
+};
 use crate::plugins::{ConnectorPlugin, PluginRegistry};
 
 /// The key by which a task configuration names its class.
@@ -62,8 +73,10 @@ const HANGING: Duration = Duration::from_secs(10);
 pub struct Worker {
     pub(crate) config: Arc<WorkerConfig>,
     pub(crate) plugins: Arc<PluginRegistry>,
-    pub(crate) offsets: Arc<dyn OffsetBackingStore>,
+    offsets: Arc<dyn OffsetBackingStore>,
     offset_thread: OffsetStoreThread,
+    /// What a worker of a group knows of offsets; `None` in standalone mode.
+    group: Option<GroupOffsets>,
     pub(crate) statuses: Arc<StatusStore>,
     pub(crate) active_topics: Arc<ActiveTopicStore>,
     pub(crate) metrics: Arc<PluginMetricRegistry>,
@@ -127,7 +140,7 @@ fn client_properties(
 }
 
 impl Worker {
-    /// A worker without connectors.
+    /// A worker without connectors, on its own.
     ///
     /// # Errors
     /// When the system gives no thread for the offset store.
@@ -141,11 +154,26 @@ impl Worker {
         Self::with_stores(config, plugins, offsets, statuses, Arc::default())
     }
 
-    /// A worker without connectors whose statuses and topics others keep too.
+    /// A worker of a group, without connectors. Its statuses and topics others keep too.
     ///
     /// # Errors
     /// When the system gives no thread for the offset store.
-    pub fn with_stores(
+    pub fn of_group(
+        config: &Arc<DistributedConfig>,
+        plugins: Arc<PluginRegistry>,
+        offsets: Arc<KafkaOffsetBackingStore>,
+        statuses: Arc<StatusStore>,
+        active_topics: Arc<ActiveTopicStore>,
+    ) -> Result<Self> {
+        let worker_config = Arc::clone(&config.worker);
+        let shared = Arc::clone(&offsets) as _;
+        let mut worker = Self::with_stores(worker_config, plugins, shared, statuses, active_topics)?;
+        let thread = worker.offset_thread.clone();
+        worker.group = Some(GroupOffsets::new(Arc::clone(config), offsets, thread));
+        Ok(worker)
+    }
+
+    fn with_stores(
         config: Arc<WorkerConfig>,
         plugins: Arc<PluginRegistry>,
         offsets: Arc<dyn OffsetBackingStore>,
@@ -159,6 +187,7 @@ impl Worker {
             plugins,
             offsets,
             offset_thread,
+            group: None,
             statuses,
             active_topics,
             metrics: PluginMetricRegistry::new(),
@@ -173,18 +202,68 @@ impl Worker {
         let _ = self.lease.set(lease);
     }
 
+    /// The lease that is held now; none outside of a group.
+    pub(crate) fn held_lease(&self) -> Option<HeldLease> {
+        self.lease.get().map(Lease::hold)
+    }
+
     /// Metrics that plugins registered.
     #[must_use]
     pub fn plugin_metrics(&self) -> &PluginMetricRegistry {
         &self.metrics
     }
 
-    /// Source offsets of a connector.
-    pub(crate) fn offset_storage(&self, connector: &str) -> OffsetStorage {
-        OffsetStorage::new(connector, Arc::clone(&self.offsets))
+    /// What this worker does of exactly-once delivery.
+    pub(crate) fn exactly_once_worker(&self) -> ExactlyOnceWorker {
+        match &self.group {
+            None => ExactlyOnceWorker::Standalone,
+            Some(group) => ExactlyOnceWorker::Distributed {
+                enabled: group.config.exactly_once.is_enabled(),
+            },
+        }
     }
 
-    /// Starts a task on a thread of its own. A failure to make it is reported as the task's failure.
+    /// Where the offsets of a source connector are. Blocks when they are in a topic of its own that is not open yet.
+    ///
+    /// # Errors
+    /// When that topic cannot be used.
+    pub(crate) fn source_offsets(&self, connector: &str, config: &ConfigMap) -> Result<SourceOffsets> {
+        match &self.group {
+            Some(group) => group.of(connector, config),
+            None => Ok(SourceOffsets::shared(
+                Arc::clone(&self.offsets),
+                self.offset_thread.clone(),
+            )),
+        }
+    }
+
+    /// Source offsets for a connector instance; a topic of its own is opened when it first asks.
+    pub(crate) fn connector_offsets(self: &Arc<Self>, connector: &str, config: &ConfigMap) -> OffsetStorage {
+        let is_open = self
+            .group
+            .as_ref()
+            .is_none_or(|group| group.are_open(connector, config));
+        if is_open {
+            return OffsetStorage::new(connector, Arc::clone(&self.offsets));
+        }
+        let (worker, config) = (Arc::clone(self), config.clone());
+        let name = connector.to_owned();
+        let open = move || worker.source_offsets(&name, &config);
+        OffsetStorage::new(connector, Arc::new(LazyOffsetStore::new(Box::new(open))))
+    }
+
+    /// The transactional id of a task's producer; `None` unless exactly-once is on.
+    pub(crate) fn transactional_id(&self, connector: &str, task: u32) -> Option<String> {
+        let group = self.group.as_ref()?;
+        group
+            .config
+            .exactly_once
+            .is_enabled()
+            .then(|| group.config.task_transactional_id(connector, task))
+    }
+
+    /// Starts a task on a thread of its own. A failure to make it is reported as the task's failure. With exactly-once a
+    /// source task has to pass the gate first.
     pub(crate) fn start_task(
         self: &Arc<Self>,
         plugin: &ConnectorPlugin,
@@ -192,6 +271,7 @@ impl Worker {
         id: &TaskId,
         task_config: &ConfigMap,
         paused: bool,
+        gate: Option<Arc<dyn StartGate>>,
     ) -> Option<RunningTask> {
         let control = Arc::new(TaskControl::new(paused));
         if let Some(lease) = self.lease.get() {
@@ -221,7 +301,7 @@ impl Worker {
             ));
             let run = match plugin.kind {
                 ConnectorType::Source => worker
-                    .source_task(&plugin, &connector_config, &task_config, &of_thread)
+                    .source_task(&plugin, &connector_config, &task_config, &of_thread, gate)
                     .map(|task| Box::new(move || task.run()) as Box<dyn FnOnce()>),
                 _ => worker
                     .sink_task(&plugin, &connector_config, &task_config, &of_thread)
@@ -290,10 +370,30 @@ impl Worker {
         connector_config: &ConfigMap,
         task_config: &ConfigMap,
         reporter: &TaskReporter,
+        gate: Option<Arc<dyn StartGate>>,
     ) -> Result<WorkerSourceTask> {
         let TaskId { connector, task } = &reporter.task;
         let parsed = SourceConnectorConfig::parse(connector_config, self.config.topic_creation_enable)?;
+        let offsets = self.source_offsets(connector, connector_config)?;
         let mut settings = source_producer_config(&self.config, connector, *task, connector_config);
+        let exactly_once = match (&offsets.topic, gate) {
+            (Some(topic), Some(gate)) => Some(ExactlyOnce {
+                gate,
+                boundary: self.boundary(parsed.transaction_boundary),
+                topic: Arc::clone(topic),
+            }),
+            (Some(_), None) => {
+                return Err(ConnectError::illegal_state(
+                    "an exactly-once task was started without fencing; this is a defect of wharf",
+                ));
+            }
+            (None, _) => None,
+        };
+        if exactly_once.is_some()
+            && let Some(id) = self.transactional_id(connector, *task)
+        {
+            settings = transactional(settings, &id, connector);
+        }
         // The producer's buffer is the larger part of what a source task holds.
         let limit = self.memory.task_limit();
         let buffer = settings
@@ -333,7 +433,8 @@ impl Worker {
         };
         let host = WorkerSourceHost {
             common: self.task_host(reporter, task_config),
-            offsets: self.offset_storage(connector),
+            offsets: OffsetStorage::new(connector.as_str(), Arc::clone(&offsets.store)),
+            transactions: exactly_once.as_ref().and_then(|it| it.boundary.requests()),
         };
         Ok(WorkerSourceTask {
             plugin: plugin.clone(),
@@ -348,12 +449,24 @@ impl Worker {
                 .config
                 .topic_tracking_enable
                 .then(|| Arc::clone(&self.active_topics)),
-            offsets: self.offset_storage(connector),
-            offset_writer: OffsetStorageWriter::new(self.offset_thread.clone()),
+            offsets: OffsetStorage::new(connector.as_str(), Arc::clone(&offsets.store)),
+            offset_writer: OffsetStorageWriter::new(offsets.thread.clone()),
+            _store: offsets,
             flush_interval: self.config.offset_flush_interval,
             flush_timeout: self.config.offset_flush_timeout,
             memory: self.memory.share(),
+            exactly_once,
         })
+    }
+
+    fn boundary(&self, boundary: TransactionBoundary) -> Boundary {
+        match boundary {
+            TransactionBoundary::Poll => Boundary::Poll,
+            TransactionBoundary::Interval(interval) => {
+                Boundary::Interval(interval.unwrap_or(self.config.offset_flush_interval))
+            }
+            TransactionBoundary::Connector => Boundary::Connector(Arc::new(TransactionRequests::default())),
+        }
     }
 
     fn sink_task(

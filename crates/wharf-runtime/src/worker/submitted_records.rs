@@ -254,6 +254,29 @@ impl SubmittedRecords {
     }
 }
 
+impl SubmittedRecords {
+    /// The newest offset of each source partition that has one since the last call, acknowledged or not, and forgets all
+    /// records: for those whose fate a transaction decides. What comes back of them later changes nothing.
+    pub(super) fn take_submitted(&mut self) -> Vec<Committable> {
+        let mut taken = Vec::new();
+        for queue in std::mem::take(&mut self.partitions).into_iter().flatten() {
+            let newest = queue.records.back().map(|record| record.offset.to_vec());
+            let acknowledged = || queue.committable.as_ref().map(OffsetBytes::to_vec);
+            if let Some(offset) = newest.or_else(acknowledged) {
+                taken.push(Committable {
+                    key: Arc::clone(&queue.key),
+                    offset,
+                });
+            }
+        }
+        self.free.clear();
+        self.ids.clear();
+        self.due.clear();
+        self.in_flight = 0;
+        taken
+    }
+}
+
 fn make_due(due: &mut Vec<PartitionId>, id: PartitionId, queue: &mut PartitionQueue) {
     if !std::mem::replace(&mut queue.is_due, true) {
         due.push(id);

@@ -239,3 +239,45 @@ fn random_orders_agree_with_the_plain_rule() {
         }
     }
 }
+
+#[test]
+fn what_a_transaction_takes_is_the_newest_offset_of_each_partition_and_late_reports_change_nothing() {
+    let mut records = SubmittedRecords::default();
+    let a = records.partition(b"a");
+    let first = records.submit(a, Some(b"1"));
+    records.ack(first);
+    let second = records.submit(a, Some(b"2"));
+    let b = records.partition(b"b");
+    let third = records.submit(b, None);
+    // Acknowledged before, and taken by nobody yet.
+    let c = records.partition(b"c");
+    let fourth = records.submit(c, Some(b"4"));
+    records.ack(fourth);
+    records.partition(b"never used");
+    let mut taken: Vec<_> = records
+        .take_submitted()
+        .into_iter()
+        .map(|taken| (taken.key.to_vec(), taken.offset))
+        .collect();
+    taken.sort();
+    assert_eq!(
+        taken,
+        [
+            (b"a".to_vec(), Some(b"2".to_vec())),
+            (b"b".to_vec(), None),
+            (b"c".to_vec(), Some(b"4".to_vec())),
+        ]
+    );
+    assert!(records.take_submitted().is_empty());
+    assert_eq!(records.in_flight(), 0);
+    // The same numbers are given out again.
+    let again = records.partition(b"d");
+    let fifth = records.submit(again, Some(b"5"));
+    for late in [first, second, third, fourth] {
+        records.ack(late);
+    }
+    assert_eq!(records.in_flight(), 1);
+    assert!(records.take_committable().is_empty());
+    records.ack(fifth);
+    assert_eq!(records.take_committable().len(), 1);
+}

@@ -12,6 +12,7 @@ use wharf_api::{ConfigMap, ConnectError, OffsetMap, Result, TopicPartition};
 use super::control::TaskControl;
 use super::plugin_metrics::{MetricName, PluginMetricRegistry};
 use super::status::{Epoch, StatusStore};
+use super::transactions::TransactionRequests;
 use crate::herder::{ConnectorState, TaskId};
 use crate::offsets::OffsetStorage;
 
@@ -115,6 +116,8 @@ impl TaskHost {
 pub(crate) struct WorkerSourceHost {
     pub(crate) common: TaskHost,
     pub(crate) offsets: OffsetStorage,
+    /// Where the task says where transactions end, if that is its to say.
+    pub(crate) transactions: Option<Arc<TransactionRequests>>,
 }
 
 /// The worker, as the plugin of a sink task sees it.
@@ -215,13 +218,17 @@ impl SourceTaskHost for WorkerSourceHost {
     }
 
     fn has_transaction_context(&self) -> bool {
-        false
+        self.transactions.is_some()
     }
 
-    fn end_transaction(&self, _end: TransactionEnd) -> Result<()> {
-        Err(ConnectError::illegal_state(
-            "transactions are not in use: exactly-once source support needs a distributed worker",
-        ))
+    fn end_transaction(&self, end: TransactionEnd) -> Result<()> {
+        match &self.transactions {
+            Some(requests) => requests.ask(end),
+            None => Err(ConnectError::illegal_state(
+                "the task does not say where transactions end: that takes transaction.boundary=connector, and distributed \
+                 workers with exactly.once.source.support=enabled",
+            )),
+        }
     }
 }
 

@@ -1,18 +1,24 @@
 //! The thread of a source task: poll, convert, send, and store offsets of what was acknowledged.
 //!
 //! **A source offset is stored only after its record, and all before it of the same source partition, were acknowledged by
-//! Kafka.** [`SubmittedRecords`] knows which those are; [`WorkerSourceTask::commit_offsets`] is the one place that
+//! Kafka.** [`SubmittedRecords`] knows which those are; `commit_offsets` is the one place that
 //! stores them. A record is entered before the producer gets it, so nothing is ever acknowledged unseen.
+//!
+//! With exactly-once ([`Transactions`]) records are not waited for one by one: their offsets go into their transaction, and
+//! what the task is told of them it is told after the commit.
 //!
 //! Back-pressure: when the producer's buffer is full the thread waits for acknowledgements, without end, as upstream. Every
 //! wait ends when the task is to stop.
+
+mod commit;
+mod transaction;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use wharf_abi::host::{SourceTaskHandle, SourceTaskServices};
-use wharf_api::batch::{OriginRef, RecordBatchRef, decode_offset};
+use wharf_api::batch::{OriginRef, RecordBatchRef};
 use wharf_api::flat::SchemaCache;
 use wharf_api::{ConfigMap, ConnectError, Headers, Result};
 use wharf_kafka::{Producer, TopicHandle};
@@ -26,11 +32,12 @@ use super::record_sender::{
     BACKPRESSURE_WAIT, RecordParts, Sent, encode_headers, kafka_error, next_remote, send, take_added_headers,
     valid_timestamp,
 };
-use super::submitted_records::{Committable, PartitionId};
+use super::source_offsets::SourceOffsets;
+use super::submitted_records::PartitionId;
 use super::task_context::{TaskReporter, WorkerSourceHost};
 use super::topic_creator::TopicCreator;
+use super::transactions::{Committed, End, ExactlyOnce, Transactions};
 use crate::herder::ConnectorState;
-use crate::logging;
 use crate::offsets::{OffsetStorage, OffsetStorageWriter};
 use crate::plugins::ConnectorPlugin;
 
@@ -55,15 +62,24 @@ pub(crate) struct WorkerSourceTask {
     pub(crate) active_topics: Option<Arc<ActiveTopicStore>>,
     pub(crate) offsets: OffsetStorage,
     pub(crate) offset_writer: OffsetStorageWriter,
+    /// Keeps the store open for as long as the task runs.
+    pub(crate) _store: SourceOffsets,
     pub(crate) flush_interval: Duration,
     pub(crate) flush_timeout: Duration,
     pub(crate) memory: Share,
+    /// How records are written in transactions; `None` is at-least-once.
+    pub(crate) exactly_once: Option<ExactlyOnce>,
 }
 
 /// The state of the loop.
 struct Running {
     worker: WorkerSourceTask,
     deliveries: Deliveries,
+    transactions: Option<Transactions>,
+    /// Whether the task was to stop in the middle of a batch, whose rest was not sent.
+    has_cut_batch: bool,
+    /// Whether a transaction was committed within a batch, of which the task has not been told.
+    has_committed: bool,
     topics: HashMap<String, TopicHandle>,
     schemas: SchemaCache,
     next_commit: Instant,
@@ -78,10 +94,17 @@ impl WorkerSourceTask {
         reporter.conclude(self.run_to_end());
     }
 
-    fn run_to_end(self) -> Result<()> {
+    fn run_to_end(mut self) -> Result<()> {
         if !self.reporter.wait_to_start() {
             return Ok(());
         }
+        let transactions = match self.exactly_once.take() {
+            None => None,
+            Some(exactly_once) => match exactly_once.begin(&self.producer, &self.control)? {
+                None => return Ok(()),
+                begun => begun,
+            },
+        };
         let services = SourceTaskServices(Arc::clone(&self.host));
         let mut task = self.plugin.new_source_task(Box::new(services))?;
         let control = Arc::clone(&self.control);
@@ -89,7 +112,7 @@ impl WorkerSourceTask {
             let _note = control.calling("start");
             task.start(&self.config)
         };
-        let outcome = started.and_then(|()| self.run_started(&mut task));
+        let outcome = started.and_then(|()| self.run_started(&mut task, transactions));
         let _note = control.calling("stop");
         if let Err(error) = task.stop() {
             tracing::warn!("the task failed to stop cleanly: {error:#}");
@@ -97,7 +120,7 @@ impl WorkerSourceTask {
         outcome
     }
 
-    fn run_started(self, task: &mut SourceTaskHandle) -> Result<()> {
+    fn run_started(self, task: &mut SourceTaskHandle, mut transactions: Option<Transactions>) -> Result<()> {
         self.reporter.report(ConnectorState::Running, None);
         tracing::info!(
             "source task {} finished initialization and start",
@@ -108,17 +131,23 @@ impl WorkerSourceTask {
             ..Deliveries::default()
         };
         let next_commit = Instant::now() + self.flush_interval;
+        if let Some(transactions) = &mut transactions {
+            transactions.restart_clock();
+        }
         let mut running = Running {
             worker: self,
             deliveries,
+            transactions,
+            has_cut_batch: false,
+            has_committed: false,
             topics: HashMap::new(),
             schemas: SchemaCache::default(),
             next_commit,
             poll_rest: Duration::ZERO,
         };
         let outcome = running.poll_until_stopped(task);
-        running.finish(task, outcome.is_ok());
-        outcome
+        let finished = running.finish(task, outcome.is_ok());
+        outcome.and(finished)
     }
 }
 
@@ -131,14 +160,17 @@ impl Running {
                 return Ok(());
             }
             if self.worker.control.is_paused() {
-                self.stay_paused(task);
+                self.stay_paused(task)?;
                 continue;
             }
-            if Instant::now() >= self.next_commit || self.deliveries.submitted.is_crowded() {
+            if self.transactions.is_none()
+                && (Instant::now() >= self.next_commit || self.deliveries.submitted.is_crowded())
+            {
                 self.commit(task);
             }
             self.check_failure()?;
             if !self.has_room() {
+                self.make_room(task)?;
                 continue;
             }
             self.poll_once(task)?;
@@ -153,7 +185,21 @@ impl Running {
             return true;
         }
         self.take_deliveries(BACKPRESSURE_WAIT);
-        false
+        // What the task keeps until it ends its transaction is set free by no wait.
+        let waits_for_task = |transactions: &Transactions| !transactions.may_end_early();
+        self.worker.producer.in_flight() == 0 && self.transactions.as_ref().is_some_and(waits_for_task)
+    }
+
+    /// What is kept until a transaction ends is set free by its end, before its time if need be.
+    fn make_room(&mut self, task: &mut SourceTaskHandle) -> Result<()> {
+        let may_end = self
+            .transactions
+            .as_ref()
+            .is_some_and(Transactions::may_end_early);
+        if may_end && self.worker.producer.in_flight() == 0 {
+            self.commit_transaction(End::Commit, task)?;
+        }
+        Ok(())
     }
 
     fn poll_once(&mut self, task: &mut SourceTaskHandle) -> Result<()> {
@@ -169,6 +215,7 @@ impl Running {
                     tracing::warn!("poll failed with a retriable error and is tried again: {error:#}");
                 }
                 self.poll_rest = (self.poll_rest * 2).clamp(FIRST_POLL_REST, LAST_POLL_REST);
+                self.end_batch(task)?;
                 let _ = self.worker.control.wait_interrupted(self.poll_rest);
                 return Ok(());
             }
@@ -177,6 +224,7 @@ impl Running {
         self.poll_rest = Duration::ZERO;
         if answer.bytes().is_empty() {
             drop(answer);
+            self.end_batch(task)?;
             if started.elapsed() < IDLE_POLL {
                 let _ = self.worker.control.wait_interrupted(IDLE_REST);
             }
@@ -196,6 +244,7 @@ impl Running {
             let batch = TrackedBatch {
                 bytes: bytes.to_vec(),
                 acks: Vec::new(),
+                sealed: Vec::new(),
                 in_flight: 0,
                 complete: false,
             };
@@ -203,12 +252,24 @@ impl Running {
             tracked.next_batch
         });
         let sent = self.send_batch(&batch, tracked);
+        // The plugin's memory; nothing of it may be in use when the plugin is called again.
+        drop(answer);
         if let (Some(number), Some(tracked)) = (tracked, &mut self.deliveries.tracked)
             && let Some(batch) = tracked.batches.get_mut(&number)
         {
             batch.complete = true;
         }
-        sent.map(|_| ())
+        let sent = sent?;
+        if std::mem::take(&mut self.has_committed) {
+            self.tell_committed(task);
+        }
+        match sent {
+            Sent::All => self.end_batch(task),
+            Sent::Interrupted => {
+                self.has_cut_batch = true;
+                Ok(())
+            }
+        }
     }
 
     fn send_batch(&mut self, batch: &RecordBatchRef<'_>, tracked: Option<u64>) -> Result<Sent> {
@@ -308,6 +369,9 @@ impl Running {
                 .zip(&header_places)
                 .map(|(header, place)| (header.key(), place.clone().map(|place| &header_arena[place])))
                 .collect();
+            if let Some(transactions) = &mut self.transactions {
+                transactions.open(producer)?;
+            }
             // Entered before the producer has it, so that no acknowledgement comes unseen.
             let deliveries = &mut self.deliveries;
             let token = deliveries.submitted.submit(partition, origin.offset_bytes());
@@ -333,7 +397,14 @@ impl Running {
             };
             let sent = send(producer, control, deliveries, &topic, &parts, token);
             match sent {
-                Ok(Sent::All) => {}
+                Ok(Sent::All) => {
+                    let due = self.transactions.as_ref().map(|it| it.after_record(position));
+                    if let Some(end) = due.transpose()?.flatten() {
+                        self.has_committed |= self.end_transaction(end)? == Committed::Yes;
+                        // The numbers of source partitions hold until their offsets are taken.
+                        partitions.fill(None);
+                    }
+                }
                 Ok(Sent::Interrupted) => {
                     deliveries.submitted.withdraw(token);
                     return Ok(Sent::Interrupted);
@@ -384,6 +455,9 @@ impl Running {
         if let Some(topic) = self.topics.get(name) {
             return Ok(topic.clone());
         }
+        if let Some(transactions) = &self.transactions {
+            transactions.check_topic(name)?;
+        }
         if let Some(creator) = &mut self.worker.topic_creator {
             creator.ensure(name)?;
         }
@@ -410,7 +484,11 @@ impl Running {
                 active.add(&task.connector, task.task, &topic);
             }
         }
-        if let Some(tracked) = &mut self.deliveries.tracked {
+        // What a transaction has not committed yet may still be taken back.
+        if self.transactions.is_none()
+            && let Some(tracked) = &mut self.deliveries.tracked
+        {
+            tracked.seal();
             tracked.tell(task);
         }
     }
@@ -426,95 +504,31 @@ impl Running {
     }
 
     /// Waits until the task is resumed or to stop; acknowledgements and commits go on.
-    fn stay_paused(&mut self, task: &mut SourceTaskHandle) {
+    fn stay_paused(&mut self, task: &mut SourceTaskHandle) -> Result<()> {
+        if self
+            .transactions
+            .as_ref()
+            .is_some_and(Transactions::commits_at_end)
+        {
+            self.commit_transaction(End::Commit, task)?;
+        }
         self.worker.reporter.report(ConnectorState::Paused, None);
         tracing::info!("{} paused", self.worker.reporter.task);
         while !self.worker.control.wait_resumed(Duration::from_millis(100)) {
             self.take_deliveries(Duration::ZERO);
             self.after_deliveries(task);
             self.worker.memory.hold(self.worker.producer.queued_bytes());
-            if Instant::now() >= self.next_commit {
+            if self.transactions.is_none() && Instant::now() >= self.next_commit {
                 self.commit(task);
             }
+        }
+        if let Some(transactions) = &mut self.transactions {
+            transactions.restart_clock();
         }
         if !self.worker.control.is_stopping() {
             self.worker.reporter.report(ConnectorState::Running, None);
             tracing::info!("{} resumed", self.worker.reporter.task);
         }
-    }
-
-    fn commit(&mut self, task: &mut SourceTaskHandle) {
-        self.commit_offsets(task);
-        self.next_commit = Instant::now() + self.worker.flush_interval;
-    }
-
-    /// Stores the offsets of acknowledged records. The only place where source offsets are stored.
-    fn commit_offsets(&mut self, task: &mut SourceTaskHandle) {
-        let WorkerSourceTask {
-            control,
-            offset_writer,
-            offsets,
-            reporter,
-            flush_timeout,
-            ..
-        } = &mut self.worker;
-        // A task that was given up may have a successor already, whose offsets must stand.
-        if control.is_cancelled() {
-            return;
-        }
-        let _context = logging::with_context(format!(
-            "[{}|task-{}|offsets] ",
-            reporter.task.connector, reporter.task.task
-        ));
-        let started = Instant::now();
-        for Committable { key, offset } in self.deliveries.submitted.take_committable() {
-            let offset = offset.map(|bytes| decode_offset(&bytes)).transpose();
-            match offset.and_then(|offset| offsets.value_bytes(offset.as_ref())) {
-                Ok(value) => offset_writer.put(key.to_vec(), value),
-                Err(error) => {
-                    tracing::error!("an offset cannot be stored and is skipped: {error:#}");
-                }
-            }
-        }
-        match offset_writer.commit(*flush_timeout) {
-            Ok(false) => tracing::debug!("no offsets to commit"),
-            Ok(true) => tracing::info!("committed offsets in {} ms", started.elapsed().as_millis()),
-            Err(error) => {
-                tracing::error!(
-                    "failed to commit offsets; they are tried again with the next commit: {error:#}"
-                );
-                return;
-            }
-        }
-        if let Err(error) = task.commit() {
-            tracing::error!("the task's commit failed: {error:#}");
-        }
-    }
-
-    /// The end of the task: waits for outstanding acknowledgements and stores what they allow.
-    fn finish(&mut self, task: &mut SourceTaskHandle, _clean: bool) {
-        if self.worker.control.is_cancelled() {
-            self.worker.producer.purge();
-            return;
-        }
-        // What is acknowledged already is stored first: waiting for the rest may take all the time there is.
-        self.take_deliveries(Duration::ZERO);
-        self.after_deliveries(task);
-        self.commit_offsets(task);
-        let deliveries = &mut self.deliveries;
-        let all = self
-            .worker
-            .producer
-            .flush(self.worker.flush_timeout, |delivery| deliveries.take(delivery));
-        if !all {
-            tracing::warn!(
-                "{} records were not acknowledged within {} ms; they are sent again when the task runs next",
-                self.deliveries.submitted.in_flight(),
-                self.worker.flush_timeout.as_millis()
-            );
-        }
-        self.after_deliveries(task);
-        self.commit_offsets(task);
-        self.worker.producer.purge();
+        Ok(())
     }
 }

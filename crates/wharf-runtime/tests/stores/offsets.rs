@@ -167,7 +167,7 @@ fn offsets_of_a_transaction_count_when_it_is_committed_and_never_when_it_is_abor
     assert_eq!(value(&*store, key).as_deref(), Some("1"));
     send("2");
     assert!(producer.flush(PATIENCE, |_| {}));
-    producer.abort_transaction(PATIENCE).unwrap();
+    producer.abort_transaction(PATIENCE, |_| {}).unwrap();
     assert_eq!(value(&*store, key).as_deref(), Some("1"));
 }
 

@@ -1,8 +1,10 @@
 //! Workers of a group as processes, on a real broker: who runs what, and what becomes of it when one goes.
 
 mod cluster;
+mod exactly_once;
 mod group;
 mod membership;
 mod migrate;
 mod mixed;
+mod mixed_leaders;
 mod requests;

@@ -28,7 +28,7 @@ rootLogger.appenderRef.out.ref = out
 /// What a Wharf worker logs when it joins as leader.
 const LEADS: &str = "as leader";
 /// All there is in the file of a source at first.
-const LINES: &str = "one\ntwo\n";
+pub(crate) const LINES: &str = "one\ntwo\n";
 
 /// A group in which JVM workers can be started, too.
 pub(crate) struct Mixed {
@@ -107,14 +107,14 @@ impl Mixed {
     }
 
     /// Adds a line to what a source reads.
-    fn add(&self, name: &str, line: &str) {
+    pub(crate) fn add(&self, name: &str, line: &str) {
         let file = self.stage().path(&format!("{name}.txt"));
         let mut file = OpenOptions::new().append(true).open(file).unwrap();
         file.write_all(line.as_bytes()).unwrap();
     }
 
     /// What is in the topic of a source, in order.
-    fn lines(&self, name: &str) -> String {
+    pub(crate) fn lines(&self, name: &str) -> String {
         let mut readers = self.readers.borrow_mut();
         let (reader, seen) = readers.entry(name.to_owned()).or_insert_with(|| {
             let reader = self.stage().kafka().reader(&self.stage().named(name));

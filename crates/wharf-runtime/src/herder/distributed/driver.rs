@@ -19,6 +19,7 @@ use wharf_cluster::restart::RestartRequest;
 use wharf_membership::{Clock, GroupClient, GroupEvent};
 
 use super::Inner;
+use super::placement::Abilities;
 use super::view::{ClusterView, Owners};
 
 /// The herder shows that it lives at least this often.
@@ -215,7 +216,9 @@ impl Driver {
         let Some(herder) = self.herder.upgrade() else {
             return;
         };
-        let fresh = ConfiguredWork::of(&herder.configs.snapshot());
+        let snapshot = herder.configs.snapshot();
+        let fresh = ConfiguredWork::of(&snapshot);
+        let abilities = Abilities::of(&elected.members, &snapshot);
         let joined_with = self.told.joined_with(elected);
         let round = Round {
             now: self.clock.now(),
@@ -226,7 +229,7 @@ impl Driver {
             members: &elected.members,
             joined_with: &joined_with,
             fresh: &fresh,
-            can_run: None,
+            can_run: Some(&|member, connector| abilities.can_run(member, connector)),
         };
         match self.assignor.assign(&round) {
             Ok(assignment) => {
@@ -272,7 +275,10 @@ impl Driver {
 
     fn machine_event(&mut self, event: Event<ConfigSnapshot>) {
         let mut stops = Vec::new();
-        for command in self.machine.handle(self.clock.now(), event) {
+        let commands = self.machine.handle(self.clock.now(), event);
+        // What is about to be started asks at once whether it belongs here.
+        self.publish();
+        for command in commands {
             match command {
                 Command::Stop(id) => stops.push(id),
                 other => self.carry_out(other),

@@ -6,9 +6,11 @@
 //! worker, this one included, and only that changes what runs ([`running`]).
 
 mod driver;
+mod fencing;
 mod forward;
 mod leader;
 mod offsets;
+mod placement;
 mod reconfigure;
 mod requests;
 mod running;
@@ -30,6 +32,7 @@ use wharf_kafka::ReadPositions;
 use wharf_membership::{Clock, ConnectionSettings, GroupClient};
 
 use self::driver::{Driver, DriverEvent, Ended};
+use self::fencing::Turns;
 use self::running::Running;
 use self::view::ClusterView;
 use super::common::{check_topic_reset, check_topic_tracking, named, reply};
@@ -89,6 +92,10 @@ struct Inner {
     running: Mutex<Running>,
     /// One request writes to the config topic at a time.
     writes: tokio::sync::Mutex<()>,
+    /// One fencing of a connector at a time.
+    fencing: Turns,
+    /// What belongs to one connector and must not change while its offsets are changed.
+    connector_turns: Turns,
     ended: watch::Sender<Option<Ended>>,
 }
 
@@ -123,7 +130,8 @@ impl DistributedHerder {
         // Workers of a group differ in their URLs.
         let mut hasher = std::hash::DefaultHasher::new();
         url.hash(&mut hasher);
-        let member = config.member_settings(url.as_str(), hasher.finish());
+        let mut member = config.member_settings(url.as_str(), hasher.finish());
+        member.runs = Some(worker.plugins.connector_names());
         let client = GroupClient::start(member, connection, clock, move |event| {
             let _ = of_member.send(DriverEvent::Group(event));
         })
@@ -138,6 +146,8 @@ impl DistributedHerder {
             view: watch::Sender::new(Arc::default()),
             running: Mutex::default(),
             writes: tokio::sync::Mutex::new(()),
+            fencing: Turns::default(),
+            connector_turns: Turns::default(),
             ended: watch::Sender::new(None),
             configs,
             statuses,
@@ -387,6 +397,12 @@ impl Herder for DistributedHerder {
     fn put_task_configs(&self, name: &str, request: PeerRequest) -> Option<Reply<()>> {
         Some(reply(
             Arc::clone(&self.inner).take_task_configs(name.to_owned(), request),
+        ))
+    }
+
+    fn fence_zombies(&self, name: &str, request: PeerRequest) -> Option<Reply<()>> {
+        Some(reply(
+            Arc::clone(&self.inner).fence_for_peer(name.to_owned(), request),
         ))
     }
 

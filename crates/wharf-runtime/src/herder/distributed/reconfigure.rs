@@ -165,7 +165,7 @@ impl Inner {
     }
 
     /// Requests between workers are signed with the group's key where the group has agreed on that.
-    fn check_signature(&self, request: &PeerRequest) -> Result<(), HerderError> {
+    pub(super) fn check_signature(&self, request: &PeerRequest) -> Result<(), HerderError> {
         let refused = |refusal: Refusal| HerderError::Refused {
             status: refusal.status(),
             message: refusal.to_string(),
@@ -194,6 +194,7 @@ impl Inner {
         name: &str,
         configs: Vec<Properties>,
     ) -> Result<(), HerderError> {
+        let _turn = self.connector_turns.turn(name).await;
         let _order = self.writes.lock().await;
         let snapshot = self.configs.snapshot();
         if !snapshot.contains(name) {

@@ -8,6 +8,7 @@ use wharf_cluster::herder::{Admission, WorkId};
 use wharf_cluster::ids::ConnectorTaskId;
 use wharf_cluster::restart::{self, RestartPlan};
 use wharf_cluster::target_state::TargetState;
+use wharf_membership::HeldLease;
 
 use super::Inner;
 use super::running::config_map;
@@ -68,10 +69,37 @@ impl Inner {
         }
     }
 
-    /// Carries out an operation on the config topic.
+    /// Carries out an operation on the config topic. What only a leader may write is tried once more with a new claim, when
+    /// this worker still leads: it may have begun to lead a moment ago, or have been taken for dead by one that has left. One
+    /// that has lost its lease claims nothing: another worker may lead already.
     pub(super) async fn write(self: &Arc<Self>, steps: Vec<WriteStep>) -> Result<(), HerderError> {
-        let configs = Arc::clone(&self.configs);
-        let outcome = tokio::task::spawn_blocking(move || configs.carry_out(steps)).await;
+        let lease = self.worker.held_lease();
+        let needs_claim = steps.iter().any(|step| matches!(step, WriteStep::Privileged(_)));
+        let herder = Arc::clone(self);
+        let outcome = tokio::task::spawn_blocking(move || {
+            let leads = || {
+                needs_claim
+                    && herder.view.borrow().is_leader
+                    && lease.as_ref().is_none_or(HeldLease::is_valid)
+            };
+            let configs = &herder.configs;
+            if configs.needs_claim() && leads() {
+                configs.claim()?;
+            }
+            match configs.carry_out(steps.clone()) {
+                Err(ConfigStoreError::Fenced(reason)) if leads() => {
+                    tracing::warn!("claiming the config topic again: {reason}");
+                    configs.claim()?;
+                    if leads() {
+                        configs.carry_out(steps)
+                    } else {
+                        Err(ConfigStoreError::Fenced(reason))
+                    }
+                }
+                outcome => outcome,
+            }
+        })
+        .await;
         match outcome {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => {

@@ -17,7 +17,7 @@ use wharf_cluster::target_state;
 
 use super::driver::DriverEvent;
 use super::{Inner, lock};
-use crate::config::{CONNECTOR_CLASS, ConnectorConfig, refuse_unsupported};
+use crate::config::{CONNECTOR_CLASS, ConnectorConfig, refuse_unsupported, requires_exactly_once};
 use crate::herder::{ConnectorState, ConnectorType, TaskId};
 use crate::logging;
 use crate::plugins::ConnectorPlugin;
@@ -27,9 +27,6 @@ use crate::worker::{ConnectorSetup, RunningTask, TargetState, WorkerConnector};
 const CONNECTOR_STOP_TIMEOUT: Duration = Duration::from_secs(5);
 /// After this long a connector that has not started yet says so in its status.
 const SLOW_START: Duration = Duration::from_secs(5);
-
-/// Where a source keeps its offsets, if not where the worker does (KIP-618).
-const OFFSETS_TOPIC: &str = "offsets.storage.topic";
 
 /// What runs.
 #[derive(Default)]
@@ -84,18 +81,6 @@ fn missing_plugin(class: &str, plugin_path: &[PathBuf]) -> ConnectError {
     ))
 }
 
-/// A connector that has an offset topic of its own would not find its offsets in the worker's.
-fn check_offset_topic(config: &ConfigMap, of_worker: &str) -> Result<(), ConnectError> {
-    let own = config.get(OFFSETS_TOPIC).map_or("", |topic| topic.trim());
-    if own.is_empty() || own == of_worker {
-        return Ok(());
-    }
-    Err(ConnectError::config(format!(
-        "Invalid value {own} for configuration {OFFSETS_TOPIC}: offset topics of single connectors are not supported by this \
-         build yet; run the connector where only JVM workers are, or remove the key"
-    )))
-}
-
 impl Inner {
     pub(super) fn plugin_of(&self, config: &ConfigMap) -> Result<ConnectorPlugin, ConnectError> {
         let parsed = ConnectorConfig::parse(config)?;
@@ -115,8 +100,14 @@ impl Inner {
             missing_plugin(class, &self.worker.config.plugin_path).caused_by(error)
         })?;
         refuse_unsupported(config, plugin.kind)?;
-        if plugin.kind == ConnectorType::Source {
-            check_offset_topic(config, &self.settings.offset_topic.topic.name)?;
+        if plugin.kind == ConnectorType::Source
+            && requires_exactly_once(config)
+            && !self.settings.exactly_once.is_enabled()
+        {
+            return Err(ConnectError::config(
+                "exactly.once.support=required, but this worker has exactly.once.source.support=disabled or preparing; set it to \
+                 enabled on all workers",
+            ));
         }
         Ok(plugin)
     }
@@ -244,7 +235,8 @@ impl Inner {
             name: name.to_owned(),
             plugin: plugin.clone(),
             config: config.clone(),
-            offsets: (plugin.kind == ConnectorType::Source).then(|| self.worker.offset_storage(name)),
+            offsets: (plugin.kind == ConnectorType::Source)
+                .then(|| self.worker.connector_offsets(name, config)),
             statuses: Arc::clone(&self.worker.statuses),
             metrics: Arc::clone(&self.worker.metrics),
             request_reconfiguration: Arc::new(move || {
@@ -291,9 +283,13 @@ impl Inner {
         let outcome = match allowed {
             Ok(plugin) => {
                 let paused = target_of(snapshot, &id.connector) != TargetState::Started;
+                let generation = snapshot
+                    .connector(&id.connector)
+                    .and_then(|state| state.task_config_generation);
+                let gate = self.gate(id, generation);
                 let started = self
                     .worker
-                    .start_task(&plugin, &config, &public, &task_config, paused);
+                    .start_task(&plugin, &config, &public, &task_config, paused, gate);
                 if let Some(task) = started {
                     lock(&self.running).tasks.insert(id.clone(), task);
                 }
@@ -441,31 +437,6 @@ mod tests {
             let error = missing_plugin("org.x.Source", &folders);
             for part in ["connector class org.x.Source:", said] {
                 assert!(error.message().contains(part), "{}", error.message());
-            }
-        }
-    }
-
-    #[test]
-    fn a_source_with_an_offset_topic_of_its_own_is_refused_by_name() {
-        for (topic, refused) in [
-            (None, false),
-            (Some(" "), false),
-            (Some("offsets"), false),
-            (Some("mine"), true),
-        ] {
-            let config = topic
-                .map(|topic| (OFFSETS_TOPIC.to_owned(), topic.to_owned()))
-                .into_iter()
-                .collect();
-            let outcome = check_offset_topic(&config, "offsets");
-            assert_eq!(outcome.is_err(), refused, "{topic:?}");
-            if let Err(error) = outcome {
-                assert!(
-                    error
-                        .message()
-                        .contains("mine for configuration offsets.storage.topic: "),
-                    "{error}"
-                );
             }
         }
     }

@@ -93,7 +93,7 @@ impl Inner {
             name: name.to_owned(),
             plugin: plugin.clone(),
             config: config.clone(),
-            offsets: is_source.then(|| self.worker.offset_storage(name)),
+            offsets: is_source.then(|| self.worker.connector_offsets(name, config)),
             statuses: Arc::clone(&self.worker.statuses),
             metrics: Arc::clone(&self.worker.metrics),
             request_reconfiguration: Arc::new(move || {
@@ -228,9 +228,14 @@ impl Inner {
             }
             let id = TaskId::new(slot.name.as_str(), number);
             let _context = logging::with_context(format!("[{}|task-{number}] ", slot.name));
-            let started =
-                self.worker
-                    .start_task(&plugin, &config, &id, task_config, target == TargetState::Paused);
+            let started = self.worker.start_task(
+                &plugin,
+                &config,
+                &id,
+                task_config,
+                target == TargetState::Paused,
+                None,
+            );
             if let Some(task) = started {
                 slot.with(|entry| entry.tasks.insert(number, task))?;
             }

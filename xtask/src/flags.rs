@@ -27,7 +27,7 @@ cargo xtask VERB
                                start a real Kafka broker in the background, on a free port unless told
   services stop [kafka]        stop it
   services status              say what is running and what is fetched
-  services fetch [NAME ...]    fetch the jars of kafka, connect, connect-file; all of them when none is named
+  services fetch [NAME ...]    fetch the jars of kafka, connect, connect-file, connect-mirror; all when none is named
   tidy                         check the tree against the rules of the house
   help                         this text
 ";

@@ -9,10 +9,11 @@ use std::time::{Duration, Instant};
 
 use crate::native::admin as native;
 use crate::native::client::Client;
+use crate::native::groups;
 use crate::native::lists::{Entry, List};
 use crate::properties::{ClientKind, Translated};
 use crate::types::{PartitionOffset, TopicMetadata, TopicPartition};
-use crate::{ErrorCode, KafkaError};
+use crate::{ErrorCode, GroupMembers, KafkaError};
 
 /// How long one step of a wait lasts before refused credentials are looked for.
 const PATIENCE: Duration = Duration::from_millis(250);
@@ -248,6 +249,12 @@ impl Admin {
         Ok(GroupDescription { state, members })
     }
 
+    /// A group of the classic protocol with what its members said and were given; `None` when there is no such group, or this
+    /// client may not see it. Asks every broker.
+    pub fn group_members(&self, group: &str, timeout: Duration) -> Result<Option<GroupMembers>, KafkaError> {
+        groups::group_members(&self.client, group, timeout)
+    }
+
     /// Whether an error of this client says that the group still has members (or members subscribed to the topic), so the
     /// caller must wait until they left.
     pub fn is_group_in_use(error: &KafkaError) -> bool {
@@ -285,6 +292,7 @@ impl Admin {
         let operation = "listing offsets".to_owned();
         let ask = || {
             let entries = native::list_offsets(&self.client, &wanted, committed_only, timeout)?
+                .map_err(|(code, detail)| (named_by_library(code), detail))
                 .map_err(explain(operation.clone()))?;
             all_succeeded(&operation, entries.clone())?;
             Ok(entries)
@@ -304,6 +312,16 @@ impl Admin {
                 offset: entry.offset,
             })
             .collect())
+    }
+}
+
+/// The library says "no such entry" of partitions that nobody leads yet, as those of a topic that was made a moment ago.
+fn named_by_library(code: i32) -> i32 {
+    const NO_SUCH_ENTRY: i32 = -156;
+    if code == NO_SUCH_ENTRY {
+        ErrorCode::LEADER_NOT_AVAILABLE.0
+    } else {
+        code
     }
 }
 

@@ -37,6 +37,7 @@
 mod admin;
 mod consumer;
 mod error;
+mod groups;
 pub mod logging;
 mod murmur2;
 mod native;
@@ -50,6 +51,7 @@ mod types;
 pub use admin::{Admin, Deletion, GroupDescription, NewTopic, OffsetSpec, TopicCreation};
 pub use consumer::{Consumer, ConsumerHandler};
 pub use error::{ErrorCode, KafkaError};
+pub use groups::{GroupMember, GroupMembers};
 pub use murmur2::{murmur2, partition_for_key};
 pub use native::memory::trim as trim_memory;
 pub use native::messages::{Headers, MessageRef};
@@ -59,7 +61,7 @@ pub use properties::{
     RuntimeSettings, Translated, Type as PropertyType, definition, translate,
 };
 pub use reader::Reader;
-pub use topic_log::{LogClients, LogError, LogRecord, LogTopic, TopicLog, write_all};
+pub use topic_log::{LogClients, LogError, LogRecord, LogTopic, ReadPositions, TopicLog, write_all};
 pub use transactions::TransactionError;
 pub use types::{PartitionOffset, Timestamp, TopicMetadata, TopicPartition};
 

@@ -5,6 +5,7 @@
 //! it was written returns; records of one partition come in their order, each once; a write that returned is in the topic.
 
 mod follower;
+mod positions;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,6 +15,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use self::follower::Follower;
+pub use self::positions::ReadPositions;
 use crate::{
     Admin, ErrorCode, KafkaError, MessageRef, NewTopic, Producer, Reader, SendError, TopicCreation,
     TopicHandle, Translated,
@@ -127,6 +129,7 @@ pub struct TopicLog {
     name: String,
     producer: Mutex<(Producer, TopicHandle)>,
     requests: Sender<Request>,
+    positions: ReadPositions,
     stopped: Arc<AtomicBool>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -206,6 +209,7 @@ impl TopicLog {
         let reader = Reader::new(&consumer, name, partitions)?;
         let (requests, inbox) = channel();
         let stopped = Arc::new(AtomicBool::new(false));
+        let positions = ReadPositions::new(partitions);
         let follower = Follower {
             reader,
             partitions,
@@ -213,6 +217,7 @@ impl TopicLog {
             each,
             waiting: Vec::new(),
             ask_again: None,
+            positions: positions.clone(),
         };
         let of_thread = Arc::clone(&stopped);
         let thread = std::thread::Builder::new()
@@ -226,6 +231,7 @@ impl TopicLog {
             name: name.to_owned(),
             producer: Mutex::new((producer, handle)),
             requests,
+            positions,
             stopped,
             thread: Mutex::new(Some(thread)),
         };
@@ -237,6 +243,12 @@ impl TopicLog {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// How far it was read; stays true while the reading goes on.
+    #[must_use]
+    pub fn positions(&self) -> ReadPositions {
+        self.positions.clone()
     }
 
     /// Waits until everything that is in the topic now was handed over.

@@ -5,7 +5,7 @@ mod common;
 use std::time::{Duration, Instant};
 
 use common::{Cluster, PATIENCE, cluster, fill, properties};
-use wharf_kafka::{Admin, ClientKind, OffsetSpec, PartitionOffset, TopicPartition};
+use wharf_kafka::{Admin, ClientKind, ErrorCode, OffsetSpec, PartitionOffset, TopicPartition};
 
 fn admin(cluster: &Cluster) -> Admin {
     Admin::new(&properties(cluster, ClientKind::Admin, &[])).unwrap()
@@ -78,4 +78,18 @@ fn a_call_without_an_answer_ends_with_its_deadline() {
         .unwrap_err();
     assert!(error.is_timeout(), "{error}");
     assert!(start.elapsed() < Duration::from_secs(5));
+}
+
+#[test]
+fn offsets_of_partitions_that_nobody_leads_yet_may_be_asked_for_again() {
+    let cluster = cluster("t", 2);
+    for partition in 0..2 {
+        cluster.partition_leader("t", partition, None).unwrap();
+    }
+    let wanted = [0, 1].map(|partition| (TopicPartition::new("t", partition), OffsetSpec::Latest));
+    let error = admin(&cluster)
+        .list_offsets(&wanted, false, Duration::from_secs(5))
+        .unwrap_err();
+    assert_eq!(error.code(), Some(ErrorCode::LEADER_NOT_AVAILABLE), "{error}");
+    assert!(error.is_retriable(), "{error}");
 }

@@ -106,6 +106,7 @@ impl PreparedDistributedWorker {
                 (InternalTopic::Status, statuses.census()),
             ],
         )?;
+        let offset_positions = offsets.positions();
         let worker = Worker::of_group(
             &config,
             plugins,
@@ -119,6 +120,7 @@ impl PreparedDistributedWorker {
             cluster_id,
             configs: Arc::new(configs),
             statuses,
+            offset_positions,
             connection,
             url,
         })

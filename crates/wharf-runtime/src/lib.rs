@@ -4,6 +4,7 @@ pub mod config;
 pub mod distributed;
 pub mod herder;
 pub mod http_client;
+pub mod inspect;
 pub mod logging;
 pub mod offsets;
 pub mod plugins;

@@ -77,14 +77,20 @@ pub(crate) fn check_worker(config: &WorkerConfig) -> Result<PluginRegistry> {
         tracing::warn!("{warning}");
     }
     let plugins = PluginRegistry::scan(&config.plugin_path);
-    let mut mistakes = check_clients(config);
-    mistakes.extend(check_converters(config, &plugins));
-    mistakes.extend(load_policy(config, &plugins));
+    let mistakes = worker_mistakes(config, &plugins);
     if mistakes.is_empty() {
         Ok(plugins)
     } else {
         Err(ConnectError::config(mistakes.join("\n")))
     }
+}
+
+/// Why a worker with these settings and plugins does not start: clients, converters and a policy that cannot be had.
+pub(crate) fn worker_mistakes(config: &WorkerConfig, plugins: &PluginRegistry) -> Vec<String> {
+    let mut mistakes = check_clients(config);
+    mistakes.extend(check_converters(config, plugins));
+    mistakes.extend(load_policy(config, plugins));
+    mistakes
 }
 
 /// Plugins' log lines go to this process's log, under the context of the thread they come from.

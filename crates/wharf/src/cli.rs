@@ -8,9 +8,11 @@ use clap_complete::Shell;
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0    done (plugin, config and completion commands)
-  1    a plugin was refused or does not exist; a distributed worker can no longer be a member of its group
-  2    the command line, the worker file or a setting is wrong, Kafka cannot be reached, an address is taken
+  0    done (all commands but those that run a worker)
+  1    a plugin was refused or does not exist; a distributed worker can no longer be a member of its group;
+       cluster: something does not run as it should; migrate check: something cannot move
+  2    the command line, the worker file or a setting is wrong, Kafka cannot be reached, an address is taken;
+       cluster, migrate check: what was to be looked at is not there
   3    the worker could not start, or a connector file could not be read or its connector not be created
   130  stopped by SIGINT, after an orderly stop
   143  stopped by SIGTERM, after an orderly stop";
@@ -47,6 +49,30 @@ Signals:
   SIGTERM and SIGINT stop this worker's tasks and connectors, commit their offsets, and leave the group, which gives the
   work to the others. A second signal ends it at once; the others then wait for `session.timeout.ms`.";
 
+const CLUSTER_HELP: &str = "\
+Examples:
+  wharf cluster config/connect-distributed.properties
+  wharf cluster config/connect-distributed.properties --json | jq '.findings[] | select(.is_problem)'
+
+The workers may be JVM workers, Wharf workers or both. The file is that of any of them; what counts are the brokers with
+their security settings, `group.id` and the three topics. The command is no member of the group and writes nothing. It
+asks the workers at the URLs by which they know each other.
+
+Exits with 0 when everything runs as it should, with 1 when something does not (runs twice or nowhere, has failed, a status
+contradicts the assignment), with 2 when Kafka cannot be asked or there is no such group.";
+
+const MIGRATE_CHECK_HELP: &str = "\
+Examples:
+  wharf migrate check config/connect-distributed.properties
+  wharf migrate check config/connect-distributed.properties --json | jq '.connectors[] | select(.can_move | not)'
+
+The file is the one that a native worker would get: that of the JVM workers, with the folders of native plugins in
+`plugin.path`. The command reads the group's three topics, whether or not its workers run; it is no member of the group
+and writes nothing. Values of secret keys are not shown.
+
+Exits with 0 when everything can move, with 1 when something cannot, with 2 when Kafka cannot be asked or the config topic
+is not there.";
+
 /// Kafka Connect as one native binary.
 #[derive(Debug, Parser)]
 #[command(
@@ -75,6 +101,12 @@ pub(crate) enum Command {
     /// Run a worker of a group that keeps everything in Kafka.
     #[command(after_long_help = format!("{DISTRIBUTED_HELP}\n\n{ENVIRONMENT}\n\n{EXIT_CODES}"), after_help = DISTRIBUTED_HELP)]
     Distributed(DistributedArgs),
+    /// Show a group of workers: its members, who runs what, and what is wrong.
+    #[command(after_help = CLUSTER_HELP)]
+    Cluster(LookArgs),
+    /// Move a group of JVM workers to this worker.
+    #[command(subcommand, arg_required_else_help = true)]
+    Migrate(MigrateCommand),
     /// List, check and describe plugins.
     #[command(subcommand, arg_required_else_help = true)]
     Plugin(PluginCommand),
@@ -111,6 +143,24 @@ pub(crate) struct DistributedArgs {
     /// Worker file, Java properties. An empty text stands for no properties.
     #[arg(value_name = "WORKER.properties", value_parser = OsStringValueParser::new().map(PathBuf::from))]
     pub(crate) worker_file: PathBuf,
+}
+
+/// `wharf cluster` and `wharf migrate check`.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub(crate) struct LookArgs {
+    /// Worker file of the group, Java properties.
+    #[arg(value_name = "WORKER.properties")]
+    pub(crate) worker_file: PathBuf,
+    /// Print one JSON object instead of tables.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum MigrateCommand {
+    /// Say of every connector of a group whether it can run on native workers, and what would change.
+    #[command(after_help = MIGRATE_CHECK_HELP)]
+    Check(LookArgs),
 }
 
 #[derive(Debug, Subcommand)]
@@ -201,6 +251,28 @@ mod tests {
         assert_eq!(args.worker_file, PathBuf::from("w.properties"));
         assert!(read(&["wharf", "distributed"]).is_err());
         assert!(read(&["wharf", "distributed", "w.properties", "c.json"]).is_err());
+    }
+
+    #[test]
+    fn commands_that_look_take_a_worker_file_and_perhaps_json() {
+        let read = |line: &[&str]| Cli::try_parse_from(line);
+        let Command::Cluster(args) = read(&["wharf", "cluster", "w.properties"]).unwrap().command else {
+            panic!("another command")
+        };
+        let (worker_file, json) = (PathBuf::from("w.properties"), false);
+        assert_eq!(args, LookArgs { worker_file, json });
+        let line = ["wharf", "migrate", "check", "--json", "w.properties"];
+        let Command::Migrate(MigrateCommand::Check(args)) = read(&line).unwrap().command else {
+            panic!("another command")
+        };
+        assert!(args.json);
+        for line in [
+            &["wharf", "cluster"][..],
+            &["wharf", "migrate"],
+            &["wharf", "cluster", "w", "x"],
+        ] {
+            assert!(read(line).is_err(), "{line:?}");
+        }
     }
 
     #[test]

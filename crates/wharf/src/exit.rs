@@ -9,6 +9,8 @@ pub(crate) enum Exit {
     Success,
     /// Asked for nothing that can be done: a script's usage was printed, or a plugin is refused or unknown.
     Refused,
+    /// The answer is that something is wrong: work of a group does not run as it should, or cannot move.
+    Trouble,
     /// The worker can no longer be a member of its group, and has stopped its work; upstream's code for it.
     Lost,
     /// Something is wrong before the start: command line, settings, Kafka, addresses.
@@ -25,7 +27,7 @@ impl Exit {
     pub(crate) fn code(self) -> u8 {
         match self {
             Self::Success => 0,
-            Self::Refused | Self::Lost => 1,
+            Self::Refused | Self::Trouble | Self::Lost => 1,
             Self::Setup => 2,
             Self::Start => 3,
             Self::Interrupted => 130,

@@ -4,14 +4,19 @@
 //! while a worker runs, to the log.
 
 mod cli;
+mod cluster;
+mod cluster_text;
 mod distributed;
 mod exit;
+mod migrate;
+mod migrate_text;
 mod output;
 mod plugin;
 mod plugin_table;
 mod scripts;
 mod signals;
 mod standalone;
+mod table;
 mod worker_file;
 
 use std::ffi::OsString;
@@ -20,7 +25,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser as _};
 use wharf_runtime::config::WorkerMode;
 
-use crate::cli::{Cli, Command, ConfigCommand, PluginCommand};
+use crate::cli::{Cli, Command, ConfigCommand, MigrateCommand, PluginCommand};
 use crate::exit::Exit;
 use crate::output::print;
 use crate::scripts::Request;
@@ -51,6 +56,8 @@ fn run(command: Command) -> Exit {
     match command {
         Command::Standalone(args) => standalone::run(&args),
         Command::Distributed(args) => distributed::run(&args),
+        Command::Cluster(args) => cluster::run(&args),
+        Command::Migrate(MigrateCommand::Check(args)) => migrate::check(&args),
         Command::Plugin(PluginCommand::List(sources)) => plugin::list(&sources),
         Command::Plugin(PluginCommand::Verify { file }) => plugin::verify(&file),
         Command::Plugin(PluginCommand::Info { class, sources }) => plugin::info(&class, &sources),

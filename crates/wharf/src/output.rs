@@ -12,3 +12,11 @@ pub(crate) fn print(text: impl Display) {
 pub(crate) fn complain(text: impl Display) {
     let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
+
+/// Prints one JSON object, readable.
+pub(crate) fn print_json(answer: &impl serde::Serialize) {
+    match serde_json::to_string_pretty(answer) {
+        Ok(text) => print(text),
+        Err(error) => complain(format_args!("the answer cannot be written as JSON: {error}")),
+    }
+}

@@ -76,6 +76,26 @@ fn a_distributed_worker_takes_a_worker_file_and_nothing_else() {
 }
 
 #[test]
+fn commands_that_look_at_a_group_tell_what_is_wrong_with_their_worker_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("w.properties");
+    std::fs::write(&file, "bootstrap.servers=b:1\nsession.timeout.ms=soon\n").unwrap();
+    let path = file.to_str().unwrap();
+    for command in [&["cluster"][..], &["migrate", "check"]] {
+        let with = |more: &[&str]| wharf(&[command, more].concat());
+        check(&with(&["--help"]), 0, "Exits with 0 when", "");
+        check(&with(&[]), 2, "", "WORKER.properties");
+        check(&with(&["/no/such.properties"]), 2, "", "/no/such.properties");
+        for part in ["\"group.id\"", "\"config.storage.topic\"", "session.timeout.ms"] {
+            let output = with(&[path, "--json"]);
+            check(&output, 2, "", part);
+            assert_eq!(stdout(&output), "", "an answer that is none is no JSON");
+        }
+    }
+    check(&wharf(&["migrate"]), 2, "", "check");
+}
+
+#[test]
 fn all_mistakes_of_a_distributed_workers_file_are_named_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("w.properties");

@@ -68,9 +68,26 @@ impl Bundle {
         }
     }
 
+    /// Connectors of the JVM worker for which there is no native plugin: a folder for its `plugin.path`.
+    pub fn connect_mirror() -> Self {
+        Self {
+            name: "connect-mirror",
+            about: "MirrorMaker's connectors for the plugin.path of the JVM worker",
+            artifacts: ["connect-mirror", "connect-mirror-client"]
+                .map(|artifact| ("org.apache.kafka", artifact, KAFKA_VERSION))
+                .to_vec(),
+            transitive: false,
+        }
+    }
+
     /// Every bundle there is.
     pub fn all() -> Vec<Self> {
-        vec![Self::kafka(), Self::connect(), Self::connect_file()]
+        vec![
+            Self::kafka(),
+            Self::connect(),
+            Self::connect_file(),
+            Self::connect_mirror(),
+        ]
     }
 
     /// Where the jars are, or will be.

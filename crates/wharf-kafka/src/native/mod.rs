@@ -15,6 +15,7 @@ pub(crate) mod admin;
 mod certificate;
 pub(crate) mod client;
 pub(crate) mod consumer;
+pub(crate) mod groups;
 pub(crate) mod lists;
 pub(crate) mod memory;
 pub(crate) mod messages;

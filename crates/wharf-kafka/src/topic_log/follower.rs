@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError};
 use std::time::Instant;
 
-use super::{LogError, REQUEST, RETRY, Request, TICK};
+use super::{LogError, REQUEST, RETRY, ReadPositions, Request, TICK};
 use crate::{Admin, MessageRef, OffsetSpec, Reader, TopicPartition};
 
 /// Somebody who waits for the end of the topic.
@@ -23,6 +23,8 @@ pub(super) struct Follower<F> {
     pub(super) waiting: Vec<Waiting>,
     /// When the brokers may be asked for the ends again, after they did not say them.
     pub(super) ask_again: Option<Instant>,
+    /// What is told of the reader's positions.
+    pub(super) positions: ReadPositions,
 }
 
 impl<F: FnMut(MessageRef<'_>)> Follower<F> {
@@ -46,6 +48,7 @@ impl<F: FnMut(MessageRef<'_>)> Follower<F> {
                 // What passes is tried again by the client itself; what does not is tried again slowly.
                 std::thread::sleep(RETRY);
             }
+            self.positions.note(|partition| self.reader.position(partition));
             self.answer_those_at_the_end();
         }
     }

@@ -3,6 +3,7 @@
 //! To add one: write the handler in the file of its resource, name it in that file's `routes`, describe it in
 //! `openapi.json` (a test compares the two), and add its rows to the tests.
 
+mod cluster;
 mod connectors;
 mod internal;
 mod loggers;
@@ -35,14 +36,18 @@ pub fn main_router(herder: Arc<dyn Herder>, timeouts: Timeouts, with_admin: bool
         .merge(plugins::routes())
         .merge(internal::routes());
     if with_admin {
-        routes = routes.merge(loggers::routes());
+        routes = routes.merge(admin_routes());
     }
     finished(routes, Api { herder, timeouts })
 }
 
 /// `/admin/*` alone, for separate admin listeners.
 pub fn admin_router(herder: Arc<dyn Herder>, timeouts: Timeouts) -> Router {
-    finished(loggers::routes(), Api { herder, timeouts })
+    finished(admin_routes(), Api { herder, timeouts })
+}
+
+fn admin_routes() -> Router<Api> {
+    loggers::routes().merge(cluster::routes())
 }
 
 fn finished(routes: Router<Api>, api: Api) -> Router {

@@ -7,10 +7,10 @@ use serde_json::json;
 use wharf_api::config::{ConfigKey, ConfigKeyInfo, Type};
 use wharf_runtime::config::ConfigInfos;
 use wharf_runtime::herder::{
-    ActiveTopics, ConnectorInfo, ConnectorOffset, ConnectorOffsets, ConnectorState, ConnectorStateInfo,
-    ConnectorType, Created, HealthStatus, Herder, HerderError, InitialState, InstanceState, LoggerLevel,
-    OffsetChange, PluginInfo, RawConfig, Reply, RestartRequest, ServerInfo, Stage, TaskId, TaskInfo,
-    TaskStateInfo, without_nulls,
+    ActiveTopics, ClusterInfo, ConnectorInfo, ConnectorOffset, ConnectorOffsets, ConnectorState,
+    ConnectorStateInfo, ConnectorType, Created, HealthStatus, Herder, HerderError, InitialState,
+    InstanceState, LoggerLevel, OffsetChange, PluginInfo, RawConfig, Reply, RestartRequest, ServerInfo,
+    Stage, TaskId, TaskInfo, TaskStateInfo, without_nulls,
 };
 
 pub(crate) const WORKER_ID: &str = "10.0.0.5:8083";
@@ -30,6 +30,8 @@ pub(crate) struct FakeHerder {
     pub(crate) without_topics: bool,
     pub(crate) health: Option<HealthStatus>,
     pub(crate) stage: Option<Stage>,
+    /// It is in a group.
+    pub(crate) cluster: Option<ClusterInfo>,
 }
 
 impl FakeHerder {
@@ -96,6 +98,10 @@ impl FakeHerder {
 }
 
 impl Herder for FakeHerder {
+    fn cluster_info(&self) -> Option<ClusterInfo> {
+        self.cluster.clone()
+    }
+
     fn server_info(&self) -> ServerInfo {
         ServerInfo {
             version: "0.1.0".into(),

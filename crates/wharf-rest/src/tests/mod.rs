@@ -1,5 +1,6 @@
 //! The API over a herder in memory: every endpoint, its answers and its refusals.
 
+mod cluster;
 mod connectors;
 mod fake_herder;
 mod http;

@@ -53,6 +53,16 @@ impl InternalTopic {
         }
     }
 
+    /// What tells it from the others, in a word.
+    #[must_use]
+    pub fn role(self) -> &'static str {
+        match self {
+            Self::Config => "config",
+            Self::Offset => "offset",
+            Self::Status => "status",
+        }
+    }
+
     /// What its further keys start with.
     pub(super) fn prefix(self) -> &'static str {
         match self {
@@ -63,7 +73,7 @@ impl InternalTopic {
     }
 
     /// What it holds, for messages.
-    pub(super) fn what(self) -> &'static str {
+    pub(crate) fn what(self) -> &'static str {
         match self {
             Self::Config => "configurations of connectors",
             Self::Offset => "source offsets",

@@ -62,7 +62,7 @@ pub use source_connector_config::{
 };
 pub use standalone_config::StandaloneConfig;
 pub use topic_creation::{TOPIC_CREATION_PREFIX, TopicCreation, TopicCreationGroup};
-pub(crate) use unsupported_keys::refuse_unsupported;
+pub(crate) use unsupported_keys::{refuse_unsupported, unsupported_keys};
 pub use validation::{
     PluginValidation, PluginView, ValidationRequest, VersionProblem, connector_class, connector_definitions,
     framework_config_def, validate_connector,

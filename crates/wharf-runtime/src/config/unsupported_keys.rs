@@ -65,25 +65,37 @@ pub(super) fn check(def: &ConfigDef, values: &mut [ConfigValue]) {
     }
 }
 
-/// Refuses to run a configuration that was not validated by this build: in a group it may have been accepted by a worker that
-/// honours more, and run without what it asks for it would write other records than its owner expects.
-///
-/// # Errors
-/// Of kind config, naming every such key.
-pub(crate) fn refuse_unsupported(config: &ConfigMap, connector_type: ConnectorType) -> wharf_api::Result<()> {
+/// Keys of a configuration that ask for what this build does not do, each with the reason. Other mistakes are found, and worded,
+/// where the configuration is used.
+pub(crate) fn unsupported_keys(config: &ConfigMap, connector_type: ConnectorType) -> Vec<(String, String)> {
     let defaults = FrameworkDefaults::default();
     let def = match connector_type {
         ConnectorType::Sink => sink_connector_config_def(&defaults),
         _ => source_connector_config_def(&defaults),
     };
     let mut values = def.validate(config);
-    // Other mistakes are found, and worded, where the configuration is used.
     values.iter_mut().for_each(|value| value.errors.clear());
     check(&def, &mut values);
-    let refused: Vec<_> = values.into_iter().flat_map(|value| value.errors).collect();
+    values
+        .into_iter()
+        .flat_map(|value| {
+            let name = value.name;
+            value.errors.into_iter().map(move |error| (name.clone(), error))
+        })
+        .collect()
+}
+
+/// Refuses to run a configuration that was not validated by this build: in a group it may have been accepted by a worker that
+/// honours more, and run without what it asks for it would write other records than its owner expects.
+///
+/// # Errors
+/// Of kind config, naming every such key.
+pub(crate) fn refuse_unsupported(config: &ConfigMap, connector_type: ConnectorType) -> wharf_api::Result<()> {
+    let refused = unsupported_keys(config, connector_type);
     if refused.is_empty() {
         return Ok(());
     }
+    let refused: Vec<String> = refused.into_iter().map(|(_, error)| error).collect();
     Err(ConnectError::config(refused.join("; ")))
 }
 

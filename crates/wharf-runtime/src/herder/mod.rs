@@ -3,10 +3,11 @@
 //! Reads answer from a snapshot and never wait on plugin code. Changes return a future that completes when upstream's
 //! contract says the answer is due; a caller may drop it at any time, the work goes on.
 
+mod cluster_info;
 mod common;
 mod connector_offsets;
 pub mod distributed;
-mod plugin_calls;
+pub(crate) mod plugin_calls;
 pub mod restart_policy;
 pub mod standalone;
 mod types;
@@ -18,6 +19,7 @@ use std::pin::Pin;
 use wharf_api::ConfigMap;
 use wharf_api::config::ConfigKeyInfo;
 
+pub use self::cluster_info::{ClusterInfo, TopicPositions};
 pub use self::types::{
     ActiveTopics, ConnectorInfo, ConnectorOffset, ConnectorOffsets, ConnectorState, ConnectorStateInfo,
     ConnectorType, Created, HealthStatus, HerderError, InitialState, InstanceState, LoggerLevel,
@@ -41,6 +43,11 @@ pub trait Herder: Send + Sync + 'static {
     /// Whether other workers may have to be asked ([`HerderError::Elsewhere`]).
     fn has_peers(&self) -> bool {
         false
+    }
+
+    /// What the worker knows of its group; `None` where it is in none.
+    fn cluster_info(&self) -> Option<ClusterInfo> {
+        None
     }
 
     /// Whether start-up is complete and requests are being worked on. Within 10 seconds.

@@ -7,11 +7,11 @@ use tokio::sync::oneshot;
 use wharf_api::config::ConfigKeyInfo;
 
 use crate::config::{
-    ConfigInfos, ConverterDefault, ConverterKind, FrameworkDefaults, PluginView as _, ValidationRequest,
-    connector_class, validate_connector,
+    ConfigInfos, ConverterDefault, ConverterKind, ExactlyOnceWorker, FrameworkDefaults, PluginView as _,
+    ValidationRequest, WorkerConfig, connector_class, validate_connector,
 };
 use crate::herder::{HerderError, RawConfig};
-use crate::plugins::RegistryView;
+use crate::plugins::{PluginRegistry, RegistryView};
 use crate::worker::Worker;
 
 /// Runs plugin code on a thread of its own and waits for its answer without blocking.
@@ -46,28 +46,41 @@ pub(super) async fn plugin_config(
 
 /// Checks a configuration.
 pub(super) async fn validate(worker: Arc<Worker>, config: RawConfig) -> Result<ConfigInfos, HerderError> {
-    on_thread("connector-validation", move || validate_now(&worker, &config)).await
+    on_thread("connector-validation", move || {
+        validate_now(
+            &worker.plugins,
+            &worker.config,
+            worker.exactly_once_worker(),
+            &config,
+        )
+    })
+    .await
 }
 
-fn validate_now(worker: &Worker, config: &RawConfig) -> Result<ConfigInfos, HerderError> {
+/// Checks a configuration as a worker with these plugins and settings does. Calls plugin code.
+pub(crate) fn validate_now(
+    plugins: &PluginRegistry,
+    worker: &WorkerConfig,
+    exactly_once: ExactlyOnceWorker,
+    config: &RawConfig,
+) -> Result<ConfigInfos, HerderError> {
     let bad_request = |error: wharf_api::ConnectError| HerderError::BadRequest(format!("{error:#}"));
     let class = connector_class(config).map_err(bad_request)?;
     let version = config
         .get(crate::config::CONNECTOR_VERSION)
         .and_then(Option::as_deref);
-    let plugins = &worker.plugins;
     // With a version that cannot be had, the newest one is checked and the version key says what is wrong.
     let plugin = plugins
         .connector(class, version)
         .or_else(|error| plugins.connector(class, None).map_err(|_| error))
         .map_err(bad_request)?;
-    let view = RegistryView::new(plugins, &plugin).with_worker(&worker.config);
+    let view = RegistryView::new(plugins, &plugin).with_worker(worker);
     let newest = |kind, name: &str| {
         let class = view.find_converter(kind, name)?;
         view.converter_versions(kind, &class).pop()
     };
     let converter = |kind: ConverterKind| {
-        let settings = worker.config.converter(kind);
+        let settings = worker.converter(kind);
         ConverterDefault {
             class: Some(settings.class.clone()),
             version: match config.get(kind.class_key()) {
@@ -86,10 +99,10 @@ fn validate_now(worker: &Worker, config: &RawConfig) -> Result<ConfigInfos, Herd
         config,
         connector_type: plugin.kind,
         defaults: &defaults,
-        override_policy: &worker.config.override_policy,
-        topic_creation_enable: worker.config.topic_creation_enable,
-        worker_group: worker.config.group_id.as_deref(),
-        exactly_once: worker.exactly_once_worker(),
+        override_policy: &worker.override_policy,
+        topic_creation_enable: worker.topic_creation_enable,
+        worker_group: worker.group_id.as_deref(),
+        exactly_once,
         plugins: &view,
     };
     validate_connector(&request, |config| plugin.validate(config))

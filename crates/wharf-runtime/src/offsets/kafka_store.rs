@@ -9,7 +9,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use wharf_api::{ConnectError, Result};
-use wharf_kafka::{Admin, LogClients, LogError, LogRecord, LogTopic, TopicLog};
+use wharf_kafka::{Admin, LogClients, LogError, LogRecord, LogTopic, ReadPositions, TopicLog};
 
 use super::known_offsets::KnownOffsets;
 use super::offset_topic::OffsetTopic;
@@ -121,6 +121,12 @@ impl KafkaOffsetBackingStore {
     #[must_use]
     pub fn len(&self) -> usize {
         self.known.read().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// How far the topic was read.
+    #[must_use]
+    pub fn positions(&self) -> ReadPositions {
+        self.log.positions()
     }
 
     /// Whether no offset is known.

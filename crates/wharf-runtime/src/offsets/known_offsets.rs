@@ -10,7 +10,7 @@ use super::store::StoredEntry;
 
 /// Why a record of an offset topic has no effect.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum UnreadableOffset {
+pub(crate) enum UnreadableOffset {
     #[error("it has no key")]
     NoKey,
     #[error("its key is not a JSON array of a connector's name and a source partition")]
@@ -23,7 +23,7 @@ type Offsets = BTreeMap<Box<[u8]>, Box<[u8]>>;
 /// Offsets by connector and key. An entry costs its key and value, twice 16 bytes for where they are, and about 60 for what
 /// the allocator and the tree need: some 160 bytes for the position in a file of a usual name.
 #[derive(Debug, Default)]
-pub(super) struct KnownOffsets {
+pub(crate) struct KnownOffsets {
     connectors: HashMap<Box<str>, Offsets>,
     /// Keys whose last record forgot them, where that matters.
     forgotten: Option<HashSet<Box<[u8]>>>,
@@ -45,7 +45,7 @@ impl KnownOffsets {
     }
 
     /// Applies a record. Empty values count as none, as for every JSON in the internal topics.
-    pub(super) fn apply(&mut self, key: Option<&[u8]>, value: Option<&[u8]>) -> Result<(), UnreadableOffset> {
+    pub(crate) fn apply(&mut self, key: Option<&[u8]>, value: Option<&[u8]>) -> Result<(), UnreadableOffset> {
         let key = key.ok_or(UnreadableOffset::NoKey)?;
         let connector = self.json.connector_of(key).ok_or(UnreadableOffset::Key)?;
         match value.filter(|value| !value.is_empty()) {
@@ -87,7 +87,7 @@ impl KnownOffsets {
     }
 
     /// The entries of a connector that name a source partition, in the order of their keys.
-    pub(super) fn of_connector(&self, connector: &str) -> Vec<StoredEntry> {
+    pub(crate) fn of_connector(&self, connector: &str) -> Vec<StoredEntry> {
         let mut json = OffsetJson::new();
         self.connectors
             .get(connector)

@@ -24,6 +24,7 @@ mod store;
 pub use composition::{OffsetStores, OffsetTopicPlace};
 pub use file_store::FileOffsetBackingStore;
 pub use kafka_store::KafkaOffsetBackingStore;
+pub(crate) use known_offsets::KnownOffsets;
 pub use layered_store::LayeredOffsetBackingStore;
 pub use offset_storage::OffsetStorage;
 pub use offset_topic::{OffsetTopic, send_offsets};

@@ -21,7 +21,7 @@ mod registry;
 mod registry_view;
 mod scan;
 #[cfg(test)]
-mod test_module;
+pub(crate) mod test_module;
 mod verify;
 mod version_range;
 

@@ -1,5 +1,5 @@
 //! A plugin made of plain functions, linked into the tests: it knows its classes, makes instances, and all of them have the
-//! configuration keys `own` and `name`.
+//! configuration keys `own` and `name`, in which they find no mistake.
 
 use std::ffi::c_void;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use wharf_abi::message::Message as _;
 use wharf_abi::method::plugin as method;
 use wharf_abi::module::HostTableRef;
 use wharf_abi::raw::{RawOutput, RawSlice, Status};
-use wharf_api::config::{ConfigKey, Type};
+use wharf_api::config::{ConfigKey, ConfigValue, Type};
 
 extern "C" fn init(_: HostTableRef, _: &mut RawOutput) -> u32 {
     Status::Ok as u32
@@ -23,6 +23,10 @@ extern "C" fn create(_: u32, _: u32, _: *const c_void, instance: &mut *mut c_voi
 }
 
 extern "C" fn call(_: *mut c_void, called: u32, _: RawSlice, output: &mut RawOutput) -> u32 {
+    if called == method::VALIDATE {
+        *output = RawOutput::owned(Vec::<ConfigValue>::new().to_bytes().unwrap());
+        return Status::Ok as u32;
+    }
     if called != method::CONFIG {
         return Status::Unsupported as u32;
     }
@@ -45,7 +49,7 @@ const NEW: &str = "source|org.x.AlphaSourceConnector|1.10|org.x.AlphaTask|\n\
 macro_rules! module {
     ($name:ident, $classes:expr) => {
         /// A started module with these classes.
-        pub(super) fn $name() -> Arc<Module> {
+        pub(crate) fn $name() -> Arc<Module> {
             extern "C" fn manifest() -> RawSlice {
                 let text = format!(
                     "{MAGIC}\ninterface={INTERFACE}\npanic=unwind\ntarget={TARGET}\npackage=test 1\nclass={}\nend\n",

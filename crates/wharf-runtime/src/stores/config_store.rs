@@ -9,8 +9,8 @@ use wharf_cluster::config_state::write::{WRITE_TIMEOUT_MS, WriteStep};
 use wharf_cluster::config_state::{ConfigEvent, ConfigSnapshot, ConfigState, Ignored, Severity};
 use wharf_cluster::topic_record::TopicRecord;
 use wharf_kafka::{
-    Admin, LogClients, LogError, LogRecord, LogTopic, Producer, TopicLog, TransactionError, Translated,
-    write_all,
+    Admin, LogClients, LogError, LogRecord, LogTopic, Producer, ReadPositions, TopicLog, TransactionError,
+    Translated, write_all,
 };
 
 use super::{Census, lock};
@@ -135,6 +135,12 @@ impl ConfigBackingStore {
     #[must_use]
     pub fn census(&self) -> &Census {
         &self.census
+    }
+
+    /// How far the topic was read.
+    #[must_use]
+    pub fn positions(&self) -> ReadPositions {
+        self.log.positions()
     }
 
     /// Says what the topic holds now, and tells `listener` of everything that comes after that.

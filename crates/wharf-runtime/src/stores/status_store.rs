@@ -14,7 +14,7 @@ use wharf_cluster::ids::ConnectorTaskId;
 use wharf_cluster::status_state::{
     PendingWrite, PutMode, State, Status, StatusIgnored, StatusKey, StatusState, TopicStatus,
 };
-use wharf_kafka::{Admin, LogClients, LogError, LogTopic, MessageRef, TopicLog};
+use wharf_kafka::{Admin, LogClients, LogError, LogTopic, MessageRef, ReadPositions, TopicLog};
 
 use super::status_writer::{Order, StatusWriter};
 use super::{Census, lock};
@@ -150,6 +150,18 @@ impl StatusBackingStore {
     #[must_use]
     pub fn topic(&self) -> &str {
         self.log.name()
+    }
+
+    /// How far the topic was read.
+    #[must_use]
+    pub fn positions(&self) -> ReadPositions {
+        self.log.positions()
+    }
+
+    /// What this worker's statuses are signed with.
+    #[must_use]
+    pub fn worker_id(&self) -> &str {
+        &self.worker_id
     }
 
     /// The group's generation that statuses are written with from now on.

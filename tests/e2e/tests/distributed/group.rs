@@ -110,3 +110,35 @@ pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
         std::thread::sleep(Duration::from_millis(25));
     }
 }
+
+/// What a command that looks at the group answered.
+pub(crate) struct Looked {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Looked {
+    /// Standard output as JSON.
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout)
+            .unwrap_or_else(|error| panic!("{error}: {} {}", self.stdout, self.stderr))
+    }
+}
+
+impl Group {
+    /// Runs `wharf` with these arguments and a worker file of the group.
+    pub(crate) fn look(&self, arguments: &[&str], more: &[(&str, &str)]) -> Looked {
+        let file = self.stage.write("look.properties", self.properties(more));
+        let output = std::process::Command::new(self.stage.binary())
+            .args(arguments)
+            .arg(file)
+            .output()
+            .unwrap();
+        Looked {
+            code: output.status.code().unwrap(),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+}

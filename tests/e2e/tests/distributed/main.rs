@@ -2,9 +2,11 @@
 
 mod bad_input;
 mod client_rules;
+mod cluster;
 mod exactly_once;
 mod group;
 mod membership;
+mod migrate;
 mod mixed;
 mod mixed_leaders;
 mod requests;

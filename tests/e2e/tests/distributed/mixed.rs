@@ -34,7 +34,7 @@ pub(crate) const LINES: &str = "one\ntwo\n";
 pub(crate) struct Mixed {
     pub(crate) group: Group,
     jars: PathBuf,
-    plugins: PathBuf,
+    pub(crate) plugins: PathBuf,
     /// One for each topic, for as long as the test runs: another one would wait until the group forgets the first. With what was
     /// read so far.
     readers: RefCell<HashMap<String, (TopicReader, String)>>,

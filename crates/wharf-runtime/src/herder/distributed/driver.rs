@@ -58,6 +58,7 @@ pub(super) struct Driver {
     owners: Owners,
     generation: i32,
     protocol: Option<wharf_cluster::protocol::ConnectProtocol>,
+    leader_url: Option<String>,
     fatal: Option<String>,
     pending_restarts: BTreeMap<String, RestartRequest>,
 }
@@ -81,6 +82,7 @@ impl Driver {
             owners: Owners::default(),
             generation: -1,
             protocol: None,
+            leader_url: None,
             fatal: None,
             pending_restarts: BTreeMap::new(),
         }
@@ -265,6 +267,7 @@ impl Driver {
         );
         self.generation = joined.generation;
         self.protocol = Some(joined.protocol);
+        self.leader_url = Some(assignment.leader_url.clone());
         if !joined.is_leader {
             self.owners = Owners::default();
             if let Some(herder) = self.herder.upgrade() {
@@ -389,6 +392,7 @@ impl Driver {
             is_leader: self.machine.is_leader(),
             generation: self.generation,
             protocol: self.protocol,
+            leader_url: self.leader_url.clone(),
             owners: self.owners.clone(),
             owned: allocation.map(|it| it.work.clone()).unwrap_or_default(),
         }));

@@ -28,6 +28,7 @@ use wharf_cluster::config_state::write;
 use wharf_cluster::herder::HerderSettings;
 use wharf_cluster::session_key::SessionKey;
 use wharf_cluster::target_state;
+use wharf_kafka::ReadPositions;
 use wharf_membership::{Clock, ConnectionSettings, GroupClient};
 
 use self::driver::{Driver, DriverEvent, Ended};
@@ -36,11 +37,11 @@ use self::running::Running;
 use self::view::ClusterView;
 use super::common::{check_topic_reset, check_topic_tracking, named, reply};
 use super::{
-    ActiveTopics, ConnectorInfo, ConnectorOffsets, ConnectorStateInfo, Created, HealthStatus, Herder,
-    HerderError, InitialState, OffsetChange, PeerRequest, PluginInfo, RawConfig, Reply, RestartRequest,
-    ServerInfo, Stage, TaskId, TaskInfo, TaskStateInfo, plugin_calls,
+    ActiveTopics, ClusterInfo, ConnectorInfo, ConnectorOffsets, ConnectorStateInfo, Created, HealthStatus,
+    Herder, HerderError, InitialState, OffsetChange, PeerRequest, PluginInfo, RawConfig, Reply,
+    RestartRequest, ServerInfo, Stage, TaskId, TaskInfo, TaskStateInfo, TopicPositions, plugin_calls,
 };
-use crate::config::{ConfigInfos, DistributedConfig};
+use crate::config::{ConfigInfos, DistributedConfig, InternalTopic};
 use crate::stores::{ConfigBackingStore, StatusBackingStore};
 use crate::worker::Worker;
 
@@ -67,6 +68,8 @@ pub struct DistributedParts {
     pub configs: Arc<ConfigBackingStore>,
     /// The status topic, read to its end.
     pub statuses: Arc<StatusBackingStore>,
+    /// How far the offset topic is read.
+    pub offset_positions: ReadPositions,
     /// How to reach the group.
     pub connection: ConnectionSettings,
     /// URL of this worker's REST API for others, with a slash at its end.
@@ -79,6 +82,8 @@ struct Inner {
     cluster_id: String,
     configs: Arc<ConfigBackingStore>,
     statuses: Arc<StatusBackingStore>,
+    offset_positions: ReadPositions,
+    url: String,
     /// The session key that was in the topic when this worker started.
     found_key: Option<Arc<SessionKey>>,
     /// The session key that this worker wrote last.
@@ -112,6 +117,7 @@ impl DistributedHerder {
             cluster_id,
             configs,
             statuses,
+            offset_positions,
             connection,
             url,
         } = parts;
@@ -126,7 +132,7 @@ impl DistributedHerder {
         // Workers of a group differ in their URLs.
         let mut hasher = std::hash::DefaultHasher::new();
         url.hash(&mut hasher);
-        let mut member = config.member_settings(url, hasher.finish());
+        let mut member = config.member_settings(url.as_str(), hasher.finish());
         member.runs = Some(worker.plugins.connector_names());
         let client = GroupClient::start(member, connection, clock, move |event| {
             let _ = of_member.send(DriverEvent::Group(event));
@@ -148,6 +154,8 @@ impl DistributedHerder {
             ended: watch::Sender::new(None),
             configs,
             statuses,
+            offset_positions,
+            url,
             settings: config,
         });
         let settings = HerderSettings {
@@ -243,6 +251,34 @@ impl Inner {
         });
     }
 
+    fn cluster_info(&self) -> ClusterInfo {
+        let view = self.view.borrow().clone();
+        let topics = InternalTopic::ALL.map(|topic| {
+            let positions = match topic {
+                InternalTopic::Config => self.configs.positions(),
+                InternalTopic::Offset => self.offset_positions.clone(),
+                InternalTopic::Status => self.statuses.positions(),
+            };
+            TopicPositions {
+                role: topic.role().to_owned(),
+                topic: self.settings.topic(topic).topic.name.clone(),
+                positions: positions.all(),
+            }
+        });
+        ClusterInfo {
+            group_id: self.settings.group_id.clone(),
+            worker_id: self.statuses.worker_id().to_owned(),
+            url: self.url.clone(),
+            generation: view.generation,
+            protocol: view.protocol.map(|protocol| protocol.name().to_owned()),
+            leader_url: view.leader_url.clone(),
+            is_leader: view.is_leader,
+            is_rebalancing: !view.is_stable,
+            config_offset: self.configs.snapshot().offset(),
+            topics: topics.into(),
+        }
+    }
+
     /// What was revoked has ended: others must see so before they start it.
     fn revocation_done(&self) {
         self.statuses.request_flush();
@@ -256,6 +292,10 @@ impl Herder for DistributedHerder {
 
     fn server_info(&self) -> ServerInfo {
         super::server_info(&self.inner.cluster_id)
+    }
+
+    fn cluster_info(&self) -> Option<ClusterInfo> {
+        Some(self.inner.cluster_info())
     }
 
     fn health(&self) -> Reply<HealthStatus> {

@@ -51,6 +51,8 @@ pub(super) struct ClusterView {
     pub(super) is_leader: bool,
     pub(super) generation: i32,
     pub(super) protocol: Option<ConnectProtocol>,
+    /// Of the leader of that generation.
+    pub(super) leader_url: Option<String>,
     pub(super) owners: Owners,
     pub(super) owned: WorkSet,
 }
@@ -64,6 +66,7 @@ impl Default for ClusterView {
             is_leader: false,
             generation: -1,
             protocol: None,
+            leader_url: None,
             owners: Owners::default(),
             owned: WorkSet::new(),
         }

@@ -285,7 +285,7 @@ impl Admin {
         let operation = "listing offsets".to_owned();
         let ask = || {
             let entries = native::list_offsets(&self.client, &wanted, committed_only, timeout)?
-                .map_err(explain(operation.clone()))?;
+                .map_err(|(code, detail)| explain(operation.clone())((of_leaders(code), detail)))?;
             all_succeeded(&operation, entries.clone())?;
             Ok(entries)
         };
@@ -304,6 +304,14 @@ impl Admin {
                 offset: entry.offset,
             })
             .collect())
+    }
+}
+
+/// The client library's "no entry" stands for partitions that nobody leads, as of a broker that stops or starts.
+fn of_leaders(code: i32) -> i32 {
+    match ErrorCode(code) {
+        ErrorCode::NO_ENTRY => ErrorCode::LEADER_NOT_AVAILABLE.0,
+        _ => code,
     }
 }
 

@@ -11,7 +11,7 @@ mod status_writer;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub use self::config_store::{ConfigBackingStore, ConfigListener, ConfigStoreError};
-pub use self::status_store::{StatusBackingStore, instance_state};
+pub use self::status_store::{OverwrittenListener, StatusBackingStore, instance_state};
 pub use crate::offsets::{KafkaOffsetBackingStore, LayeredOffsetBackingStore};
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -5,6 +5,7 @@ mod control;
 mod converters;
 mod deliveries;
 mod memory;
+mod offset_reads;
 mod plugin_metrics;
 mod record_sender;
 mod remote_decode;
@@ -22,14 +23,16 @@ use std::time::{Duration, Instant};
 
 use wharf_api::{ConfigMap, ConnectError, Result};
 use wharf_kafka::{Admin, Consumer, Producer, Translated, translate};
-use wharf_membership::Lease;
+use wharf_membership::{HeldLease, Lease};
 
 pub use self::active_topics::{ActiveTopicStore, TopicSink};
 pub use self::control::{TargetState, TaskControl};
 use self::converters::{Part, TaskConverter, TaskConverters};
 pub use self::memory::WorkerMemory;
+use self::offset_reads::OffsetReads;
 pub use self::plugin_metrics::{Metric, MetricName, PluginMetricRegistry};
 use self::record_sender::kafka_error;
+pub(crate) use self::status::Epoch;
 pub use self::status::{StatusSink, StatusStore};
 use self::task_context::{TaskHost, TaskReporter, WorkerSinkHost, WorkerSourceHost};
 use self::topic_creator::TopicCreator;
@@ -173,6 +176,16 @@ impl Worker {
         let _ = self.lease.set(lease);
     }
 
+    /// Whether what runs here is surely this worker's own; always so outside of a group.
+    pub(crate) fn is_leased(&self) -> bool {
+        self.lease.get().is_none_or(|lease| lease.hold().is_valid())
+    }
+
+    /// The lease for work that starts now; none outside of a group.
+    pub(crate) fn held_lease(&self) -> Option<HeldLease> {
+        self.lease.get().map(Lease::hold)
+    }
+
     /// Metrics that plugins registered.
     #[must_use]
     pub fn plugin_metrics(&self) -> &PluginMetricRegistry {
@@ -194,8 +207,8 @@ impl Worker {
         paused: bool,
     ) -> Option<RunningTask> {
         let control = Arc::new(TaskControl::new(paused));
-        if let Some(lease) = self.lease.get() {
-            control.run_under(lease.hold());
+        if let Some(lease) = self.held_lease() {
+            control.run_under(lease);
         }
         let reporter = TaskReporter {
             task: id.clone(),
@@ -331,9 +344,13 @@ impl Worker {
             }
             None => None,
         };
+        let offsets = || {
+            let reads = OffsetReads::new(Arc::clone(&self.offsets), Arc::clone(&reporter.control));
+            OffsetStorage::new(connector, Arc::new(reads))
+        };
         let host = WorkerSourceHost {
             common: self.task_host(reporter, task_config),
-            offsets: self.offset_storage(connector),
+            offsets: offsets(),
         };
         Ok(WorkerSourceTask {
             plugin: plugin.clone(),
@@ -348,7 +365,7 @@ impl Worker {
                 .config
                 .topic_tracking_enable
                 .then(|| Arc::clone(&self.active_topics)),
-            offsets: self.offset_storage(connector),
+            offsets: offsets(),
             offset_writer: OffsetStorageWriter::new(self.offset_thread.clone()),
             flush_interval: self.config.offset_flush_interval,
             flush_timeout: self.config.offset_flush_timeout,

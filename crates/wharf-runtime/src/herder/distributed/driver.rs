@@ -24,6 +24,9 @@ use super::view::{ClusterView, Owners};
 /// The herder shows that it lives at least this often.
 const ALIVE: Duration = Duration::from_millis(500);
 
+/// A status is said again at most this often in one generation.
+const MOST_REPEATS: u32 = 5;
+
 /// What reaches the thread.
 pub(super) enum DriverEvent {
     Group(GroupEvent),
@@ -32,6 +35,8 @@ pub(super) enum DriverEvent {
     Read(Result<(), String>),
     Stopped(WorkId),
     Restart(WorkSet),
+    /// What this worker said last of this is replaced by what another one says.
+    Overwritten(WorkId),
     /// Somebody wants to know whether the thread lives.
     Ping(tokio::sync::oneshot::Sender<()>),
     ShutDown,
@@ -59,6 +64,8 @@ pub(super) struct Driver {
     protocol: Option<wharf_cluster::protocol::ConnectProtocol>,
     fatal: Option<String>,
     pending_restarts: BTreeMap<String, RestartRequest>,
+    /// How often each status was said again in this generation.
+    repeated: BTreeMap<WorkId, u32>,
 }
 
 impl Driver {
@@ -82,6 +89,7 @@ impl Driver {
             protocol: None,
             fatal: None,
             pending_restarts: BTreeMap::new(),
+            repeated: BTreeMap::new(),
         }
     }
 
@@ -131,11 +139,28 @@ impl Driver {
             }
             DriverEvent::Stopped(id) => self.machine_event(Event::Stopped(id)),
             DriverEvent::Restart(ids) => self.machine_event(Event::Restart(ids)),
+            DriverEvent::Overwritten(id) => self.repeat_status(&id),
             DriverEvent::Ping(answer) => {
                 // The one who asked may have given up.
                 let _ = answer.send(());
             }
             DriverEvent::ShutDown => self.machine_event(Event::ShutDown),
+        }
+    }
+
+    /// Another worker spoke of what runs here, as one does that stood still and does not know yet what it lost: the last word is
+    /// this worker's. Two that believe the same of themselves must not quarrel for ever.
+    fn repeat_status(&mut self, id: &WorkId) {
+        let Some(herder) = self.herder.upgrade() else {
+            return;
+        };
+        if !self.machine.is_running(id) || !herder.worker.is_leased() {
+            return;
+        }
+        let times = self.repeated.entry(id.clone()).or_default();
+        if *times < MOST_REPEATS {
+            *times += 1;
+            herder.repeat_status(id);
         }
     }
 
@@ -253,6 +278,7 @@ impl Driver {
             assignment.revoked.len()
         );
         self.generation = joined.generation;
+        self.repeated.clear();
         self.protocol = Some(joined.protocol);
         if !joined.is_leader {
             self.owners = Owners::default();
@@ -268,6 +294,7 @@ impl Driver {
     }
 
     fn machine_event(&mut self, event: Event<ConfigSnapshot>) {
+        let is_lapse = matches!(event, Event::LeaseLapsed);
         let mut stops = Vec::new();
         for command in self.machine.handle(self.clock.now(), event) {
             match command {
@@ -278,6 +305,9 @@ impl Driver {
         if !stops.is_empty()
             && let Some(herder) = self.herder.upgrade()
         {
+            if is_lapse {
+                herder.report_lapsed(&stops);
+            }
             herder.stop(stops);
         }
     }

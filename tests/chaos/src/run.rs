@@ -9,7 +9,6 @@ use serde_json::{Value, json};
 use wharf_e2e::group::{Group, file_sink, file_source};
 use wharf_e2e::truth::{FileConnector, runs_exactly_once};
 use wharf_e2e::{Kafka, PATIENCE, Stage, Worker};
-use wharf_test_services::process::wait_until;
 use wharf_test_services::{KafkaBroker, ports};
 
 use crate::broker::Broker;
@@ -21,6 +20,8 @@ use crate::topic::Topic;
 
 /// For everything to come to rest after blows, on a machine that is busy with other things as well.
 const REST: Duration = Duration::from_secs(90);
+/// Between two looks: each is a request to every worker, which logs it.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// Most workers of a run.
 const WORKERS: usize = 8;
 /// What a worker logs when it belongs to the group.
@@ -276,12 +277,15 @@ impl<'s> Run<'s> {
     fn everything_runs_once(&self) {
         let workers: Vec<&Worker> = self.workers.iter().flatten().collect();
         let connectors = self.connectors();
-        let mut last = Ok(());
-        wait_until(REST, || {
+        let deadline = Instant::now() + REST;
+        let last = loop {
             self.nobody_ended_by_itself();
-            last = runs_exactly_once(&workers, &connectors);
-            last.is_ok()
-        });
+            let now = runs_exactly_once(&workers, &connectors);
+            if now.is_ok() || Instant::now() >= deadline {
+                break now;
+            }
+            std::thread::sleep(LOOK_EVERY);
+        };
         last.unwrap_or_else(|what| panic!("not at rest {} s after the last blow: {what}", REST.as_secs()));
     }
 

@@ -1,5 +1,7 @@
 //! Workers of a group as processes, on a real broker: who runs what, and what becomes of it when one goes.
 
+mod failures;
+mod flows;
 mod group;
 mod membership;
 mod mixed;

@@ -120,6 +120,7 @@ struct Run<'s> {
     flows: Vec<Flow>,
     kafka: Kafka,
     broker: Broker,
+    broker_is_away: bool,
     group: Group,
 }
 
@@ -142,6 +143,7 @@ impl<'s> Run<'s> {
             flows,
             kafka: clients,
             broker: Broker::new(kafka),
+            broker_is_away: false,
             group,
         };
         for worker in 0..settings.workers {
@@ -207,8 +209,10 @@ impl<'s> Run<'s> {
                 self.start(it);
             }
             Action::Freeze(it) => {
-                // One that does not belong to the group yet has no session to outsleep.
-                self.worker(it).wait_log(JOINED);
+                // One that does not belong to the group yet has no session to outsleep. Without a broker none can.
+                if !self.broker_is_away {
+                    self.worker(it).wait_log(JOINED);
+                }
                 self.say(&format!("worker {it} freezes"));
                 self.worker(it).signal("STOP");
             }
@@ -218,14 +222,17 @@ impl<'s> Run<'s> {
             }
             Action::StopBroker => {
                 self.say("the broker is stopped");
+                self.broker_is_away = true;
                 self.broker.stop();
             }
             Action::KillBroker => {
                 self.say("the broker is killed");
+                self.broker_is_away = true;
                 self.broker.kill();
             }
             Action::StartBroker => {
                 self.say("the broker starts");
+                self.broker_is_away = false;
                 self.broker.start();
             }
             Action::Settle => self.settle(),

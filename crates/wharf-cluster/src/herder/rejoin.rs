@@ -1,15 +1,18 @@
 //! When to ask for a rebalance: soon after the first change, ever later after the following ones.
 //!
 //! Every rebalance costs each member a round trip, and a script that creates a hundred connectors should not cause a
-//! hundred of them. A change after a quiet time is acted on almost at once; while changes keep coming the wait doubles.
+//! hundred of them. A change after a quiet time is acted on almost at once; while changes keep coming the wait
+//! triples. A hundred that come within a quarter of a minute are ten rebalances at the most, on a slow machine too.
 
 use crate::time::Millis;
 
 /// Wait before the first rebalance after a quiet time.
 const FIRST: Millis = 20;
+/// Each following wait is this many times the one before.
+const GROWTH: Millis = 3;
 /// Longest wait.
-const LONGEST: Millis = 2_000;
-/// Without a rebalance for this long, the next one is a first one again.
+const LONGEST: Millis = 4_000;
+/// When nothing was asked for and the group did not talk for this long, the next wait is a first one again.
 const QUIET: Millis = 3_000;
 /// What a follower waits longer than the leader, whose rejoin pulls everybody in.
 const FOLLOWER: Millis = 300;
@@ -19,8 +22,8 @@ const FOLLOWER: Millis = 300;
 pub(super) struct RejoinPacer {
     due: Option<(Millis, String)>,
     wait: Millis,
-    /// The last rebalance that this worker wanted, whoever asked for it: followers, which seldom ask, must not be more
-    /// impatient than the leader.
+    /// The last time this worker asked, or the last rebalance that it wanted, whoever asked for it: followers, which seldom ask,
+    /// must not be more impatient than the leader.
     last: Option<Millis>,
     was_asked_for: bool,
 }
@@ -42,7 +45,7 @@ impl RejoinPacer {
     pub(super) fn rebalanced(&mut self, now: Millis, knew_all: bool) {
         if std::mem::take(&mut self.was_asked_for) || self.due.is_some() {
             self.last = Some(now);
-            self.wait = (self.wait.max(FIRST) * 2).min(LONGEST);
+            self.wait = (self.wait.max(FIRST) * GROWTH).min(LONGEST);
         }
         if knew_all {
             self.due = None;
@@ -62,6 +65,8 @@ impl RejoinPacer {
             return None;
         }
         self.was_asked_for = true;
+        // What is wanted until the group has talked is part of the same series, however long the wait was and the talk takes.
+        self.last = Some(now);
         self.due.take().map(|(_, reason)| reason)
     }
 }
@@ -72,21 +77,32 @@ mod tests {
 
     #[test]
     fn a_hundred_changes_in_a_row_are_a_handful_of_rebalances() {
-        let mut pacer = RejoinPacer::default();
-        let mut rejoins = Vec::new();
-        // A change every 30 ms, for three seconds.
-        for now in 0..6_000 {
-            if now < 3_000 && now % 30 == 0 {
-                pacer.want(now, true, "created");
+        // Changes this many milliseconds apart.
+        for pause in [5, 30, 120, 150] {
+            let mut pacer = RejoinPacer::default();
+            let (mut rejoins, mut talks_until) = (Vec::new(), None);
+            for now in 0..100 * pause + 2 * LONGEST {
+                if now < 100 * pause && now % pause == 0 {
+                    pacer.want(now, true, "created");
+                }
+                // The group talks for a while, and then does not know all that came meanwhile.
+                match talks_until {
+                    Some(end) if now < end => {}
+                    Some(_) => {
+                        talks_until = None;
+                        pacer.rebalanced(now, false);
+                    }
+                    None if pacer.take(now).is_some() => {
+                        rejoins.push(now);
+                        talks_until = Some(now + 100);
+                    }
+                    None => {}
+                }
             }
-            if pacer.take(now).is_some() {
-                rejoins.push(now);
-                pacer.rebalanced(now, true);
-            }
+            assert!((4..=9).contains(&rejoins.len()), "{rejoins:?}");
+            assert_eq!(rejoins.first(), Some(&FIRST));
+            assert_eq!(pacer.deadline(), None);
         }
-        assert!((5..=9).contains(&rejoins.len()), "{rejoins:?}");
-        assert_eq!(rejoins.first(), Some(&FIRST));
-        assert_eq!(pacer.deadline(), None);
     }
 
     #[test]
@@ -111,8 +127,8 @@ mod tests {
         assert_eq!(pacer.take(10_000), None);
         // And becomes as patient as the leader.
         pacer.want(200, false, "x");
-        assert_eq!(pacer.deadline(), Some(200 + 2 * FIRST + FOLLOWER));
+        assert_eq!(pacer.deadline(), Some(200 + GROWTH * FIRST + FOLLOWER));
         pacer.rebalanced(900, false);
-        assert_eq!(pacer.deadline(), Some(900 + 4 * FIRST));
+        assert_eq!(pacer.deadline(), Some(900 + GROWTH * GROWTH * FIRST));
     }
 }

@@ -10,6 +10,8 @@ use crate::time::Millis;
 const FIRST: Millis = 20;
 /// Each following wait is this many times the one before.
 const GROWTH: Millis = 3;
+/// When no change comes for this part of a wait, the series is over and the wait as well.
+const SETTLED: Millis = 4;
 /// Longest wait.
 const LONGEST: Millis = 4_000;
 /// When nothing was asked for and the group did not talk for this long, the next wait is a first one again.
@@ -17,10 +19,20 @@ const QUIET: Millis = 3_000;
 /// What a follower waits longer than the leader, whose rejoin pulls everybody in.
 const FOLLOWER: Millis = 300;
 
+/// A rebalance that is wanted.
+#[derive(Debug, Clone)]
+struct Due {
+    /// When it is asked for, unless more changes come.
+    at: Millis,
+    /// When it is asked for at the latest.
+    latest: Millis,
+    reason: String,
+}
+
 /// The pacing of one worker's requests to rejoin.
 #[derive(Debug, Clone, Default)]
 pub(super) struct RejoinPacer {
-    due: Option<(Millis, String)>,
+    due: Option<Due>,
     wait: Millis,
     /// The last time this worker asked, or the last rebalance that it wanted, whoever asked for it: followers, which seldom ask,
     /// must not be more impatient than the leader.
@@ -31,14 +43,22 @@ pub(super) struct RejoinPacer {
 impl RejoinPacer {
     /// Something changed that the group has to talk about.
     pub(super) fn want(&mut self, now: Millis, is_leader: bool, reason: &str) {
-        if self.due.is_some() {
+        let extra = if is_leader { 0 } else { FOLLOWER };
+        let quiet = (self.wait / SETTLED).max(FIRST) + extra;
+        if let Some(due) = &mut self.due {
+            due.at = due.at.max(now + quiet).min(due.latest);
             return;
         }
         if self.last.is_none_or(|last| now.saturating_sub(last) >= QUIET) {
             self.wait = FIRST;
         }
-        let extra = if is_leader { 0 } else { FOLLOWER };
-        self.due = Some((now + self.wait + extra, reason.to_owned()));
+        let quiet = (self.wait / SETTLED).max(FIRST) + extra;
+        let latest = now + self.wait + extra;
+        self.due = Some(Due {
+            at: latest.min(now + quiet),
+            latest,
+            reason: reason.to_owned(),
+        });
     }
 
     /// The group has just talked; `knew_all` when it knew all that this worker knows.
@@ -49,25 +69,26 @@ impl RejoinPacer {
         }
         if knew_all {
             self.due = None;
-        } else if let Some((at, _)) = &mut self.due {
-            *at = (*at).max(now + self.wait);
+        } else if let Some(due) = &mut self.due {
+            due.latest = due.latest.max(now + self.wait);
+            due.at = due.at.max(now + (self.wait / SETTLED).max(FIRST)).min(due.latest);
         }
     }
 
     /// When [`RejoinPacer::take`] gives something.
     pub(super) fn deadline(&self) -> Option<Millis> {
-        self.due.as_ref().map(|(at, _)| *at)
+        self.due.as_ref().map(|due| due.at)
     }
 
     /// The reason to rejoin now.
     pub(super) fn take(&mut self, now: Millis) -> Option<String> {
-        if self.due.as_ref().is_none_or(|(at, _)| *at > now) {
+        if self.due.as_ref().is_none_or(|due| due.at > now) {
             return None;
         }
         self.was_asked_for = true;
         // What is wanted until the group has talked is part of the same series, however long the wait was and the talk takes.
         self.last = Some(now);
-        self.due.take().map(|(_, reason)| reason)
+        self.due.take().map(|due| due.reason)
     }
 }
 
@@ -106,6 +127,24 @@ mod tests {
     }
 
     #[test]
+    fn a_series_that_ends_is_not_waited_for() {
+        let mut pacer = RejoinPacer::default();
+        // Long enough for the longest wait.
+        for now in (0..30_000).step_by(10) {
+            pacer.want(now, true, "created");
+            if pacer.take(now).is_some() {
+                pacer.rebalanced(now, true);
+            }
+        }
+        pacer.want(30_000, true, "the last one");
+        assert!(
+            pacer
+                .deadline()
+                .is_some_and(|at| at <= 30_000 + LONGEST / SETTLED)
+        );
+    }
+
+    #[test]
     fn a_change_after_a_quiet_time_is_acted_on_at_once_again() {
         let mut pacer = RejoinPacer::default();
         for now in [0, 100, 200] {
@@ -127,8 +166,8 @@ mod tests {
         assert_eq!(pacer.take(10_000), None);
         // And becomes as patient as the leader.
         pacer.want(200, false, "x");
-        assert_eq!(pacer.deadline(), Some(200 + GROWTH * FIRST + FOLLOWER));
+        assert_eq!(pacer.deadline(), Some(200 + FIRST + FOLLOWER));
         pacer.rebalanced(900, false);
-        assert_eq!(pacer.deadline(), Some(900 + GROWTH * GROWTH * FIRST));
+        assert_eq!(pacer.deadline(), Some(900 + GROWTH * GROWTH * FIRST / SETTLED));
     }
 }

@@ -20,6 +20,9 @@ cargo xtask VERB
                                ARGS go to `cargo test`: a part of a test's name, or -p CRATE
   conformance [OPTIONS]        run the conformance scenarios against JVM Kafka Connect and this worker; --help says more
   oracle [OPTIONS]             ask the JVM classes for the answers that converters are compared with; --help says more
+  chaos [--minutes N] [--seed N] [OPTIONS]
+                               kill, freeze and stop workers of a group and restart their broker at random, count lost
+                               records; --help says more
   bench [--quick] [OPTIONS]    measure this worker beside bare librdkafka and JVM Kafka Connect; --help says more
   new-plugin NAME [--source|--sink|--both] [--path DIR]
                                write a plugin crate that works, in plugins/NAME or, outside this workspace, in DIR
@@ -148,6 +151,7 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command>
         }
         "conformance" => program("wharf-conformance", Profile::Dev, parser),
         "oracle" => program("wharf-oracle", Profile::Dev, parser),
+        "chaos" => program("wharf-chaos", Profile::Dev, parser),
         "bench" => program("wharf-bench", Profile::Release, parser),
         "new-plugin" => new_plugin::parse(parser).map(Command::NewPlugin),
         "services" => services(parser).map(Command::Services),
@@ -249,6 +253,14 @@ mod tests {
                     package: "wharf-conformance",
                     profile: Profile::Dev,
                     args: vec!["--engine".into(), "ours".into()],
+                }),
+            ),
+            (
+                "chaos --minutes 30",
+                Command::Program(Program {
+                    package: "wharf-chaos",
+                    profile: Profile::Dev,
+                    args: vec!["--minutes".into(), "30".into()],
                 }),
             ),
             (

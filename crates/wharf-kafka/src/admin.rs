@@ -292,8 +292,7 @@ impl Admin {
         let operation = "listing offsets".to_owned();
         let ask = || {
             let entries = native::list_offsets(&self.client, &wanted, committed_only, timeout)?
-                .map_err(|(code, detail)| (named_by_library(code), detail))
-                .map_err(explain(operation.clone()))?;
+                .map_err(|(code, detail)| explain(operation.clone())((of_leaders(code), detail)))?;
             all_succeeded(&operation, entries.clone())?;
             Ok(entries)
         };
@@ -315,13 +314,11 @@ impl Admin {
     }
 }
 
-/// The library says "no such entry" of partitions that nobody leads yet, as those of a topic that was made a moment ago.
-fn named_by_library(code: i32) -> i32 {
-    const NO_SUCH_ENTRY: i32 = -156;
-    if code == NO_SUCH_ENTRY {
-        ErrorCode::LEADER_NOT_AVAILABLE.0
-    } else {
-        code
+/// The client library's "no entry" stands for partitions that nobody leads, as of a broker that stops or starts.
+fn of_leaders(code: i32) -> i32 {
+    match ErrorCode(code) {
+        ErrorCode::NO_ENTRY => ErrorCode::LEADER_NOT_AVAILABLE.0,
+        _ => code,
     }
 }
 

@@ -288,6 +288,8 @@ impl ErrorCode {
     pub const SSL: Self = Self(-181);
     /// Local: authentication failed.
     pub const AUTHENTICATION: Self = Self(-169);
+    /// The client library found nothing of what it looked for.
+    pub(crate) const NO_ENTRY: Self = Self(-156);
     /// Local: the record was thrown away by [`crate::Producer::purge`] before it was sent.
     pub const PURGED_QUEUED: Self = Self(-152);
     /// Local: the record was thrown away by [`crate::Producer::purge`] while being sent.

@@ -69,6 +69,25 @@ fn first_and_next_offsets_of_a_partition_are_listed() {
 }
 
 #[test]
+fn offsets_of_a_partition_that_nobody_leads_may_be_asked_for_again() {
+    let cluster = cluster("t", 1);
+    fill(&cluster, "t", 0, 9);
+    let admin = admin(&cluster);
+    let ask = |timeout| {
+        admin.list_offsets(
+            &[(TopicPartition::new("t", 0), OffsetSpec::Latest)],
+            false,
+            timeout,
+        )
+    };
+    cluster.partition_leader("t", 0, None).unwrap();
+    let error = ask(Duration::from_secs(1)).unwrap_err();
+    assert!(error.is_retriable(), "{error}");
+    cluster.partition_leader("t", 0, Some(1)).unwrap();
+    assert_eq!(ask(PATIENCE).unwrap()[0].offset, 9);
+}
+
+#[test]
 fn a_call_without_an_answer_ends_with_its_deadline() {
     let cluster = cluster("t", 1);
     cluster.broker_down(1).unwrap();

@@ -9,9 +9,11 @@
 //! What must stay true: tests wait for conditions, never for time; every name (topic, group, connector, file) is the
 //! test's own, so that tests run side by side on one broker; a worker ends with its test, and with the test process.
 
+pub mod group;
 mod kafka;
 pub mod security;
 mod stage;
+pub mod truth;
 mod worker;
 
 pub use kafka::{Kafka, Seen, TopicReader};

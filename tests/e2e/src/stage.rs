@@ -20,6 +20,7 @@ pub struct Stage {
     folder: TempDir,
     bootstrap: String,
     binary: PathBuf,
+    keep_failed: bool,
 }
 
 impl Stage {
@@ -37,10 +38,20 @@ impl Stage {
     /// # Panics
     /// As [`Stage::set_up`].
     pub fn on(name: &str, bootstrap: &str) -> Option<Self> {
+        let fixtures = available(fixtures())?;
+        let stage = Self::with_shipped_plugins(name, bootstrap)?;
+        std::os::unix::fs::symlink(fixtures, stage.path("plugins").join(FIXTURES)).unwrap();
+        Some(stage)
+    }
+
+    /// On another broker, with those plugins only that are made for users.
+    ///
+    /// # Panics
+    /// As [`Stage::set_up`].
+    pub fn with_shipped_plugins(name: &str, bootstrap: &str) -> Option<Self> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let binary = available(built::worker())?;
         let plugins = available(built::plugins())?;
-        let fixtures = available(fixtures())?;
         let parent = target_dir().join("e2e");
         fs::create_dir_all(&parent).unwrap();
         let folder = TempDir::with_prefix_in(format!("{name}-"), parent).unwrap();
@@ -48,14 +59,19 @@ impl Stage {
         fs::create_dir(&path).unwrap();
         // Links, as an administrator would set: what is behind them may be replaced by a build meanwhile.
         std::os::unix::fs::symlink(plugins, path.join("shipped")).unwrap();
-        std::os::unix::fs::symlink(fixtures, path.join(FIXTURES)).unwrap();
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         Some(Self {
             name: format!("{name}-{}-{number}", std::process::id()),
             folder,
             bootstrap: bootstrap.to_owned(),
             binary,
+            keep_failed: false,
         })
+    }
+
+    /// Lets the folder, logs of workers included, stay where it is when the test fails.
+    pub fn keep_when_failed(&mut self) {
+        self.keep_failed = true;
     }
 
     /// The name `what` made this test's own, fit for topics, groups and connectors.
@@ -131,6 +147,22 @@ impl Stage {
         let mut arguments = vec!["standalone".into(), file.into_os_string()];
         arguments.extend(connector_files.iter().map(|file| file.clone().into_os_string()));
         Worker::spawn(&self.binary, &arguments, self.folder.path(), launch)
+    }
+}
+
+impl Drop for Stage {
+    #[allow(
+        clippy::print_stderr,
+        reason = "who looks into a failed test wants to know where its files are"
+    )]
+    fn drop(&mut self) {
+        if self.keep_failed && std::thread::panicking() {
+            self.folder.disable_cleanup(true);
+            eprintln!(
+                "the files of the failed test are kept in {}",
+                self.folder.path().display()
+            );
+        }
     }
 }
 

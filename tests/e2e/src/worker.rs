@@ -118,7 +118,8 @@ impl Worker {
         self.child.stdin.take().unwrap()
     }
 
-    fn has_ended(&self) -> bool {
+    /// Whether nothing of it runs any more.
+    pub fn has_ended(&self) -> bool {
         !wharf_test_services::process::is_alive(self.child.id())
     }
 

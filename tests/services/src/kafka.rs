@@ -15,7 +15,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::bundle::Bundle;
-use crate::kafka_config::{LOGGING, Ports, cluster_id, server_properties};
+use crate::kafka_config::{
+    LOGGING, Ports, cluster_id, joining_properties, proxied_properties, server_properties,
+};
 use crate::kafka_security::Security;
 use crate::process::{Lifetime, Service, is_alive, on_path};
 use crate::{ServiceError, ports, skip, target_dir};
@@ -27,6 +29,8 @@ const STOP_PATIENCE: Duration = Duration::from_secs(30);
 const STARTED: &str = "Kafka Server started";
 /// A free port can be taken by another process before the broker binds it.
 const PORT_ATTEMPTS: u32 = 3;
+/// Number of a broker that joins no other.
+const FIRST_NODE: u32 = 1;
 
 /// How a broker shall be started; the default is what tests want.
 #[derive(Debug, Clone)]
@@ -41,6 +45,19 @@ pub struct KafkaOptions {
     pub folder: Option<PathBuf>,
     /// Whether it has secured listeners beside the plain one; see [`KafkaBroker::security`].
     pub secured: bool,
+    /// Port of a proxy of the test's own: the broker gets a further plain listener, [`KafkaBroker::proxied_port`], and tells its
+    /// clients that it is reached by this port. Not together with `secured`.
+    pub proxy: Option<u16>,
+    /// Another broker whose cluster it joins.
+    pub joins: Option<ClusterSeat>,
+}
+
+/// A place in the cluster of a broker that runs, for another one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClusterSeat {
+    cluster_id: String,
+    controller: u16,
+    node: u32,
 }
 
 impl Default for KafkaOptions {
@@ -51,6 +68,8 @@ impl Default for KafkaOptions {
             lifetime: Lifetime::WithParent,
             folder: None,
             secured: false,
+            proxy: None,
+            joins: None,
         }
     }
 }
@@ -64,6 +83,9 @@ pub struct KafkaBroker {
     ports: Ports,
     lifetime: Lifetime,
     security: Option<Security>,
+    cluster_id: String,
+    node: u32,
+    proxied: Option<u16>,
 }
 
 /// A broker that several tests use: topics and groups need names of their own.
@@ -109,11 +131,15 @@ impl KafkaBroker {
 
     fn try_start(options: &KafkaOptions, jars: &Path) -> Result<Self, ServiceError> {
         let failed = |what: &str, error: io::Error| ServiceError::failed(format!("cannot {what}: {error}"));
-        let [broker, controller, secured @ ..] =
-            ports::free::<6>().map_err(|e| failed("find free ports", e))?;
+        let [broker, controller, behind_proxy, secured @ ..] =
+            ports::free::<7>().map_err(|e| failed("find free ports", e))?;
         let ports = Ports {
             broker: options.port.unwrap_or(broker),
             controller,
+        };
+        let (cluster_id, node) = match &options.joins {
+            Some(seat) => (seat.cluster_id.clone(), seat.node),
+            None => (new_cluster_id(), FIRST_NODE),
         };
         let folder = options.folder.clone().unwrap_or_else(new_folder);
         std::fs::create_dir_all(&folder).map_err(|e| failed(&format!("create {}", folder.display()), e))?;
@@ -124,6 +150,12 @@ impl KafkaBroker {
         let mut more = security.as_ref().map_or_else(Vec::new, |security| {
             security.properties(ports.broker, ports.controller)
         });
+        if let Some(proxy) = options.proxy {
+            more.extend(proxied_properties(ports, behind_proxy, proxy));
+        }
+        if let Some(seat) = &options.joins {
+            more.extend(joining_properties(ports, seat.controller, node));
+        }
         more.extend(options.properties.iter().cloned());
         let properties = server_properties(ports, &folder, &more);
         std::fs::write(config_of(&folder), properties)
@@ -132,7 +164,11 @@ impl KafkaBroker {
         let users = security
             .as_ref()
             .map_or_else(Vec::new, |_| Security::format_arguments());
-        format_storage(jars, &folder, &users)?;
+        let mut arguments: Vec<&str> = users.iter().map(String::as_str).collect();
+        if options.joins.is_none() {
+            arguments.push("--standalone");
+        }
+        format_storage(jars, &folder, &cluster_id, &arguments)?;
         let service = launch(jars, &folder, options.lifetime)?;
         let mut kafka = Self {
             service,
@@ -141,6 +177,9 @@ impl KafkaBroker {
             ports,
             lifetime: options.lifetime,
             security,
+            cluster_id,
+            node,
+            proxied: options.proxy.map(|_| behind_proxy),
         };
         if let Err(error) = kafka.wait_until_it_answers() {
             // Dropping a detached one would leave it running.
@@ -187,6 +226,53 @@ impl KafkaBroker {
     /// A broker of its own for one test; `None` and panics as with [`KafkaBroker::shared`].
     pub fn for_test() -> Option<Self> {
         skip::available(Self::start())
+    }
+
+    /// The same with other options than the default ones.
+    pub fn for_test_with(options: &KafkaOptions) -> Option<Self> {
+        skip::available(Self::start_with(options))
+    }
+
+    /// A place for another broker in the cluster of this one, which has to outlive it.
+    pub fn seat(&self) -> ClusterSeat {
+        ClusterSeat {
+            cluster_id: self.cluster_id.clone(),
+            controller: self.ports.controller,
+            node: self.node + 1,
+        }
+    }
+
+    /// Its number in the cluster.
+    pub fn node(&self) -> u32 {
+        self.node
+    }
+
+    /// Where it listens for what comes through the proxy of [`KafkaOptions::proxy`].
+    pub fn proxied_port(&self) -> Option<u16> {
+        self.proxied
+    }
+
+    /// Runs one of Kafka's own tools, a Java class, against this broker and returns what it printed.
+    ///
+    /// # Errors
+    /// When it fails, with what it said.
+    pub fn tool(&self, class: &str, arguments: &[&str]) -> Result<String, ServiceError> {
+        let output = Command::new("java")
+            .args(java_arguments(&self.jars, &self.folder))
+            .args([class, "--bootstrap-server", &self.bootstrap()])
+            .args(arguments)
+            .stdin(Stdio::null())
+            .output()
+            .map_err(|e| ServiceError::failed(format!("cannot run java: {e}")))?;
+        let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+        if output.status.success() {
+            return Ok(printed);
+        }
+        Err(ServiceError::failed(format!(
+            "{class} {} failed: {printed}{}",
+            arguments.join(" "),
+            String::from_utf8_lossy(&output.stderr)
+        )))
     }
 
     /// Address for `bootstrap.servers`.
@@ -339,22 +425,18 @@ fn owner(folder: &str) -> Option<u32> {
     folder.strip_prefix("kafka-")?.split_once('-')?.0.parse().ok()
 }
 
-fn format_storage(jars: &Path, folder: &Path, users: &[String]) -> Result<(), ServiceError> {
+fn new_cluster_id() -> String {
     // Randomly keyed hashers are the only randomness that the standard library hands out.
     let half = |salt: u8| u128::from(RandomState::new().hash_one((salt, std::process::id(), Instant::now())));
-    let id = cluster_id(half(0) << 64 | half(1));
+    cluster_id(half(0) << 64 | half(1))
+}
+
+fn format_storage(jars: &Path, folder: &Path, id: &str, more: &[&str]) -> Result<(), ServiceError> {
     let output = Command::new("java")
         .args(java_arguments(jars, folder))
-        .args([
-            "kafka.tools.StorageTool",
-            "format",
-            "--standalone",
-            "-t",
-            &id,
-            "-c",
-        ])
+        .args(["kafka.tools.StorageTool", "format", "-t", id, "-c"])
         .arg(config_of(folder))
-        .args(users)
+        .args(more)
         .stdin(Stdio::null())
         .output()
         .map_err(|e| ServiceError::failed(format!("cannot run java: {e}")))?;

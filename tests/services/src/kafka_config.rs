@@ -44,6 +44,42 @@ pub(crate) fn server_properties(ports: Ports, dir: &Path, overrides: &[(String, 
     text
 }
 
+/// A further listener on `behind`, of which clients are told that it is at `proxy`.
+pub(crate) fn proxied_properties(ports: Ports, behind: u16, proxy: u16) -> [(String, String); 3] {
+    let Ports { broker, controller } = ports;
+    let plain = format!("PLAINTEXT://127.0.0.1:{broker}");
+    [
+        (
+            "listeners".to_owned(),
+            format!("{plain},PROXIED://127.0.0.1:{behind},CONTROLLER://127.0.0.1:{controller}"),
+        ),
+        (
+            "advertised.listeners".to_owned(),
+            format!("{plain},PROXIED://127.0.0.1:{proxy}"),
+        ),
+        (
+            "listener.security.protocol.map".to_owned(),
+            "PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT".to_owned(),
+        ),
+    ]
+}
+
+/// A broker that is no controller; its controller is another one's.
+pub(crate) fn joining_properties(ports: Ports, controller: u16, node: u32) -> [(String, String); 4] {
+    [
+        ("process.roles".to_owned(), "broker".to_owned()),
+        ("node.id".to_owned(), node.to_string()),
+        (
+            "listeners".to_owned(),
+            format!("PLAINTEXT://127.0.0.1:{}", ports.broker),
+        ),
+        (
+            "controller.quorum.bootstrap.servers".to_owned(),
+            format!("127.0.0.1:{controller}"),
+        ),
+    ]
+}
+
 /// Console only: the process's output already goes to a file of ours.
 pub(crate) const LOGGING: &str = "status = error
 appender.out.type = Console

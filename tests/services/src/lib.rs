@@ -31,6 +31,7 @@ mod kafka_config;
 mod kafka_security;
 pub mod ports;
 pub mod process;
+mod proxy;
 pub mod python;
 mod skip;
 
@@ -39,6 +40,7 @@ pub use error::ServiceError;
 pub use kafka::{KafkaBroker, KafkaOptions, SharedKafka};
 pub use kafka_security::{SecuredListener, Security};
 pub use process::Lifetime;
+pub use proxy::Proxy;
 pub use skip::{REQUIRE_SERVICES, SKIP_LOG, SKIP_REASON, TEST_KAFKA, available, required};
 
 use std::path::{Path, PathBuf};

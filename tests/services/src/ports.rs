@@ -18,6 +18,37 @@ pub fn free<const N: usize>() -> io::Result<[u16; N]> {
     Ok(ports)
 }
 
+/// `N` different ports that nobody listens on, below those that systems choose from by themselves: for a server that is ended
+/// and started again, whose port no outgoing connection of another process may take meanwhile.
+///
+/// # Errors
+/// When too few are free.
+pub fn lasting<const N: usize>() -> io::Result<[u16; N]> {
+    const RANGE: std::ops::Range<u16> = 20_000..30_000;
+    // Processes that look for ports at the same time begin at different places.
+    let start = u16::try_from(std::process::id() % u32::from(RANGE.end - RANGE.start)).unwrap_or_default();
+    let mut ports = [0; N];
+    let mut found = Vec::with_capacity(N);
+    let later = RANGE.start + start..RANGE.end;
+    for port in later.chain(RANGE.start..RANGE.start + start) {
+        if found.len() == N {
+            break;
+        }
+        // Held until all are found.
+        found.extend(TcpListener::bind(("127.0.0.1", port)));
+    }
+    for (port, listener) in ports.iter_mut().zip(&found) {
+        *port = listener.local_addr()?.port();
+    }
+    if found.len() < N {
+        return Err(io::Error::new(
+            io::ErrorKind::AddrInUse,
+            "no free ports between 20000 and 30000",
+        ));
+    }
+    Ok(ports)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -28,6 +59,16 @@ mod tests {
         for (i, port) in ports.iter().enumerate() {
             assert!(!ports[..i].contains(port), "{ports:?}");
             assert_ne!(*port, 0);
+        }
+    }
+
+    #[test]
+    fn lasting_ports_are_none_that_systems_choose() {
+        let ports = lasting::<3>().unwrap();
+        for (i, port) in ports.iter().enumerate() {
+            assert!(!ports[..i].contains(port), "{ports:?}");
+            assert!((20_000..30_000).contains(port), "{ports:?}");
+            TcpListener::bind(("127.0.0.1", *port)).unwrap();
         }
     }
 }

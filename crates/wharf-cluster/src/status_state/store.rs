@@ -153,7 +153,9 @@ impl StatusState {
         self.topics.get(connector).into_iter().flat_map(BTreeMap::values)
     }
 
-    fn status(&self, key: &StatusKey) -> Option<&Status> {
+    /// What a record of this key says; nothing for topics.
+    #[must_use]
+    pub fn status(&self, key: &StatusKey) -> Option<&Status> {
         self.entry(key)?.status.as_ref()
     }
 

@@ -13,7 +13,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub use self::census::Census;
 pub use self::config_store::{ConfigBackingStore, ConfigListener, ConfigStoreError};
-pub use self::status_store::{StatusBackingStore, instance_state};
+pub use self::status_store::{OverwrittenListener, StatusBackingStore, instance_state};
 pub use crate::offsets::{KafkaOffsetBackingStore, LayeredOffsetBackingStore};
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

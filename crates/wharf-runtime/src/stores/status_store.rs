@@ -6,7 +6,7 @@
 use std::fmt;
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use std::sync::mpsc::{Sender, channel};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
@@ -24,12 +24,17 @@ use crate::worker::{StatusSink, TopicSink};
 /// How much of a strange key a message shows.
 const SHOWN_KEY: usize = 200;
 
+/// Hears of a connector or task of which this worker spoke last, until now: another one has, or it was forgotten. It must not
+/// wait.
+pub type OverwrittenListener = Box<dyn Fn(StatusKey) + Send + Sync>;
+
 /// The store behind `status.storage.topic`.
 pub struct StatusBackingStore {
     log: Arc<TopicLog>,
     state: Arc<Mutex<StatusState>>,
     census: Arc<Census>,
-    worker_id: String,
+    worker_id: Arc<str>,
+    overwritten: Arc<OnceLock<OverwrittenListener>>,
     generation: AtomicI32,
     /// How often a topic's use was seen to be forgotten.
     topic_resets: Arc<AtomicU64>,
@@ -50,13 +55,37 @@ struct Follower {
     topic: String,
     state: Arc<Mutex<StatusState>>,
     topic_resets: Arc<AtomicU64>,
+    worker_id: Arc<str>,
+    overwritten: Arc<OnceLock<OverwrittenListener>>,
 }
 
 impl Follower {
+    /// Applies a record; also the key, when what this worker said last is thereby replaced by what another one says.
+    fn apply(
+        &self,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+    ) -> (Result<(), StatusIgnored>, Option<StatusKey>) {
+        let parsed = key.and_then(|key| StatusKey::parse(&String::from_utf8_lossy(key)).ok());
+        let mut state = lock(&self.state);
+        let is_own = |state: &StatusState, key: &StatusKey| {
+            state
+                .status(key)
+                .is_some_and(|status| *status.worker_id == *self.worker_id)
+        };
+        let was_own = parsed.filter(|key| is_own(&state, key));
+        let outcome = state.apply(key, value);
+        let lost = was_own.filter(|key| !is_own(&state, key));
+        (outcome, lost)
+    }
+
     fn take(&self, message: &MessageRef<'_>) {
         let (key, value) = (message.key(), message.value());
-        // Outside of the lock: the log may be slow.
-        let outcome = lock(&self.state).apply(key, value);
+        // Outside of the lock: the log may be slow, and who listens may want to look.
+        let (outcome, lost) = self.apply(key, value);
+        if let (Some(key), Some(listener)) = (lost, self.overwritten.get()) {
+            listener(key);
+        }
         match outcome {
             Ok(()) if value.is_none() => {
                 let key = String::from_utf8_lossy(key.unwrap_or_default());
@@ -111,10 +140,14 @@ impl StatusBackingStore {
         let topic_resets: Arc<AtomicU64> = Arc::default();
         let census: Arc<Census> = Arc::default();
         let seen = Arc::clone(&census);
+        let worker_id: Arc<str> = worker_id.into().into();
+        let overwritten: Arc<OnceLock<OverwrittenListener>> = Arc::default();
         let follower = Follower {
             topic: topic.topic.name.clone(),
             state: Arc::clone(&state),
             topic_resets: Arc::clone(&topic_resets),
+            worker_id: Arc::clone(&worker_id),
+            overwritten: Arc::clone(&overwritten),
         };
         let log = Arc::new(TopicLog::start(
             &topic.topic.name,
@@ -137,7 +170,8 @@ impl StatusBackingStore {
             log,
             state,
             census,
-            worker_id: worker_id.into(),
+            worker_id,
+            overwritten,
             // Before the first rebalance nothing runs and nothing is written.
             generation: AtomicI32::new(-1),
             topic_resets,
@@ -162,6 +196,12 @@ impl StatusBackingStore {
     #[must_use]
     pub fn worker_id(&self) -> &str {
         &self.worker_id
+    }
+
+    /// Has this listener told of statuses of this worker that are replaced by another's. There can be one.
+    pub fn on_overwritten(&self, listener: OverwrittenListener) {
+        // A second one would be a defect of the caller; the first stays.
+        let _ = self.overwritten.set(listener);
     }
 
     /// The group's generation that statuses are written with from now on.
@@ -242,7 +282,7 @@ impl StatusBackingStore {
         Status {
             state,
             trace,
-            worker_id: self.worker_id.clone(),
+            worker_id: self.worker_id.to_string(),
             generation: self.generation.load(Ordering::Acquire),
             version,
         }

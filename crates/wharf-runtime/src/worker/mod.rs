@@ -5,6 +5,7 @@ mod control;
 mod converters;
 mod deliveries;
 mod memory;
+mod offset_reads;
 mod plugin_metrics;
 mod record_sender;
 mod remote_decode;
@@ -32,10 +33,12 @@ pub use self::active_topics::{ActiveTopicStore, TopicSink};
 pub use self::control::{TargetState, TaskControl};
 use self::converters::{Part, TaskConverter, TaskConverters};
 pub use self::memory::WorkerMemory;
+use self::offset_reads::OffsetReads;
 pub use self::plugin_metrics::{Metric, MetricName, PluginMetricRegistry};
 use self::record_sender::kafka_error;
 pub(crate) use self::source_offsets::SourceOffsets;
 use self::source_offsets::{GroupOffsets, LazyOffsetStore};
+pub(crate) use self::status::Epoch;
 pub use self::status::{FailedWork, Failure, StatusSink, StatusStore};
 use self::task_context::{TaskHost, TaskReporter, WorkerSinkHost, WorkerSourceHost};
 use self::task_producer::{Keeping, TaskProducer};
@@ -204,7 +207,12 @@ impl Worker {
         let _ = self.lease.set(lease);
     }
 
-    /// The lease that is held now; none outside of a group.
+    /// Whether what runs here is surely this worker's own; always so outside of a group.
+    pub(crate) fn is_leased(&self) -> bool {
+        self.lease.get().is_none_or(|lease| lease.hold().is_valid())
+    }
+
+    /// The lease for work that starts now; none outside of a group.
     pub(crate) fn held_lease(&self) -> Option<HeldLease> {
         self.lease.get().map(Lease::hold)
     }
@@ -276,8 +284,8 @@ impl Worker {
         gate: Option<Arc<dyn StartGate>>,
     ) -> Option<RunningTask> {
         let control = Arc::new(TaskControl::new(paused));
-        if let Some(lease) = self.lease.get() {
-            control.run_under(lease.hold());
+        if let Some(lease) = self.held_lease() {
+            control.run_under(lease);
         }
         let reporter = TaskReporter {
             task: id.clone(),
@@ -437,9 +445,13 @@ impl Worker {
             }
             None => None,
         };
+        let storage = || {
+            let reads = OffsetReads::new(Arc::clone(&offsets.store), Arc::clone(&reporter.control));
+            OffsetStorage::new(connector.as_str(), Arc::new(reads))
+        };
         let host = WorkerSourceHost {
             common: self.task_host(reporter, task_config),
-            offsets: OffsetStorage::new(connector.as_str(), Arc::clone(&offsets.store)),
+            offsets: storage(),
             transactions: exactly_once.as_ref().and_then(|it| it.boundary.requests()),
         };
         Ok(WorkerSourceTask {
@@ -455,7 +467,7 @@ impl Worker {
                 .config
                 .topic_tracking_enable
                 .then(|| Arc::clone(&self.active_topics)),
-            offsets: OffsetStorage::new(connector.as_str(), Arc::clone(&offsets.store)),
+            offsets: storage(),
             offset_writer: OffsetStorageWriter::new(offsets.thread.clone()),
             _store: offsets,
             flush_interval: self.config.offset_flush_interval,

@@ -223,6 +223,28 @@ impl StatusStore {
         }
     }
 
+    /// Says again what was said last of a connector instance, unless that it does not run: somebody else has said otherwise.
+    pub fn repeat_connector(&self, name: &str) {
+        let statuses = self.lock();
+        if let Some(status) = statuses.connectors.get(name)
+            && status.state != ConnectorState::Unassigned
+            && let Some(sink) = &self.sink
+        {
+            sink.connector(name, &self.instance(status));
+        }
+    }
+
+    /// As [`repeat_connector`](Self::repeat_connector), of a task.
+    pub fn repeat_task(&self, task: &TaskId) {
+        let statuses = self.lock();
+        if let Some(status) = statuses.tasks.get(task)
+            && status.state != ConnectorState::Unassigned
+            && let Some(sink) = &self.sink
+        {
+            sink.task(task, &self.instance(status));
+        }
+    }
+
     /// Forgets a connector and its tasks.
     pub fn remove_connector(&self, name: &str) {
         self.lock().connectors.remove(name);
@@ -354,6 +376,26 @@ mod tests {
         assert!(!store.is_current(&of_task), "another start has failed since");
         store.remove_connector("c");
         assert!(!store.is_current(&of_connector));
+    }
+
+    #[test]
+    fn what_runs_is_said_again_and_what_does_not_is_not() {
+        let heard = Arc::new(Heard::default());
+        let store = StatusStore::with_sink("w:1", Arc::clone(&heard) as _);
+        let (zero, one) = (TaskId::new("c", 0), TaskId::new("c", 1));
+        let epoch = store.next_epoch();
+        store.set_connector("c", epoch, ConnectorState::Paused, None, None);
+        store.set_task(&zero, epoch, ConnectorState::Failed, Some("t".into()), None);
+        store.set_task(&one, epoch, ConnectorState::Unassigned, None, None);
+        heard.0.lock().unwrap().clear();
+        store.repeat_connector("c");
+        store.repeat_connector("d");
+        store.repeat_task(&zero);
+        store.repeat_task(&one);
+        assert_eq!(
+            *heard.0.lock().unwrap(),
+            ["c Paused of w:1", "c-0 Failed Some(\"t\")"]
+        );
     }
 
     #[test]

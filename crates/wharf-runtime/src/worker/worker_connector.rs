@@ -14,6 +14,7 @@ use wharf_abi::host::{ConnectorHandle, ConnectorServices};
 use wharf_api::connector::ConnectorHost;
 use wharf_api::plugin::{MetricKind, PluginHost};
 use wharf_api::{ConfigMap, ConnectError, OffsetMap, Result};
+use wharf_membership::HeldLease;
 
 use super::control::{TargetState, TaskControl};
 use super::plugin_metrics::{MetricName, PluginMetricRegistry};
@@ -35,6 +36,8 @@ pub(crate) struct ConnectorSetup {
     pub(crate) statuses: Arc<StatusStore>,
     pub(crate) metrics: Arc<PluginMetricRegistry>,
     pub(crate) request_reconfiguration: ReconfigurationRequest,
+    /// In a group of workers: what it reports after its end does not count.
+    pub(crate) lease: Option<HeldLease>,
 }
 
 enum Order {
@@ -71,7 +74,7 @@ impl Shared {
         if state != ConnectorState::Unassigned {
             self.unanswered.store(false, Ordering::Release);
         }
-        if !self.abandoned.load(Ordering::Acquire) {
+        if !self.abandoned.load(Ordering::Acquire) && !self.control.is_cancelled() {
             self.statuses
                 .set_connector(&self.name, self.epoch, state, trace, self.version.clone());
         }
@@ -158,14 +161,19 @@ impl WorkerConnector {
             statuses,
             metrics,
             request_reconfiguration,
+            lease,
         } = setup;
+        let control = TaskControl::new(false);
+        if let Some(lease) = lease {
+            control.run_under(lease);
+        }
         let shared = Arc::new(Shared {
             epoch: statuses.next_epoch(),
             version: plugin.stated_version(),
             name,
             statuses,
             metrics,
-            control: TaskControl::new(false),
+            control,
             offsets,
             request_reconfiguration,
             failed: AtomicBool::new(false),

@@ -1,7 +1,9 @@
 //! The status topic.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
+use wharf_cluster::ids::ConnectorTaskId;
+use wharf_cluster::status_state::StatusKey;
 use wharf_kafka::partition_for_key;
 use wharf_runtime::herder::{ConnectorState, TaskId};
 use wharf_runtime::stores::StatusBackingStore;
@@ -126,6 +128,45 @@ fn a_worker_that_lost_a_task_does_not_overwrite_what_the_new_one_says() {
         new.knows(&task),
         Some((ConnectorState::Restarting, "a:1".to_owned()))
     );
+}
+
+#[test]
+fn a_worker_hears_when_another_one_speaks_over_it_and_says_again_what_is_true() {
+    let Some(topic) = Topic::new("statuses", 1) else {
+        return;
+    };
+    let (old, new) = (Worker::start(&topic, "a:1"), Worker::start(&topic, "b:1"));
+    let heard: Arc<Mutex<Vec<StatusKey>>> = Arc::default();
+    let of_listener = Arc::clone(&heard);
+    new.store
+        .on_overwritten(Box::new(move |key| of_listener.lock().unwrap().push(key)));
+    new.store.set_generation(4);
+    let task = TaskId::new("c", 0);
+    new.connector("c", ConnectorState::Running);
+    new.task(&task, ConnectorState::Running, None);
+    // Whatever this one puts, what it had read before it stood still allows it.
+    old.store.set_generation(4);
+    old.connector("c", ConnectorState::Unassigned);
+    old.task(&task, ConnectorState::Restarting, None);
+    // To be ignored by all who read it, so nothing was lost.
+    old.task(&TaskId::new("d", 0), ConnectorState::Unassigned, None);
+    new.store.read_to_end(PATIENCE).unwrap();
+    let lost = [
+        StatusKey::Connector("c".into()),
+        StatusKey::Task(ConnectorTaskId::new("c", 0)),
+    ];
+    assert_eq!(*heard.lock().unwrap(), lost);
+    new.local.repeat_connector("c");
+    new.local.repeat_task(&task);
+    assert!(new.store.flush(PATIENCE));
+    assert_eq!(old.knows(&task), Some((ConnectorState::Running, "b:1".into())));
+    let connector = old.store.connector("c").unwrap();
+    assert_eq!(
+        (connector.state, connector.worker_id.as_str()),
+        (ConnectorState::Running, "b:1")
+    );
+    new.store.read_to_end(PATIENCE).unwrap();
+    assert_eq!(heard.lock().unwrap().len(), 2);
 }
 
 #[test]

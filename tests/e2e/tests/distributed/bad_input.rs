@@ -37,7 +37,7 @@ fn a_topic_that_forgets_old_records_is_refused_with_the_command_that_helps() {
             let name = format!("{what}-{}", policy.replace(',', "-"));
             let topic = group.stage.named(&name);
             kafka.create_topic(&topic, 1, &[("cleanup.policy", policy)]);
-            let worker = group.launch(&name, &[(key, &topic)]);
+            let worker = group.launch_with(&name, &[(key, &topic)]);
             let command = format!("--entity-name {topic} --add-config cleanup.policy=compact");
             let words = [
                 &format!("topic {topic}, named by {key}, has cleanup.policy={policy}"),
@@ -56,7 +56,7 @@ fn a_config_topic_with_several_partitions_is_refused() {
     let topic = group.stage.named("configs");
     group.stage.kafka().create_topic(&topic, 3, COMPACT);
     let words = format!("topic {topic}, named by config.storage.topic, has 3 partitions");
-    ends(group.launch("one", &[]), &[&words, "name another topic"]);
+    ends(group.launch_with("one", &[]), &[&words, "name another topic"]);
 }
 
 #[test]
@@ -90,14 +90,17 @@ fn topics_whose_names_are_mixed_up_are_refused_before_anything_is_written() {
     let second = format!(
         "topic {offsets}, named by status.storage.topic, holds source offsets and no states of connectors"
     );
-    ends(group.launch("wrong", &mixed_up), &[&first, &second, "mixed up"]);
+    ends(
+        group.launch_with("wrong", &mixed_up),
+        &[&first, &second, "mixed up"],
+    );
     let none = stage.named("none");
     let of_configs = [
         ("status.storage.topic", configs.as_str()),
         ("config.storage.topic", none.as_str()),
     ];
     let third = format!("topic {configs}, named by status.storage.topic, holds configurations of connectors");
-    ends(group.launch("configs", &of_configs), &[&third]);
+    ends(group.launch_with("configs", &of_configs), &[&third]);
     assert_eq!(counts(), before);
 
     let worker = group.start("right");
@@ -206,7 +209,7 @@ fn a_group_of_consumers_is_not_joined_and_said_to_be_one() {
     stage.kafka().produce_lines(&topic, &["one".to_owned()]);
     eventually("the consumer is a member", || stage.read("out.txt") == b"one\n");
 
-    let mut refused = group.launch("one", &[]);
+    let mut refused = group.launch_with("one", &[]);
     let code = refused.end(ANSWER);
     let log = refused.log();
     assert!(code.is_some_and(|code| code != 0), "{code:?} {log}");

@@ -3,12 +3,16 @@
 mod bad_input;
 mod client_rules;
 mod cluster;
+mod coordinator;
 mod exactly_once;
+mod failures;
+mod flows;
 mod group;
 mod membership;
 mod migrate;
 mod mixed;
 mod mixed_leaders;
+mod pace;
 mod requests;
 mod restart_policy;
 mod secured;

@@ -30,7 +30,7 @@ fn tls(security: &Security, authority: CertificateFile) -> Settings {
 fn launch(group: &Group, name: &str, settings: &Settings) -> Worker {
     let all = worker_settings(settings);
     let pairs: Vec<(&str, &str)> = all.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
-    group.launch(name, &pairs)
+    group.launch_with(name, &pairs)
 }
 
 fn runs(worker: &Worker, name: &str) -> Vec<String> {

@@ -25,6 +25,9 @@ use super::view::{ClusterView, Owners};
 /// The herder shows that it lives at least this often.
 const ALIVE: Duration = Duration::from_millis(500);
 
+/// A status is said again at most this often in one generation.
+const MOST_REPEATS: u32 = 5;
+
 /// What reaches the thread.
 pub(super) enum DriverEvent {
     Group(GroupEvent),
@@ -33,6 +36,8 @@ pub(super) enum DriverEvent {
     Read(Result<(), String>),
     Stopped(WorkId),
     Restart(WorkSet),
+    /// What this worker said last of this is replaced by what another one says.
+    Overwritten(WorkId),
     /// Somebody wants to know whether the thread lives.
     Ping(tokio::sync::oneshot::Sender<()>),
     ShutDown,
@@ -61,6 +66,8 @@ pub(super) struct Driver {
     leader_url: Option<String>,
     fatal: Option<String>,
     pending_restarts: BTreeMap<String, RestartRequest>,
+    /// How often each status was said again in this generation.
+    repeated: BTreeMap<WorkId, u32>,
 }
 
 impl Driver {
@@ -85,6 +92,7 @@ impl Driver {
             leader_url: None,
             fatal: None,
             pending_restarts: BTreeMap::new(),
+            repeated: BTreeMap::new(),
         }
     }
 
@@ -134,11 +142,28 @@ impl Driver {
             }
             DriverEvent::Stopped(id) => self.machine_event(Event::Stopped(id)),
             DriverEvent::Restart(ids) => self.machine_event(Event::Restart(ids)),
+            DriverEvent::Overwritten(id) => self.repeat_status(&id),
             DriverEvent::Ping(answer) => {
                 // The one who asked may have given up.
                 let _ = answer.send(());
             }
             DriverEvent::ShutDown => self.machine_event(Event::ShutDown),
+        }
+    }
+
+    /// Another worker spoke of what runs here, as one does that stood still and does not know yet what it lost: the last word is
+    /// this worker's. Two that believe the same of themselves must not quarrel for ever.
+    fn repeat_status(&mut self, id: &WorkId) {
+        let Some(herder) = self.herder.upgrade() else {
+            return;
+        };
+        if !self.machine.is_running(id) || !herder.worker.is_leased() {
+            return;
+        }
+        let times = self.repeated.entry(id.clone()).or_default();
+        if *times < MOST_REPEATS {
+            *times += 1;
+            herder.repeat_status(id);
         }
     }
 
@@ -266,6 +291,7 @@ impl Driver {
             assignment.revoked.len()
         );
         self.generation = joined.generation;
+        self.repeated.clear();
         self.protocol = Some(joined.protocol);
         self.leader_url = Some(assignment.leader_url.clone());
         if !joined.is_leader {
@@ -282,6 +308,7 @@ impl Driver {
     }
 
     fn machine_event(&mut self, event: Event<ConfigSnapshot>) {
+        let is_lapse = matches!(event, Event::LeaseLapsed);
         let mut stops = Vec::new();
         let commands = self.machine.handle(self.clock.now(), event);
         // What is about to be started asks at once whether it belongs here.
@@ -295,6 +322,9 @@ impl Driver {
         if !stops.is_empty()
             && let Some(herder) = self.herder.upgrade()
         {
+            if is_lapse {
+                herder.report_lapsed(&stops);
+            }
             herder.stop(stops);
         }
     }

@@ -25,8 +25,9 @@ use tokio::sync::watch;
 use wharf_api::ConnectError;
 use wharf_api::config::ConfigKeyInfo;
 use wharf_cluster::config_state::write;
-use wharf_cluster::herder::HerderSettings;
+use wharf_cluster::herder::{HerderSettings, WorkId};
 use wharf_cluster::session_key::SessionKey;
+use wharf_cluster::status_state::StatusKey;
 use wharf_cluster::target_state;
 use wharf_kafka::ReadPositions;
 use wharf_membership::{Clock, ConnectionSettings, GroupClient};
@@ -191,6 +192,17 @@ impl DistributedHerder {
             &inner.worker.statuses,
             inner.worker.config.restart,
         );
+        let of_statuses = Arc::downgrade(&inner);
+        inner.statuses.on_overwritten(Box::new(move |key| {
+            let id = match key {
+                StatusKey::Connector(name) => WorkId::Connector(name),
+                StatusKey::Task(id) => WorkId::Task(id),
+                _ => return,
+            };
+            if let Some(herder) = of_statuses.upgrade() {
+                herder.tell(DriverEvent::Overwritten(id));
+            }
+        }));
         Ok(Self { inner })
     }
 

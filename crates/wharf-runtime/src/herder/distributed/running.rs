@@ -21,12 +21,15 @@ use crate::config::{CONNECTOR_CLASS, ConnectorConfig, refuse_unsupported, requir
 use crate::herder::{ConnectorState, ConnectorType, TaskId};
 use crate::logging;
 use crate::plugins::ConnectorPlugin;
-use crate::worker::{ConnectorSetup, RunningTask, TargetState, WorkerConnector};
+use crate::worker::{ConnectorSetup, Epoch, RunningTask, TargetState, WorkerConnector};
 
 /// How long a connector may take to stop, as upstream.
 const CONNECTOR_STOP_TIMEOUT: Duration = Duration::from_secs(5);
 /// After this long a connector that has not started yet says so in its status.
 const SLOW_START: Duration = Duration::from_secs(5);
+
+/// How long the status topic may take to be read after a lease is over.
+const LAPSED_READ: Duration = Duration::from_secs(30);
 
 /// What runs.
 #[derive(Default)]
@@ -35,6 +38,8 @@ pub(super) struct Running {
     tasks: BTreeMap<ConnectorTaskId, RunningTask>,
     /// What is being restarted: it goes from RESTARTING to RUNNING without being UNASSIGNED in between.
     restarting: BTreeSet<WorkId>,
+    /// What is being stopped because the lease on it is over; what its status says is taken care of.
+    lapsed: BTreeSet<WorkId>,
     /// Who waits until a start is complete.
     waiting: HashMap<WorkId, Vec<oneshot::Sender<Result<(), ConnectError>>>>,
     next_run: u64,
@@ -239,6 +244,7 @@ impl Inner {
                 .then(|| self.worker.connector_offsets(name, config)),
             statuses: Arc::clone(&self.worker.statuses),
             metrics: Arc::clone(&self.worker.metrics),
+            lease: self.worker.held_lease(),
             request_reconfiguration: Arc::new(move || {
                 if !waiting.swap(true, Ordering::AcqRel) {
                     let (herder, name, waiting) =
@@ -370,16 +376,52 @@ impl Inner {
     }
 
     fn stopped(&self, id: WorkId) {
-        let is_restarting = lock(&self.running).restarting.contains(&id);
-        if !is_restarting {
+        let is_said = {
+            let mut running = lock(&self.running);
+            running.restarting.contains(&id) | running.lapsed.remove(&id)
+        };
+        if !is_said {
             self.report(&id, ConnectorState::Unassigned);
         }
         self.tell(DriverEvent::Stopped(id));
     }
 
-    fn report(&self, id: &WorkId, state: ConnectorState) {
+    /// Says of work on which the lease is over that it runs here no more, unless somebody else has spoken of it. While this worker
+    /// stood still it has read nothing, so what others said is read first; if it cannot be, they are left the word.
+    pub(super) fn report_lapsed(self: &Arc<Self>, ids: &[WorkId]) {
+        lock(&self.running).lapsed.extend(ids.iter().cloned());
+        // What starts here again after this has a later one, over which this is not heard.
+        let epoch = self.worker.statuses.next_epoch();
+        let (herder, ids) = (Arc::clone(self), ids.to_vec());
+        self.runtime.spawn_blocking(move || {
+            if let Err(error) = herder.statuses.read_to_end(LAPSED_READ) {
+                tracing::warn!(
+                    "what was lost with the lease keeps its status until another worker says more: {error}"
+                );
+                return;
+            }
+            for id in &ids {
+                herder.report_at(id, epoch, ConnectorState::Unassigned);
+            }
+        });
+    }
+
+    /// Says again what runs here.
+    pub(super) fn repeat_status(&self, id: &WorkId) {
+        tracing::debug!("another worker spoke of {id}, which runs here; its status is said again");
         let statuses = &self.worker.statuses;
-        let epoch = statuses.next_epoch();
+        match id {
+            WorkId::Connector(name) => statuses.repeat_connector(name),
+            WorkId::Task(task) => statuses.repeat_task(&task_id(task)),
+        }
+    }
+
+    fn report(&self, id: &WorkId, state: ConnectorState) {
+        self.report_at(id, self.worker.statuses.next_epoch(), state);
+    }
+
+    fn report_at(&self, id: &WorkId, epoch: Epoch, state: ConnectorState) {
+        let statuses = &self.worker.statuses;
         match id {
             WorkId::Connector(name) => statuses.set_connector(name, epoch, state, None, None),
             WorkId::Task(task) => statuses.set_task(&task_id(task), epoch, state, None, None),

@@ -110,8 +110,17 @@ pub struct LogClients {
     pub consumer: Translated,
 }
 
+/// Which end of the topic is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// Everything that was written: what the asker wrote may be behind an open transaction, which is then waited for.
+    Written,
+    /// What is committed. A transaction that a dead writer has left open is not waited for.
+    Committed,
+}
+
 enum Request {
-    ReadToEnd(Sender<Result<(), LogError>>),
+    ReadToEnd(Sender<Result<(), LogError>>, End),
     Stop,
 }
 
@@ -190,7 +199,8 @@ impl TopicLog {
         }
     }
 
-    /// Reads the topic to its end, handing every record to `each`, and goes on reading. Blocks until the end is reached.
+    /// Reads the topic to its end, handing every record to `each`, and goes on reading. Blocks until the end is reached: with a
+    /// `read_committed` consumer that of what is committed.
     ///
     /// # Errors
     /// When a client cannot be made, or the topic cannot be read within `timeout`.
@@ -235,7 +245,14 @@ impl TopicLog {
             stopped,
             thread: Mutex::new(Some(thread)),
         };
-        log.read_to_end(timeout)?;
+        // Somebody who was killed may have left a transaction open, which whoever takes over has to end: and that cannot be
+        // before a worker has started.
+        let committed = clients.consumer.librdkafka.get("isolation.level");
+        let end = match committed.map(String::as_str) {
+            Some("read_committed") => End::Committed,
+            _ => End::Written,
+        };
+        log.read_to(end, timeout)?;
         Ok(log)
     }
 
@@ -256,10 +273,14 @@ impl TopicLog {
     /// # Errors
     /// When that takes longer than `timeout`, or the topic cannot be read.
     pub fn read_to_end(&self, timeout: Duration) -> Result<(), LogError> {
+        self.read_to(End::Written, timeout)
+    }
+
+    fn read_to(&self, end: End, timeout: Duration) -> Result<(), LogError> {
         let (answer, outcome) = channel();
         let closed = || LogError::Closed(self.name.clone());
         self.requests
-            .send(Request::ReadToEnd(answer))
+            .send(Request::ReadToEnd(answer, end))
             .map_err(|_| closed())?;
         match outcome.recv_timeout(timeout) {
             Ok(outcome) => outcome,

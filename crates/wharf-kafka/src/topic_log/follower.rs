@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError};
 use std::time::Instant;
 
-use super::{LogError, REQUEST, RETRY, ReadPositions, Request, TICK};
+use super::{End, LogError, REQUEST, RETRY, ReadPositions, Request, TICK};
 use crate::{Admin, MessageRef, OffsetSpec, Reader, TopicPartition};
 
 /// Somebody who waits for the end of the topic.
 pub(super) struct Waiting {
     answer: Sender<Result<(), LogError>>,
+    end: End,
     /// Ends of the partitions; `None` until the brokers have said them.
     ends: Option<Vec<i64>>,
 }
@@ -32,7 +33,11 @@ impl<F: FnMut(MessageRef<'_>)> Follower<F> {
         loop {
             loop {
                 match inbox.try_recv() {
-                    Ok(Request::ReadToEnd(answer)) => self.waiting.push(Waiting { answer, ends: None }),
+                    Ok(Request::ReadToEnd(answer, end)) => self.waiting.push(Waiting {
+                        answer,
+                        end,
+                        ends: None,
+                    }),
                     Ok(Request::Stop) | Err(TryRecvError::Disconnected) => {
                         return self.answer_all(&LogError::Closed(self.reader.topic().to_owned()));
                     }
@@ -67,8 +72,17 @@ impl<F: FnMut(MessageRef<'_>)> Follower<F> {
                 )
             })
             .collect();
-        // Not only what is committed: behind an open transaction there may be what the asker wrote.
-        match self.admin.list_offsets(&specs, false, REQUEST) {
+        for end in [End::Written, End::Committed] {
+            self.ask_for(end, &specs);
+        }
+    }
+
+    fn ask_for(&mut self, end: End, specs: &[(TopicPartition, OffsetSpec)]) {
+        let is_asked_for = |waiting: &Waiting| waiting.ends.is_none() && waiting.end == end;
+        if !self.waiting.iter().any(is_asked_for) {
+            return;
+        }
+        match self.admin.list_offsets(specs, end == End::Committed, REQUEST) {
             Ok(found) => {
                 self.ask_again = None;
                 let ends: Vec<i64> = (0..self.partitions)
@@ -79,7 +93,7 @@ impl<F: FnMut(MessageRef<'_>)> Follower<F> {
                             .map_or(0, |end| end.offset)
                     })
                     .collect();
-                for waiting in self.waiting.iter_mut().filter(|waiting| waiting.ends.is_none()) {
+                for waiting in self.waiting.iter_mut().filter(|waiting| is_asked_for(waiting)) {
                     waiting.ends = Some(ends.clone());
                 }
             }

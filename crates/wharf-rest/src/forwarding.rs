@@ -1,21 +1,27 @@
 //! Passing a request on to the worker that can answer it: the leader, or the owner of a connector or task.
 //!
 //! The herder says where ([`HerderError::Elsewhere`]); the request is sent there as it came, with `forward` in its query, and the
-//! answer is handed back as it is, but for its `Location`, which leads to the host that the client knows. As upstream, a request is passed on twice at most (to the leader, from there to the owner),
-//! and of its headers only `Authorization`.
+//! answer is handed back as it is, but for its `Location`, which leads to the host that the client knows. As upstream, a request
+//! is passed on twice at most (to the leader, from there to the owner), and of its headers only `Authorization`.
+//!
+//! A leader that cannot be reached has been asked nothing: the request waits until the group has another one, within its
+//! time. One that was asked and is lost may have carried it out or not, and the answer says so as soon as another one
+//! leads.
 //!
 //! [`HerderError::Elsewhere`]: wharf_runtime::herder::HerderError::Elsewhere
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, Uri, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use http_body_util::BodyExt as _;
-use wharf_runtime::http_client::{self, WorkerRequest};
+use wharf_runtime::herder::Herder;
+use wharf_runtime::http_client::{self, AskError, WorkerAnswer, WorkerRequest};
 
 use crate::api::Timeouts;
 use crate::error::ApiError;
@@ -27,18 +33,32 @@ pub(crate) struct ForwardTo(pub(crate) String);
 const FORWARD: &str = "forward";
 
 /// Puts the forwarding around routes.
-pub(crate) fn around(routes: Router, timeouts: Timeouts) -> Router {
-    routes.layer(from_fn_with_state(timeouts, apply))
+pub(crate) fn around(routes: Router, forwarding: Forwarding) -> Router {
+    routes.layer(from_fn_with_state(forwarding, apply))
 }
 
-async fn apply(State(timeouts): State<Timeouts>, request: Request, next: Next) -> Response {
+/// What forwarding needs to know.
+#[derive(Clone)]
+pub(crate) struct Forwarding {
+    pub(crate) herder: Arc<dyn Herder>,
+    pub(crate) timeouts: Timeouts,
+}
+
+/// Between two attempts to find a leader that can be reached.
+const RETRY: Duration = Duration::from_millis(100);
+/// What an answer may take that is on its way when its worker leads no longer.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+async fn apply(State(forwarding): State<Forwarding>, request: Request, next: Next) -> Response {
     let (method, uri) = (request.method().clone(), request.uri().clone());
     let host = request.headers().get(header::HOST).cloned();
     let authorization = request.headers().get(header::AUTHORIZATION).cloned();
     // What the handler reads of the body is kept: it has read all of it when it knows where the request belongs.
     let kept = Arc::new(Mutex::new(Vec::new()));
     let keep = Arc::clone(&kept);
-    let request = request.map(|body| {
+    let (head, body) = request.into_parts();
+    let request = Request::from_parts(
+        head.clone(),
         Body::new(body.map_frame(move |frame| {
             if let Some(data) = frame.data_ref() {
                 keep.lock()
@@ -46,9 +66,9 @@ async fn apply(State(timeouts): State<Timeouts>, request: Request, next: Next) -
                     .extend_from_slice(data);
             }
             frame
-        }))
-    });
-    let response = next.run(request).await;
+        })),
+    );
+    let response = next.clone().run(request).await;
     let Some(ForwardTo(worker)) = response.extensions().get::<ForwardTo>().cloned() else {
         return response;
     };
@@ -59,18 +79,35 @@ async fn apply(State(timeouts): State<Timeouts>, request: Request, next: Next) -
         )
         .into_response();
     };
-    let body = std::mem::take(&mut *kept.lock().unwrap_or_else(PoisonError::into_inner));
-    let request = WorkerRequest {
-        method,
-        url: target(&worker, &uri, hop),
-        headers: authorization
-            .map(|value| (header::AUTHORIZATION, value))
-            .into_iter()
-            .collect(),
-        body: body.into(),
+    let body: Bytes = std::mem::take(&mut *kept.lock().unwrap_or_else(PoisonError::into_inner)).into();
+    let give_up = Instant::now() + forwarding.timeouts.request;
+    let mut worker = worker;
+    let outcome = loop {
+        let request = WorkerRequest {
+            method: method.clone(),
+            url: target(&worker, &uri, hop),
+            headers: authorization
+                .clone()
+                .map(|value| (header::AUTHORIZATION, value))
+                .into_iter()
+                .collect(),
+            body: body.clone(),
+        };
+        tracing::debug!("passing a request on to {}", request.url);
+        let outcome = forwarding.ask(&worker, request, give_up).await;
+        if !matches!(outcome, Err(AskError::Unreachable { .. })) || Instant::now() >= give_up {
+            break outcome;
+        }
+        tokio::time::sleep(RETRY).await;
+        // Somebody else may lead by now, this worker included.
+        let again = Request::from_parts(head.clone(), Body::from(body.clone()));
+        let response = next.clone().run(again).await;
+        match response.extensions().get::<ForwardTo>() {
+            Some(ForwardTo(other)) => worker.clone_from(other),
+            None => return response,
+        }
     };
-    tracing::debug!("passing a request on to {}", request.url);
-    match http_client::ask(request, timeouts.request).await {
+    match outcome {
         Ok(answer) => {
             let mut response = Response::new(Body::from(answer.body));
             *response.status_mut() = answer.status;
@@ -85,6 +122,34 @@ async fn apply(State(timeouts): State<Timeouts>, request: Request, next: Next) -
             format!("IO Error trying to forward REST request: {reason}"),
         )
         .into_response(),
+    }
+}
+
+impl Forwarding {
+    /// Asks another worker, no longer than it leads if it does.
+    async fn ask(
+        &self,
+        worker: &str,
+        request: WorkerRequest,
+        give_up: Instant,
+    ) -> Result<WorkerAnswer, AskError> {
+        let url = request.url.clone();
+        let left = give_up.saturating_duration_since(Instant::now());
+        let answer = http_client::ask(request, left);
+        let Some(lost) = self.herder.leader_lost(worker) else {
+            return answer.await;
+        };
+        tokio::pin!(answer);
+        tokio::select! {
+            answer = &mut answer => answer,
+            _ = lost => match tokio::time::timeout(LAST_WORDS, answer).await {
+                Ok(answer) => answer,
+                Err(_) => Err(AskError::NoAnswer {
+                    url,
+                    reason: "it leads the group no longer".to_owned(),
+                }),
+            },
+        }
     }
 }
 

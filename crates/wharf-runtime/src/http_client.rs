@@ -44,41 +44,90 @@ pub struct WorkerAnswer {
     pub body: Bytes,
 }
 
+/// Why another worker has not answered.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AskError {
+    /// It can never be asked by this worker, as things are set.
+    #[error("the worker at {url} cannot be asked: {reason}")]
+    Unusable {
+        /// What was to be asked.
+        url: String,
+        /// Why.
+        reason: String,
+    },
+    /// It was not reached: nothing was asked of it.
+    #[error("the worker at {url} cannot be asked: {reason}")]
+    Unreachable {
+        /// What was to be asked.
+        url: String,
+        /// Why.
+        reason: String,
+    },
+    /// It was asked, and whether it has done anything is not known.
+    #[error(
+        "the worker at {url} was asked, but {reason}; it is not known whether the request was carried out"
+    )]
+    NoAnswer {
+        /// What was asked.
+        url: String,
+        /// What came instead.
+        reason: String,
+    },
+}
+
 /// Asks another worker.
 ///
 /// # Errors
-/// A text that names the URL, when there is no answer within `timeout`, or none that can be read.
-pub async fn ask(request: WorkerRequest, timeout: Duration) -> Result<WorkerAnswer, String> {
+/// When there is no answer within `timeout`, or none that can be read.
+pub async fn ask(request: WorkerRequest, timeout: Duration) -> Result<WorkerAnswer, AskError> {
     let url = request.url.clone();
     match tokio::time::timeout(timeout, exchange(request)).await {
-        Ok(outcome) => outcome.map_err(|reason| format!("the worker at {url} cannot be asked: {reason}")),
-        Err(_) => Err(format!(
-            "the worker at {url} did not answer within {} s",
-            timeout.as_secs()
-        )),
+        Ok(outcome) => outcome,
+        Err(_) => Err(AskError::NoAnswer {
+            url,
+            reason: format!("did not answer within {} s", timeout.as_secs()),
+        }),
     }
 }
 
-async fn exchange(request: WorkerRequest) -> Result<WorkerAnswer, String> {
-    let uri: Uri = request.url.parse().map_err(|error| format!("{error}"))?;
+async fn exchange(request: WorkerRequest) -> Result<WorkerAnswer, AskError> {
+    let (url, uri) = (request.url.clone(), request.url.parse::<Uri>());
+    let unreachable = |reason: String| AskError::Unreachable {
+        url: url.clone(),
+        reason,
+    };
+    let unusable = |reason: &str| AskError::Unusable {
+        url: url.clone(),
+        reason: reason.to_owned(),
+    };
+    let lost = |error: hyper::Error| AskError::NoAnswer {
+        url: url.clone(),
+        reason: format!("its connection was lost: {error}"),
+    };
+    let uri = uri.map_err(|error| unusable(&error.to_string()))?;
     if uri.scheme_str() != Some("http") {
-        return Err(
-            "this build speaks http only; let the workers of the group listen on http, behind a proxy"
-                .to_owned(),
-        );
+        return Err(unusable(
+            "this build speaks http only; let the workers of the group listen on http, behind a proxy",
+        ));
     }
-    let host = uri.host().ok_or("the URL names no host")?;
+    let host = uri.host().ok_or_else(|| unusable("the URL names no host"))?;
     let port = uri.port_u16().unwrap_or(80);
     let address = host.trim_start_matches('[').trim_end_matches(']').to_owned();
     let connected = tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect((address, port)));
     let stream = match connected.await {
         Ok(Ok(stream)) => stream,
-        Ok(Err(error)) => return Err(error.to_string()),
-        Err(_) => return Err(format!("no connection within {} s", CONNECT_TIMEOUT.as_secs())),
+        Ok(Err(error)) => return Err(unreachable(error.to_string())),
+        Err(_) => {
+            return Err(unreachable(format!(
+                "no connection within {} s",
+                CONNECT_TIMEOUT.as_secs()
+            )));
+        }
     };
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
         .await
-        .map_err(|error| error.to_string())?;
+        .map_err(|error| unreachable(error.to_string()))?;
     // It ends with the exchange; what goes wrong shows there.
     let connection = tokio::spawn(connection);
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
@@ -96,11 +145,8 @@ async fn exchange(request: WorkerRequest) -> Result<WorkerAnswer, String> {
     }
     let message = message
         .body(Full::new(request.body))
-        .map_err(|error| error.to_string())?;
-    let answer = sender
-        .send_request(message)
-        .await
-        .map_err(|error| error.to_string())?;
+        .map_err(|error| unusable(&error.to_string()))?;
+    let answer = sender.send_request(message).await.map_err(lost)?;
     let header = |name| answer.headers().get(name).cloned();
     let (status, content_type, location) = (
         answer.status(),
@@ -110,7 +156,10 @@ async fn exchange(request: WorkerRequest) -> Result<WorkerAnswer, String> {
     let body = Limited::new(answer.into_body(), LONGEST_ANSWER)
         .collect()
         .await
-        .map_err(|error| error.to_string())?
+        .map_err(|error| AskError::NoAnswer {
+            url: url.clone(),
+            reason: format!("its answer cannot be read: {error}"),
+        })?
         .to_bytes();
     connection.abort();
     Ok(WorkerAnswer {
@@ -179,13 +228,33 @@ mod tests {
 
     #[tokio::test]
     async fn a_worker_that_cannot_be_asked_is_named_with_the_reason() {
-        for (url, reason) in [
-            ("http://127.0.0.1:1/", "refused"),
-            ("https://127.0.0.1:1/", "http only"),
-            ("worker:8083/", "invalid format"),
+        for (url, reason, passes) in [
+            ("http://127.0.0.1:1/", "refused", true),
+            ("https://127.0.0.1:1/", "http only", false),
+            ("worker:8083/", "invalid format", false),
         ] {
             let error = ask(request(url.to_owned()), CONNECT_TIMEOUT).await.unwrap_err();
+            assert_eq!(matches!(error, AskError::Unreachable { .. }), passes, "{error}");
+            let error = error.to_string();
             assert!(error.contains(url) && error.contains(reason), "{error}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_worker_that_is_lost_after_it_was_asked_is_told_from_one_that_was_not_reached() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/connectors", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut part = [0; 16];
+            stream.read_exact(&mut part).await.unwrap();
+        });
+        let error = ask(request(url.clone()), CONNECT_TIMEOUT).await.unwrap_err();
+        assert!(matches!(error, AskError::NoAnswer { .. }), "{error}");
+        let error = error.to_string();
+        assert!(
+            error.contains(&url) && error.contains("not known whether"),
+            "{error}"
+        );
     }
 }

@@ -141,10 +141,16 @@ mod tests {
         };
         let _open = fs::File::open(&file).unwrap();
         let (done, wait) = std::sync::mpsc::channel::<()>();
+        let (ready, is_ready) = std::sync::mpsc::channel();
         let thread = std::thread::Builder::new()
             .name("task-thread-one-0".into())
-            .spawn(move || wait.recv())
+            .spawn(move || {
+                // A thread has its name when it runs.
+                ready.send(()).unwrap();
+                wait.recv()
+            })
             .unwrap();
+        is_ready.recv().unwrap();
         let pid = std::process::id();
         let runs = Runs::of(pid, std::slice::from_ref(&one));
         assert_eq!(runs.files, BTreeMap::from([(file, 1)]));

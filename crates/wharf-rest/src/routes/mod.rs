@@ -22,7 +22,8 @@ use wharf_runtime::herder::Herder;
 
 use crate::api::{Api, Timeouts};
 use crate::error::ApiError;
-use crate::{conventions, forwarding, media_type};
+use crate::forwarding::{self, Forwarding};
+use crate::{conventions, media_type};
 
 /// The OpenAPI 3 description of the API, as `GET /openapi.json` serves it.
 pub const OPENAPI: &str = include_str!("../openapi.json");
@@ -52,10 +53,13 @@ fn admin_routes() -> Router<Api> {
 
 fn finished(routes: Router<Api>, api: Api) -> Router {
     let unknown = || async { ApiError::of_status(StatusCode::NOT_FOUND) };
-    let (timeouts, forwards) = (api.timeouts, api.herder.has_peers());
+    let forwarding = api.herder.has_peers().then(|| Forwarding {
+        herder: Arc::clone(&api.herder),
+        timeouts: api.timeouts,
+    });
     let mut routes = routes.fallback(unknown).with_state(api);
-    if forwards {
-        routes = forwarding::around(routes, timeouts);
+    if let Some(forwarding) = forwarding {
+        routes = forwarding::around(routes, forwarding);
     }
     conventions::around(routes)
 }

@@ -128,6 +128,12 @@ pub trait Herder: Send + Sync + 'static {
     /// Restarts one task.
     fn restart_task(&self, task: &TaskId) -> Reply<()>;
 
+    /// Ends when the worker at this URL, which leads the group, leads it no longer and another one does. `None` when it does
+    /// not lead.
+    fn leader_lost(&self, _url: &str) -> Option<Reply<()>> {
+        None
+    }
+
     /// Between workers: the complete configurations of a connector's tasks, from the worker that runs the connector. `None`
     /// where workers have no peers.
     fn put_task_configs(&self, _name: &str, _request: PeerRequest) -> Option<Reply<()>> {

@@ -90,7 +90,7 @@ async fn get(worker: &str, path: &str) -> Result<(StatusCode, Value), String> {
         headers: Vec::new(),
         body: Default::default(),
     };
-    let answer = ask(request, TIMEOUT).await?;
+    let answer = ask(request, TIMEOUT).await.map_err(|error| error.to_string())?;
     Ok((
         answer.status,
         serde_json::from_slice(&answer.body).unwrap_or_default(),

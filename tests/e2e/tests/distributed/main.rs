@@ -8,6 +8,7 @@ mod exactly_once;
 mod failures;
 mod flows;
 mod group;
+mod leader_loss;
 mod membership;
 mod migrate;
 mod mixed;

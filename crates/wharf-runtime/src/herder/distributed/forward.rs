@@ -69,7 +69,7 @@ impl Inner {
         };
         let answer = http_client::ask(request, TIMEOUT)
             .await
-            .map_err(HerderError::Internal)?;
+            .map_err(|error| HerderError::Internal(error.to_string()))?;
         if answer.status.is_success() {
             return Ok(());
         }

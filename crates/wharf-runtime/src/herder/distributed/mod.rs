@@ -25,7 +25,7 @@ use tokio::sync::watch;
 use wharf_api::ConnectError;
 use wharf_api::config::ConfigKeyInfo;
 use wharf_cluster::config_state::write;
-use wharf_cluster::herder::{HerderSettings, WorkId};
+use wharf_cluster::herder::{Admission, HerderSettings, WorkId};
 use wharf_cluster::session_key::SessionKey;
 use wharf_cluster::status_state::StatusKey;
 use wharf_cluster::target_state;
@@ -416,6 +416,24 @@ impl Herder for DistributedHerder {
 
     fn restart_task(&self, task: &TaskId) -> Reply<()> {
         reply(Arc::clone(&self.inner).restart_one_task(task.clone()))
+    }
+
+    fn leader_lost(&self, url: &str) -> Option<Reply<()>> {
+        let leads = Admission::Forward(url.to_owned());
+        let mut view = self.inner.view.subscribe();
+        if view.borrow_and_update().leader != leads {
+            return None;
+        }
+        Some(Box::pin(async move {
+            // While the group agrees who leads, the old leader may still be the new one.
+            let lost = |view: &Arc<ClusterView>| view.leader != leads && view.leader != Admission::Wait;
+            let is_known = view.wait_for(lost).await.is_ok();
+            if !is_known {
+                // The worker ends, and the request with it.
+                std::future::pending::<()>().await;
+            }
+            Ok(())
+        }))
     }
 
     fn put_task_configs(&self, name: &str, request: PeerRequest) -> Option<Reply<()>> {

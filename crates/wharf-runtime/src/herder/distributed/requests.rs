@@ -77,6 +77,12 @@ impl Inner {
         let needs_claim = steps.iter().any(|step| matches!(step, WriteStep::Privileged(_)));
         let herder = Arc::clone(self);
         let outcome = tokio::task::spawn_blocking(move || {
+            // One that woke up may have been replaced long ago, and does not know it yet.
+            if needs_claim && lease.as_ref().is_some_and(|lease| !lease.is_valid()) {
+                return Err(ConfigStoreError::Fenced(
+                    "the group has not confirmed its membership for a session time-out".to_owned(),
+                ));
+            }
             let leads = || {
                 needs_claim
                     && herder.view.borrow().is_leader

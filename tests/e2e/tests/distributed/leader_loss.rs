@@ -3,8 +3,21 @@
 use std::time::Instant;
 
 use serde_json::json;
+use wharf_e2e::Worker;
 
 use crate::group::{Group, SESSION, file_source};
+
+/// Two workers; the first leads.
+fn led_by_the_first(group: &Group) -> (Worker, Worker) {
+    let leader = group.start("one");
+    leader.until("/health", "it leads", |health| health["status"] == "healthy");
+    let other = group.start("two");
+    other.until("/health", "it is a member", |health| {
+        health["status"] == "healthy"
+    });
+    assert!(leader.log().contains("as leader") && !other.log().contains("as leader"));
+    (leader, other)
+}
 
 #[test]
 fn a_request_waits_for_the_next_leader_when_the_last_one_was_killed() {
@@ -12,12 +25,7 @@ fn a_request_waits_for_the_next_leader_when_the_last_one_was_killed() {
         return;
     };
     let stage = &group.stage;
-    let leader = group.start("one");
-    let other = group.start("two");
-    other.until("/health", "it is a member", |health| {
-        health["status"] == "healthy"
-    });
-    assert!(leader.log().contains("as leader"));
+    let (leader, other) = led_by_the_first(&group);
     leader.kill();
     stage.write("in.txt", "a\n");
     // The group has not noticed yet: whoever is asked knows the old leader only.
@@ -35,12 +43,7 @@ fn a_request_that_a_frozen_leader_has_is_answered_when_another_one_leads() {
         return;
     };
     let stage = &group.stage;
-    let leader = group.start("one");
-    let other = group.start("two");
-    other.until("/health", "it is a member", |health| {
-        health["status"] == "healthy"
-    });
-    assert!(leader.log().contains("as leader"));
+    let (leader, other) = led_by_the_first(&group);
     leader.signal("STOP");
     let asked = Instant::now();
     stage.write("in.txt", "a\n");

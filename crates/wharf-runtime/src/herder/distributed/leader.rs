@@ -2,7 +2,7 @@
 //! key that workers sign their requests with.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use wharf_cluster::config_state::{ConfigSnapshot, write};
 use wharf_cluster::session_key::{HeldKey, SessionKey, rotation_needed};
@@ -20,6 +20,7 @@ const KEY_CHECK: Duration = Duration::from_millis(200);
 impl Inner {
     /// This worker leads since a moment ago.
     pub(super) fn lead(self: &Arc<Self>, snapshot: ConfigSnapshot) {
+        *lock(&self.leads_since) = Some(Instant::now());
         let herder = Arc::clone(self);
         self.runtime.spawn(async move {
             herder.claim().await;
@@ -127,6 +128,11 @@ impl Inner {
     /// told from here: which group that is stands nowhere.
     pub(super) fn check_session_key(&self, key: &SessionKey) {
         if lock(&self.written_key).as_ref() == Some(key) {
+            return;
+        }
+        // The leader before this one may have written it in its last moments.
+        let is_new = |since: Instant| since.elapsed() < self.settings.session_timeout;
+        if lock(&self.leads_since).is_none_or(is_new) {
             return;
         }
         tracing::error!(

@@ -19,7 +19,7 @@ mod view;
 use std::hash::{Hash as _, Hasher as _};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 use wharf_api::ConnectError;
@@ -89,6 +89,8 @@ struct Inner {
     found_key: Option<Arc<SessionKey>>,
     /// The session key that this worker wrote last.
     written_key: Mutex<Option<SessionKey>>,
+    /// When this worker began to lead, or the group last met with it as leader.
+    leads_since: Mutex<Option<Instant>>,
     runtime: tokio::runtime::Handle,
     events: Mutex<Sender<DriverEvent>>,
     view: watch::Sender<Arc<ClusterView>>,
@@ -145,6 +147,7 @@ impl DistributedHerder {
             cluster_id,
             found_key: snapshot.session_key().cloned(),
             written_key: Mutex::default(),
+            leads_since: Mutex::default(),
             runtime: tokio::runtime::Handle::current(),
             events: Mutex::new(events),
             view: watch::Sender::new(Arc::default()),

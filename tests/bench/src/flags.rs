@@ -17,17 +17,25 @@ cargo xtask bench [OPTIONS]
   --records N       records of 100 bytes per transfer (2000000)
   --only ROW        only file-to-topic, topic-to-file, start or border; may be repeated
   --engines LIST    of bare, kcat, jvm and wharf, with commas between them
+  --groups          measure groups of distributed workers instead: crash, planned leave, pause of unmoved tasks, start and
+                    memory with many idle connectors; Wharf and the JVM take turns. With --rounds (2), --engines and:
+    --connectors N      idle connectors of Wharf (1000)
+    --jvm-connectors N  idle connectors of the JVM (100)
+    --default-delay     recover the JVM's work once more with its own scheduled.rebalance.max.delay.ms, five minutes
   --render          measure nothing; write the documents again from the rows in the tree
   --help            this text
 
 A complete run with the usual numbers replaces tests/bench/results/full.jsonl, docs/performance.md and the table in
-README.md. Every other run writes its rows to quick.jsonl or trial.jsonl beside it and prints its table.
+README.md; one with --groups, results/groups.jsonl and its section. Every other run writes its rows to quick.jsonl or trial.jsonl beside it and prints its table.
 ";
 
 /// Rounds and records of a complete run.
 const FULL: (u32, u64) = (5, 2_000_000);
 /// Rounds and records of a quick one.
 const QUICK: (u32, u64) = (1, 300_000);
+
+/// Rounds, and idle connectors of Wharf and of the JVM, of a complete run of groups.
+const GROUPS: (u32, u32, u32) = (2, 1000, 100);
 
 /// One part of the measurement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,6 +91,7 @@ pub(crate) enum Command {
     Help,
     Render,
     Measure(Options),
+    Groups(GroupOptions),
 }
 
 /// How to measure.
@@ -97,16 +106,63 @@ pub(crate) struct Options {
     pub(crate) engines_named: bool,
 }
 
+/// How to measure groups.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct GroupOptions {
+    pub(crate) mode: Mode,
+    pub(crate) rounds: u32,
+    /// Of Wharf and the JVM.
+    pub(crate) engines: Vec<Engine>,
+    pub(crate) connectors: u32,
+    pub(crate) jvm_connectors: u32,
+    /// Whether the JVM's default delay is waited for, too.
+    pub(crate) default_delay: bool,
+}
+
+impl GroupOptions {
+    fn new(
+        rounds: Option<u32>,
+        engines: Vec<Engine>,
+        connectors: [Option<u32>; 2],
+        default_delay: bool,
+    ) -> Result<Self> {
+        if let Some(other) = engines
+            .iter()
+            .find(|engine| !matches!(engine, Engine::Jvm | Engine::Wharf))
+        {
+            bail!("{} forms no groups; use jvm or wharf with --groups", other.name());
+        }
+        let is_complete = rounds.is_none() && engines.is_empty() && connectors == [None, None];
+        Ok(Self {
+            mode: if is_complete { Mode::Full } else { Mode::Trial },
+            rounds: rounds.unwrap_or(GROUPS.0),
+            engines: if engines.is_empty() {
+                vec![Engine::Wharf, Engine::Jvm]
+            } else {
+                engines
+            },
+            connectors: connectors[0].unwrap_or(GROUPS.1),
+            jvm_connectors: connectors[1].unwrap_or(GROUPS.2),
+            default_delay,
+        })
+    }
+}
+
 /// Reads the arguments behind the program's name.
 pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command> {
     let mut parser = lexopt::Parser::from_args(args);
     let (mut quick, mut rounds, mut records) = (false, None, None);
     let (mut parts, mut engines) = (Vec::new(), Vec::new());
+    let (mut groups, mut connectors, mut default_delay) = (false, [None, None], false);
     while let Some(argument) = parser.next()? {
         match argument {
             Long("help") | Short('h') => return Ok(Command::Help),
             Long("render") => return Ok(Command::Render),
             Long("quick") => quick = true,
+            Long("groups") => groups = true,
+            Long("connectors") => connectors[0] = Some(parser.value()?.parse::<u32>()?.max(1)),
+            Long("jvm-connectors") => connectors[1] = Some(parser.value()?.parse::<u32>()?.max(1)),
+            Long("default-delay") => default_delay = true,
             Long("rounds") => rounds = Some(parser.value()?.parse::<u32>()?.max(1)),
             Long("records") => records = Some(parser.value()?.parse::<u64>()?.max(1000)),
             Long("only") => {
@@ -128,6 +184,15 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command>
             }
             other => return Err(other.unexpected().into()),
         }
+    }
+    if groups {
+        if quick || records.is_some() || !parts.is_empty() {
+            bail!("--quick, --records and --only do not belong to --groups");
+        }
+        return GroupOptions::new(rounds, engines, connectors, default_delay).map(Command::Groups);
+    }
+    if connectors != [None, None] || default_delay {
+        bail!("--connectors, --jvm-connectors and --default-delay belong to --groups");
     }
     let usual = if quick { QUICK } else { FULL };
     let is_complete =
@@ -179,6 +244,30 @@ mod tests {
         ];
         for (args, mode) in cases {
             assert_eq!(measure(args).mode, mode, "{args:?}");
+        }
+    }
+
+    #[test]
+    fn groups_have_options_of_their_own() {
+        let groups = |args: &[&str]| match parse(args.iter().map(OsString::from)) {
+            Ok(Command::Groups(options)) => Ok(options),
+            Ok(other) => panic!("{other:?}"),
+            Err(error) => Err(error.to_string()),
+        };
+        let usual = groups(&["--groups"]).unwrap();
+        assert_eq!((usual.mode, usual.connectors), (Mode::Full, 1000));
+        let whole = groups(&["--groups", "--default-delay"]).unwrap();
+        assert_eq!((whole.mode, whole.default_delay), (Mode::Full, true));
+        let few = groups(&["--groups", "--connectors", "5", "--rounds=1"]).unwrap();
+        assert_eq!((few.mode, few.connectors, few.rounds), (Mode::Trial, 5, 1));
+        for (args, word) in [
+            (&["--groups", "--quick"][..], "--quick"),
+            (&["--groups", "--engines", "kcat"], "kcat"),
+            (&["--connectors", "5"], "--groups"),
+            (&["--default-delay"], "--groups"),
+        ] {
+            let error = groups(args).unwrap_err();
+            assert!(error.contains(word), "{error}");
         }
     }
 

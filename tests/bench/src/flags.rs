@@ -1,6 +1,7 @@
 //! The command line, read into one checked struct.
 
 use std::ffi::OsString;
+use std::time::Duration;
 
 use anyhow::{Result, bail};
 use lexopt::prelude::*;
@@ -21,6 +22,7 @@ cargo xtask bench [OPTIONS]
                     memory with many idle connectors; Wharf and the JVM take turns. With --rounds (2), --engines and:
     --connectors N      idle connectors of Wharf (1000)
     --jvm-connectors N  idle connectors of the JVM (100)
+    --idle SECONDS      idleness before memory is read (40; less than 30 measures clients that Wharf would close)
     --default-delay     recover the JVM's work once more with its own scheduled.rebalance.max.delay.ms, five minutes
   --render          measure nothing; write the documents again from the rows in the tree
   --help            this text
@@ -36,6 +38,9 @@ const QUICK: (u32, u64) = (1, 300_000);
 
 /// Rounds, and idle connectors of Wharf and of the JVM, of a complete run of groups.
 const GROUPS: (u32, u32, u32) = (2, 1000, 100);
+
+/// Before memory is read: Wharf closes clients that were idle for 30 s, the JVM keeps them.
+const IDLE: Duration = Duration::from_secs(40);
 
 /// One part of the measurement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,6 +120,8 @@ pub(crate) struct GroupOptions {
     pub(crate) engines: Vec<Engine>,
     pub(crate) connectors: u32,
     pub(crate) jvm_connectors: u32,
+    /// Before memory is read.
+    pub(crate) idle: Duration,
     /// Whether the JVM's default delay is waited for, too.
     pub(crate) default_delay: bool,
 }
@@ -124,6 +131,7 @@ impl GroupOptions {
         rounds: Option<u32>,
         engines: Vec<Engine>,
         connectors: [Option<u32>; 2],
+        idle: Option<u64>,
         default_delay: bool,
     ) -> Result<Self> {
         if let Some(other) = engines
@@ -132,7 +140,8 @@ impl GroupOptions {
         {
             bail!("{} forms no groups; use jvm or wharf with --groups", other.name());
         }
-        let is_complete = rounds.is_none() && engines.is_empty() && connectors == [None, None];
+        let is_complete =
+            rounds.is_none() && engines.is_empty() && connectors == [None, None] && idle.is_none();
         Ok(Self {
             mode: if is_complete { Mode::Full } else { Mode::Trial },
             rounds: rounds.unwrap_or(GROUPS.0),
@@ -143,6 +152,7 @@ impl GroupOptions {
             },
             connectors: connectors[0].unwrap_or(GROUPS.1),
             jvm_connectors: connectors[1].unwrap_or(GROUPS.2),
+            idle: idle.map_or(IDLE, Duration::from_secs),
             default_delay,
         })
     }
@@ -153,7 +163,8 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command>
     let mut parser = lexopt::Parser::from_args(args);
     let (mut quick, mut rounds, mut records) = (false, None, None);
     let (mut parts, mut engines) = (Vec::new(), Vec::new());
-    let (mut groups, mut connectors, mut default_delay) = (false, [None, None], false);
+    let (mut groups, mut default_delay) = (false, false);
+    let (mut connectors, mut idle) = ([None, None], None);
     while let Some(argument) = parser.next()? {
         match argument {
             Long("help") | Short('h') => return Ok(Command::Help),
@@ -162,6 +173,7 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command>
             Long("groups") => groups = true,
             Long("connectors") => connectors[0] = Some(parser.value()?.parse::<u32>()?.max(1)),
             Long("jvm-connectors") => connectors[1] = Some(parser.value()?.parse::<u32>()?.max(1)),
+            Long("idle") => idle = Some(parser.value()?.parse::<u64>()?),
             Long("default-delay") => default_delay = true,
             Long("rounds") => rounds = Some(parser.value()?.parse::<u32>()?.max(1)),
             Long("records") => records = Some(parser.value()?.parse::<u64>()?.max(1000)),
@@ -189,10 +201,10 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command>
         if quick || records.is_some() || !parts.is_empty() {
             bail!("--quick, --records and --only do not belong to --groups");
         }
-        return GroupOptions::new(rounds, engines, connectors, default_delay).map(Command::Groups);
+        return GroupOptions::new(rounds, engines, connectors, idle, default_delay).map(Command::Groups);
     }
-    if connectors != [None, None] || default_delay {
-        bail!("--connectors, --jvm-connectors and --default-delay belong to --groups");
+    if connectors != [None, None] || idle.is_some() || default_delay {
+        bail!("--connectors, --jvm-connectors, --idle and --default-delay belong to --groups");
     }
     let usual = if quick { QUICK } else { FULL };
     let is_complete =
@@ -260,11 +272,14 @@ mod tests {
         assert_eq!((whole.mode, whole.default_delay), (Mode::Full, true));
         let few = groups(&["--groups", "--connectors", "5", "--rounds=1"]).unwrap();
         assert_eq!((few.mode, few.connectors, few.rounds), (Mode::Trial, 5, 1));
+        let hasty = groups(&["--groups", "--idle", "5"]).unwrap();
+        assert_eq!((hasty.mode, hasty.idle), (Mode::Trial, Duration::from_secs(5)));
         for (args, word) in [
             (&["--groups", "--quick"][..], "--quick"),
             (&["--groups", "--engines", "kcat"], "kcat"),
             (&["--connectors", "5"], "--groups"),
             (&["--default-delay"], "--groups"),
+            (&["--idle=5"], "--groups"),
         ] {
             let error = groups(args).unwrap_err();
             assert!(error.contains(word), "{error}");

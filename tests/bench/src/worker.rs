@@ -14,7 +14,8 @@ use crate::process::cpu_seconds;
 use crate::rows::{Direction, Engine};
 
 const START_PATIENCE: Duration = Duration::from_secs(120);
-const STOP_PATIENCE: Duration = Duration::from_secs(30);
+/// A thousand tasks take their time.
+const STOP_PATIENCE: Duration = Duration::from_secs(120);
 const STRING: &str = "org.apache.kafka.connect.storage.StringConverter";
 
 /// Heap of the JVM worker.

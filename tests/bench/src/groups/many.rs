@@ -10,8 +10,6 @@ use crate::process::{memory, threads};
 use crate::rows::{Direction, Engine, Row};
 use crate::worker::Worker;
 
-/// Before memory is read: Wharf closes clients that were idle for 30 s, the JVM keeps them.
-const IDLE: Duration = Duration::from_secs(40);
 /// For work that grows with the number of connectors.
 const LONG: Duration = Duration::from_secs(300);
 
@@ -26,14 +24,14 @@ impl Groups {
             let group = self.group(engine, 0)?;
             let worker = self.start(&group)?;
             if direction == Direction::FileToTopic {
-                std::thread::sleep(IDLE);
+                std::thread::sleep(self.options.idle);
                 self.note_many(round, &group, &worker, 0, None)?;
             }
             fill(&worker, &group, direction, connectors)?;
             worker.stop()?;
             let worker = self.start(&group)?;
             let running_s = wait(&worker, connectors, worker.started)?;
-            std::thread::sleep(IDLE);
+            std::thread::sleep(self.options.idle);
             self.note_many(round, &group, &worker, connectors, Some((direction, running_s)))?;
             worker.stop()?;
         }

@@ -186,12 +186,16 @@ fn create(worker: &Worker, name: &str, direction: Direction, file: &Path, topic:
     });
     let body = json!({"name": name, "config": config}).to_string();
     let started = Instant::now();
+    let mut is_repeated = false;
     loop {
         let answer = http::request(worker.address(), "POST", "/connectors", Some(&body))?;
         match answer.status {
             201 => return Ok(()),
+            // It was created although the first answer was another one.
+            409 if is_repeated && answer.body.contains("already exists") => return Ok(()),
             // Unable to answer while a rebalance goes on, or while the worker is still joining.
-            409 | 500 | 503 if started.elapsed() < PATIENCE && !answer.body.contains("already exists") => {
+            409 | 500 | 503 if started.elapsed() < PATIENCE => {
+                is_repeated = true;
                 std::thread::sleep(LOOK_EVERY);
             }
             status => bail!("connector {name} was not created: {status} {}", answer.body),

@@ -221,7 +221,7 @@ pub(super) fn tables(run: Run<'_>) -> String {
         let counts: Vec<String> = ENGINES
             .iter()
             .filter_map(|engine| connectors(run, *engine, direction))
-            .map(|count| plain(count.into()))
+            .map(|count| count.to_string())
             .collect();
         let counts = format!("{} idle {}s", counts.join(" or "), kind(direction));
         for (what, title) in [

@@ -34,7 +34,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 const REST: Duration = Duration::from_millis(500);
 
 /// What the folder of a run is called, before the number of its process.
-const FOLDER: &str = "bench-";
+pub(crate) const FOLDER: &str = "bench-";
 
 /// The topic that all sinks read.
 const INPUT: &str = "bench-input";
@@ -88,7 +88,7 @@ pub(crate) fn run(options: Options, root: &Path) -> Result<Vec<Row>> {
 }
 
 /// Removes the folders of runs that were killed: each holds hundreds of megabytes.
-fn remove_orphans(parent: &Path) {
+pub(crate) fn remove_orphans(parent: &Path) {
     for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
         let name = entry.file_name();
         let owner = name
@@ -109,7 +109,12 @@ fn measure(
     folder: &Path,
     root: &Path,
 ) -> Result<Vec<Row>> {
-    let about = machine::about(&options, root, &programs.wharf, remarks);
+    let amount = machine::Amount {
+        mode: options.mode.name(),
+        rounds: options.rounds,
+        records: options.records,
+    };
+    let about = machine::about(amount, root, &programs.wharf, remarks);
     let kafka = Kafka::start()?;
     let lines = folder.join("lines.txt");
     let expected = lines::write(&lines, options.records)?;

@@ -1,6 +1,7 @@
 //! The command line, read into one checked struct.
 
 use std::ffi::OsString;
+use std::time::Duration;
 
 use anyhow::{Result, bail};
 use lexopt::prelude::*;
@@ -17,17 +18,29 @@ cargo xtask bench [OPTIONS]
   --records N       records of 100 bytes per transfer (2000000)
   --only ROW        only file-to-topic, topic-to-file, start or border; may be repeated
   --engines LIST    of bare, kcat, jvm and wharf, with commas between them
+  --groups          measure groups of distributed workers instead: crash, planned leave, pause of unmoved tasks, start and
+                    memory with many idle connectors; Wharf and the JVM take turns. With --rounds (2), --engines and:
+    --connectors N      idle connectors of Wharf (1000)
+    --jvm-connectors N  idle connectors of the JVM (100)
+    --idle SECONDS      idleness before memory is read (40; less than 30 measures clients that Wharf would close)
+    --default-delay     recover the JVM's work once more with its own scheduled.rebalance.max.delay.ms, five minutes
   --render          measure nothing; write the documents again from the rows in the tree
   --help            this text
 
 A complete run with the usual numbers replaces tests/bench/results/full.jsonl, docs/performance.md and the table in
-README.md. Every other run writes its rows to quick.jsonl or trial.jsonl beside it and prints its table.
+README.md; one with --groups, results/groups.jsonl and its section. Every other run writes its rows to quick.jsonl or trial.jsonl beside it and prints its table.
 ";
 
 /// Rounds and records of a complete run.
 const FULL: (u32, u64) = (5, 2_000_000);
 /// Rounds and records of a quick one.
 const QUICK: (u32, u64) = (1, 300_000);
+
+/// Rounds, and idle connectors of Wharf and of the JVM, of a complete run of groups.
+const GROUPS: (u32, u32, u32) = (2, 1000, 100);
+
+/// Before memory is read: Wharf closes clients that were idle for 30 s, the JVM keeps them.
+const IDLE: Duration = Duration::from_secs(40);
 
 /// One part of the measurement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,6 +96,7 @@ pub(crate) enum Command {
     Help,
     Render,
     Measure(Options),
+    Groups(GroupOptions),
 }
 
 /// How to measure.
@@ -97,16 +111,70 @@ pub(crate) struct Options {
     pub(crate) engines_named: bool,
 }
 
+/// How to measure groups.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct GroupOptions {
+    pub(crate) mode: Mode,
+    pub(crate) rounds: u32,
+    /// Of Wharf and the JVM.
+    pub(crate) engines: Vec<Engine>,
+    pub(crate) connectors: u32,
+    pub(crate) jvm_connectors: u32,
+    /// Before memory is read.
+    pub(crate) idle: Duration,
+    /// Whether the JVM's default delay is waited for, too.
+    pub(crate) default_delay: bool,
+}
+
+impl GroupOptions {
+    fn new(
+        rounds: Option<u32>,
+        engines: Vec<Engine>,
+        connectors: [Option<u32>; 2],
+        idle: Option<u64>,
+        default_delay: bool,
+    ) -> Result<Self> {
+        if let Some(other) = engines
+            .iter()
+            .find(|engine| !matches!(engine, Engine::Jvm | Engine::Wharf))
+        {
+            bail!("{} forms no groups; use jvm or wharf with --groups", other.name());
+        }
+        let is_complete =
+            rounds.is_none() && engines.is_empty() && connectors == [None, None] && idle.is_none();
+        Ok(Self {
+            mode: if is_complete { Mode::Full } else { Mode::Trial },
+            rounds: rounds.unwrap_or(GROUPS.0),
+            engines: if engines.is_empty() {
+                vec![Engine::Wharf, Engine::Jvm]
+            } else {
+                engines
+            },
+            connectors: connectors[0].unwrap_or(GROUPS.1),
+            jvm_connectors: connectors[1].unwrap_or(GROUPS.2),
+            idle: idle.map_or(IDLE, Duration::from_secs),
+            default_delay,
+        })
+    }
+}
+
 /// Reads the arguments behind the program's name.
 pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command> {
     let mut parser = lexopt::Parser::from_args(args);
     let (mut quick, mut rounds, mut records) = (false, None, None);
     let (mut parts, mut engines) = (Vec::new(), Vec::new());
+    let (mut groups, mut default_delay) = (false, false);
+    let (mut connectors, mut idle) = ([None, None], None);
     while let Some(argument) = parser.next()? {
         match argument {
             Long("help") | Short('h') => return Ok(Command::Help),
             Long("render") => return Ok(Command::Render),
             Long("quick") => quick = true,
+            Long("groups") => groups = true,
+            Long("connectors") => connectors[0] = Some(parser.value()?.parse::<u32>()?.max(1)),
+            Long("jvm-connectors") => connectors[1] = Some(parser.value()?.parse::<u32>()?.max(1)),
+            Long("idle") => idle = Some(parser.value()?.parse::<u64>()?),
+            Long("default-delay") => default_delay = true,
             Long("rounds") => rounds = Some(parser.value()?.parse::<u32>()?.max(1)),
             Long("records") => records = Some(parser.value()?.parse::<u64>()?.max(1000)),
             Long("only") => {
@@ -128,6 +196,15 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command>
             }
             other => return Err(other.unexpected().into()),
         }
+    }
+    if groups {
+        if quick || records.is_some() || !parts.is_empty() {
+            bail!("--quick, --records and --only do not belong to --groups");
+        }
+        return GroupOptions::new(rounds, engines, connectors, idle, default_delay).map(Command::Groups);
+    }
+    if connectors != [None, None] || idle.is_some() || default_delay {
+        bail!("--connectors, --jvm-connectors, --idle and --default-delay belong to --groups");
     }
     let usual = if quick { QUICK } else { FULL };
     let is_complete =
@@ -179,6 +256,33 @@ mod tests {
         ];
         for (args, mode) in cases {
             assert_eq!(measure(args).mode, mode, "{args:?}");
+        }
+    }
+
+    #[test]
+    fn groups_have_options_of_their_own() {
+        let groups = |args: &[&str]| match parse(args.iter().map(OsString::from)) {
+            Ok(Command::Groups(options)) => Ok(options),
+            Ok(other) => panic!("{other:?}"),
+            Err(error) => Err(error.to_string()),
+        };
+        let usual = groups(&["--groups"]).unwrap();
+        assert_eq!((usual.mode, usual.connectors), (Mode::Full, 1000));
+        let whole = groups(&["--groups", "--default-delay"]).unwrap();
+        assert_eq!((whole.mode, whole.default_delay), (Mode::Full, true));
+        let few = groups(&["--groups", "--connectors", "5", "--rounds=1"]).unwrap();
+        assert_eq!((few.mode, few.connectors, few.rounds), (Mode::Trial, 5, 1));
+        let hasty = groups(&["--groups", "--idle", "5"]).unwrap();
+        assert_eq!((hasty.mode, hasty.idle), (Mode::Trial, Duration::from_secs(5)));
+        for (args, word) in [
+            (&["--groups", "--quick"][..], "--quick"),
+            (&["--groups", "--engines", "kcat"], "kcat"),
+            (&["--connectors", "5"], "--groups"),
+            (&["--default-delay"], "--groups"),
+            (&["--idle=5"], "--groups"),
+        ] {
+            let error = groups(args).unwrap_err();
+            assert!(error.contains(word), "{error}");
         }
     }
 

@@ -7,7 +7,6 @@ use std::process::Command;
 
 use wharf_test_services::bundle::KAFKA_VERSION;
 
-use crate::flags::Options;
 use crate::rows::About;
 
 /// Standard output, else standard error, of a program; empty when it cannot be run.
@@ -50,8 +49,16 @@ pub(crate) fn load() -> f64 {
         .unwrap_or(0.0)
 }
 
+/// What a run was told to do.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Amount {
+    pub(crate) mode: &'static str,
+    pub(crate) rounds: u32,
+    pub(crate) records: u64,
+}
+
 /// Describes machine and run.
-pub(crate) fn about(options: &Options, root: &Path, wharf: &Path, remarks: Vec<String>) -> About {
+pub(crate) fn about(amount: Amount, root: &Path, wharf: &Path, remarks: Vec<String>) -> About {
     let processor = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let kibibytes = field(&memory, "MemTotal").and_then(|text| text.split(' ').next()?.parse::<u64>().ok());
@@ -87,7 +94,7 @@ pub(crate) fn about(options: &Options, root: &Path, wharf: &Path, remarks: Vec<S
     .into();
     versions.retain(|_, version| !version.is_empty());
     About {
-        mode: options.mode.name().to_owned(),
+        mode: amount.mode.to_owned(),
         date: says("date", &["-u", "+%Y-%m-%d"], root),
         commit: git(&["rev-parse", "--short=12", "HEAD"], root).unwrap_or_else(|| "unknown".to_owned()),
         changed_since_commit: git(&["status", "--porcelain"], root).is_none_or(|changes| !changes.is_empty()),
@@ -96,8 +103,8 @@ pub(crate) fn about(options: &Options, root: &Path, wharf: &Path, remarks: Vec<S
         memory_bytes: kibibytes.unwrap_or(0) * 1024,
         system: format!("{distribution}, Linux {}", says("uname", &["-r"], root)),
         versions,
-        rounds: options.rounds,
-        records: options.records,
+        rounds: amount.rounds,
+        records: amount.records,
         remarks,
     }
 }

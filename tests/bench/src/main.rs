@@ -14,6 +14,7 @@ mod bare;
 mod bench;
 mod border;
 mod flags;
+mod groups;
 mod kafka;
 #[path = "../../../plugins/file/src/line_buffer.rs"]
 #[allow(dead_code, reason = "the plugin's own file; not all of it is needed here")]
@@ -34,7 +35,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail};
 
-use flags::{Command, Mode, Options};
+use flags::{Command, GroupOptions, Mode, Options};
 
 fn main() -> ExitCode {
     let args: Vec<OsString> = std::env::args_os().skip(1).collect();
@@ -47,6 +48,7 @@ fn main() -> ExitCode {
             }
             Ok(Command::Render) => render(),
             Ok(Command::Measure(options)) => measure(options),
+            Ok(Command::Groups(options)) => measure_groups(options),
             Err(error) => {
                 eprintln!("error: {error:#}\n\n{}", flags::HELP);
                 return ExitCode::from(2);
@@ -74,6 +76,22 @@ fn measure(options: Options) -> Result<()> {
     let path = results(mode);
     rows::write(&path, &rows)?;
     println!("\n{}", report::table(&rows));
+    println!("rows: {}", path.display());
+    match mode {
+        Mode::Full => render(),
+        Mode::Quick | Mode::Trial => Ok(()),
+    }
+}
+
+fn measure_groups(options: GroupOptions) -> Result<()> {
+    let mode = options.mode;
+    let rows = groups::run(options, &root())?;
+    let path = match mode {
+        Mode::Full => report::groups_path(&root()),
+        Mode::Quick | Mode::Trial => results(mode),
+    };
+    rows::write(&path, &rows)?;
+    println!("\n{}", report::groups_table(&rows));
     println!("rows: {}", path.display());
     match mode {
         Mode::Full => render(),

@@ -48,6 +48,13 @@ pub(crate) fn memory(pid: u32, line: &str) -> Option<u64> {
     kibibytes(&fs::read_to_string(format!("/proc/{pid}/status")).ok()?, line)
 }
 
+/// How many threads a process has.
+pub(crate) fn threads(pid: u32) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = |text: &str| text.strip_prefix("Threads:")?.trim().parse().ok();
+    status.lines().find_map(line)
+}
+
 fn kibibytes(status: &str, line: &str) -> Option<u64> {
     let rest = status
         .lines()

@@ -76,6 +76,16 @@ pub(crate) enum IdleState {
     FileConnectors,
 }
 
+/// How a worker went out of its group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Exit {
+    /// By SIGTERM.
+    Leave,
+    /// By SIGKILL.
+    Crash,
+}
+
 /// The machine and the versions of everything, once per file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct About {
@@ -149,6 +159,49 @@ pub(crate) enum Row {
         /// The same work linked statically and without a batch.
         static_ns: f64,
     },
+    /// One of two workers of a group went; counted from the signal.
+    Recovery {
+        round: u32,
+        engine: Engine,
+        exit: Exit,
+        /// File sources, spread over both workers.
+        sources: u32,
+        session_timeout_ms: u64,
+        /// `scheduled.rebalance.max.delay.ms` of both workers.
+        rebalance_delay_ms: u64,
+        /// Until the other worker had everything RUNNING by its REST API.
+        running_s: f64,
+        /// Until a line written after the signal had come from every source.
+        lines_s: f64,
+    },
+    /// Source tasks that stayed on their worker while another joined and left.
+    Pause {
+        round: u32,
+        engine: Engine,
+        unmoved: u32,
+        /// Length of either window.
+        window_s: f64,
+        /// Longest time without a line of one of them while the other worker joined and left.
+        gap_ms: u64,
+        /// The same in a quiet time.
+        quiet_gap_ms: u64,
+        /// From the start of the other process until it had its part of the work.
+        join_s: f64,
+    },
+    /// A distributed worker with so many connectors that have nothing to do.
+    ManyIdle {
+        round: u32,
+        engine: Engine,
+        /// Sources or sinks; neither without connectors.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        direction: Option<Direction>,
+        connectors: u32,
+        /// From the start of the process until all were RUNNING.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        running_s: Option<f64>,
+        rss_bytes: u64,
+        threads: u64,
+    },
 }
 
 impl fmt::Display for Row {
@@ -214,6 +267,49 @@ impl fmt::Display for Row {
                 f,
                 "  border {} {plugin_ns:6.1} ns through it, {static_ns:6.1} ns without",
                 direction.title()
+            ),
+            Self::Recovery {
+                engine,
+                exit,
+                rebalance_delay_ms,
+                running_s,
+                lines_s,
+                ..
+            } => write!(
+                f,
+                "  {:12} {:5} {running_s:6.2} s until all is RUNNING, {lines_s:6.2} s until all lines come (delay {rebalance_delay_ms} ms)",
+                match exit {
+                    Exit::Leave => "leave",
+                    Exit::Crash => "crash",
+                },
+                engine.name()
+            ),
+            Self::Pause {
+                engine,
+                unmoved,
+                gap_ms,
+                quiet_gap_ms,
+                ..
+            } => write!(
+                f,
+                "  pause        {:5} {gap_ms} ms without a line of {unmoved} unmoved tasks, {quiet_gap_ms} ms in a quiet time",
+                engine.name()
+            ),
+            Self::ManyIdle {
+                engine,
+                direction,
+                connectors,
+                running_s,
+                rss_bytes,
+                threads,
+                ..
+            } => write!(
+                f,
+                "  many         {:5} {connectors} connectors {} {:6.2} s {:7.1} MB {threads} threads",
+                engine.name(),
+                direction.map_or("", Direction::title),
+                running_s.unwrap_or_default(),
+                *rss_bytes as f64 / 1e6
             ),
         }
     }

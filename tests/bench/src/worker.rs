@@ -7,14 +7,15 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::json;
-use wharf_test_services::process::Service;
+use wharf_test_services::process::{Service, signal};
 use wharf_test_services::{Lifetime, http, ports};
 
 use crate::process::cpu_seconds;
 use crate::rows::{Direction, Engine};
 
 const START_PATIENCE: Duration = Duration::from_secs(120);
-const STOP_PATIENCE: Duration = Duration::from_secs(30);
+/// A thousand tasks take their time.
+const STOP_PATIENCE: Duration = Duration::from_secs(120);
 const STRING: &str = "org.apache.kafka.connect.storage.StringConverter";
 
 /// Heap of the JVM worker.
@@ -81,13 +82,36 @@ pub(crate) struct Worker {
     address: String,
     /// From the start of the process to the first answer of its REST API.
     pub(crate) first_answer: Duration,
+    /// When the process was started.
+    pub(crate) started: Instant,
     /// Processor time until then, in seconds.
     pub(crate) start_cpu_s: f64,
 }
 
 impl Worker {
-    /// Starts one in a folder of its own and waits until its REST API answers.
+    /// Starts a standalone one in a folder of its own and waits until its REST API answers.
     pub(crate) fn start(engine: Engine, programs: &Programs, bootstrap: &str, folder: &Path) -> Result<Self> {
+        Self::start_as(engine, programs, bootstrap, folder, None)
+    }
+
+    /// The same with a distributed one; `group` are the properties that make it a member.
+    pub(crate) fn start_member(
+        engine: Engine,
+        programs: &Programs,
+        bootstrap: &str,
+        folder: &Path,
+        group: &BTreeMap<String, String>,
+    ) -> Result<Self> {
+        Self::start_as(engine, programs, bootstrap, folder, Some(group))
+    }
+
+    fn start_as(
+        engine: Engine,
+        programs: &Programs,
+        bootstrap: &str,
+        folder: &Path,
+        group: Option<&BTreeMap<String, String>>,
+    ) -> Result<Self> {
         fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
         let [port] = ports::free::<1>()?;
         let file = folder.join("worker.properties");
@@ -95,14 +119,24 @@ impl Worker {
             (Engine::Jvm, Some((_, plugins))) => plugins,
             _ => &programs.wharf_plugins,
         };
+        let mut properties = properties(bootstrap, plugins, folder, port);
+        if let Some(group) = group {
+            properties.remove("offset.storage.file.filename");
+            properties.extend(group.clone());
+        }
         let mut text = String::new();
-        for (key, value) in properties(bootstrap, plugins, folder, port) {
+        for (key, value) in properties {
             text.push_str(&format!("{key}={value}\n"));
         }
         fs::write(&file, text)?;
+        let verb = if group.is_some() {
+            "distributed"
+        } else {
+            "standalone"
+        };
         let command = match engine {
-            Engine::Jvm => jvm_command(programs, folder, &file)?,
-            _ => [programs.wharf.as_path(), Path::new("standalone"), &file]
+            Engine::Jvm => jvm_command(programs, folder, &file, group.is_some())?,
+            _ => [programs.wharf.as_path(), Path::new(verb), &file]
                 .map(|part| part.display().to_string())
                 .to_vec(),
         };
@@ -129,6 +163,7 @@ impl Worker {
             service,
             address,
             first_answer,
+            started,
             start_cpu_s,
         })
     }
@@ -136,6 +171,26 @@ impl Worker {
     /// Its process.
     pub(crate) fn pid(&self) -> u32 {
         self.service.pid()
+    }
+
+    /// Host and port of its REST API, which is also its name in a group.
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// The end of its log.
+    pub(crate) fn log_tail(&self) -> String {
+        self.service.log_tail(20)
+    }
+
+    /// Sends SIGTERM and waits for nothing.
+    pub(crate) fn leave(&self) -> Result<()> {
+        Ok(signal(self.pid(), "TERM")?)
+    }
+
+    /// Ends it with SIGKILL.
+    pub(crate) fn kill(&mut self) -> Result<()> {
+        Ok(self.service.kill()?)
     }
 
     /// Creates a file connector of this name.
@@ -210,7 +265,7 @@ fn connector(engine: Engine, direction: Direction, file: &Path, topic: &str) -> 
     config
 }
 
-fn jvm_command(programs: &Programs, folder: &Path, file: &Path) -> Result<Vec<String>> {
+fn jvm_command(programs: &Programs, folder: &Path, file: &Path, is_member: bool) -> Result<Vec<String>> {
     let (jars, _) = programs
         .jvm
         .as_ref()
@@ -219,11 +274,16 @@ fn jvm_command(programs: &Programs, folder: &Path, file: &Path) -> Result<Vec<St
     fs::write(&logging, JVM_LOGGING)?;
     let mut command = vec!["java".to_owned()];
     command.extend(HEAP.into_iter().chain(SCRIPT_FLAGS).map(str::to_owned));
+    let class = if is_member {
+        "ConnectDistributed"
+    } else {
+        "ConnectStandalone"
+    };
     command.extend([
         format!("-Dlog4j2.configurationFile={}", logging.display()),
         "-cp".to_owned(),
         format!("{}/*", jars.display()),
-        "org.apache.kafka.connect.cli.ConnectStandalone".to_owned(),
+        format!("org.apache.kafka.connect.cli.{class}"),
         file.display().to_string(),
     ]);
     Ok(command)

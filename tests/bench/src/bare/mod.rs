@@ -4,7 +4,7 @@
 //! of a process, as with every other engine. They do what the promise asks for and nothing else: the source looks at
 //! the delivery report of each record, the sink writes each record. No plugin, no converter, no offsets, no group.
 
-mod native;
+pub(crate) mod native;
 
 use std::collections::BTreeMap;
 use std::fs::File;

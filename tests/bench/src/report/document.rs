@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use anyhow::{Context as _, Result};
 
 use super::figures::{Limit, Quantity, Run, Spread, Target};
+use super::groups;
 use crate::rows::{Direction, Engine, IdleState, Pass, Row};
 
 /// How it is measured; the same for every run.
@@ -29,7 +30,7 @@ fn thousands(number: f64) -> String {
 }
 
 /// A number with as many decimals as its size deserves.
-fn plain(number: f64) -> String {
+pub(super) fn plain(number: f64) -> String {
     match number.abs() {
         size if size >= 1000.0 => thousands(number),
         size if size >= 100.0 => format!("{number:.0}"),
@@ -46,7 +47,7 @@ fn with_spread(spread: Spread, write: impl Fn(f64) -> String) -> String {
     format!("{} ({} – {})", write(median), write(min), write(max))
 }
 
-fn or_dash(spread: Option<Spread>, write: impl Fn(f64) -> String) -> String {
+pub(super) fn or_dash(spread: Option<Spread>, write: impl Fn(f64) -> String) -> String {
     spread.map_or_else(|| "–".to_owned(), |spread| with_spread(spread, write))
 }
 
@@ -66,14 +67,19 @@ fn engine_title(engine: Engine, pass: Pass) -> &'static str {
 
 /// Figures with targets.
 pub(super) fn targets(run: Run<'_>) -> String {
+    target_table(&run.targets())
+}
+
+/// A line for each target, with its verdict.
+pub(super) fn target_table(targets: &[Target]) -> String {
     let mut text = "| figure | target | measured | |\n|---|---|---|---|\n".to_owned();
-    for target in run.targets() {
+    for target in targets {
         let Target {
             what,
             limit,
             unit,
             found,
-        } = &target;
+        } = target;
         let limit = match limit {
             Limit::AtLeast(least) => format!("≥ {least}{unit}"),
             Limit::AtMost(most) => format!("≤ {most}{unit}"),
@@ -227,7 +233,7 @@ fn settings(run: Run<'_>) -> String {
     text
 }
 
-fn machine(run: Run<'_>) -> Result<String> {
+pub(super) fn machine(run: Run<'_>) -> Result<String> {
     let about = run.about().context("the rows do not say where they come from")?;
     let mut text = String::new();
     let versions: Vec<String> = about
@@ -259,11 +265,15 @@ fn machine(run: Run<'_>) -> Result<String> {
     };
     let _ = writeln!(
         text,
-        "- {}, commit {}{changed}; {} rounds of {} records; load average before each round: {}",
+        "- {}, commit {}{changed}; {} rounds{}; load average before each round: {}",
         about.date,
         about.commit,
         about.rounds,
-        thousands(about.records as f64),
+        // Groups move nothing that could be counted.
+        match about.records {
+            0 => String::new(),
+            records => format!(" of {} records", thousands(records as f64)),
+        },
         loads.join(", ")
     );
     for remark in &about.remarks {
@@ -273,7 +283,7 @@ fn machine(run: Run<'_>) -> Result<String> {
 }
 
 /// What a reader must know first of rows that do not come from a complete run.
-fn caution(mode: &str) -> &'static str {
+pub(super) fn caution(mode: &str) -> &'static str {
     match mode {
         "full" => "",
         _ => {
@@ -283,8 +293,8 @@ fn caution(mode: &str) -> &'static str {
     }
 }
 
-/// All of `docs/performance.md`.
-pub(super) fn performance(run: Run<'_>) -> Result<String> {
+/// All of `docs/performance.md`; `group_run` are the rows of another run, perhaps none.
+pub(super) fn performance(run: Run<'_>, group_run: Run<'_>) -> Result<String> {
     let targets = run.targets();
     let missed = targets.iter().filter(|target| !target.is_reached()).count();
     let verdict = match missed {
@@ -304,6 +314,7 @@ pub(super) fn performance(run: Run<'_>) -> Result<String> {
          ## Targets\n\n{verdict}\n\n{}\n\
          ## Transfers\n\n{}\
          ## Start, memory, border\n\n{}\n\
+         {}\
          ## Notes\n\n{}\n\
          ## Where it was measured\n\n{}\n\
          ## Settings\n\n{}\n\
@@ -311,6 +322,7 @@ pub(super) fn performance(run: Run<'_>) -> Result<String> {
         self::targets(run),
         transfers(run),
         others(run),
+        groups::section(group_run)?,
         NOTES.trim_end().to_owned() + "\n",
         machine(run)?,
         settings(run),

@@ -2,13 +2,14 @@
 
 mod document;
 mod figures;
+mod groups;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
-use crate::rows::Row;
+use crate::rows::{self, Row};
 
 use figures::Run;
 
@@ -26,13 +27,37 @@ pub(crate) fn table(rows: &[Row]) -> String {
     .join("\n")
 }
 
+/// The result of a run of groups for a terminal.
+pub(crate) fn groups_table(rows: &[Row]) -> String {
+    groups::tables(Run(rows))
+}
+
+/// Where the rows of a complete run of groups are.
+pub(crate) fn groups_path(root: &Path) -> PathBuf {
+    root.join("tests/bench/results/groups.jsonl")
+}
+
+/// Those rows; none before the first such run.
+fn group_rows(root: &Path) -> Result<Vec<Row>> {
+    let path = groups_path(root);
+    if !path.exists() {
+        return Ok(Vec::new());
+    }
+    let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    rows::parse(&text).with_context(|| format!("in {}", path.display()))
+}
+
 /// Each document with the text that it must have.
 pub(crate) fn documents(rows: &[Row], root: &Path) -> Result<Vec<(PathBuf, String)>> {
     let run = Run(rows);
+    let groups = group_rows(root)?;
     let readme = root.join("README.md");
     let text = fs::read_to_string(&readme).with_context(|| format!("cannot read {}", readme.display()))?;
     Ok(vec![
-        (root.join("docs/performance.md"), document::performance(run)?),
+        (
+            root.join("docs/performance.md"),
+            document::performance(run, Run(&groups))?,
+        ),
         (readme, with_block(&text, &document::short(run)?)?),
     ])
 }
@@ -53,7 +78,7 @@ mod tests {
     fn the_documents_are_what_is_made_of_the_rows_in_the_tree() {
         let root = crate::root();
         let rows = fs::read_to_string(root.join("tests/bench/results/full.jsonl")).unwrap();
-        let rows = crate::rows::parse(&rows).unwrap();
+        let rows = rows::parse(&rows).unwrap();
         for (path, text) in documents(&rows, &root).unwrap() {
             let found = fs::read_to_string(&path).unwrap();
             assert!(

@@ -1,0 +1,248 @@
+//! Lines with the time in them on their way from the files of sources to a topic: written, read back, judged.
+//!
+//! Both ends are threads of this program, so all times come from one clock: milliseconds since a moment that both know.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{File, OpenOptions};
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::bare::native::Consumer;
+
+/// Between two lines of a file.
+const WRITE_EVERY: Duration = Duration::from_millis(20);
+/// How long the reader waits for more before it notes what came: how exact arrivals are.
+const READ_EVERY_MS: i32 = 10;
+
+/// A line that came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Arrival {
+    pub(super) source: String,
+    pub(super) written_ms: u64,
+    pub(super) arrived_ms: u64,
+}
+
+impl Arrival {
+    fn of(line: &[u8], arrived_ms: u64) -> Option<Self> {
+        let (source, written) = std::str::from_utf8(line).ok()?.split_once(' ')?;
+        Some(Self {
+            source: source.to_owned(),
+            written_ms: written.parse().ok()?,
+            arrived_ms,
+        })
+    }
+}
+
+/// When a line written at this time or later had come from each of the sources; `None` while one is missing.
+pub(super) fn all_arrived(arrivals: &[Arrival], sources: &BTreeSet<String>, since_ms: u64) -> Option<u64> {
+    let mut first: BTreeMap<&str, u64> = BTreeMap::new();
+    for arrival in arrivals.iter().filter(|arrival| arrival.written_ms >= since_ms) {
+        let at = first.entry(&arrival.source).or_insert(arrival.arrived_ms);
+        *at = arrival.arrived_ms.min(*at);
+    }
+    sources
+        .iter()
+        .map(|source| first.get(source.as_str()).copied())
+        .try_fold(0, |latest, at| Some(latest.max(at?)))
+}
+
+/// The longest time without a line of one of the sources, of that which overlaps the window; `None` when a source sent none in it.
+pub(super) fn largest_gap(
+    arrivals: &[Arrival],
+    sources: &BTreeSet<String>,
+    from_ms: u64,
+    to_ms: u64,
+) -> Option<u64> {
+    let mut largest = None;
+    for source in sources {
+        let mut times: Vec<u64> = arrivals
+            .iter()
+            .filter(|arrival| arrival.source == *source)
+            .map(|arrival| arrival.arrived_ms)
+            .collect();
+        times.sort_unstable();
+        if !times.iter().any(|time| (from_ms..=to_ms).contains(time)) {
+            return None;
+        }
+        // Silence that lasts to the end of the window counts as far as it was watched.
+        times.push(to_ms.max(*times.last()?));
+        let gap = times
+            .windows(2)
+            .filter(|pair| pair[1] > from_ms && pair[0] < to_ms)
+            .map(|pair| pair[1] - pair[0])
+            .max();
+        largest = largest.max(gap);
+    }
+    largest
+}
+
+/// Appends lines to files and notes their arrival, until dropped.
+pub(super) struct Traffic {
+    epoch: Instant,
+    arrivals: Arc<Mutex<Vec<Arrival>>>,
+    over: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<Result<()>>>,
+}
+
+impl Traffic {
+    /// `files` by the names that lines shall have; `settings` are those of a bare consumer.
+    pub(super) fn start(
+        files: Vec<(String, PathBuf)>,
+        settings: BTreeMap<String, String>,
+        topic: &str,
+    ) -> Result<Self> {
+        let epoch = Instant::now();
+        let arrivals = Arc::new(Mutex::new(Vec::new()));
+        let over = Arc::new(AtomicBool::new(false));
+        let mut open = Vec::new();
+        for (name, path) in files {
+            let file = OpenOptions::new().append(true).open(&path);
+            open.push((
+                name,
+                file.with_context(|| format!("cannot open {}", path.display()))?,
+            ));
+        }
+        let (topic, stop) = (topic.to_owned(), Arc::clone(&over));
+        let writer = std::thread::spawn(move || write(open, epoch, &stop));
+        let (stop, noted) = (Arc::clone(&over), Arc::clone(&arrivals));
+        let reader = std::thread::spawn(move || read(&settings, &topic, epoch, &stop, &noted));
+        Ok(Self {
+            epoch,
+            arrivals,
+            over,
+            threads: vec![writer, reader],
+        })
+    }
+
+    /// Now, on the clock of the lines.
+    pub(super) fn now_ms(&self) -> u64 {
+        since(self.epoch)
+    }
+
+    /// Judges what came so far.
+    pub(super) fn judge<T>(&self, judge: impl FnOnce(&[Arrival]) -> T) -> T {
+        judge(&self.arrivals.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Fails once writing or reading has.
+    pub(super) fn check(&mut self) -> Result<()> {
+        let Some(ended) = self.threads.iter().position(JoinHandle::is_finished) else {
+            return Ok(());
+        };
+        match self.threads.remove(ended).join() {
+            Ok(outcome) => outcome.and_then(|()| bail!("the lines stopped")),
+            Err(_) => bail!("a thread that writes or reads lines panicked"),
+        }
+    }
+}
+
+impl Drop for Traffic {
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::Relaxed);
+        for thread in self.threads.drain(..) {
+            // What went wrong in it was told by `check` where it mattered.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn since(epoch: Instant) -> u64 {
+    u64::try_from(epoch.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
+fn write(mut files: Vec<(String, File)>, epoch: Instant, over: &AtomicBool) -> Result<()> {
+    while !over.load(Ordering::Relaxed) {
+        for (name, file) in &mut files {
+            let line = format!("{name} {}\n", since(epoch));
+            file.write_all(line.as_bytes())
+                .context("cannot append to the file of a source")?;
+        }
+        std::thread::sleep(WRITE_EVERY);
+    }
+    Ok(())
+}
+
+fn read(
+    settings: &BTreeMap<String, String>,
+    topic: &str,
+    epoch: Instant,
+    over: &AtomicBool,
+    noted: &Mutex<Vec<Arrival>>,
+) -> Result<()> {
+    let mut consumer = Consumer::new(settings, topic)?;
+    while !over.load(Ordering::Relaxed) {
+        let mut fresh = Vec::new();
+        consumer.take(READ_EVERY_MS, |line| {
+            fresh.extend(Arrival::of(line, since(epoch)));
+            Ok(())
+        })?;
+        noted
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .append(&mut fresh);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn came(list: &[(&str, u64, u64)]) -> Vec<Arrival> {
+        list.iter()
+            .map(|(source, written_ms, arrived_ms)| Arrival {
+                source: (*source).to_owned(),
+                written_ms: *written_ms,
+                arrived_ms: *arrived_ms,
+            })
+            .collect()
+    }
+
+    fn names(names: &[&str]) -> BTreeSet<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    #[test]
+    fn lines_are_read_as_they_are_written() {
+        assert_eq!(Arrival::of(b"a 12", 20), came(&[("a", 12, 20)]).pop());
+        for line in ["", "a", "a x"] {
+            assert_eq!(Arrival::of(line.as_bytes(), 20), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn the_slowest_source_decides_and_old_lines_that_come_again_do_not_count() {
+        let arrivals = came(&[("a", 90, 95), ("b", 90, 300), ("a", 100, 110), ("a", 120, 125)]);
+        assert_eq!(all_arrived(&arrivals, &names(&["a"]), 100), Some(110));
+        assert_eq!(all_arrived(&arrivals, &names(&["a", "b"]), 100), None);
+        assert_eq!(all_arrived(&arrivals, &names(&["a", "b"]), 90), Some(300));
+    }
+
+    #[test]
+    fn a_gap_belongs_to_one_source_and_counts_whole_when_the_window_begins_in_it() {
+        let arrivals = came(&[
+            ("a", 0, 10),
+            ("a", 0, 60),
+            ("b", 0, 40),
+            ("a", 0, 70),
+            ("b", 0, 75),
+        ]);
+        assert_eq!(largest_gap(&arrivals, &names(&["a"]), 50, 80), Some(50));
+        assert_eq!(largest_gap(&arrivals, &names(&["a"]), 60, 80), Some(10));
+        assert_eq!(largest_gap(&arrivals, &names(&["a", "b"]), 65, 80), Some(35));
+    }
+
+    #[test]
+    fn silence_at_the_end_counts_and_silence_throughout_is_no_figure() {
+        let arrivals = came(&[("a", 0, 10), ("a", 0, 20)]);
+        assert_eq!(largest_gap(&arrivals, &names(&["a"]), 0, 100), Some(80));
+        assert_eq!(largest_gap(&arrivals, &names(&["a"]), 30, 100), None);
+        assert_eq!(largest_gap(&arrivals, &names(&["a", "b"]), 0, 100), None);
+    }
+}

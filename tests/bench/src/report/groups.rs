@@ -1,0 +1,408 @@
+//! The section "Groups of workers" of `docs/performance.md`, from the rows of `cargo xtask bench --groups`.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use anyhow::Result;
+
+use super::document::{caution, machine, or_dash, plain, target_table};
+use super::figures::{Limit, Run, Spread, Target};
+use crate::rows::{Direction, Engine, Exit, Row};
+
+/// How it is measured; the same for every run.
+const METHOD: &str = include_str!("groups-method.md");
+
+const ENGINES: [Engine; 2] = [Engine::Wharf, Engine::Jvm];
+
+/// A figure of each round.
+type ByRound = BTreeMap<u32, f64>;
+
+/// What is read off a worker with many idle connectors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Many {
+    /// Seconds until all were RUNNING.
+    Start,
+    /// Milliseconds of them for each connector.
+    StartEach,
+    /// KB of memory for each task.
+    Memory,
+    /// Threads for each task.
+    Threads,
+}
+
+fn recovery(run: Run<'_>, by: Engine, wanted: Exit, delay_ms: u64, lines: bool) -> ByRound {
+    let value = |row: &Row| match row {
+        Row::Recovery {
+            round,
+            engine,
+            exit,
+            rebalance_delay_ms,
+            running_s,
+            lines_s,
+            ..
+        } if *engine == by && *exit == wanted && *rebalance_delay_ms == delay_ms => {
+            Some((*round, if lines { *lines_s } else { *running_s }))
+        }
+        _ => None,
+    };
+    run.0.iter().filter_map(value).collect()
+}
+
+/// Longest silence of unmoved tasks during the changes, in a quiet time, and the former without the latter.
+fn pause(run: Run<'_>, by: Engine) -> [ByRound; 3] {
+    let mut figures = [const { ByRound::new() }; 3];
+    for row in run.0 {
+        if let Row::Pause {
+            round,
+            engine,
+            gap_ms,
+            quiet_gap_ms,
+            ..
+        } = row
+            && *engine == by
+        {
+            let all = [*gap_ms, *quiet_gap_ms, gap_ms.saturating_sub(*quiet_gap_ms)];
+            for (figure, value) in figures.iter_mut().zip(all) {
+                figure.insert(*round, value as f64);
+            }
+        }
+    }
+    figures
+}
+
+/// A figure of a worker with many connectors of this kind; differences are to the same engine's worker without any.
+fn many(run: Run<'_>, by: Engine, wanted: Direction, what: Many) -> ByRound {
+    let find = |round: u32, kind: Option<Direction>| {
+        run.0.iter().find_map(|row| match row {
+            Row::ManyIdle {
+                round: found,
+                engine,
+                direction,
+                connectors,
+                running_s,
+                rss_bytes,
+                threads,
+            } if *found == round && *engine == by && *direction == kind => {
+                Some((*connectors, *running_s, *rss_bytes as f64, *threads as f64))
+            }
+            _ => None,
+        })
+    };
+    let rounds = run.0.iter().filter_map(|row| match row {
+        Row::ManyIdle { round, .. } => Some(*round),
+        _ => None,
+    });
+    let value = |round: u32| {
+        let (connectors, running_s, bytes, threads) = find(round, Some(wanted))?;
+        let each = f64::from(connectors);
+        Some(match what {
+            Many::Start => running_s?,
+            Many::StartEach => running_s? * 1e3 / each,
+            Many::Memory => (bytes - find(round, None)?.2) / 1e3 / each,
+            Many::Threads => (threads - find(round, None)?.3) / each,
+        })
+    };
+    rounds.filter_map(|round| Some((round, value(round)?))).collect()
+}
+
+/// How many connectors that were; what they started with comes from rows, not from this program.
+fn connectors(run: Run<'_>, by: Engine, wanted: Direction) -> Option<u32> {
+    run.0.iter().find_map(|row| match row {
+        Row::ManyIdle {
+            engine,
+            direction: Some(direction),
+            connectors,
+            ..
+        } if *engine == by && *direction == wanted => Some(*connectors),
+        _ => None,
+    })
+}
+
+fn spread(values: ByRound) -> Option<Spread> {
+    Spread::of(values.into_values())
+}
+
+/// The JVM's figure divided by Wharf's, round by round.
+fn ratio(wharf: &ByRound, jvm: &ByRound) -> Option<Spread> {
+    Spread::of(
+        jvm.iter()
+            .filter_map(|(round, jvm)| Some(jvm / wharf.get(round)?))
+            .filter(|ratio| ratio.is_finite()),
+    )
+}
+
+fn kind(direction: Direction) -> &'static str {
+    match direction {
+        Direction::FileToTopic => "source",
+        Direction::TopicToFile => "sink",
+    }
+}
+
+fn targets(run: Run<'_>) -> Vec<Target> {
+    let mut all = Vec::new();
+    let mut add = |what: String, limit: f64, unit: &'static str, found: Option<Spread>| {
+        all.extend(found.map(|found| Target {
+            what,
+            limit: Limit::AtMost(limit),
+            unit,
+            found,
+        }));
+    };
+    for direction in Direction::ALL {
+        let count = connectors(run, Engine::Wharf, direction).unwrap_or(0);
+        add(
+            format!("start of a worker with {count} idle {}s", kind(direction)),
+            10.0,
+            " s",
+            spread(many(run, Engine::Wharf, direction, Many::Start)),
+        );
+    }
+    add(
+        "memory of an idle source task".to_owned(),
+        300.0,
+        " KB",
+        spread(many(run, Engine::Wharf, Direction::FileToTopic, Many::Memory)),
+    );
+    let [_, _, added] = pause(run, Engine::Wharf);
+    add(
+        "pause of unmoved source tasks: none, that is at most what a shared machine adds".to_owned(),
+        100.0,
+        " ms",
+        spread(added),
+    );
+    all
+}
+
+fn line(text: &mut String, what: &str, [wharf, jvm]: [ByRound; 2]) {
+    if wharf.is_empty() && jvm.is_empty() {
+        return;
+    }
+    let ratio = or_dash(ratio(&wharf, &jvm), |ratio| format!("{}×", plain(ratio)));
+    let cells = [wharf, jvm].map(|values| or_dash(spread(values), plain));
+    let _ = writeln!(text, "| {what} | {} | {} | {ratio} |", cells[0], cells[1]);
+}
+
+/// Targets and figures.
+pub(super) fn tables(run: Run<'_>) -> String {
+    let mut text = target_table(&targets(run));
+    text.push_str("\n| | Wharf | JVM Connect | JVM's, of Wharf's |\n|---|---|---|---|\n");
+    let ends = [
+        (Exit::Crash, "crash (SIGKILL)"),
+        (Exit::Leave, "planned leave (SIGTERM)"),
+    ];
+    for (exit, name) in ends {
+        for (lines, goal) in [(false, "all RUNNING"), (true, "new lines of all")] {
+            let figures = |delay| ENGINES.map(|engine| recovery(run, engine, exit, delay, lines));
+            line(&mut text, &format!("{name} until {goal}, s"), figures(0));
+            let mut delays: Vec<u64> = run.0.iter().filter_map(delay).collect();
+            delays.sort_unstable();
+            delays.dedup();
+            for delay in delays {
+                let what = format!("{name} until {goal}, JVM with its default delay of {delay} ms, s");
+                let [_, jvm] = figures(delay);
+                line(
+                    &mut text,
+                    &what,
+                    [recovery(run, Engine::Wharf, exit, 0, lines), jvm],
+                );
+            }
+        }
+    }
+    let [wharf, jvm] = ENGINES.map(|engine| pause(run, engine));
+    let names = [
+        "longest silence of unmoved sources, another worker joining and leaving, ms",
+        "the same in a quiet time, ms",
+        "difference, ms",
+    ];
+    for ((name, wharf), jvm) in names.iter().zip(wharf).zip(jvm) {
+        line(&mut text, name, [wharf, jvm]);
+    }
+    for direction in Direction::ALL {
+        let counts: Vec<String> = ENGINES
+            .iter()
+            .filter_map(|engine| connectors(run, *engine, direction))
+            .map(|count| count.to_string())
+            .collect();
+        let counts = format!("{} idle {}s", counts.join(" or "), kind(direction));
+        for (what, title) in [
+            (Many::Start, format!("start with {counts} until all RUNNING, s")),
+            (Many::StartEach, "for each of them, ms".to_owned()),
+            (
+                Many::Memory,
+                format!("memory for each idle {} task, KB", kind(direction)),
+            ),
+            (Many::Threads, "threads for each of them".to_owned()),
+        ] {
+            let figures = ENGINES.map(|engine| many(run, engine, direction, what));
+            // Starts with different numbers of connectors are not compared; those for each connector are.
+            if what == Many::Start && !counts_agree(run, direction) {
+                let [wharf, jvm] = figures.map(|values| or_dash(spread(values), plain));
+                let _ = writeln!(text, "| {title} | {wharf} | {jvm} | – |");
+                continue;
+            }
+            line(&mut text, &title, figures);
+        }
+    }
+    text
+}
+
+fn delay(row: &Row) -> Option<u64> {
+    match row {
+        Row::Recovery {
+            rebalance_delay_ms, ..
+        } if *rebalance_delay_ms > 0 => Some(*rebalance_delay_ms),
+        _ => None,
+    }
+}
+
+fn counts_agree(run: Run<'_>, direction: Direction) -> bool {
+    let [wharf, jvm] = ENGINES.map(|engine| connectors(run, engine, direction));
+    wharf == jvm
+}
+
+/// The whole section; empty when nothing was measured.
+pub(super) fn section(run: Run<'_>) -> Result<String> {
+    let Some(about) = run.about() else {
+        return Ok(String::new());
+    };
+    let missed = targets(run).iter().filter(|target| !target.is_reached()).count();
+    let verdict = match missed {
+        0 => "All targets are reached.".to_owned(),
+        _ => format!("{} targets, {missed} of them missed.", targets(run).len()),
+    };
+    Ok(format!(
+        "## Groups of workers\n\n{}{verdict} Raw rows: `tests/bench/results/groups.jsonl`.\n\n{}\n{}\n{METHOD}\n",
+        caution(&about.mode),
+        tables(run),
+        machine(run)?,
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn crash(engine: Engine, rebalance_delay_ms: u64, running_s: f64) -> Row {
+        Row::Recovery {
+            round: 1,
+            engine,
+            exit: Exit::Crash,
+            sources: 6,
+            session_timeout_ms: 10_000,
+            rebalance_delay_ms,
+            running_s,
+            lines_s: running_s + 1.0,
+        }
+    }
+
+    fn idle(engine: Engine, direction: Option<Direction>, connectors: u32, megabytes: u64) -> Row {
+        Row::ManyIdle {
+            round: 1,
+            engine,
+            direction,
+            connectors,
+            running_s: direction.map(|_| 12.0),
+            rss_bytes: megabytes * 1_000_000,
+            threads: 10 + u64::from(connectors) * 2,
+        }
+    }
+
+    #[test]
+    fn what_a_task_takes_is_the_difference_to_a_worker_without_any() {
+        let rows = [
+            idle(Engine::Wharf, None, 0, 20),
+            idle(Engine::Jvm, None, 0, 500),
+            idle(Engine::Wharf, Some(Direction::FileToTopic), 1000, 270),
+            idle(Engine::Wharf, Some(Direction::TopicToFile), 1000, 620),
+        ];
+        let figure = |direction, what| many(Run(&rows), Engine::Wharf, direction, what)[&1];
+        assert!((figure(Direction::FileToTopic, Many::Memory) - 250.0).abs() < 1e-9);
+        assert!((figure(Direction::TopicToFile, Many::Memory) - 600.0).abs() < 1e-9);
+        assert!((figure(Direction::TopicToFile, Many::Threads) - 2.0).abs() < 1e-9);
+        assert!((figure(Direction::FileToTopic, Many::StartEach) - 12.0).abs() < 1e-9);
+        assert!(many(Run(&rows), Engine::Jvm, Direction::FileToTopic, Many::Memory).is_empty());
+    }
+
+    #[test]
+    fn a_target_that_is_missed_is_called_so_and_one_that_is_reached_too() {
+        let rows = [
+            idle(Engine::Wharf, None, 0, 20),
+            idle(Engine::Wharf, Some(Direction::FileToTopic), 1000, 270),
+        ];
+        let text = tables(Run(&rows));
+        assert!(
+            text.contains("start of a worker with 1000 idle sources | ≤ 10 s | 12.0 s | **missed** |"),
+            "{text}"
+        );
+        assert!(
+            text.contains("memory of an idle source task | ≤ 300 KB | 250 KB | reached |"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn the_jvm_with_its_own_delay_has_rows_of_its_own() {
+        let rows = [
+            crash(Engine::Wharf, 0, 10.0),
+            crash(Engine::Jvm, 0, 20.0),
+            crash(Engine::Jvm, 300_000, 310.0),
+        ];
+        let text = tables(Run(&rows));
+        assert!(
+            text.contains("until all RUNNING, s | 10.0 | 20.0 | 2.00× |"),
+            "{text}"
+        );
+        assert!(
+            text.contains("delay of 300000 ms, s | 10.0 | 310 | 31.0× |"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_pause_is_what_the_changes_add_to_the_quiet_time() {
+        let row = |gap_ms, quiet_gap_ms| {
+            [Row::Pause {
+                round: 1,
+                engine: Engine::Wharf,
+                unmoved: 3,
+                window_s: 9.0,
+                gap_ms,
+                quiet_gap_ms,
+                join_s: 0.5,
+            }]
+        };
+        for (gap, quiet, added, verdict) in [
+            (140, 50, "90.0 ms", "reached"),
+            (260, 50, "210 ms", "**missed**"),
+            (30, 50, "0.00 ms", "reached"),
+        ] {
+            let text = tables(Run(&row(gap, quiet)));
+            assert!(
+                text.contains(&format!("| ≤ 100 ms | {added} | {verdict} |")),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn starts_with_different_numbers_of_connectors_are_not_compared() {
+        let rows = [
+            idle(Engine::Wharf, Some(Direction::FileToTopic), 1000, 270),
+            idle(Engine::Jvm, Some(Direction::FileToTopic), 100, 700),
+        ];
+        let text = tables(Run(&rows));
+        assert!(
+            text.contains("until all RUNNING, s | 12.0 | 12.0 | – |"),
+            "{text}"
+        );
+        assert!(
+            text.contains("for each of them, ms | 12.0 | 120 | 10.0× |"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn there_is_no_section_without_rows() {
+        assert_eq!(section(Run(&[])).unwrap(), "");
+    }
+}

@@ -13,9 +13,8 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use wharf_test_services::bundle::Bundle;
 use wharf_test_services::process::{is_alive, on_path};
-use wharf_test_services::{built, target_dir};
+use wharf_test_services::target_dir;
 
 use crate::border::Costs;
 use crate::flags::{Options, Part};
@@ -34,7 +33,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 const REST: Duration = Duration::from_millis(500);
 
 /// What the folder of a run is called, before the number of its process.
-pub(crate) const FOLDER: &str = "bench-";
+const FOLDER: &str = "bench-";
 
 /// The topic that all sinks read.
 const INPUT: &str = "bench-input";
@@ -69,20 +68,16 @@ pub(crate) fn run(options: Options, root: &Path) -> Result<Vec<Row>> {
     if let Some(why) = &counts {
         remarks.push(format!("instructions are not counted on this machine: {why}"));
     }
-    let jvm = if options.engines.contains(&Engine::Jvm) {
-        Some((Bundle::connect().fetch()?, Bundle::connect_file().fetch()?))
-    } else {
-        None
-    };
-    let programs = Programs {
-        wharf: built::worker()?,
-        wharf_plugins: built::plugins()?,
-        jvm,
-    };
+    let programs = Programs::of(&options.engines)?;
+    in_own_folder(|folder| measure(options, programs, remarks, counts.is_none(), folder, root))
+}
+
+/// Runs in a folder that is gone afterwards.
+pub(crate) fn in_own_folder<T>(run: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
     remove_orphans(&target_dir());
     let folder = target_dir().join(format!("{FOLDER}{}", std::process::id()));
     fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
-    let outcome = measure(options, programs, remarks, counts.is_none(), &folder, root);
+    let outcome = run(&folder);
     let _ = fs::remove_dir_all(&folder);
     outcome
 }

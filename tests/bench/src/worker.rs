@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::json;
+use wharf_test_services::bundle::Bundle;
 use wharf_test_services::process::{Service, signal};
-use wharf_test_services::{Lifetime, http, ports};
+use wharf_test_services::{Lifetime, built, http, jvm_connect, ports};
 
 use crate::process::cpu_seconds;
 use crate::rows::{Direction, Engine};
@@ -35,15 +36,6 @@ pub(crate) const SCRIPT_FLAGS: [&str; 7] = [
 /// Records per `poll` and `put` of the JVM worker.
 pub(crate) const JVM_BATCH: &str = "2000";
 
-const JVM_LOGGING: &str = "status = error
-appender.out.type = Console
-appender.out.name = out
-appender.out.layout.type = PatternLayout
-appender.out.layout.pattern = [%d] %p %m (%c)%n
-rootLogger.level = info
-rootLogger.appenderRef.out.ref = out
-";
-
 /// Where the programs are.
 #[derive(Debug, Clone)]
 pub(crate) struct Programs {
@@ -51,6 +43,22 @@ pub(crate) struct Programs {
     pub(crate) wharf_plugins: PathBuf,
     /// Jars of the JVM worker and of its file connectors, when it takes part.
     pub(crate) jvm: Option<(PathBuf, PathBuf)>,
+}
+
+impl Programs {
+    /// The built ones, and what the JVM worker needs, fetched, where that is among the engines.
+    pub(crate) fn of(engines: &[Engine]) -> Result<Self> {
+        let jvm = if engines.contains(&Engine::Jvm) {
+            Some((Bundle::connect().fetch()?, Bundle::connect_file().fetch()?))
+        } else {
+            None
+        };
+        Ok(Self {
+            wharf: built::worker()?,
+            wharf_plugins: built::plugins()?,
+            jvm,
+        })
+    }
 }
 
 /// The properties of a worker file, the same for both engines but for the plugins.
@@ -270,23 +278,13 @@ fn jvm_command(programs: &Programs, folder: &Path, file: &Path, is_member: bool)
         .jvm
         .as_ref()
         .context("the jars of JVM Connect are not there")?;
-    let logging = folder.join("log4j2.properties");
-    fs::write(&logging, JVM_LOGGING)?;
-    let mut command = vec!["java".to_owned()];
-    command.extend(HEAP.into_iter().chain(SCRIPT_FLAGS).map(str::to_owned));
     let class = if is_member {
         "ConnectDistributed"
     } else {
         "ConnectStandalone"
     };
-    command.extend([
-        format!("-Dlog4j2.configurationFile={}", logging.display()),
-        "-cp".to_owned(),
-        format!("{}/*", jars.display()),
-        format!("org.apache.kafka.connect.cli.{class}"),
-        file.display().to_string(),
-    ]);
-    Ok(command)
+    let options: Vec<&str> = HEAP.into_iter().chain(SCRIPT_FLAGS).collect();
+    Ok(jvm_connect::command(jars, &options, class, &[file], folder)?)
 }
 
 #[cfg(test)]

@@ -159,7 +159,10 @@ pub(crate) fn main_queue(client: &Client) -> Queue {
 }
 
 /// Calls `each` for every report of the event; `explain` gives words and record for a failed one.
-pub(crate) fn reports(event: &Event, mut each: impl FnMut(Report, &dyn Fn() -> (String, Undelivered))) -> usize {
+pub(crate) fn reports(
+    event: &Event,
+    mut each: impl FnMut(Report, &dyn Fn() -> (String, Undelivered)),
+) -> usize {
     if event.kind() != ffi::RD_KAFKA_EVENT_DR {
         return 0;
     }

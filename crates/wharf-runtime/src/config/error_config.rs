@@ -75,9 +75,18 @@ impl DeadLetterConfig {
     ///
     /// # Errors
     /// The first value that does not fit.
-    pub(super) fn parse(keys: [&str; 3], headers_by_default: bool, config: &ConfigMap) -> Result<Option<Self>> {
+    pub(super) fn parse(
+        keys: [&str; 3],
+        headers_by_default: bool,
+        config: &ConfigMap,
+    ) -> Result<Option<Self>> {
         let [topic, factor, headers] = keys;
-        let text = |key: &str| config.get(key).map(|text| text.trim()).filter(|text| !text.is_empty());
+        let text = |key: &str| {
+            config
+                .get(key)
+                .map(|text| text.trim())
+                .filter(|text| !text.is_empty())
+        };
         let Some(name) = text(topic) else {
             return Ok(None);
         };

@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::Arc;
 
 use wharf_abi::host::RemoteConverter;
 use wharf_abi::message::BatchResult;
@@ -17,7 +18,7 @@ use wharf_api::{
 };
 use wharf_converters::FastPath;
 
-use super::errors::Stage;
+use super::errors::{Attempt, RetryWithTolerance, Stage};
 use crate::plugins::ConverterPlugin;
 
 /// Which part of a record.
@@ -37,8 +38,19 @@ enum Place {
 pub(crate) struct TaskConverter {
     place: Place,
     part: Part,
-    class: String,
+    class: Arc<str>,
     buffer: Vec<u8>,
+}
+
+/// Where the bytes of a value are.
+#[derive(Debug, Clone, Copy)]
+enum Encoding {
+    /// It is Kafka's null.
+    Null,
+    /// The value is its own bytes.
+    AsItIs,
+    /// In the converter's buffer.
+    Buffer,
 }
 
 /// The converters of a task.
@@ -47,14 +59,14 @@ pub(crate) struct TaskConverters {
     pub(crate) value: TaskConverter,
     pub(crate) header: Box<dyn HeaderConverter>,
     /// Its class as reports name it.
-    pub(crate) header_class: String,
+    pub(crate) header_class: Arc<str>,
 }
 
 /// What was read from one part of a consumed record.
 #[derive(Debug)]
 pub(crate) enum Decoded<'m> {
-    /// It lies in the message.
-    Plain(&'static SchemaRef, ValueRef<'m>),
+    /// It lies in the message, or in what a library answered.
+    Plain(Option<&'m SchemaRef>, ValueRef<'m>),
     Owned(SchemaAndValue),
 }
 
@@ -63,7 +75,7 @@ impl Decoded<'_> {
     pub(crate) fn datum(&self) -> Datum<'_> {
         match self {
             Self::Plain(schema, value) => Datum {
-                schema: Some(schema),
+                schema: *schema,
                 value: *value,
             },
             Self::Owned(converted) => Datum::new(converted.schema.as_ref(), &converted.value),
@@ -73,7 +85,7 @@ impl Decoded<'_> {
     pub(crate) fn into_owned(self) -> SchemaAndValue {
         match self {
             Self::Plain(schema, value) => SchemaAndValue {
-                schema: Some(schema.clone()),
+                schema: schema.cloned(),
                 value: value.to_value(),
             },
             Self::Owned(converted) => converted,
@@ -102,7 +114,7 @@ impl TaskConverter {
         Ok(Self {
             place,
             part,
-            class: class.to_owned(),
+            class: class.into(),
             buffer: Vec::new(),
         })
     }
@@ -114,14 +126,8 @@ impl TaskConverter {
         }
     }
 
-    /// The class as reports name it.
     #[inline]
-    pub(crate) fn class(&self) -> &str {
-        &self.class
-    }
-
-    #[inline]
-    pub(crate) fn stage(&self) -> Stage {
+    fn stage(&self) -> Stage {
         match self.part {
             Part::Key => Stage::KeyConverter,
             Part::Value => Stage::ValueConverter,
@@ -134,23 +140,64 @@ impl TaskConverter {
     }
 
     /// The bytes of one value; `None` is Kafka's null. They lie in the value or in this converter.
-    #[inline]
     pub(crate) fn encode<'o>(
         &'o mut self,
         topic: &str,
         datum: Datum<'o>,
         headers: &mut Headers,
     ) -> Result<Option<&'o [u8]>> {
+        let place = self.encode_place(topic, datum, headers)?;
+        Ok(self.at(place, datum))
+    }
+
+    #[inline]
+    fn encode_place(&mut self, topic: &str, datum: Datum<'_>, headers: &mut Headers) -> Result<Encoding> {
         let Datum { schema, value } = datum;
         match (&self.place, value) {
-            (_, ValueRef::Null) if schema.is_none() && !self.is_remote() => return Ok(None),
-            (Place::Builtin(_, FastPath::Utf8String), ValueRef::String(text)) => return Ok(Some(text.as_bytes())),
-            (Place::Builtin(_, FastPath::RawBytes), ValueRef::Bytes(bytes)) if is_bytes(schema) => {
-                return Ok(Some(bytes));
+            (Place::Builtin(..), ValueRef::Null) if schema.is_none() => Ok(Encoding::Null),
+            (Place::Builtin(_, FastPath::Utf8String), ValueRef::String(_)) => Ok(Encoding::AsItIs),
+            (Place::Builtin(_, FastPath::RawBytes), ValueRef::Bytes(_)) if is_bytes(schema) => {
+                Ok(Encoding::AsItIs)
             }
-            _ => {}
+            _ => self.encode_by_converter(topic, schema, value, headers),
         }
-        self.encode_by_converter(topic, schema, value, headers)
+    }
+
+    #[inline]
+    fn at<'o>(&'o self, place: Encoding, datum: Datum<'o>) -> Option<&'o [u8]> {
+        match (place, datum.value) {
+            (Encoding::AsItIs, ValueRef::String(text)) => Some(text.as_bytes()),
+            (Encoding::AsItIs, ValueRef::Bytes(bytes)) => Some(bytes),
+            (Encoding::Buffer, _) => Some(&self.buffer),
+            _ => None,
+        }
+    }
+
+    /// As [`encode`](Self::encode), by the task's rules. `first` is what a first attempt that was made elsewhere failed with.
+    #[inline]
+    pub(crate) fn try_encode<'o>(
+        &'o mut self,
+        rules: &RetryWithTolerance,
+        topic: &str,
+        datum: Datum<'o>,
+        headers: &mut Headers,
+        first: Option<ConnectError>,
+    ) -> Attempt<Option<&'o [u8]>> {
+        let known = headers.len();
+        let error = match first {
+            Some(error) => error,
+            None => match self.encode_place(topic, datum, headers) {
+                Ok(place) => return Attempt::Done(self.at(place, datum)),
+                Err(error) => error,
+            },
+        };
+        let (stage, class) = (self.stage(), Arc::clone(&self.class));
+        let attempt = rules.resume(stage, &class, error, || {
+            // What an attempt that failed has added is not to be there twice.
+            keep_first(headers, known);
+            self.encode_place(topic, datum, headers)
+        });
+        attempt.map(|place| self.at(place, datum))
     }
 
     fn encode_by_converter(
@@ -159,15 +206,15 @@ impl TaskConverter {
         schema: Option<&SchemaRef>,
         value: ValueRef<'_>,
         headers: &mut Headers,
-    ) -> Result<Option<&[u8]>> {
+    ) -> Result<Encoding> {
         self.buffer.clear();
         let encoded = match &mut self.place {
             Place::Builtin(converter, _) => converter.encode(topic, headers, schema, value, &mut self.buffer),
             Place::Remote(converter) => converter.encode(topic, headers, schema, value, &mut self.buffer),
         };
         Ok(match encoded? {
-            Encoded::Null => None,
-            Encoded::Bytes => Some(&self.buffer),
+            Encoded::Null => Encoding::Null,
+            Encoded::Bytes => Encoding::Buffer,
         })
     }
 
@@ -181,17 +228,17 @@ impl TaskConverter {
     ) -> Result<Decoded<'m>> {
         match (&mut self.place, bytes) {
             (Place::Builtin(_, FastPath::Utf8String), None) => {
-                return Ok(Decoded::Plain(optional_string(), ValueRef::Null));
+                return Ok(Decoded::Plain(Some(optional_string()), ValueRef::Null));
             }
             // What is not UTF-8 is the converter's affair.
             (Place::Builtin(_, FastPath::Utf8String), Some(bytes)) => {
                 if let Ok(text) = std::str::from_utf8(bytes) {
-                    return Ok(Decoded::Plain(optional_string(), ValueRef::String(text)));
+                    return Ok(Decoded::Plain(Some(optional_string()), ValueRef::String(text)));
                 }
             }
             (Place::Builtin(_, FastPath::RawBytes), bytes) => {
                 let value = bytes.map_or(ValueRef::Null, ValueRef::Bytes);
-                return Ok(Decoded::Plain(optional_bytes(), value));
+                return Ok(Decoded::Plain(Some(optional_bytes()), value));
             }
             _ => {}
         }
@@ -200,6 +247,35 @@ impl TaskConverter {
             Place::Remote(converter) => converter.decode(topic, headers, bytes),
         }
         .map(Decoded::Owned)
+    }
+
+    /// As [`decode`](Self::decode), by the task's rules.
+    #[inline]
+    pub(crate) fn try_decode<'m>(
+        &mut self,
+        rules: &RetryWithTolerance,
+        topic: &str,
+        headers: &Headers,
+        bytes: Option<&'m [u8]>,
+    ) -> Attempt<Decoded<'m>> {
+        match self.decode(topic, headers, bytes) {
+            Ok(decoded) => Attempt::Done(decoded),
+            Err(error) => self.decode_again(rules, topic, headers, bytes, error),
+        }
+    }
+
+    /// Goes on after an attempt that failed.
+    #[cold]
+    pub(crate) fn decode_again<'m>(
+        &mut self,
+        rules: &RetryWithTolerance,
+        topic: &str,
+        headers: &Headers,
+        bytes: Option<&'m [u8]>,
+        error: ConnectError,
+    ) -> Attempt<Decoded<'m>> {
+        let (stage, class) = (self.stage(), Arc::clone(&self.class));
+        rules.resume(stage, &class, error, || self.decode(topic, headers, bytes))
     }
 
     /// Converts values to bytes in one crossing of the border. Nothing unless the converter is a plugin's.
@@ -239,6 +315,14 @@ fn optional_bytes() -> &'static SchemaRef {
 
 fn is_bytes(schema: Option<&SchemaRef>) -> bool {
     schema.is_none_or(|schema| schema.schema_type() == wharf_api::SchemaType::Bytes)
+}
+
+fn keep_first(headers: &mut Headers, count: usize) {
+    let mut kept = Headers::new();
+    for header in headers.iter().take(count) {
+        kept.push(header.clone());
+    }
+    *headers = kept;
 }
 
 /// A batch of which only one value per record matters: what converters of plugins are given.
@@ -287,7 +371,11 @@ impl RemoteBatch {
             // They correspond one to one.
             answers = (0..records).map(Some).collect();
         }
-        if answers.iter().zip(&errors).any(|(answer, error)| answer.is_none() && error.is_none()) {
+        if answers
+            .iter()
+            .zip(&errors)
+            .any(|(answer, error)| answer.is_none() && error.is_none())
+        {
             return Err(wrong());
         }
         Ok(Self {
@@ -357,7 +445,54 @@ impl TaskConverters {
         Ok(headers)
     }
 
-    /// Appends the bytes of headers to `arena`, and where each lies there to `places`; none is a null.
+    /// As [`decode_headers`](Self::decode_headers), by the task's rules.
+    pub(crate) fn try_decode_headers<'h, I: Iterator<Item = (Cow<'h, str>, Option<&'h [u8]>)>>(
+        &mut self,
+        rules: &RetryWithTolerance,
+        topic: &str,
+        raw: impl Fn() -> I,
+    ) -> Attempt<Headers> {
+        let class = Arc::clone(&self.header_class);
+        rules.execute(Stage::HeaderConverter, &class, || {
+            self.decode_headers(topic, raw())
+        })
+    }
+
+    /// Goes on after an attempt that failed.
+    pub(crate) fn decode_headers_again<'h, I: Iterator<Item = (Cow<'h, str>, Option<&'h [u8]>)>>(
+        &mut self,
+        rules: &RetryWithTolerance,
+        topic: &str,
+        raw: impl Fn() -> I,
+        error: ConnectError,
+    ) -> Attempt<Headers> {
+        let class = Arc::clone(&self.header_class);
+        rules.resume(Stage::HeaderConverter, &class, error, || {
+            self.decode_headers(topic, raw())
+        })
+    }
+
+    /// Puts the bytes of headers into `arena`, by the task's rules; see [`encode_headers`](Self::encode_headers).
+    pub(crate) fn try_encode_headers(
+        &mut self,
+        rules: &RetryWithTolerance,
+        topic: &str,
+        headers: &Headers,
+        arena: &mut Vec<u8>,
+        places: &mut Vec<Option<Range<usize>>>,
+    ) -> Attempt<()> {
+        if headers.is_empty() {
+            arena.clear();
+            places.clear();
+            return Attempt::Done(());
+        }
+        let class = Arc::clone(&self.header_class);
+        rules.execute(Stage::HeaderConverter, &class, || {
+            self.encode_headers(topic, headers, arena, places)
+        })
+    }
+
+    /// Puts the bytes of headers into `arena`, and where each lies there to `places`; none is a null.
     pub(crate) fn encode_headers(
         &mut self,
         topic: &str,

@@ -13,9 +13,7 @@ use std::sync::Arc;
 use wharf_abi::host::{RemotePredicate, RemoteTransformation};
 use wharf_abi::message::BatchResult;
 use wharf_api::flat::SchemaCache;
-use wharf_api::{
-    ConfigMap, ConnectError, Predicate, Record, RecordBatch, RecordBatchRef, Result, Transformation,
-};
+use wharf_api::{ConnectError, Predicate, Record, RecordBatch, RecordBatchRef, Result, Transformation};
 
 use super::errors::{Attempt, RetryWithTolerance, Stage};
 
@@ -119,7 +117,8 @@ impl TransformationStage {
 
     fn is_remote(&self) -> bool {
         let condition = self.condition.as_ref().map(|condition| &condition.predicate);
-        matches!(self.transform, TransformPlace::Remote(_)) || matches!(condition, Some(PredicatePlace::Remote(_)))
+        matches!(self.transform, TransformPlace::Remote(_))
+            || matches!(condition, Some(PredicatePlace::Remote(_)))
     }
 
     /// Whether the transform is to be applied to this record.
@@ -171,7 +170,8 @@ impl TransformationStage {
         match &mut self.transform {
             TransformPlace::Builtin(transform) => {
                 for position in chosen {
-                    let Pending::At { record, .. } = std::mem::replace(&mut records[position], Pending::Dropped)
+                    let Pending::At { record, .. } =
+                        std::mem::replace(&mut records[position], Pending::Dropped)
                     else {
                         continue;
                     };
@@ -189,8 +189,15 @@ impl TransformationStage {
     }
 
     /// Reads what a library made of the chosen records.
-    fn take(&mut self, at: usize, result: BatchResult, records: &mut [Pending], chosen: &[usize]) -> Result<()> {
-        let wrong = || ConnectError::connect(format!("the transform {} answered for other records", self.class));
+    fn take(
+        &mut self,
+        at: usize,
+        result: BatchResult,
+        records: &mut [Pending],
+        chosen: &[usize],
+    ) -> Result<()> {
+        let wrong =
+            || ConnectError::connect(format!("the transform {} answered for other records", self.class));
         for (index, error) in result.errors {
             let position = *chosen.get(index).ok_or_else(wrong)?;
             halt(&mut records[position], error);
@@ -230,7 +237,11 @@ fn batch_of(records: &[Pending], chosen: &[usize]) -> Result<RecordBatch> {
     Ok(batch)
 }
 
-fn decide(predicate: &mut PredicatePlace, records: &[Pending], chosen: &[usize]) -> Result<Vec<Result<bool>>> {
+fn decide(
+    predicate: &mut PredicatePlace,
+    records: &[Pending],
+    chosen: &[usize],
+) -> Result<Vec<Result<bool>>> {
     let decisions = match predicate {
         PredicatePlace::Builtin(predicate) => chosen
             .iter()
@@ -270,7 +281,10 @@ fn halt(pending: &mut Pending, error: ConnectError) {
 
 fn settled(at: usize, applied: Result<Option<Record>>, kept: Option<Record>) -> Pending {
     match applied {
-        Ok(Some(record)) => Pending::At { stage: at + 1, record },
+        Ok(Some(record)) => Pending::At {
+            stage: at + 1,
+            record,
+        },
         Ok(None) => Pending::Dropped,
         Err(error) => Pending::Halted {
             stage: at,
@@ -302,6 +316,11 @@ impl TransformationChain {
         self.stages.iter().any(TransformationStage::is_remote)
     }
 
+    /// Whether a record has gone through all transforms.
+    pub(crate) fn is_through(&self, pending: &Pending) -> bool {
+        matches!(pending, Pending::At { stage, .. } if *stage == self.stages.len())
+    }
+
     /// The transforms in their order, for who wants to look at each step.
     pub(crate) fn stages(&mut self) -> &mut [TransformationStage] {
         &mut self.stages
@@ -328,7 +347,11 @@ impl TransformationChain {
         while let Some(stage) = self.stages.get_mut(at) {
             let class = Arc::clone(&stage.class);
             let operation = || {
-                let input = if rules.may_retry() { current.clone() } else { current.take() };
+                let input = if rules.may_retry() {
+                    current.clone()
+                } else {
+                    current.take()
+                };
                 match input {
                     Some(record) => stage.apply(record),
                     None => Err(ConnectError::illegal_state(
@@ -348,14 +371,6 @@ impl TransformationChain {
         }
         Attempt::Done(current)
     }
-}
-
-/// What a transform's own configuration is: without prefix, and without the keys that are the worker's.
-pub(super) fn own_config(config: &ConfigMap, prefix: &str) -> ConfigMap {
-    config
-        .iter()
-        .filter_map(|(key, value)| Some((key.strip_prefix(prefix)?.to_owned(), value.clone())))
-        .collect()
 }
 
 #[cfg(test)]

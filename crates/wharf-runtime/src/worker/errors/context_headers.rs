@@ -102,8 +102,14 @@ mod tests {
             task: 0,
         };
         let headers = context_headers(&task, "t", None, &failure(ConnectError::data("")));
-        let message = headers.iter().find(|(name, _)| name.ends_with("exception.message"));
+        let message = headers
+            .iter()
+            .find(|(name, _)| name.ends_with("exception.message"));
         assert_eq!(message.map(|(_, value)| value.clone()), Some(None));
-        assert_eq!(headers.len(), 8, "a source's record has no partition and offset in a topic");
+        assert_eq!(
+            headers.len(),
+            8,
+            "a source's record has no partition and offset in a topic"
+        );
     }
 }

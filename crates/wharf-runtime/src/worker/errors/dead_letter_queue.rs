@@ -81,7 +81,11 @@ impl DeadLetterQueue {
     ///
     /// # Errors
     /// When it cannot be sent, now or later.
-    pub(super) fn send(&mut self, record: &ConsumedRecord<'_>, failure: &RecordFailure) -> Result<Option<u64>> {
+    pub(super) fn send(
+        &mut self,
+        record: &ConsumedRecord<'_>,
+        failure: &RecordFailure,
+    ) -> Result<Option<u64>> {
         self.counters.dead_letter();
         let context = if self.config.context_headers {
             let from = ConsumedFrom {
@@ -122,7 +126,12 @@ impl DeadLetterQueue {
                     self.counters.dead_letter_failed();
                     return Err(unwritten(&self.config.topic, kafka_error(&error)));
                 }
-                Err(other) => return Err(unwritten(&self.config.topic, ConnectError::connect(other.to_string()))),
+                Err(other) => {
+                    return Err(unwritten(
+                        &self.config.topic,
+                        ConnectError::connect(other.to_string()),
+                    ));
+                }
             }
         }
     }
@@ -172,7 +181,10 @@ impl DeadLetterQueue {
         loop {
             self.poll(Duration::ZERO);
             let letters = &self.outstanding.letters;
-            if !letters.iter().any(|(number, (partition, _))| is_awaited(*number, partition)) {
+            if !letters
+                .iter()
+                .any(|(number, (partition, _))| is_awaited(*number, partition))
+            {
                 return true;
             }
             let left = deadline.saturating_duration_since(Instant::now());
@@ -198,6 +210,11 @@ impl DeadLetterQueue {
         self.outstanding
             .letters
             .retain(|_, (partition, _)| !partitions.contains(partition));
+    }
+
+    /// Whether nobody waits for this task any more.
+    pub(super) fn is_given_up(&self) -> bool {
+        self.control.is_cancelled()
     }
 
     /// Why a letter could not be written. The task is to fail with it.
@@ -261,15 +278,29 @@ mod tests {
         let other = outstanding.enter(b.clone(), 2);
         assert_eq!((outstanding.first(&a), outstanding.first(&b)), (Some(5), Some(2)));
         let mut tell = |number, result, outstanding: &mut Outstanding| {
-            take(delivery(number, result), outstanding, &mut failure, &counters, "dead");
+            take(
+                delivery(number, result),
+                outstanding,
+                &mut failure,
+                &counters,
+                "dead",
+            );
         };
         tell(first, Ok(()), &mut outstanding);
         assert_eq!(outstanding.first(&a), Some(9));
         tell(other, Ok(()), &mut outstanding);
         assert_eq!(outstanding.first(&b), None);
-        let refused = wharf_kafka::KafkaError::operation("sending", 29, "not allowed");
+        let refused = wharf_kafka::KafkaError::Operation {
+            operation: "sending".to_owned(),
+            code: wharf_kafka::ErrorCode(29),
+            detail: "not allowed".to_owned(),
+        };
         tell(second, Err(refused), &mut outstanding);
-        assert_eq!(outstanding.first(&a), Some(9), "what failed holds the offset back for ever");
+        assert_eq!(
+            outstanding.first(&a),
+            Some(9),
+            "what failed holds the offset back for ever"
+        );
         let failure = failure.unwrap();
         assert!(failure.message().contains("topic dead"), "{failure}");
         assert_eq!(

@@ -18,8 +18,10 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 pub(crate) fn ensure_dead_letter_topic(config: &DeadLetterConfig, admin: &Translated) -> Result<()> {
     let topic = config.topic.as_str();
     let failed = |error: &wharf_kafka::KafkaError| {
-        ConnectError::connect(format!("Could not initialize dead letter queue with topic={topic}"))
-            .caused_by(kafka_error(error))
+        ConnectError::connect(format!(
+            "Could not initialize dead letter queue with topic={topic}"
+        ))
+        .caused_by(kafka_error(error))
     };
     let admin = Admin::new(admin).map_err(|error| failed(&error))?;
     if admin
@@ -33,7 +35,7 @@ pub(crate) fn ensure_dead_letter_topic(config: &DeadLetterConfig, admin: &Transl
     let new = NewTopic {
         name: topic.to_owned(),
         partitions: Some(1),
-        replication_factor: Some(i32::from(config.replication_factor)),
+        replication_factor: Some(config.replication_factor),
         configs: Default::default(),
     };
     admin

@@ -26,8 +26,16 @@ impl LogReporter {
 
     /// Logs a failure; `record` describes the record in upstream's words.
     pub(super) fn report(&self, failure: &RecordFailure, record: impl FnOnce() -> String) {
-        let record = if self.include_messages { record() } else { String::new() };
-        tracing::error!("{}\n{}", self.line(failure, &record), failure.error.trace().trim_end());
+        let record = if self.include_messages {
+            record()
+        } else {
+            String::new()
+        };
+        tracing::error!(
+            "{}\n{}",
+            self.line(failure, &record),
+            failure.error.trace().trim_end()
+        );
         self.counters.logged();
     }
 

@@ -18,14 +18,18 @@ mod sink_reporter;
 mod source_reporter;
 mod stage;
 
-pub(crate) use self::consumed_record::ConsumedRecord;
+pub(crate) use self::consumed_record::{ConsumedRecord, timestamp_of};
 pub use self::counters::{ErrorCounters, ErrorCounts};
-pub(crate) use self::dead_letter_queue::DeadLetterQueue;
+pub(crate) use self::dead_letter_queue::{DeadLetterQueue, unwritten};
 pub(crate) use self::dead_letter_topic::ensure_dead_letter_topic;
 pub(crate) use self::log_reporter::LogReporter;
+#[cfg(test)]
+pub(crate) use self::retry_with_tolerance::RetryClock;
 pub(crate) use self::retry_with_tolerance::{Attempt, RetryWithTolerance, TaskClock};
-pub(crate) use self::sink_reporter::{ConvertBack, SharedSinkReporter, SinkReporter};
-pub(crate) use self::source_reporter::{SourceDeadLetters, SourcePlace, SourceReporter};
+pub(crate) use self::sink_reporter::{Reported, SharedSinkReporter, SinkReporter};
+pub(crate) use self::source_reporter::{
+    Letter, Remains, SourceDeadLetters, SourcePlace, SourceReporter, text_of_bytes,
+};
 pub(crate) use self::stage::{RecordFailure, Stage};
 
 /// The class that stands for a sink task in reports of what it could not write.

@@ -86,7 +86,11 @@ pub(crate) struct RetryWithTolerance {
 }
 
 impl RetryWithTolerance {
-    pub(crate) fn new(config: &ErrorConfig, clock: Box<dyn RetryClock>, counters: Arc<ErrorCounters>) -> Self {
+    pub(crate) fn new(
+        config: &ErrorConfig,
+        clock: Box<dyn RetryClock>,
+        counters: Arc<ErrorCounters>,
+    ) -> Self {
         Self {
             timeout: config.retry_timeout,
             max_delay: config.retry_delay_max,

@@ -33,7 +33,12 @@ struct Rules {
     counters: Arc<ErrorCounters>,
 }
 
-fn rules(timeout: Option<u64>, max_delay: u64, tolerance: ToleranceType, stop_at_wait: Option<usize>) -> Rules {
+fn rules(
+    timeout: Option<u64>,
+    max_delay: u64,
+    tolerance: ToleranceType,
+    stop_at_wait: Option<usize>,
+) -> Rules {
     let waits = Arc::new(Mutex::new(Vec::new()));
     let counters = Arc::new(ErrorCounters::default());
     let config = ErrorConfig {
@@ -60,7 +65,11 @@ impl Rules {
         let mut runs = 0;
         let attempt = self.rules.execute(Stage::ValueConverter, "a.B", || {
             runs += 1;
-            if runs <= failures { Err(error.clone()) } else { Ok(runs) }
+            if runs <= failures {
+                Err(error.clone())
+            } else {
+                Ok(runs)
+            }
         });
         (attempt, runs)
     }
@@ -88,7 +97,11 @@ fn pauses_double_until_the_cap_then_chance_decides_and_none_passes_the_deadline(
         (Some(0), 60_000, vec![]),
         (Some(1000), 60_000, vec![300, 600, 100]),
         (Some(300), 60_000, vec![300]),
-        (Some(4000), 1000, vec![300, 600, 500, 500, 500, 500, 500, 500, 100]),
+        (
+            Some(4000),
+            1000,
+            vec![300, 600, 500, 500, 500, 500, 500, 500, 100],
+        ),
         (Some(200), 0, vec![0; 40]),
         (None, 700, vec![300, 600, 350, 350, 350, 350]),
     ] {
@@ -141,7 +154,10 @@ fn tolerance_decides_over_what_fails_for_good_retriable_or_not() {
             };
             let tolerated = tolerance == ToleranceType::All;
             assert_eq!(failure.is_tolerated, tolerated);
-            assert_eq!((failure.stage, failure.class.as_str()), (Stage::ValueConverter, "a.B"));
+            assert_eq!(
+                (failure.stage, failure.class.as_str()),
+                (Stage::ValueConverter, "a.B")
+            );
             assert_eq!(failure.error, error);
             let counts = rules.counters.counts();
             assert_eq!(counts.record_failures, failures);

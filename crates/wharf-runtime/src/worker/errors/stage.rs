@@ -58,6 +58,7 @@ impl RecordFailure {
     /// The error with which the task fails; `place` says which record.
     pub(crate) fn fatal(&self, place: impl std::fmt::Display) -> ConnectError {
         let what = format!("{} the record at {place}", self.stage.failed(&self.class));
-        ConnectError::connect("Tolerance exceeded in error handler").caused_by(self.error.clone().context(what))
+        ConnectError::connect("Tolerance exceeded in error handler")
+            .caused_by(self.error.clone().context(what))
     }
 }

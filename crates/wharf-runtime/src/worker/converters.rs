@@ -119,13 +119,6 @@ impl TaskConverter {
         })
     }
 
-    fn name(&self) -> &'static str {
-        match self.part {
-            Part::Key => "key",
-            Part::Value => "value",
-        }
-    }
-
     #[inline]
     fn stage(&self) -> Stage {
         match self.part {

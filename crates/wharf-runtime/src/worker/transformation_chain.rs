@@ -321,11 +321,6 @@ impl TransformationChain {
         matches!(pending, Pending::At { stage, .. } if *stage == self.stages.len())
     }
 
-    /// The transforms in their order, for who wants to look at each step.
-    pub(crate) fn stages(&mut self) -> &mut [TransformationStage] {
-        &mut self.stages
-    }
-
     /// Takes all records through the chain once. `keep` says that what fails may be tried again.
     ///
     /// # Errors
@@ -346,6 +341,7 @@ impl TransformationChain {
         };
         while let Some(stage) = self.stages.get_mut(at) {
             let class = Arc::clone(&stage.class);
+            tracing::trace!("applying transform {} ({class})", stage.alias);
             let operation = || {
                 let input = if rules.may_retry() {
                     current.clone()

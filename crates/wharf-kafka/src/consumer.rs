@@ -101,7 +101,7 @@ impl Consumer {
             batch: RefCell::new(Batch::with_capacity(STEP)),
             queue,
             commits,
-    waker: WakerOwner,
+            waker,
             client: Arc::new(client),
             keeps: Cell::new(false),
             kept: RefCell::default(),

@@ -109,14 +109,14 @@ fn a_class_or_version_that_is_not_there_is_told_with_everything_else_that_is_mis
 fn validation_is_that_of_the_worker() {
     let check = check(&[
         ALPHA,
-        ("transforms", "t"),
+        ("errors.tolerance", "some"),
         ("tasks.max", "many"),
         ("producer.override.linger.ms", "soon"),
         ("header.converter", "io.example.HeaderConverter"),
     ]);
     assert!(!check.can_move);
     for key in [
-        "transforms",
+        "errors.tolerance",
         "tasks.max",
         "producer.override.linger.ms",
         "header.converter",

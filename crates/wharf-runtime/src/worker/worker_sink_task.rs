@@ -288,6 +288,12 @@ impl Loop {
         } else {
             wait
         };
+        // Whether dead letters are written is not to be known only with the next record.
+        let wait = if self.worker.errors.lock().is_waiting() {
+            wait.min(SHORT_SLICE)
+        } else {
+            wait
+        };
         self.apply_requests(consumer)?;
         let arrived = self.wait_for_records(consumer, now + wait)?;
         if let Some(failure) = self.failure.take() {

@@ -229,6 +229,13 @@ impl SinkReporter {
         self.exceeded.take().map_or(Ok(()), Err)
     }
 
+    /// Whether dead letters are on their way.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.dead_letters
+            .as_ref()
+            .is_some_and(DeadLetterQueue::is_outstanding)
+    }
+
     /// Waits until all dead letters of these partitions are written, at most this long.
     pub(crate) fn wait(&mut self, partitions: &[TopicPartition], time: Duration) {
         if let Some(letters) = &mut self.dead_letters

@@ -20,6 +20,7 @@ use crate::native::lists::{Entry, List};
 use crate::native::messages::{Batch, Item, MessageRef};
 use crate::properties::{ClientKind, OffsetReset, RuntimeSettings, Translated};
 use crate::types::{PartitionOffset, TopicMetadata, TopicPartition};
+use crate::waker::{ConsumerWaker, WakerOwner};
 use crate::{ErrorCode, KafkaError};
 
 /// Largest number of messages taken from the library in one step, so that the limit on bytes is looked at in between.
@@ -74,6 +75,7 @@ pub struct Consumer {
     batch: RefCell<Batch>,
     queue: Queue,
     commits: Queue,
+    waker: WakerOwner,
     client: Client,
     assignment: RefCell<Assignment>,
     settings: RuntimeSettings,
@@ -89,10 +91,12 @@ impl Consumer {
             detail,
         })?;
         let commits = Queue::new(&client);
+        let waker = WakerOwner(ConsumerWaker::new(native::same_queue(&client)));
         Ok(Self {
             batch: RefCell::new(Batch::with_capacity(STEP)),
             queue,
             commits,
+            waker,
             client,
             assignment: RefCell::default(),
             settings: properties.runtime.clone(),
@@ -109,6 +113,11 @@ impl Consumer {
         move |(code, detail)| KafkaError::operation(operation, code, detail)
     }
 
+    /// What ends a wait in [`Consumer::poll_batch`] from other threads.
+    pub fn waker(&self) -> ConsumerWaker {
+        self.waker.0.clone()
+    }
+
     /// Replaces the subscription; rebalances follow with the next polls.
     pub fn subscribe(&self, topics: &[String]) -> Result<(), KafkaError> {
         let topics = List::of_topics(topics)?;
@@ -120,7 +129,7 @@ impl Consumer {
         native::unsubscribe(&self.client).map_err(self.failed("unsubscription"))
     }
 
-    /// Waits at most `timeout` for something to happen and hands it over, without waiting for more: up to `max_records`
+    /// Waits at most `timeout`, less when woken, for something to happen and hands it over, without waiting for more: up to `max_records`
     /// records, stopping once their keys and values exceed `max_bytes` (a bound kept by estimate, so a batch may be
     /// larger by what a few unusually large records weigh; at least one record comes). Returns the number of records.
     ///

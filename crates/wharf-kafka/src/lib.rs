@@ -47,6 +47,7 @@ mod reader;
 mod topic_log;
 mod transactions;
 mod types;
+mod waker;
 
 pub use admin::{Admin, Deletion, GroupDescription, NewTopic, OffsetSpec, TopicCreation};
 pub use consumer::{Consumer, ConsumerHandler};
@@ -64,6 +65,7 @@ pub use reader::Reader;
 pub use topic_log::{LogClients, LogError, LogRecord, LogTopic, ReadPositions, TopicLog, write_all};
 pub use transactions::TransactionError;
 pub use types::{PartitionOffset, Timestamp, TopicMetadata, TopicPartition};
+pub use waker::ConsumerWaker;
 
 /// Waits until the clients that were dropped are destroyed in the background; `false` when `timeout` was not enough.
 ///

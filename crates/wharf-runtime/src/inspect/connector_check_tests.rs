@@ -73,7 +73,7 @@ fn a_connector_with_a_native_plugin_moves_and_what_changes_is_said() {
         (plugin.version.as_deref(), plugin.kind),
         (Some("1.10"), ConnectorType::Source)
     );
-    assert_eq!(plugin.library, "/opt/native/libnew.so");
+    assert_eq!(plugin.path, "/opt/native/libnew.so");
     assert_eq!((check.tasks, check.target_state), (1, "STARTED"));
     assert!(check.converters["value.converter"].is_available && !check.converters["value.converter"].is_own);
     for part in [

@@ -9,7 +9,7 @@ use wharf_api::sink::{Offsets, ReportedRecord, SinkTaskHost};
 use wharf_api::source::{SourceTaskHost, TransactionEnd};
 use wharf_api::{ConfigMap, ConnectError, OffsetMap, Result, TopicPartition};
 
-use super::control::TaskControl;
+use super::control::{TaskControl, Waker};
 use super::plugin_metrics::{MetricName, PluginMetricRegistry};
 use super::status::{Epoch, StatusStore};
 use super::transactions::TransactionRequests;
@@ -127,6 +127,8 @@ pub(crate) struct WorkerSourceHost {
 pub(crate) struct WorkerSinkHost {
     pub(crate) common: TaskHost,
     requests: Mutex<SinkRequests>,
+    /// Ends the wait of the task's thread for records.
+    pub(crate) waker: Waker,
 }
 
 /// What a sink task's plugin asked for since the task's thread last looked.
@@ -148,6 +150,7 @@ impl WorkerSinkHost {
         Self {
             common,
             requests: Mutex::default(),
+            waker: Waker::default(),
         }
     }
 
@@ -246,6 +249,7 @@ impl SinkTaskHost for WorkerSinkHost {
                 .iter()
                 .map(|(partition, offset)| (partition.clone(), *offset)),
         );
+        self.waker.wake();
     }
 
     fn timeout(&self, time: Duration) {
@@ -275,11 +279,14 @@ impl SinkTaskHost for WorkerSinkHost {
             requests.to_resume.insert(partition.clone());
             requests.paused.remove(partition);
         }
+        drop(requests);
+        self.waker.wake();
         Ok(())
     }
 
     fn request_commit(&self) {
         self.requests().commit = true;
+        self.waker.wake();
     }
 
     fn can_report_errors(&self) -> bool {

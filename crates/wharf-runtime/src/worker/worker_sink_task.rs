@@ -29,8 +29,11 @@ use crate::config::TopicSelection;
 use crate::herder::ConnectorState;
 use crate::plugins::ConnectorPlugin;
 
-/// The consumer is asked for records in slices of this length, so that the thread hears of stop requests.
-const SLICE: Duration = Duration::from_millis(100);
+/// The consumer is asked for records in slices of this length, so that the thread sees when its lease has run out; of whatever
+/// is asked of it, it hears at once.
+const SLICE: Duration = Duration::from_secs(1);
+/// The same while the answer to a commit is awaited, which ends no wait.
+const SHORT_SLICE: Duration = Duration::from_millis(100);
 /// How long Kafka may take to say where a new partition is read from.
 const POSITION_TIMEOUT: Duration = Duration::from_secs(10);
 /// Bytes of a batch while the worker's byte budget is used up.
@@ -88,6 +91,12 @@ impl WorkerSinkTask {
             self.reporter.task
         );
         let WorkerSinkTask { consumer, topics, .. } = self;
+        let waker = consumer.waker();
+        self.control.wakes({
+            let waker = waker.clone();
+            move || waker.wake()
+        });
+        self.host.waker.set(move || waker.wake());
         let worker = Worker {
             host: self.host,
             control: self.control,
@@ -244,7 +253,7 @@ impl Loop {
         };
         // A commit that is due waits for the one under way.
         let wait = if self.open_commit.is_some() {
-            wait.max(SLICE)
+            wait.max(SHORT_SLICE)
         } else {
             wait
         };
@@ -271,8 +280,13 @@ impl Loop {
             } else {
                 SHORT_BATCH.min(most)
             };
+            let slice = if self.open_commit.is_some() {
+                SHORT_SLICE
+            } else {
+                SLICE
+            };
             let count = consumer
-                .poll_batch(left.min(SLICE), records, bytes, self)
+                .poll_batch(left.min(slice), records, bytes, self)
                 .map_err(|error| kafka_error(&error))?;
             if count > 0 || self.failure.is_some() || left.is_zero() {
                 return Ok(true);

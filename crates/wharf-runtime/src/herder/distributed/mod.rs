@@ -18,7 +18,7 @@ mod view;
 
 use std::hash::{Hash as _, Hasher as _};
 use std::sync::mpsc::{Sender, channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
@@ -45,6 +45,7 @@ use super::{
 use crate::config::{ConfigInfos, DistributedConfig, InternalTopic};
 use crate::metrics::{CoordinatorMetrics, GroupFacts, RebalanceMetrics, TextFormat};
 use crate::stores::{ConfigBackingStore, StatusBackingStore};
+use crate::sync::lock;
 use crate::worker::Worker;
 
 /// A thread of the herder that does not answer for this long is not healthy.
@@ -107,10 +108,6 @@ struct Inner {
     /// What belongs to one connector and must not change while its offsets are changed.
     connector_turns: Turns,
     ended: watch::Sender<Option<Ended>>,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl DistributedHerder {

@@ -15,12 +15,13 @@ use wharf_cluster::herder::{WorkId, WorkSet};
 use wharf_cluster::ids::ConnectorTaskId;
 use wharf_cluster::target_state;
 
+use super::Inner;
 use super::driver::DriverEvent;
-use super::{Inner, lock};
 use crate::config::{CONNECTOR_CLASS, ConnectorConfig, refuse_unsupported, requires_exactly_once};
 use crate::herder::{ConnectorState, ConnectorType, TaskId};
 use crate::logging;
 use crate::plugins::ConnectorPlugin;
+use crate::sync::lock;
 use crate::worker::{ConnectorSetup, Epoch, RunningTask, TargetState, WorkerConnector};
 
 /// How long a connector may take to stop, as upstream.

@@ -12,8 +12,10 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::kept_records::KeptRecords;
 use crate::native::client::{Client, Queue, Rebalance};
 use crate::native::consumer as native;
 use crate::native::lists::{Entry, List};
@@ -76,7 +78,10 @@ pub struct Consumer {
     queue: Queue,
     commits: Queue,
     waker: WakerOwner,
-    client: Client,
+    client: Arc<Client>,
+    /// Whether records outlive the poll that gave them, until [`Consumer::take_kept`].
+    keeps: Cell<bool>,
+    kept: RefCell<Vec<Batch>>,
     assignment: RefCell<Assignment>,
     settings: RuntimeSettings,
     average: Cell<usize>,
@@ -97,7 +102,9 @@ impl Consumer {
             queue,
             commits,
             waker,
-            client,
+            client: Arc::new(client),
+            keeps: Cell::new(false),
+            kept: RefCell::default(),
             assignment: RefCell::default(),
             settings: properties.runtime.clone(),
             average: Cell::new(FIRST_GUESS),
@@ -182,7 +189,12 @@ impl Consumer {
                 }
             }
         }
-        batch.clear();
+        if self.keeps.get() && count > 0 {
+            let full = std::mem::replace(&mut *batch, Batch::with_capacity(STEP));
+            self.kept.borrow_mut().push(full);
+        } else {
+            batch.clear();
+        }
         drop(batch);
         if let Some(size) = bytes.checked_div(count) {
             // Old sizes fade, so that the guess follows the data.
@@ -193,6 +205,17 @@ impl Consumer {
             return Err(error);
         }
         outcome.map(|()| count)
+    }
+
+    /// Lets the records of each poll outlive it, until they are asked for by [`take_kept`](Self::take_kept). They stay in the
+    /// library's buffers, nothing is copied.
+    pub fn keep_records(&self) {
+        self.keeps.set(true);
+    }
+
+    /// The records of all polls since the last call.
+    pub fn take_kept(&self) -> KeptRecords {
+        KeptRecords::new(self.kept.take(), Arc::clone(&self.client))
     }
 
     #[cold]

@@ -90,7 +90,6 @@ macro_rules! catalogue {
         ];
     };
 }
-pub(super) use catalogue;
 
 #[path = "catalogue_table.rs"]
 mod table;

@@ -1,6 +1,6 @@
 //! The table of the catalogue: number of a metric, how it moves, upstream's attribute, its name, labels of its own, meaning.
 
-use super::{Group, Kind, MetricDef, catalogue};
+use super::{Group, Kind, MetricDef};
 
 static APP: Group = Group {
     upstream: Some("app-info"),

@@ -27,6 +27,7 @@ mod task;
 mod text_check;
 
 pub use self::catalogue::{CATALOGUE, Group, Kind, MetricDef, MetricId};
+pub(crate) use self::clock::Moment;
 pub(crate) use self::coordinator::CoordinatorMetrics;
 pub use self::exposition::TextFormat;
 pub(crate) use self::exposition::{Exposition, Labels};

@@ -1,13 +1,14 @@
 //! This worker's rebalances: upstream's `connect-worker-rebalance-metrics`. Written by the herder's thread.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use super::catalogue::MetricId::*;
 use super::clock::{MetricsClock, Moment, as_millis};
 use super::exposition::{Exposition, Labels};
 use super::sampled::Sampling;
 use super::stats::Times;
+use crate::sync::lock;
 
 #[derive(Debug, Default)]
 struct Progress {
@@ -47,13 +48,13 @@ impl RebalanceMetrics {
 
     /// An assignment has come.
     pub(crate) fn assigned(&self) {
-        let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut progress = lock(&self.progress);
         progress.since = Some(self.clock.now());
     }
 
     /// What was assigned is being worked on; nothing is said of the second and later calls after an assignment.
     pub(crate) fn resolved(&self) {
-        let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut progress = lock(&self.progress);
         let Some(since) = progress.since.take() else {
             return;
         };
@@ -74,7 +75,7 @@ impl RebalanceMetrics {
         out.count(CompletedRebalances, &none, self.completed.load(Ordering::Relaxed));
         let now = self.clock.now();
         let (is_under_way, resolved) = {
-            let progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+            let progress = lock(&self.progress);
             (progress.since.is_some(), progress.resolved)
         };
         out.count(Rebalancing, &none, u64::from(is_under_way));

@@ -1,7 +1,7 @@
 //! The metrics of a worker as a whole: which connectors and tasks are on it, and how their starts went.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use wharf_api::plugin::MetricKind;
 
@@ -13,6 +13,7 @@ use super::sampled::Sampling;
 use super::stats::Outcomes;
 use super::task::{TaskKind, TaskMetrics};
 use crate::herder::{ConnectorState, ConnectorType, TaskId};
+use crate::sync::lock;
 use crate::worker::Metric;
 
 /// What is known of a connector instance.
@@ -33,7 +34,7 @@ impl<K: Ord, V> Present<K, V> {
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<K, Arc<V>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 

@@ -86,9 +86,10 @@ fn a_successor_stays_when_its_predecessor_goes() {
     let metrics = worker();
     let id = TaskId::new("c", 0);
     let first = metrics.task(&id, TaskKind::Source);
-    first.value().polled(metrics.clock().now(), 5);
+    let now = metrics.clock().now();
+    first.value().polled(now, now, 5);
     let second = metrics.task(&id, TaskKind::Source);
-    second.value().polled(metrics.clock().now(), 7);
+    second.value().polled(now, now, 7);
     drop(first);
     let polled = |metrics: &WorkerMetrics| {
         let served = work(metrics, &[], &[]);

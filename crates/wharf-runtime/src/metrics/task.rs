@@ -4,7 +4,7 @@
 //! lock but the one around the state, which changes a few times in a task's life.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use super::catalogue::MetricId::{self, *};
 use super::clock::{MetricsClock, Moment};
@@ -12,9 +12,11 @@ use super::exposition::{Exposition, Labels};
 use super::histogram::{Histogram, LAG};
 use super::lag::Timestamps;
 use super::sampled::{Sampled, Sampling};
-use super::stages::{BatchStage, RecordTimer, Stages};
+use super::stages::{BatchStage, RecordStage, RecordTimer, Stages};
 use super::stats::{Active, Outcomes, Throughput, Times};
 use crate::herder::ConnectorState;
+use crate::sync::lock;
+use crate::worker::ErrorCounters;
 
 /// How long a task was in a state.
 #[derive(Debug)]
@@ -88,6 +90,8 @@ pub(crate) struct TaskMetrics {
     direction: Direction,
     pub(crate) stages: Stages,
     lag: Histogram,
+    /// What went wrong with single records; counted where it is decided what becomes of them.
+    pub(crate) errors: Arc<ErrorCounters>,
 }
 
 impl TaskMetrics {
@@ -134,6 +138,7 @@ impl TaskMetrics {
             direction,
             stages: Stages::new(),
             lag: Histogram::new(&LAG),
+            errors: Arc::default(),
         }
     }
 
@@ -147,15 +152,15 @@ impl TaskMetrics {
         RecordTimer::new(self.clock.clone())
     }
 
-    /// A step over a batch has ended that began then.
-    pub(crate) fn stage(&self, stage: BatchStage, began: Moment) {
-        self.stages.batch(stage, self.now().nanos_since(began));
+    /// A step with all of these records together has ended that began then.
+    pub(crate) fn stage_of_all(&self, stage: RecordStage, began: Moment, records: usize) {
+        self.stages.records(stage, self.now().nanos_since(began), records);
     }
 
     /// The task is in this state from now on.
     pub(crate) fn state(&self, state: ConnectorState) {
         let now = self.now();
-        let mut times = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut times = lock(&self.state);
         let (running, paused, _) = times.until(now);
         *times = StateTimes {
             began: times.began,
@@ -187,10 +192,7 @@ impl TaskMetrics {
 
     fn write_common(&self, out: &mut Exposition, now: Moment) {
         let labels = &self.labels;
-        let (running, paused, all) = {
-            let times = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-            times.until(now)
-        };
+        let (running, paused, all) = lock(&self.state).until(now);
         let ratio = |part: u64| if all == 0 { 0.0 } else { part as f64 / all as f64 };
         out.value(RunningRatio, labels, ratio(running));
         out.value(PauseRatio, labels, ratio(paused));
@@ -203,6 +205,19 @@ impl TaskMetrics {
         self.stages.write(out, labels);
         if !self.lag.is_empty() {
             out.histogram(RecordLagSeconds, labels, &self.lag);
+        }
+        let errors = self.errors.counts();
+        for (id, count) in [
+            (RecordFailures, errors.record_failures),
+            (RecordErrors, errors.record_errors),
+            (RecordsSkipped, errors.records_skipped),
+            (Retries, errors.retries),
+            (ErrorsLogged, errors.errors_logged),
+            (DeadLetterRequests, errors.dead_letter_requests),
+            (DeadLetterFailures, errors.dead_letter_failures),
+            (LastErrorTimestamp, errors.last_error_millis),
+        ] {
+            out.count(id, labels, count);
         }
     }
 
@@ -227,20 +242,18 @@ impl TaskMetrics {
         }
     }
 
-    /// The task was asked for records at that time and gave so many.
-    pub(crate) fn polled(&self, began: Moment, records: usize) {
+    /// The task was asked for records when `began`, had given them when it `returned`, and now it is known that they are so
+    /// many.
+    pub(crate) fn polled(&self, began: Moment, returned: Moment, records: usize) {
         let now = self.now();
-        let nanos = now.nanos_since(began);
+        let nanos = returned.nanos_since(began);
         self.stages.batch(BatchStage::Poll, nanos);
+        self.stages.batch(BatchStage::Border, now.nanos_since(returned));
+        self.batch_size.record(records as f64, now);
         let Some(source) = self.source() else { return };
         source.poll_time.took(nanos, now);
         source.polled.add(records as u64, now);
         source.active.add(records as u64, now);
-    }
-
-    /// A batch of so many records was given to the producer, what was filtered out or skipped not counted.
-    pub(crate) fn batch_sent(&self, records: usize) {
-        self.batch_size.record(records as f64, self.now());
     }
 
     /// So many records of the task were acknowledged, and so many more will never be sent.
@@ -302,11 +315,13 @@ impl TaskMetrics {
         sink.active.set(active, now);
     }
 
-    /// The task took a batch of so many records, asked at that time.
-    pub(crate) fn put(&self, began: Moment, records: usize) {
+    /// The bytes of a batch of so many records were finished from `began` until the task was `called`, and now it has taken
+    /// them.
+    pub(crate) fn put(&self, began: Moment, called: Moment, records: usize) {
         let Some(sink) = self.sink() else { return };
         let now = self.now();
-        let nanos = now.nanos_since(began);
+        let nanos = now.nanos_since(called);
+        self.stages.batch(BatchStage::Border, called.nanos_since(began));
         self.stages.batch(BatchStage::Put, nanos);
         self.batch_size.record(records as f64, now);
         sink.put_time.took(nanos, now);

@@ -67,8 +67,7 @@ fn a_source_task_counts_what_it_polls_and_what_is_acknowledged() {
     for (millis, records) in [(40, 100), (20, 50)] {
         let began = metrics.now();
         task.turn.by_millis(millis);
-        metrics.polled(began, records);
-        metrics.batch_sent(records - 10);
+        metrics.polled(began, metrics.now(), records);
     }
     task.check(&[
         ("source_record_poll_total", 150.0),
@@ -79,8 +78,8 @@ fn a_source_task_counts_what_it_polls_and_what_is_acknowledged() {
         ("source_record_active_count", 150.0),
         ("source_record_active_count_max", 150.0),
         ("source_record_active_count_avg", 125.0),
-        ("batch_size_max", 90.0),
-        ("batch_size_avg", 65.0),
+        ("batch_size_max", 100.0),
+        ("batch_size_avg", 75.0),
     ]);
     metrics.written(120, 20);
     metrics.written(0, 0);
@@ -116,7 +115,7 @@ fn a_sink_task_counts_what_it_reads_and_what_the_plugin_takes() {
     metrics.read(40, 40);
     let began = metrics.now();
     task.turn.by_millis(8);
-    metrics.put(began, 38);
+    metrics.put(began, began, 38);
     task.check(&[
         ("partition_count", 3.0),
         ("sink_record_read_total", 40.0),
@@ -182,6 +181,34 @@ fn ratios_are_shares_of_the_tasks_life() {
     task.metrics.state(ConnectorState::Running);
     task.turn.by_millis(50);
     task.check(&[("running_ratio", 0.65), ("pause_ratio", 0.2)]);
+}
+
+#[test]
+fn errors_are_served_as_they_were_counted() {
+    let task = Measured::new(TaskKind::Source);
+    let errors = &task.metrics.errors;
+    errors.failure();
+    errors.retry();
+    errors.failure();
+    errors.error(true);
+    errors.logged();
+    errors.dead_letter();
+    errors.dead_letter();
+    errors.dead_letter_failed();
+    task.check(&[
+        ("record_failures_total", 2.0),
+        ("record_errors_total", 1.0),
+        ("records_skipped_total", 1.0),
+        ("retries_total", 1.0),
+        ("errors_logged_total", 1.0),
+        ("deadletterqueue_produce_requests_total", 2.0),
+        ("deadletterqueue_produce_failures_total", 1.0),
+    ]);
+    let values = task.values();
+    let last = values
+        .iter()
+        .find(|(name, _)| name.ends_with("last_error_timestamp_ms"));
+    assert!(last.unwrap().1 > 1.7e12, "{last:?}");
 }
 
 #[test]

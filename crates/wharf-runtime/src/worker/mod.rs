@@ -540,7 +540,7 @@ impl Worker {
         let prefetch = memory.reserve(self.memory.task_limit() / 2, 64 * 1024);
         properties.bound_prefetch(prefetch);
         let consumer = Consumer::new(&properties).map_err(|error| kafka_error(&error))?;
-        let counters = Arc::new(ErrorCounters::default());
+        let counters = Arc::clone(&reporter.metrics.errors);
         let errors = self.sink_reporter(&parsed, reporter, connector_config, &counters)?;
         let host = WorkerSinkHost::new(self.task_host(reporter, task_config), errors.clone());
         Ok(WorkerSinkTask {

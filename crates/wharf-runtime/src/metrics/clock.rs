@@ -1,7 +1,9 @@
 //! Time as metrics see it: how long the worker has run, and what time it is for who stamps records. A test has one that it
 //! turns by hand, so nothing here waits.
 
+#[cfg(test)]
 use std::sync::Arc;
+#[cfg(test)]
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -33,7 +35,11 @@ pub(crate) fn as_millis(nanos: u64) -> f64 {
 
 #[derive(Debug, Clone)]
 enum Source {
-    System { since: Instant, began: i64 },
+    System {
+        since: Instant,
+        began: i64,
+    },
+    #[cfg(test)]
     Turned(Arc<AtomicU64>),
 }
 
@@ -61,6 +67,7 @@ impl MetricsClock {
     pub(crate) fn now(&self) -> Moment {
         match &self.0 {
             Source::System { since, .. } => Moment(nanos(since.elapsed())),
+            #[cfg(test)]
             Source::Turned(nanos) => Moment(nanos.load(Ordering::Relaxed)),
         }
     }
@@ -69,6 +76,7 @@ impl MetricsClock {
     pub(crate) fn epoch_millis(&self) -> i64 {
         match &self.0 {
             Source::System { .. } => now_epoch_millis(),
+            #[cfg(test)]
             Source::Turned(nanos) => {
                 i64::try_from(nanos.load(Ordering::Relaxed) / 1_000_000).unwrap_or(i64::MAX)
             }
@@ -79,6 +87,7 @@ impl MetricsClock {
     pub(crate) fn began(&self) -> i64 {
         match &self.0 {
             Source::System { began, .. } => *began,
+            #[cfg(test)]
             Source::Turned(_) => 0,
         }
     }

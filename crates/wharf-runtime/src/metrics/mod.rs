@@ -36,5 +36,5 @@ pub(crate) use self::rebalance::{GroupFacts, RebalanceMetrics};
 pub use self::reference::reference;
 pub(crate) use self::registry::{ConnectorFacts, Registration, WorkerMetrics, context_labels};
 pub use self::sampled::Sampling;
-pub(crate) use self::stages::{BatchStage, RecordStage, RecordTimer};
+pub(crate) use self::stages::{RecordStage, RecordTimer};
 pub(crate) use self::task::{TaskKind, TaskMetrics};

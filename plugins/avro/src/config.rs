@@ -120,7 +120,10 @@ mod tests {
     #[test]
     fn definition_holds_and_defaults_are_those_of_upstream() {
         definition().check().unwrap();
-        let config = ConfigMap::from([(shared::SCHEMA_REGISTRY_URL.to_owned(), "http://localhost:1".to_owned())]);
+        let config = ConfigMap::from([(
+            shared::SCHEMA_REGISTRY_URL.to_owned(),
+            "http://localhost:1".to_owned(),
+        )]);
         let parsed = AvroConverterConfig::parse(&config, ConverterType::Key).unwrap();
         assert_eq!(parsed.data, AvroDataConfig::default());
         assert!(AvroConverterConfig::parse(&ConfigMap::new(), ConverterType::Key).is_err());

@@ -8,13 +8,13 @@ use std::sync::Arc;
 
 use wharf_api::config::ConfigDef;
 use wharf_api::{
-    ConfigMap, ConnectError, Converter, ConverterType, Encoded, Headers, Result, Schema, SchemaAndValue, SchemaRef,
-    ValueRef,
+    ConfigMap, ConnectError, Converter, ConverterType, Encoded, Headers, Result, Schema, SchemaAndValue,
+    SchemaRef, ValueRef,
 };
 use wharf_schema_registry::wire::{self, SchemaId};
 use wharf_schema_registry::{
-    Compatible, Direction, Format, Guid, LruCache, RegisteredSchema, RegistrySchema, SchemaRegistry, SchemaToWrite,
-    serialization,
+    Compatible, Direction, Format, Guid, LruCache, RegisteredSchema, RegistrySchema, SchemaRegistry,
+    SchemaToWrite, serialization,
 };
 
 use crate::codec::{Cursor, Decode, Encode, decoder, encoder};
@@ -174,10 +174,12 @@ impl Converter for AvroConverter {
             let mut cursor = Cursor::new(envelope.rest);
             let value = reader.decode.read(&mut cursor);
             match value {
-                Ok(_) if ready.config.fail_on_trailing_data && cursor.len() > 0 => Err(serialization(format!(
-                    "Trailing data found after deserializing Avro  message for id {}",
-                    envelope.schema_id
-                ))),
+                Ok(_) if ready.config.fail_on_trailing_data && cursor.len() > 0 => {
+                    Err(serialization(format!(
+                        "Trailing data found after deserializing Avro  message for id {}",
+                        envelope.schema_id
+                    )))
+                }
                 value => value,
             }
         };
@@ -188,7 +190,8 @@ impl Converter for AvroConverter {
             }),
             Err(error) if error.explicit_class().is_some() => {
                 let id = envelope.schema_id;
-                let cause = serialization(format!("Error deserializing Avro message for id {id}")).caused_by(error);
+                let cause =
+                    serialization(format!("Error deserializing Avro message for id {id}")).caused_by(error);
                 Err(Format::Avro.data_error(Direction::Deserialize, topic, cause))
             }
             Err(error) => Err(error),
@@ -226,7 +229,8 @@ impl Ready {
             record_name: translated.record_name.as_deref(),
         };
         let compatible = |reader: &RegisteredSchema, _: &RegistrySchema| {
-            let result = AvroSchema::parse(&reader.schema.text, &[]).and_then(|reader| can_read(&reader, &translated.avro));
+            let result = AvroSchema::parse(&reader.schema.text, &[])
+                .and_then(|reader| can_read(&reader, &translated.avro));
             match result {
                 Ok(()) => Compatible::Yes,
                 Err(reason) => Compatible::No(reason),
@@ -249,13 +253,14 @@ impl Ready {
             true => Some(self.registry.guid(topic, &chosen.registered)?),
             false => None,
         };
-        let encode = encoder(&self.config.data, avro, schema).map_err(|error| match error.explicit_class() {
-            Some(_) => {
-                let cause = serialization("Error serializing Avro message").caused_by(error);
-                Format::Avro.data_error(Direction::Serialize, topic, cause)
-            }
-            None => error,
-        })?;
+        let encode =
+            encoder(&self.config.data, avro, schema).map_err(|error| match error.explicit_class() {
+                Some(_) => {
+                    let cause = serialization("Error serializing Avro message").caused_by(error);
+                    Format::Avro.data_error(Direction::Serialize, topic, cause)
+                }
+                None => error,
+            })?;
         let writer = Arc::new(Writer {
             topic: topic.to_owned(),
             id: chosen.registered.id,
@@ -283,17 +288,24 @@ impl Ready {
     }
 
     /// The schema of a text, with the schemas it uses.
-    fn parse(&mut self, direction: Direction, topic: &str, schema: &RegistrySchema) -> Result<Arc<AvroSchema>> {
+    fn parse(
+        &mut self,
+        direction: Direction,
+        topic: &str,
+        schema: &RegistrySchema,
+    ) -> Result<Arc<AvroSchema>> {
         let references = self.registry.references(direction, topic, schema)?;
         let uses: Vec<&str> = references
             .iter()
             .map(|(_, used)| used.schema.text.as_str())
             .collect();
-        AvroSchema::parse(&schema.text, &uses).map(Arc::new).map_err(|reason| {
-            let cause = serialization("Could not parse Avro schema")
-                .caused_by(ConnectError::data(reason).with_class("org.apache.avro.SchemaParseException"));
-            Format::Avro.data_error(direction, topic, cause)
-        })
+        AvroSchema::parse(&schema.text, &uses)
+            .map(Arc::new)
+            .map_err(|reason| {
+                let cause = serialization("Could not parse Avro schema")
+                    .caused_by(ConnectError::data(reason).with_class("org.apache.avro.SchemaParseException"));
+                Format::Avro.data_error(direction, topic, cause)
+            })
     }
 
     fn reader(&mut self, topic: &str, id: SchemaId) -> Result<Arc<Reader>> {
@@ -344,7 +356,8 @@ impl Ready {
             }
         };
         let decode = decoder(&self.config.data, &writer, &avro, schema.as_ref()).map_err(|error| {
-            let cause = serialization(format!("Error deserializing Avro message for id {id}")).caused_by(error);
+            let cause =
+                serialization(format!("Error deserializing Avro message for id {id}")).caused_by(error);
             Format::Avro.data_error(Direction::Deserialize, topic, cause)
         })?;
         let reader = Arc::new(Reader {

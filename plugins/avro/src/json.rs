@@ -45,7 +45,11 @@ impl Json {
     }
 
     fn float_text(finite: bool, text: String) -> Self {
-        if finite { Self::Number(text) } else { Self::Text(text) }
+        if finite {
+            Self::Number(text)
+        } else {
+            Self::Text(text)
+        }
     }
 
     pub(crate) fn as_text(&self) -> Option<&str> {
@@ -180,7 +184,10 @@ mod tests {
     #[test]
     fn texts_are_those_of_jackson() {
         for (text, expected) in [
-            ("{ \"b\" : [1, 2.50, -0.0, 1e10] , \"a\":null}", r#"{"b":[1,2.5,-0.0,1.0E10],"a":null}"#),
+            (
+                "{ \"b\" : [1, 2.50, -0.0, 1e10] , \"a\":null}",
+                r#"{"b":[1,2.5,-0.0,1.0E10],"a":null}"#,
+            ),
             ("\"\\u001f\\u0008\\u00e9\\/\"", "\"\\u001F\\b\u{e9}/\""),
             ("9223372036854775807", "9223372036854775807"),
         ] {

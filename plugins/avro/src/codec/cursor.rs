@@ -110,7 +110,9 @@ impl<'a> Cursor<'a> {
         if count < 0 {
             // The block's length in bytes follows, for those who want to skip it.
             self.long()?;
-            count = count.checked_neg().ok_or_else(|| malformed("an array is too long"))?;
+            count = count
+                .checked_neg()
+                .ok_or_else(|| malformed("an array is too long"))?;
         }
         let count = usize::try_from(count).map_err(|_| malformed("an array is too long"))?;
         if least == 0 {
@@ -134,7 +136,19 @@ mod tests {
 
     #[test]
     fn numbers_are_read_as_they_were_written() {
-        for number in [0, -1, 1, 63, 64, -64, -65, 1 << 40, i64::MAX, i64::MIN, i64::from(i32::MIN)] {
+        for number in [
+            0,
+            -1,
+            1,
+            63,
+            64,
+            -64,
+            -65,
+            1 << 40,
+            i64::MAX,
+            i64::MIN,
+            i64::from(i32::MIN),
+        ] {
             let mut bytes = Vec::new();
             write_long(number, &mut bytes);
             assert_eq!(Cursor::new(&bytes).long().unwrap(), number);

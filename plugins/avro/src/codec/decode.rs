@@ -122,10 +122,14 @@ impl Decode {
             Self::FixedDecimal(scale, size) => Value::Decimal(decimal(cursor.take(*size)?, *scale)?),
             Self::Enum(symbols) => {
                 let number = cursor.long()?;
-                let symbol = usize::try_from(number).ok().and_then(|number| symbols.get(number));
+                let symbol = usize::try_from(number)
+                    .ok()
+                    .and_then(|number| symbols.get(number));
                 match symbol {
                     Some(Some(symbol)) => Value::String(symbol.clone()),
-                    Some(None) => return Err(malformed("the reader's enum does not have the writer's symbol")),
+                    Some(None) => {
+                        return Err(malformed("the reader's enum does not have the writer's symbol"));
+                    }
                     None => return Err(malformed(format!("an enum has no symbol number {number}"))),
                 }
             }
@@ -135,7 +139,9 @@ impl Decode {
             Self::Struct(plan) => plan.read(cursor)?,
             Self::Union(branches) => {
                 let number = cursor.long()?;
-                let branch = usize::try_from(number).ok().and_then(|number| branches.get(number));
+                let branch = usize::try_from(number)
+                    .ok()
+                    .and_then(|number| branches.get(number));
                 match branch {
                     Some(branch) => return branch.read(cursor),
                     None => return Err(malformed(format!("a union has no branch {number}"))),
@@ -239,7 +245,11 @@ impl EntryPlan {
             for _ in 0..count {
                 let first = self.first.read(cursor)?;
                 let second = self.second.read(cursor)?;
-                entries.push(if self.key_is_first { (first, second) } else { (second, first) });
+                entries.push(if self.key_is_first {
+                    (first, second)
+                } else {
+                    (second, first)
+                });
             }
         }
     }
@@ -268,6 +278,9 @@ impl StructPlan {
             }
             values
         };
-        Ok(Value::from(Struct::from_values(SchemaRef::clone(&self.schema), values)))
+        Ok(Value::from(Struct::from_values(
+            SchemaRef::clone(&self.schema),
+            values,
+        )))
     }
 }

@@ -22,9 +22,16 @@ pub(crate) fn decoder(
     schema: Option<&SchemaRef>,
 ) -> Result<Decode> {
     match schema {
-        Some(schema) => Planner { config, writer, reader }.node(writer.root, reader.root, schema, 0),
+        Some(schema) => Planner {
+            config,
+            writer,
+            reader,
+        }
+        .node(writer.root, reader.root, schema, 0),
         None if is_anything(writer) => Ok(Decode::Anything),
-        None => Err(ConnectError::data("Invalid Avro data for schemaless Connect data")),
+        None => Err(ConnectError::data(
+            "Invalid Avro data for schemaless Connect data",
+        )),
     }
 }
 
@@ -37,7 +44,8 @@ struct Planner<'a> {
 }
 
 fn word(node: &Node) -> String {
-    node.name().map_or_else(|| node.type_name().to_owned(), Name::full)
+    node.name()
+        .map_or_else(|| node.type_name().to_owned(), Name::full)
 }
 
 impl Planner<'_> {
@@ -67,7 +75,13 @@ impl Planner<'_> {
     }
 
     /// The reader's member that a writer's type goes to: the same one first, then one of its name, then a wider one.
-    fn into_union(&self, writer: NodeId, members: &[NodeId], schema: &SchemaRef, depth: usize) -> Result<Decode> {
+    fn into_union(
+        &self,
+        writer: NodeId,
+        members: &[NodeId],
+        schema: &SchemaRef,
+        depth: usize,
+    ) -> Result<Decode> {
         let w = self.writer.node(writer);
         let position = |suits: &dyn Fn(&Node) -> bool| {
             members.iter().position(|member| suits(self.reader.node(*member)))
@@ -77,10 +91,8 @@ impl Planner<'_> {
             .or_else(|| position(&|r| same_kind(r) && same_name(r, w)))
             .or_else(|| position(&|r| promotes(&w.kind, &r.kind)));
         let Some(index) = found else {
-            return Err(
-                ConnectError::data(format!("Found {}, expecting union", word(w)))
-                    .with_class("org.apache.avro.AvroTypeException"),
-            );
+            return Err(ConnectError::data(format!("Found {}, expecting union", word(w)))
+                .with_class("org.apache.avro.AvroTypeException"));
         };
         let member = members[index];
         if matches!(w.kind, Kind::Null) {
@@ -141,7 +153,9 @@ impl Planner<'_> {
             (Kind::Int | Kind::Long, Kind::Double) => Decode::DoubleOfInteger,
             (Kind::Float, Kind::Double) => Decode::DoubleOfFloat,
             (Kind::String | Kind::Bytes, Kind::String) => Decode::String,
-            (Kind::String | Kind::Bytes, Kind::Bytes) if is_decimal => Decode::Decimal(logical::scale(schema)?),
+            (Kind::String | Kind::Bytes, Kind::Bytes) if is_decimal => {
+                Decode::Decimal(logical::scale(schema)?)
+            }
             (Kind::String | Kind::Bytes, Kind::Bytes) => Decode::Bytes,
             (Kind::Fixed(wf), Kind::Fixed(rf)) if wf.size == rf.size && same_name(r, w) => match is_decimal {
                 true => Decode::FixedDecimal(logical::scale(schema)?, wf.size),
@@ -150,7 +164,11 @@ impl Planner<'_> {
             (Kind::Enum(we), Kind::Enum(re)) if same_name(r, w) => {
                 let known = |symbol: &String| {
                     let known = re.symbols.contains(symbol);
-                    if known { Some(symbol.clone()) } else { re.default.clone() }
+                    if known {
+                        Some(symbol.clone())
+                    } else {
+                        re.default.clone()
+                    }
                 };
                 Decode::Enum(we.symbols.iter().map(known).collect())
             }
@@ -194,7 +212,9 @@ impl Planner<'_> {
             return Err(missing());
         };
         let key_is_first = first.name == KEY_FIELD;
-        if !(key_is_first && second.name == VALUE_FIELD || first.name == VALUE_FIELD && second.name == KEY_FIELD) {
+        if !(key_is_first && second.name == VALUE_FIELD
+            || first.name == VALUE_FIELD && second.name == KEY_FIELD)
+        {
             return Err(missing());
         }
         let plan = |of: &crate::schema::RecordField| {
@@ -208,7 +228,13 @@ impl Planner<'_> {
         })))
     }
 
-    fn structure(&self, writer: &Record, reader: &Record, schema: &SchemaRef, depth: usize) -> Result<Decode> {
+    fn structure(
+        &self,
+        writer: &Record,
+        reader: &Record,
+        schema: &SchemaRef,
+        depth: usize,
+    ) -> Result<Decode> {
         let mut steps = Vec::with_capacity(writer.fields.len());
         let mut given = vec![false; reader.fields.len()];
         for field in &writer.fields {
@@ -216,7 +242,12 @@ impl Planner<'_> {
                 .fields
                 .iter()
                 .position(|known| known.name == field.name)
-                .or_else(|| reader.fields.iter().position(|known| known.aliases.contains(&field.name)));
+                .or_else(|| {
+                    reader
+                        .fields
+                        .iter()
+                        .position(|known| known.aliases.contains(&field.name))
+                });
             steps.push(match position {
                 Some(position) => {
                     given[position] = true;

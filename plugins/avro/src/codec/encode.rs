@@ -81,7 +81,10 @@ fn null_value() -> ConnectError {
 
 #[cold]
 fn wrong_class(expected: SchemaType, value: ValueRef<'_>) -> ConnectError {
-    ConnectError::data(format!("Invalid type for {expected}: class {}", value.java_class()))
+    ConnectError::data(format!(
+        "Invalid type for {expected}: class {}",
+        value.java_class()
+    ))
 }
 
 #[cold]
@@ -197,7 +200,9 @@ impl Encode {
     pub(crate) fn write_raw(&self, value: ValueRef<'_>, out: &mut Vec<u8>) -> Result<()> {
         match (self, value) {
             (Self::Bytes, ValueRef::Bytes(bytes)) => out.extend_from_slice(bytes),
-            (Self::Decimal(schema), ValueRef::Decimal(value)) => out.extend_from_slice(&unscaled(schema, value)?),
+            (Self::Decimal(schema), ValueRef::Decimal(value)) => {
+                out.extend_from_slice(&unscaled(schema, value)?)
+            }
             (_, ValueRef::Null) => return Err(null_value()),
             (_, value) => return Err(wrong_class(SchemaType::Bytes, value)),
         }
@@ -238,7 +243,11 @@ fn write_padded(bytes: &[u8], size: usize, out: &mut Vec<u8>) -> Result<()> {
             bytes.len()
         )));
     };
-    let sign = if bytes.first().is_some_and(|byte| *byte >= 0x80) { 0xff } else { 0 };
+    let sign = if bytes.first().is_some_and(|byte| *byte >= 0x80) {
+        0xff
+    } else {
+        0
+    };
     out.resize(out.len() + missing, sign);
     out.extend_from_slice(bytes);
     Ok(())

@@ -16,7 +16,11 @@ use crate::schema::{AvroSchema, Kind, NodeId, Record, encode_default};
 ///
 /// # Errors
 /// A data error when the Avro schema has no place for them.
-pub(crate) fn encoder(config: &AvroDataConfig, avro: &AvroSchema, schema: Option<&SchemaRef>) -> Result<Encode> {
+pub(crate) fn encoder(
+    config: &AvroDataConfig,
+    avro: &AvroSchema,
+    schema: Option<&SchemaRef>,
+) -> Result<Encode> {
     match schema {
         Some(schema) => Planner { config, avro }.node(avro.root, schema, 0),
         None => Ok(Encode::Anything),
@@ -149,41 +153,49 @@ impl Planner<'_> {
     }
 
     fn plain(&self, id: NodeId, schema: &SchemaRef, depth: usize) -> Result<Encode> {
-        use SchemaType::{Array, Boolean, Bytes, Float32, Float64, Int8, Int16, Int32, Int64, Map, String, Struct};
+        use SchemaType::{
+            Array, Boolean, Bytes, Float32, Float64, Int8, Int16, Int32, Int64, Map, String, Struct,
+        };
         let own = || SchemaRef::clone(schema);
         let missing = || self.mismatch(id, schema);
-        Ok(match (&self.avro.node(id).kind, schema.schema_type(), schema.name()) {
-            (Kind::Int, Int32, Some(logical::DATE)) => Encode::Date(own()),
-            (Kind::Int, Int32, Some(logical::TIME)) => Encode::Time(own()),
-            (Kind::Long, Int64, Some(logical::TIMESTAMP)) => Encode::Timestamp,
-            (Kind::Int, Int8 | Int16 | Int32, _) | (Kind::Long, Int8 | Int16 | Int32 | Int64, _) => Encode::Integer,
-            (Kind::Float, Float32, _) => Encode::Float,
-            (Kind::Double, Float32 | Float64, _) => Encode::Double,
-            (Kind::Boolean, Boolean, _) => Encode::Boolean,
-            (Kind::String, String, _) => Encode::String,
-            (Kind::Enum(kind), String, _) => Encode::Enum(
-                kind.symbols
-                    .iter()
-                    .enumerate()
-                    .map(|(number, symbol)| (symbol.clone(), number))
-                    .collect(),
-            ),
-            (Kind::Bytes, Bytes, Some(logical::DECIMAL)) => Encode::Decimal(own()),
-            (Kind::Fixed(fixed), Bytes, Some(logical::DECIMAL)) => Encode::FixedDecimal(own(), fixed.size),
-            (Kind::Bytes, Bytes, _) => Encode::Bytes,
-            (Kind::Fixed(fixed), Bytes, _) => Encode::Fixed(fixed.size),
-            (Kind::Array(items), Array, _) => {
-                let inner = schema.value_schema()?.ok_or_else(missing)?;
-                Encode::Array(Box::new(self.node(*items, inner, depth + 1)?))
-            }
-            (Kind::Map(values), Map, _) => {
-                let inner = schema.value_schema()?.ok_or_else(missing)?;
-                Encode::Map(Box::new(self.node(*values, inner, depth + 1)?))
-            }
-            (Kind::Array(items), Map, _) => self.entries(id, *items, schema, depth)?,
-            (Kind::Record(record), Struct, _) => self.structure(record, schema, depth)?,
-            _ => return Err(missing()),
-        })
+        Ok(
+            match (&self.avro.node(id).kind, schema.schema_type(), schema.name()) {
+                (Kind::Int, Int32, Some(logical::DATE)) => Encode::Date(own()),
+                (Kind::Int, Int32, Some(logical::TIME)) => Encode::Time(own()),
+                (Kind::Long, Int64, Some(logical::TIMESTAMP)) => Encode::Timestamp,
+                (Kind::Int, Int8 | Int16 | Int32, _) | (Kind::Long, Int8 | Int16 | Int32 | Int64, _) => {
+                    Encode::Integer
+                }
+                (Kind::Float, Float32, _) => Encode::Float,
+                (Kind::Double, Float32 | Float64, _) => Encode::Double,
+                (Kind::Boolean, Boolean, _) => Encode::Boolean,
+                (Kind::String, String, _) => Encode::String,
+                (Kind::Enum(kind), String, _) => Encode::Enum(
+                    kind.symbols
+                        .iter()
+                        .enumerate()
+                        .map(|(number, symbol)| (symbol.clone(), number))
+                        .collect(),
+                ),
+                (Kind::Bytes, Bytes, Some(logical::DECIMAL)) => Encode::Decimal(own()),
+                (Kind::Fixed(fixed), Bytes, Some(logical::DECIMAL)) => {
+                    Encode::FixedDecimal(own(), fixed.size)
+                }
+                (Kind::Bytes, Bytes, _) => Encode::Bytes,
+                (Kind::Fixed(fixed), Bytes, _) => Encode::Fixed(fixed.size),
+                (Kind::Array(items), Array, _) => {
+                    let inner = schema.value_schema()?.ok_or_else(missing)?;
+                    Encode::Array(Box::new(self.node(*items, inner, depth + 1)?))
+                }
+                (Kind::Map(values), Map, _) => {
+                    let inner = schema.value_schema()?.ok_or_else(missing)?;
+                    Encode::Map(Box::new(self.node(*values, inner, depth + 1)?))
+                }
+                (Kind::Array(items), Map, _) => self.entries(id, *items, schema, depth)?,
+                (Kind::Record(record), Struct, _) => self.structure(record, schema, depth)?,
+                _ => return Err(missing()),
+            },
+        )
     }
 
     fn entries(&self, id: NodeId, items: NodeId, schema: &SchemaRef, depth: usize) -> Result<Encode> {
@@ -232,10 +244,9 @@ impl Planner<'_> {
             });
         }
         let in_order = fields.len() == own.len()
-            && fields
-                .iter()
-                .enumerate()
-                .all(|(position, source)| matches!(source, Source::Field { index, .. } if *index == position));
+            && fields.iter().enumerate().all(
+                |(position, source)| matches!(source, Source::Field { index, .. } if *index == position),
+            );
         Ok(Encode::Struct(Box::new(StructPlan {
             schema: SchemaRef::clone(schema),
             fields,

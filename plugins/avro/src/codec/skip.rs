@@ -54,7 +54,9 @@ pub(super) fn skip(avro: &AvroSchema, id: NodeId, cursor: &mut Cursor<'_>, depth
         },
         Kind::Union(members) => {
             let branch = cursor.long()?;
-            let member = usize::try_from(branch).ok().and_then(|branch| members.get(branch));
+            let member = usize::try_from(branch)
+                .ok()
+                .and_then(|branch| members.get(branch));
             let member = member.ok_or_else(|| malformed(format!("a union has no branch {branch}")))?;
             skip(avro, *member, cursor, depth + 1)?;
         }

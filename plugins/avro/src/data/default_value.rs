@@ -7,17 +7,10 @@ use super::{AvroDataConfig, is_union, scrub_name};
 use crate::json::Json;
 use crate::schema::{AvroSchema, Kind, NodeId, latin1};
 
-/// How FLOAT32 is written: with the digits of a float, or with those of the double it becomes in a field's default.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Floats {
-    AsTheyAre,
-    Widened,
-}
-
 /// The JSON of a default.
-pub(super) fn to_json(config: &AvroDataConfig, schema: &Schema, value: &Value, floats: Floats) -> Result<Json> {
+pub(super) fn to_json(config: &AvroDataConfig, schema: &Schema, value: &Value) -> Result<Json> {
     let inner = |schema: Option<&SchemaRef>, value: &Value| match schema {
-        Some(schema) => to_json(config, schema, value, floats),
+        Some(schema) => to_json(config, schema, value),
         None => Err(invalid(schema.map(AsRef::as_ref), value)),
     };
     Ok(match value {
@@ -27,10 +20,7 @@ pub(super) fn to_json(config: &AvroDataConfig, schema: &Schema, value: &Value, f
         Value::Int16(value) => Json::integer(*value),
         Value::Int32(value) => Json::integer(*value),
         Value::Int64(value) => Json::integer(*value),
-        Value::Float32(value) => match floats {
-            Floats::AsTheyAre => Json::float(*value),
-            Floats::Widened => Json::double(f64::from(*value)),
-        },
+        Value::Float32(value) => Json::float(*value),
         Value::Float64(value) => Json::double(*value),
         Value::String(text) => Json::text(text),
         Value::Bytes(bytes) => from_latin1(bytes),
@@ -58,7 +48,7 @@ pub(super) fn to_json(config: &AvroDataConfig, schema: &Schema, value: &Value, f
         Value::Struct(value) => {
             let mut members = Vec::new();
             for field in schema.fields()? {
-                let json = to_json(config, field.schema(), value.get(field.name())?, floats)?;
+                let json = to_json(config, field.schema(), value.get(field.name())?)?;
                 if is_union(schema) {
                     // Upstream takes the first member, set or not.
                     return Ok(json);
@@ -141,7 +131,9 @@ pub(super) fn from_json(
         Kind::Bytes | Kind::Fixed(_) => {
             let bytes = latin1(json.as_text().ok_or_else(wrong)?);
             match schema.name() {
-                Some(logical::DECIMAL) => Value::Decimal(Decimal::from_be_bytes(&bytes, logical::scale(schema)?)),
+                Some(logical::DECIMAL) => {
+                    Value::Decimal(Decimal::from_be_bytes(&bytes, logical::scale(schema)?))
+                }
                 _ => Value::Bytes(bytes),
             }
         }
@@ -156,7 +148,10 @@ pub(super) fn from_json(
             let inner = schema.value_schema()?.ok_or_else(wrong)?;
             let members = json.as_object().ok_or_else(wrong)?;
             let entry = |(name, item): &(String, Json)| {
-                Ok((Value::from(name.as_str()), from_json(config, avro, *of, inner, item)?))
+                Ok((
+                    Value::from(name.as_str()),
+                    from_json(config, avro, *of, inner, item)?,
+                ))
             };
             Value::Map(members.iter().map(entry).collect::<Result<_>>()?)
         }

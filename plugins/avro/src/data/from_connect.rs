@@ -7,17 +7,18 @@ use std::collections::{HashMap, HashSet};
 
 use wharf_api::{ConnectError, Result, Schema, SchemaRef, SchemaType, logical};
 
-use super::default_value::{Floats, to_json};
+use super::default_value::to_json;
 use super::{
     AVRO_PREFIX, AvroDataConfig, CONNECT_DECIMAL_PRECISION, CONNECT_DEFAULT, CONNECT_DOC, CONNECT_ENUM_DOC,
-    CONNECT_INTERNAL_TYPE, CONNECT_NAME, CONNECT_PARAMETERS, CONNECT_RECORD_DOC, CONNECT_TYPE, CONNECT_VERSION,
-    DEFAULT_PRECISION, DEFAULT_SCHEMA_NAME, ENUM, ENUM_DEFAULT_PREFIX, ENUM_DOC_PREFIX, FIELD_DEFAULT_FLAG,
-    FIELD_DOC_PREFIX, GENERAL_ENUM, KEY_FIELD, LOGICAL_TYPE, MAP_ENTRY, NAMESPACE, RECORD_DOC, VALUE_FIELD, fixed_size,
-    is_union, scrub_full_name, scrub_name, split_name,
+    CONNECT_INTERNAL_TYPE, CONNECT_NAME, CONNECT_PARAMETERS, CONNECT_RECORD_DOC, CONNECT_TYPE,
+    CONNECT_VERSION, DEFAULT_PRECISION, DEFAULT_SCHEMA_NAME, ENUM, ENUM_DEFAULT_PREFIX, ENUM_DOC_PREFIX,
+    FIELD_DEFAULT_FLAG, FIELD_DOC_PREFIX, GENERAL_ENUM, KEY_FIELD, LOGICAL_TYPE, MAP_ENTRY, NAMESPACE,
+    RECORD_DOC, VALUE_FIELD, fixed_size, is_union, scrub_full_name, scrub_name, split_name,
 };
 use crate::json::Json;
 use crate::schema::{
-    AvroSchema, Enum, Fixed, Kind, Name, NodeId, Record, RecordField, SchemaGraph, check_name, is_valid_default,
+    AvroSchema, Enum, Fixed, Kind, Name, NodeId, Record, RecordField, SchemaGraph, check_name,
+    is_valid_default,
 };
 
 /// How deep schemas may nest: as deep as values can cross the plugin border.
@@ -191,7 +192,10 @@ impl Builder<'_> {
                     1 => String::new(),
                     number => number.to_string(),
                 };
-                (Some(NAMESPACE.to_owned()), format!("{DEFAULT_SCHEMA_NAME}{number}"))
+                (
+                    Some(NAMESPACE.to_owned()),
+                    format!("{DEFAULT_SCHEMA_NAME}{number}"),
+                )
             }
         }
     }
@@ -317,8 +321,7 @@ impl Builder<'_> {
 
     fn field(&mut self, name: String, schema: &SchemaRef, doc: Option<String>) -> Result<RecordField> {
         let default = match schema.default_value() {
-            // Defaults that are floats are doubles to Avro's library.
-            Some(default) => Some(to_json(self.config, schema, default, Floats::Widened)?),
+            Some(default) => Some(to_json(self.config, schema, default)?),
             None if schema.is_optional() => Some(Json::Null),
             None => None,
         };
@@ -358,7 +361,9 @@ impl Builder<'_> {
 
     fn is_named(&self, id: NodeId) -> bool {
         match &self.graph.node(id).kind {
-            Kind::Union(members) => members.iter().any(|member| self.graph.node(*member).name().is_some()),
+            Kind::Union(members) => members
+                .iter()
+                .any(|member| self.graph.node(*member).name().is_some()),
             _ => self.graph.node(id).name().is_some(),
         }
     }
@@ -378,6 +383,9 @@ impl Builder<'_> {
             self.meta_data(schema, id)?;
         }
         if let Some(logical_type) = logical_type(schema)? {
+            if logical_type == "decimal" {
+                self.check_precision(schema, id)?;
+            }
             self.graph
                 .set_property(id, LOGICAL_TYPE, Json::text(logical_type));
         }
@@ -387,6 +395,31 @@ impl Builder<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Avro's library refuses a decimal of more digits than its fixed type can hold.
+    fn check_precision(&self, schema: &Schema, id: NodeId) -> Result<()> {
+        let (scale, precision) = (logical::scale(schema)?, precision(schema)?);
+        let Kind::Fixed(fixed) = &self.graph.node(id).kind else {
+            return Ok(());
+        };
+        if scale < 0 || scale > precision {
+            return Ok(());
+        }
+        // Digits of the greatest number: the decimal logarithm of two to the power of its bits without the sign.
+        #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation)]
+        let most = ((8.0 * fixed.size as f64 - 1.0) * std::f64::consts::LOG10_2).floor() as i32;
+        match precision > most {
+            false => Ok(()),
+            true => Err(ConnectError::data(format!(
+                "fixed({}) cannot store {precision} digits (max {most})",
+                fixed.size
+            ))
+            .with_class("java.lang.IllegalArgumentException")
+            .caused_by(ConnectError::data(format!(
+                "the parameter {CONNECT_DECIMAL_PRECISION} says how many digits there are, {DEFAULT_PRECISION} without it"
+            )))),
+        }
     }
 
     fn meta_data(&mut self, schema: &SchemaRef, id: NodeId) -> Result<()> {
@@ -405,7 +438,7 @@ impl Builder<'_> {
         if let Some(default) = schema.default_value()
             && (self.config.discard_type_doc_default || schema.parameter(FIELD_DEFAULT_FLAG).is_none())
         {
-            let default = to_json(self.config, schema, default, Floats::AsTheyAre)?;
+            let default = to_json(self.config, schema, default)?;
             self.graph.set_property(id, CONNECT_DEFAULT, default);
         }
         if let Some(name) = schema.name() {
@@ -435,8 +468,10 @@ impl Builder<'_> {
             aliases: Vec::new(),
             properties: Vec::new(),
         };
-        self.graph
-            .set_fields(entry, vec![plain(KEY_FIELD, record, None), plain(VALUE_FIELD, record, None)]);
+        self.graph.set_fields(
+            entry,
+            vec![plain(KEY_FIELD, record, None), plain(VALUE_FIELD, record, None)],
+        );
         let array = self.graph.add(Kind::Array(record));
         let map = self.graph.add(Kind::Array(entry));
         let mut fields = Vec::new();
@@ -476,7 +511,9 @@ fn precision(schema: &Schema) -> Result<i32> {
     match schema.parameter(CONNECT_DECIMAL_PRECISION) {
         None => Ok(DEFAULT_PRECISION),
         Some(text) => text.parse().map_err(|_| {
-            ConnectError::data(format!("the parameter {CONNECT_DECIMAL_PRECISION} is no number: {text}"))
+            ConnectError::data(format!(
+                "the parameter {CONNECT_DECIMAL_PRECISION} is no number: {text}"
+            ))
         }),
     }
 }

@@ -80,18 +80,18 @@ impl Default for AvroDataConfig {
 impl AvroDataConfig {
     /// The parameter that marks enums.
     pub(crate) fn enum_parameter(&self) -> &'static str {
-        if self.generalized_sum_types { GENERAL_ENUM } else { ENUM }
+        if self.generalized_sum_types {
+            GENERAL_ENUM
+        } else {
+            ENUM
+        }
     }
 
     /// Whether a map becomes an Avro map and not an array of entries.
     pub(crate) fn is_string_map(&self, schema: &Schema) -> bool {
-        schema
-            .key_schema()
-            .ok()
-            .flatten()
-            .is_some_and(|key| {
-                key.schema_type() == SchemaType::String && (!key.is_optional() || self.allow_optional_map_keys)
-            })
+        schema.key_schema().ok().flatten().is_some_and(|key| {
+            key.schema_type() == SchemaType::String && (!key.is_optional() || self.allow_optional_map_keys)
+        })
     }
 
     /// The enum's full name, where values of this schema are written as an enum.

@@ -3,7 +3,11 @@
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// What Java's `URLEncoder` leaves as it is; a blank becomes `+`.
-const URL_ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'.').remove(b'-').remove(b'*').remove(b'_');
+const URL_ENCODED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'.')
+    .remove(b'-')
+    .remove(b'*')
+    .remove(b'_');
 
 /// A name in which every character that Avro does not take is replaced: URL-encoded first, then `_` for what is still
 /// not a letter, digit or `_`. A digit at the beginning gets an `x` before it.
@@ -13,7 +17,9 @@ pub(crate) fn scrub_name(name: &str, scrub: bool) -> String {
     if !scrub || is_good || name.is_empty() {
         return name.to_owned();
     }
-    let mut encoded = utf8_percent_encode(name, URL_ENCODED).to_string().replace("%20", "+");
+    let mut encoded = utf8_percent_encode(name, URL_ENCODED)
+        .to_string()
+        .replace("%20", "+");
     if encoded.starts_with(|c: char| c.is_ascii_digit()) {
         encoded.insert(0, 'x');
     }
@@ -67,7 +73,10 @@ mod tests {
             assert_eq!(scrub_name(name, false), name);
         }
         assert_eq!(scrub_full_name("1.b-c.d", true), "x1.b_c.d");
-        assert_eq!(split_name("a.b.C", false), (Some("a.b".to_owned()), "C".to_owned()));
+        assert_eq!(
+            split_name("a.b.C", false),
+            (Some("a.b".to_owned()), "C".to_owned())
+        );
         assert_eq!(split_name("C", false), (None, "C".to_owned()));
     }
 }

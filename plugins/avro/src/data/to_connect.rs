@@ -5,13 +5,14 @@ use wharf_api::{ConnectError, Result, Schema, SchemaBuilder, SchemaRef, SchemaTy
 use super::default_value::from_json;
 use super::{
     AVRO_PREFIX, AvroDataConfig, CONNECT_DECIMAL_PRECISION, CONNECT_DEFAULT, CONNECT_DOC, CONNECT_ENUM_DOC,
-    CONNECT_FIXED_SIZE, CONNECT_INTERNAL_TYPE, CONNECT_NAME, CONNECT_PARAMETERS, CONNECT_RECORD_DOC, CONNECT_TYPE,
-    CONNECT_VERSION, DEFAULT_PRECISION, DEFAULT_SCHEMA_FULL_NAME, ENUM_DEFAULT_PREFIX, ENUM_DOC_PREFIX,
-    FIELD_DEFAULT_FLAG, FIELD_DOC_PREFIX, GENERAL_UNION, GENERAL_UNION_FIELD_PREFIX, GENERAL_UNION_PREFIX, KEY_FIELD,
-    LOGICAL_TYPE, MAP_ENTRY, NAMESPACE, RECORD_DOC, UNION, VALUE_FIELD, split_name,
+    CONNECT_FIXED_SIZE, CONNECT_INTERNAL_TYPE, CONNECT_NAME, CONNECT_PARAMETERS, CONNECT_RECORD_DOC,
+    CONNECT_TYPE, CONNECT_VERSION, DEFAULT_PRECISION, DEFAULT_SCHEMA_FULL_NAME, ENUM_DEFAULT_PREFIX,
+    ENUM_DOC_PREFIX, FIELD_DEFAULT_FLAG, FIELD_DOC_PREFIX, GENERAL_UNION, GENERAL_UNION_FIELD_PREFIX,
+    GENERAL_UNION_PREFIX, KEY_FIELD, LOGICAL_TYPE, MAP_ENTRY, NAMESPACE, RECORD_DOC, UNION, VALUE_FIELD,
+    split_name,
 };
 use crate::json::Json;
-use crate::schema::{AvroSchema, Enum, Kind, Name, NodeId, Record};
+use crate::schema::{AvroSchema, Enum, Kind, Name, NodeId, Record, is_valid_default};
 
 /// Whether a record is an entry of a map whose keys are no texts.
 pub(crate) fn is_map_entry(avro: &AvroSchema, id: NodeId) -> bool {
@@ -34,7 +35,12 @@ pub(crate) fn is_anything(avro: &AvroSchema) -> bool {
 }
 
 /// The field that stands for a member of a union.
-pub(super) fn union_field_name(config: &AvroDataConfig, avro: &AvroSchema, id: NodeId, index: usize) -> String {
+pub(super) fn union_field_name(
+    config: &AvroDataConfig,
+    avro: &AvroSchema,
+    id: NodeId,
+    index: usize,
+) -> String {
     if config.generalized_sum_types {
         return format!("{GENERAL_UNION_FIELD_PREFIX}{index}");
     }
@@ -90,7 +96,11 @@ impl ToConnect<'_> {
             Kind::Bytes | Kind::Fixed(_) => bytes(avro, id, &mut draft)?,
             Kind::Double => SchemaBuilder::float64(),
             Kind::Float => SchemaBuilder::float32(),
-            Kind::Int => int(node.text_property(CONNECT_TYPE), node.text_property(LOGICAL_TYPE), &mut draft)?,
+            Kind::Int => int(
+                node.text_property(CONNECT_TYPE),
+                node.text_property(LOGICAL_TYPE),
+                &mut draft,
+            )?,
             Kind::Long => {
                 if is(node.text_property(LOGICAL_TYPE), "timestamp-millis") {
                     draft.logical(logical::TIMESTAMP);
@@ -104,9 +114,10 @@ impl ToConnect<'_> {
                 SchemaBuilder::map(key, self.node(avro, value, Place::default(), within)?)
             }
             Kind::Array(items) => SchemaBuilder::array(self.node(avro, *items, Place::default(), within)?),
-            Kind::Map(values) => {
-                SchemaBuilder::map(Schema::string(), self.node(avro, *values, Place::default(), within)?)
-            }
+            Kind::Map(values) => SchemaBuilder::map(
+                Schema::string(),
+                self.node(avro, *values, Place::default(), within)?,
+            ),
             Kind::Record(record) => {
                 if within.contains(&id) {
                     return Err(ConnectError::data(format!(
@@ -154,12 +165,19 @@ impl ToConnect<'_> {
                 draft.parameter(&format!("{FIELD_DOC_PREFIX}{}", field.name), doc);
             }
             let place = Place {
-                default: field.default.as_ref(),
+                // One that does not suit its type is as good as none.
+                default: field
+                    .default
+                    .as_ref()
+                    .filter(|default| is_valid_default(avro, field.schema, default)),
                 doc: field.doc.as_deref(),
                 ..Place::default()
             };
             let mut schema = self.node(avro, field.schema, place, within)?;
-            let parameters = field.properties.iter().find(|(name, _)| name == CONNECT_PARAMETERS);
+            let parameters = field
+                .properties
+                .iter()
+                .find(|(name, _)| name == CONNECT_PARAMETERS);
             if let Some((_, Json::Object(parameters))) = parameters
                 && self.config.connect_meta_data
             {
@@ -181,7 +199,11 @@ impl ToConnect<'_> {
                 };
                 draft.parameter(&key, doc);
             }
-            if let Some(default) = kind.default.as_deref().filter(|_| !config.discard_type_doc_default) {
+            if let Some(default) = kind
+                .default
+                .as_deref()
+                .filter(|_| !config.discard_type_doc_default)
+            {
                 draft.parameter(&format!("{ENUM_DEFAULT_PREFIX}{name}"), default);
             }
         }
@@ -265,7 +287,8 @@ impl ToConnect<'_> {
         let doc = if config.discard_type_doc_default {
             place.doc.or(node.doc()).or(node.text_property(CONNECT_DOC))
         } else {
-            node.text_property(CONNECT_DOC).filter(|_| config.connect_meta_data)
+            node.text_property(CONNECT_DOC)
+                .filter(|_| config.connect_meta_data)
         };
         if config.discard_type_doc_default
             && config.connect_meta_data
@@ -274,9 +297,14 @@ impl ToConnect<'_> {
             draft.parameter(CONNECT_RECORD_DOC, doc);
         }
         draft.set_version(node.property(CONNECT_VERSION), place.version)?;
-        if let Some(parameters) = node.property(CONNECT_PARAMETERS).filter(|_| config.connect_meta_data) {
+        if let Some(parameters) = node
+            .property(CONNECT_PARAMETERS)
+            .filter(|_| config.connect_meta_data)
+        {
             let members = parameters.as_object().ok_or_else(|| {
-                ConnectError::data(format!("Expected JSON object for schema parameters but found: {parameters}"))
+                ConnectError::data(format!(
+                    "Expected JSON object for schema parameters but found: {parameters}"
+                ))
             })?;
             for (key, value) in members {
                 let text = value.as_text().ok_or_else(|| {
@@ -359,9 +387,12 @@ impl Draft {
 
     fn set_version(&mut self, own: Option<&Json>, of_registry: Option<i32>) -> Result<()> {
         let version = match own {
-            Some(json) => json.as_i64().and_then(|version| i32::try_from(version).ok()).ok_or_else(|| {
-                ConnectError::data(format!("Invalid Connect version found: {json}"))
-            })?,
+            Some(json) => json
+                .as_i64()
+                .and_then(|version| i32::try_from(version).ok())
+                .ok_or_else(|| {
+                    ConnectError::data(format!("Invalid Connect version found: {}", plain_text(json)))
+                })?,
             None => match of_registry {
                 Some(version) => version,
                 None => return Ok(()),
@@ -425,6 +456,11 @@ impl Draft {
     }
 }
 
+/// A value as Java prints it: texts without quotes.
+fn plain_text(json: &Json) -> String {
+    json.as_text().map_or_else(|| json.to_string(), str::to_owned)
+}
+
 fn is(logical_type: Option<&str>, name: &str) -> bool {
     logical_type.is_some_and(|text| text.eq_ignore_ascii_case(name))
 }
@@ -442,7 +478,9 @@ fn int(connect_type: Option<&str>, logical_type: Option<&str>, draft: &mut Draft
         None => Ok(SchemaBuilder::int32()),
         Some("int8") => Ok(SchemaBuilder::int8()),
         Some("int16") => Ok(SchemaBuilder::int16()),
-        Some(_) => Err(ConnectError::data("Connect type annotation for Avro int field is null")),
+        Some(_) => Err(ConnectError::data(
+            "Connect type annotation for Avro int field is null",
+        )),
     }
 }
 

@@ -58,7 +58,10 @@ impl Check<'_> {
         }
         let (r, w) = (self.reader.node(reader), self.writer.node(writer));
         let mismatch = || {
-            let name = |node: &Node| node.name().map_or_else(|| node.type_name().to_owned(), super::Name::full);
+            let name = |node: &Node| {
+                node.name()
+                    .map_or_else(|| node.type_name().to_owned(), super::Name::full)
+            };
             Err(format!("{} cannot be read as {}", name(w), name(r)))
         };
         let result = match (&w.kind, &r.kind) {
@@ -143,7 +146,11 @@ mod tests {
                 r#"{"type":"fixed","name":"F","size":3}"#,
                 false,
             ),
-            (r#"{"type":"array","items":"double"}"#, r#"{"type":"array","items":"int"}"#, true),
+            (
+                r#"{"type":"array","items":"double"}"#,
+                r#"{"type":"array","items":"int"}"#,
+                true,
+            ),
         ] {
             let parse = |text: &str| AvroSchema::parse(text, &[]).unwrap();
             let result = can_read(&parse(reader), &parse(writer));

@@ -16,9 +16,11 @@ pub(crate) fn is_valid_default(schema: &AvroSchema, id: NodeId, value: &Json) ->
         Kind::Array(of) => value
             .as_array()
             .is_some_and(|items| items.iter().all(|item| is_valid_default(schema, *of, item))),
-        Kind::Map(of) => value
-            .as_object()
-            .is_some_and(|members| members.iter().all(|(_, item)| is_valid_default(schema, *of, item))),
+        Kind::Map(of) => value.as_object().is_some_and(|members| {
+            members
+                .iter()
+                .all(|(_, item)| is_valid_default(schema, *of, item))
+        }),
         Kind::Union(members) => members
             .iter()
             .any(|member| is_valid_default(schema, *member, value)),
@@ -105,7 +107,10 @@ pub(crate) fn encode_default(
         }
         Kind::Record(record) => {
             for field in &record.fields {
-                let own = value.get(&field.name).or(field.default.as_ref()).ok_or_else(wrong)?;
+                let own = value
+                    .get(&field.name)
+                    .or(field.default.as_ref())
+                    .ok_or_else(wrong)?;
                 encode_default(schema, field.schema, own, out)?;
             }
         }

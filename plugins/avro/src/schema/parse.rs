@@ -10,7 +10,15 @@ const PRIMITIVE_MEMBERS: &[&str] = &["type"];
 const ARRAY_MEMBERS: &[&str] = &["type", "items"];
 const MAP_MEMBERS: &[&str] = &["type", "values"];
 const RECORD_MEMBERS: &[&str] = &["type", "name", "namespace", "doc", "fields", "aliases"];
-const ENUM_MEMBERS: &[&str] = &["type", "name", "namespace", "doc", "symbols", "default", "aliases"];
+const ENUM_MEMBERS: &[&str] = &[
+    "type",
+    "name",
+    "namespace",
+    "doc",
+    "symbols",
+    "default",
+    "aliases",
+];
 const FIXED_MEMBERS: &[&str] = &["type", "name", "namespace", "doc", "size", "aliases"];
 const FIELD_MEMBERS: &[&str] = &["type", "name", "doc", "default", "order", "aliases"];
 
@@ -45,7 +53,9 @@ pub(crate) fn check_name(name: &str) -> Result<(), String> {
     let mut chars = name.chars();
     match chars.next() {
         None => return Err("Empty name".to_owned()),
-        Some(c) if !(c.is_alphabetic() || c == '_') => return Err(format!("Illegal initial character: {name}")),
+        Some(c) if !(c.is_alphabetic() || c == '_') => {
+            return Err(format!("Illegal initial character: {name}"));
+        }
         _ => {}
     }
     match chars.all(|c| c.is_alphanumeric() || c == '_') {
@@ -55,7 +65,8 @@ pub(crate) fn check_name(name: &str) -> Result<(), String> {
 }
 
 fn required<'a>(json: &'a Json, name: &str, of: &str) -> Result<&'a Json, String> {
-    json.get(name).ok_or_else(|| format!("{of} has no {name}: {json}"))
+    json.get(name)
+        .ok_or_else(|| format!("{of} has no {name}: {json}"))
 }
 
 fn texts(json: Option<&Json>) -> Vec<String> {
@@ -119,7 +130,9 @@ impl Parser {
         let mut seen = Vec::with_capacity(members.len());
         for member in members {
             let node = self.graph.node(*member);
-            let name = node.name().map_or_else(|| node.type_name().to_owned(), Name::full);
+            let name = node
+                .name()
+                .map_or_else(|| node.type_name().to_owned(), Name::full);
             if seen.contains(&name) {
                 return Err(format!("Duplicate in union:{name}"));
             }
@@ -177,7 +190,9 @@ impl Parser {
     /// Adds a named type, so that what comes after it can refer to it.
     fn declare(&mut self, json: &Json, namespace: Option<&str>) -> Result<(NodeId, Name), String> {
         let name = required(json, "name", "a named type")?;
-        let name = name.as_text().ok_or_else(|| format!("a name that is no text: {name}"))?;
+        let name = name
+            .as_text()
+            .ok_or_else(|| format!("a name that is no text: {name}"))?;
         let own = json.get("namespace").and_then(Json::as_text);
         let name = Name::new(name, own.or(namespace));
         check_name(&name.name)?;
@@ -202,14 +217,21 @@ impl Parser {
             }),
         );
         let fields = required(json, "fields", "a record")?;
-        let fields = fields.as_array().ok_or_else(|| format!("fields that are no list: {fields}"))?;
+        let fields = fields
+            .as_array()
+            .ok_or_else(|| format!("fields that are no list: {fields}"))?;
         let mut parsed: Vec<RecordField> = Vec::with_capacity(fields.len());
         for field in fields {
             let name = required(field, "name", "a field")?;
-            let name = name.as_text().ok_or_else(|| format!("a name that is no text: {name}"))?;
+            let name = name
+                .as_text()
+                .ok_or_else(|| format!("a name that is no text: {name}"))?;
             check_name(name)?;
             if parsed.iter().any(|known| known.name == name) {
-                return Err(format!("Duplicate field {name} in record {}", json.get("name").unwrap_or(&Json::Null)));
+                return Err(format!(
+                    "Duplicate field {name} in record {}",
+                    json.get("name").unwrap_or(&Json::Null)
+                ));
             }
             parsed.push(RecordField {
                 name: name.to_owned(),
@@ -235,7 +257,9 @@ impl Parser {
         if let Some(default) = &default
             && !symbols.contains(default)
         {
-            return Err(format!("The Enum Default: {default} is not in the enum symbol set: {symbols:?}"));
+            return Err(format!(
+                "The Enum Default: {default} is not in the enum symbol set: {symbols:?}"
+            ));
         }
         self.graph.set_kind(
             id,

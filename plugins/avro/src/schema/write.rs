@@ -187,8 +187,20 @@ fn reference(name: &Name, space: Option<&str>) -> String {
     let is_primitive = || {
         matches!(
             name.name.as_str(),
-            "null" | "boolean" | "int" | "long" | "float" | "double" | "bytes" | "string" | "record" | "enum" | "array"
-                | "map" | "union" | "fixed"
+            "null"
+                | "boolean"
+                | "int"
+                | "long"
+                | "float"
+                | "double"
+                | "bytes"
+                | "string"
+                | "record"
+                | "enum"
+                | "array"
+                | "map"
+                | "union"
+                | "fixed"
         )
     };
     match &name.namespace {
@@ -232,13 +244,22 @@ mod tests {
         for (text, reason) in [
             ("{", "EOF"),
             ("\"nowhere\"", "Undefined name"),
-            (r#"{"type":"record","name":"1a","fields":[]}"#, "Illegal initial character"),
-            (r#"{"type":"record","name":"a-b","fields":[]}"#, "Illegal character in: a-b"),
+            (
+                r#"{"type":"record","name":"1a","fields":[]}"#,
+                "Illegal initial character",
+            ),
+            (
+                r#"{"type":"record","name":"a-b","fields":[]}"#,
+                "Illegal character in: a-b",
+            ),
             (r#"{"type":"fixed","name":"f","size":-1}"#, "size"),
             (r#"["int","int"]"#, "Duplicate in union:int"),
             (r#"["int",["null"]]"#, "Nested union"),
             (r#"{"type":"record","name":"a"}"#, "no fields"),
-            (r#"[{"type":"fixed","name":"f","size":1},{"type":"fixed","name":"f","size":2}]"#, "Can't redefine"),
+            (
+                r#"[{"type":"fixed","name":"f","size":1},{"type":"fixed","name":"f","size":2}]"#,
+                "Can't redefine",
+            ),
             ("7", "not yet supported"),
         ] {
             let error = AvroSchema::parse(text, &[]).unwrap_err();

@@ -33,11 +33,11 @@
 pub mod config;
 mod decode;
 mod encode;
-mod number;
-mod reader;
+pub mod number;
+pub mod reader;
 mod schema_reader;
 mod schema_writer;
-mod text;
+pub mod text;
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;

@@ -1,0 +1,12 @@
+//! `JsonSchemaConverter`.
+mod decode;
+mod documents;
+mod encode;
+mod from_connect;
+mod java_hash;
+mod json_tree;
+mod model;
+mod names;
+mod options;
+mod to_connect;
+mod variant;

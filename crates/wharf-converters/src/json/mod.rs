@@ -61,7 +61,15 @@ const DEFAULT_CACHE_SIZE: usize = 1000;
 
 /// A schema as a key: found by a few of its attributes, compared in full.
 #[derive(Debug, Clone, PartialEq)]
-struct SchemaKey(SchemaRef);
+pub struct SchemaKey(SchemaRef);
+
+impl SchemaKey {
+    /// The key of a schema.
+    #[must_use]
+    pub fn new(schema: &SchemaRef) -> Self {
+        Self(SchemaRef::clone(schema))
+    }
+}
 
 impl Eq for SchemaKey {}
 

@@ -36,25 +36,34 @@ fn compare(reader: &Model, writer: &Model, path: &str, depth: usize) -> Result<(
     match (&reader.kind, &writer.kind) {
         (Kind::Anything | Kind::Reference(_) | Kind::Unsupported(_), _)
         | (_, Kind::Reference(_) | Kind::Unsupported(_)) => Ok(()),
-        (_, Kind::Combined(model::Criterion::All, _)) | (Kind::Combined(model::Criterion::All, _), _) => Ok(()),
-        (_, Kind::Combined(_, members)) => {
-            members.iter().try_for_each(|member| compare(reader, member, path, depth + 1))
+        (_, Kind::Combined(model::Criterion::All, _)) | (Kind::Combined(model::Criterion::All, _), _) => {
+            Ok(())
         }
+        (_, Kind::Combined(_, members)) => members
+            .iter()
+            .try_for_each(|member| compare(reader, member, path, depth + 1)),
         (Kind::Combined(_, members), _) => {
-            if members.iter().any(|member| compare(member, writer, path, depth + 1).is_ok()) {
+            if members
+                .iter()
+                .any(|member| compare(member, writer, path, depth + 1).is_ok())
+            {
                 return Ok(());
             }
             differ("no member of the choice takes what is written")
         }
-        (Kind::Number { is_integer: true }, Kind::Number { is_integer: false }) => differ("a number became an integer"),
+        (Kind::Number { is_integer: true }, Kind::Number { is_integer: false }) => {
+            differ("a number became an integer")
+        }
         (Kind::Number { .. }, Kind::Number { .. })
         | (Kind::Boolean, Kind::Boolean)
         | (Kind::Null, Kind::Null)
         | (Kind::String, Kind::String | Kind::Enum(_) | Kind::Const(_)) => Ok(()),
-        (Kind::Enum(known), Kind::Enum(written)) => match written.iter().find(|symbol| !known.contains(symbol)) {
-            Some(symbol) => differ(&format!("the enum has no symbol {}", model::shortened(symbol))),
-            None => Ok(()),
-        },
+        (Kind::Enum(known), Kind::Enum(written)) => {
+            match written.iter().find(|symbol| !known.contains(symbol)) {
+                Some(symbol) => differ(&format!("the enum has no symbol {}", model::shortened(symbol))),
+                None => Ok(()),
+            }
+        }
         (Kind::Const(a), Kind::Const(b)) if a == b => Ok(()),
         (Kind::Array { items: a }, Kind::Array { items: b }) => match (a, b) {
             (Some(a), Some(b)) => compare(a, b, &format!("{path}/items"), depth + 1),
@@ -72,7 +81,10 @@ fn compare(reader: &Model, writer: &Model, path: &str, depth: usize) -> Result<(
                     },
                 }
             }
-            let missing = a.required.iter().find(|name| !b.properties.iter().any(|(known, _)| known == *name));
+            let missing = a
+                .required
+                .iter()
+                .find(|name| !b.properties.iter().any(|(known, _)| known == *name));
             if let Some(name) = missing {
                 return differ(&format!("the property {name} is required and not written"));
             }
@@ -94,7 +106,12 @@ mod tests {
 
     fn compatible(reader: &str, writer: &str) -> bool {
         let schema = |text: &str| RegistrySchema::new(Format::Json, text);
-        let reader = RegisteredSchema { schema: schema(reader), id: 1, version: None, guid: None };
+        let reader = RegisteredSchema {
+            schema: schema(reader),
+            id: 1,
+            version: None,
+            guid: None,
+        };
         can_read(&reader, &schema(writer)) == Compatible::Yes
     }
 
@@ -102,17 +119,61 @@ mod tests {
     fn schemas_are_compared_as_the_registry_does() {
         let object = |inner: &str| format!(r#"{{"type":"object",{inner}}}"#);
         for (reader, writer, expected) in [
-            (r#"{"type":"string"}"#.to_owned(), r#"{"type":"string"}"#.to_owned(), true),
-            (r#"{"type":"number"}"#.to_owned(), r#"{"type":"integer"}"#.to_owned(), true),
-            (r#"{"type":"integer"}"#.to_owned(), r#"{"type":"number"}"#.to_owned(), false),
-            (r#"{"type":"string"}"#.to_owned(), r#"{"type":"integer"}"#.to_owned(), false),
-            (r#"{"type":["null","string"]}"#.to_owned(), r#"{"type":"string"}"#.to_owned(), true),
-            (r#"{"type":"string"}"#.to_owned(), r#"{"type":["null","string"]}"#.to_owned(), false),
-            (r#"{"enum":["a","b"]}"#.to_owned(), r#"{"enum":["a"]}"#.to_owned(), true),
-            (r#"{"enum":["a"]}"#.to_owned(), r#"{"enum":["a","b"]}"#.to_owned(), false),
-            (object(r#""properties":{}"#), object(r#""properties":{"a":{"type":"string"}}"#), true),
-            (object(r#""additionalProperties":false"#), object(r#""properties":{"a":{"type":"string"}}"#), false),
-            (object(r#""required":["a"]"#), object(r#""properties":{"b":{"type":"string"}}"#), false),
+            (
+                r#"{"type":"string"}"#.to_owned(),
+                r#"{"type":"string"}"#.to_owned(),
+                true,
+            ),
+            (
+                r#"{"type":"number"}"#.to_owned(),
+                r#"{"type":"integer"}"#.to_owned(),
+                true,
+            ),
+            (
+                r#"{"type":"integer"}"#.to_owned(),
+                r#"{"type":"number"}"#.to_owned(),
+                false,
+            ),
+            (
+                r#"{"type":"string"}"#.to_owned(),
+                r#"{"type":"integer"}"#.to_owned(),
+                false,
+            ),
+            (
+                r#"{"type":["null","string"]}"#.to_owned(),
+                r#"{"type":"string"}"#.to_owned(),
+                true,
+            ),
+            (
+                r#"{"type":"string"}"#.to_owned(),
+                r#"{"type":["null","string"]}"#.to_owned(),
+                false,
+            ),
+            (
+                r#"{"enum":["a","b"]}"#.to_owned(),
+                r#"{"enum":["a"]}"#.to_owned(),
+                true,
+            ),
+            (
+                r#"{"enum":["a"]}"#.to_owned(),
+                r#"{"enum":["a","b"]}"#.to_owned(),
+                false,
+            ),
+            (
+                object(r#""properties":{}"#),
+                object(r#""properties":{"a":{"type":"string"}}"#),
+                true,
+            ),
+            (
+                object(r#""additionalProperties":false"#),
+                object(r#""properties":{"a":{"type":"string"}}"#),
+                false,
+            ),
+            (
+                object(r#""required":["a"]"#),
+                object(r#""properties":{"b":{"type":"string"}}"#),
+                false,
+            ),
             (
                 object(r#""properties":{"a":{"type":"boolean"}}"#),
                 object(r#""properties":{"a":{"type":"string"}}"#),

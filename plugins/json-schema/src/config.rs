@@ -20,15 +20,20 @@ const FAIL_INVALID_SCHEMA: &str = "json.fail.invalid.schema";
 const INDENT_OUTPUT: &str = "json.indent.output";
 
 /// What stands in the doc of keys that upstream's converter knows but never looks at.
-const NO_EFFECT: &str = "Upstream's serializer uses it for objects of Java classes only; it has no effect on Connect data.";
+const NO_EFFECT: &str =
+    "Upstream's serializer uses it for objects of Java classes only; it has no effect on Connect data.";
 
 fn flag(name: &str, default: bool, importance: Importance, doc: &str) -> ConfigKey {
-    ConfigKey::new(name, Type::Boolean).default(default).importance(importance).doc(doc)
+    ConfigKey::new(name, Type::Boolean)
+        .default(default)
+        .importance(importance)
+        .doc(doc)
 }
 
 /// All keys.
 pub(crate) fn definition() -> ConfigDef {
-    static DEFINITION: LazyLock<ConfigDef> = LazyLock::new(|| serializer_keys(data_keys(shared::definition())));
+    static DEFINITION: LazyLock<ConfigDef> =
+        LazyLock::new(|| serializer_keys(data_keys(shared::definition())));
     DEFINITION.clone()
 }
 
@@ -172,7 +177,11 @@ mod tests {
     fn parsed(entries: &[(&str, &str)]) -> Result<JsonSchemaConverterConfig> {
         let url = [("schema.registry.url", "http://localhost:1")];
         let entries = url.iter().chain(entries);
-        JsonSchemaConverterConfig::parse(&entries.map(|&(key, value)| (key.to_owned(), value.to_owned())).collect())
+        JsonSchemaConverterConfig::parse(
+            &entries
+                .map(|&(key, value)| (key.to_owned(), value.to_owned()))
+                .collect(),
+        )
     }
 
     #[test]
@@ -214,7 +223,10 @@ mod tests {
         };
         assert_eq!(config.options, expected);
         assert!(config.validates && config.indents);
-        for (key, value) in [(DECIMAL_FORMAT, "text"), ("validation.rules.execution", "BEFORE_DOMAIN_RULES")] {
+        for (key, value) in [
+            (DECIMAL_FORMAT, "text"),
+            ("validation.rules.execution", "BEFORE_DOMAIN_RULES"),
+        ] {
             assert!(parsed(&[(key, value)]).is_err(), "{key}");
         }
         assert!(JsonSchemaConverterConfig::parse(&ConfigMap::new()).is_err());

@@ -7,13 +7,15 @@ use std::sync::Arc;
 
 use wharf_api::config::ConfigDef;
 use wharf_api::{
-    ConfigMap, ConnectError, Converter, ConverterType, Encoded, Headers, Result, SchemaAndValue, SchemaRef, ValueRef,
+    ConfigMap, ConnectError, Converter, ConverterType, Encoded, Headers, Result, SchemaAndValue, SchemaRef,
+    ValueRef,
 };
 use wharf_converters::json::SchemaKey;
 use wharf_converters::json::reader::Reader;
 use wharf_schema_registry::wire::{self, SchemaId};
 use wharf_schema_registry::{
-    Direction, Format, LruCache, RegisteredSchema, RegistrySchema, SchemaRegistry, SchemaToWrite, serialization,
+    Direction, Format, LruCache, RegisteredSchema, RegistrySchema, SchemaRegistry, SchemaToWrite,
+    serialization,
 };
 
 use crate::compatibility;
@@ -117,7 +119,9 @@ impl Configured {
         }
         let with = self.write_with(topic, schema)?;
         if let Some(checker) = &with.checker {
-            checker.check(&out[payload..]).map_err(|cause| self.unwritable(topic, cause))?;
+            checker
+                .check(&out[payload..])
+                .map_err(|cause| self.unwritable(topic, cause))?;
         }
         if self.indents {
             let text = Json::parse(&out[payload..])?.to_indented_text();
@@ -142,7 +146,11 @@ impl Configured {
             return Ok(Arc::clone(with));
         }
         let key = (topic.to_owned(), SchemaKey::new(schema));
-        let known = if self.registry.is_fixed() { self.written.get(&key).map(Arc::clone) } else { None };
+        let known = if self.registry.is_fixed() {
+            self.written.get(&key).map(Arc::clone)
+        } else {
+            None
+        };
         let with = match known {
             Some(with) => with,
             None => {
@@ -157,13 +165,21 @@ impl Configured {
 
     fn ask_what_to_write_with(&mut self, topic: &str, schema: &SchemaRef) -> Result<WriteWith> {
         let translated = self.translated(schema)?;
-        let to_write = SchemaToWrite { schema: &translated.schema, record_name: translated.title.as_deref() };
-        let found = self.registry.for_write(topic, to_write, &compatibility::can_read)?;
+        let to_write = SchemaToWrite {
+            schema: &translated.schema,
+            record_name: translated.title.as_deref(),
+        };
+        let found = self
+            .registry
+            .for_write(topic, to_write, &compatibility::can_read)?;
         let checker = match self.validates {
             true => Some(self.checker(Direction::Serialize, topic, &found.registered)?),
             false => None,
         };
-        Ok(WriteWith { registered: found.registered, checker })
+        Ok(WriteWith {
+            registered: found.registered,
+            checker,
+        })
     }
 
     fn translated(&mut self, schema: &SchemaRef) -> Result<Arc<Translated>> {
@@ -172,14 +188,21 @@ impl Configured {
             return Ok(Arc::clone(translated));
         }
         let text = json_schema_text(&self.options, schema)?;
-        let title = Json::parse(text.as_bytes())?.get("title").and_then(Json::as_str).map(str::to_owned);
-        let translated = Arc::new(Translated { schema: RegistrySchema::new(Format::Json, text), title });
+        let title = Json::parse(text.as_bytes())?
+            .get("title")
+            .and_then(Json::as_str)
+            .map(str::to_owned);
+        let translated = Arc::new(Translated {
+            schema: RegistrySchema::new(Format::Json, text),
+            title,
+        });
         self.texts.insert(key, Arc::clone(&translated));
         Ok(translated)
     }
 
     fn decode(&mut self, topic: &str, headers: &Headers, bytes: &[u8]) -> Result<SchemaAndValue> {
-        let envelope = wire::read(headers, self.is_key, bytes).map_err(|cause| self.unreadable(topic, cause))?;
+        let envelope =
+            wire::read(headers, self.is_key, bytes).map_err(|cause| self.unreadable(topic, cause))?;
         let with = self.read_with(topic, envelope.schema_id)?;
         let failed = |cause: ConnectError| {
             let message = format!("Error deserializing JSON message for id {}", envelope.schema_id);
@@ -189,15 +212,20 @@ impl Configured {
             checker.check(envelope.rest).map_err(failed)?;
         }
         let mut reader = Reader::new(envelope.rest);
-        let value = Decoder::new(&self.options).value(&with.schema, &mut reader).map_err(|cause| {
-            // Bytes that are not JSON are the serializer's business, values that do not suit are the converter's.
-            let is_syntax = cause.message().ends_with("due to serialization error: ");
-            match cause.cause() {
-                Some(reason) if is_syntax => failed(reason.clone()),
-                _ => cause,
-            }
-        })?;
-        Ok(SchemaAndValue { schema: Some(SchemaRef::clone(&with.schema)), value })
+        let value = Decoder::new(&self.options)
+            .value(&with.schema, &mut reader)
+            .map_err(|cause| {
+                // Bytes that are not JSON are the serializer's business, values that do not suit are the converter's.
+                let is_syntax = cause.message().ends_with("due to serialization error: ");
+                match cause.cause() {
+                    Some(reason) if is_syntax => failed(reason.clone()),
+                    _ => cause,
+                }
+            })?;
+        Ok(SchemaAndValue {
+            schema: Some(SchemaRef::clone(&with.schema)),
+            value,
+        })
     }
 
     fn read_with(&mut self, topic: &str, id: SchemaId) -> Result<Arc<ReadWith>> {
@@ -210,7 +238,11 @@ impl Configured {
             return Ok(Arc::clone(with));
         }
         let key = (topic.to_owned(), id);
-        let known = if is_fixed { self.read.get(&key).map(Arc::clone) } else { None };
+        let known = if is_fixed {
+            self.read.get(&key).map(Arc::clone)
+        } else {
+            None
+        };
         let with = match known {
             Some(with) => with,
             None => {
@@ -245,9 +277,17 @@ impl Configured {
         if let Some(with) = self.converted.get(&key) {
             return Ok(Arc::clone(with));
         }
-        let references = self.registry.references(Direction::Deserialize, topic, &registered.schema)?;
-        let texts = references.iter().map(|(name, schema)| (name.as_str(), schema.schema.text.as_str()));
-        let documents = Documents::parse(&registered.schema.text, texts, self.options.ignore_modern_dialects)?;
+        let references = self
+            .registry
+            .references(Direction::Deserialize, topic, &registered.schema)?;
+        let texts = references
+            .iter()
+            .map(|(name, schema)| (name.as_str(), schema.schema.text.as_str()));
+        let documents = Documents::parse(
+            &registered.schema.text,
+            texts,
+            self.options.ignore_modern_dialects,
+        )?;
         let schema = connect_schema(&self.options, &documents, version)?;
         let checker = match self.validates {
             true => Some(self.checker(Direction::Deserialize, topic, &registered)?),
@@ -258,11 +298,22 @@ impl Configured {
         Ok(with)
     }
 
-    fn checker(&mut self, direction: Direction, topic: &str, registered: &RegisteredSchema) -> Result<Checker> {
+    fn checker(
+        &mut self,
+        direction: Direction,
+        topic: &str,
+        registered: &RegisteredSchema,
+    ) -> Result<Checker> {
         let references = self.registry.references(direction, topic, &registered.schema)?;
-        let texts = references.iter().map(|(name, schema)| (name.as_str(), schema.schema.text.as_str()));
-        Checker::new(&registered.schema.text, texts, self.options.ignore_modern_dialects)
-            .map_err(|cause| Format::Json.data_error(direction, topic, cause))
+        let texts = references
+            .iter()
+            .map(|(name, schema)| (name.as_str(), schema.schema.text.as_str()));
+        Checker::new(
+            &registered.schema.text,
+            texts,
+            self.options.ignore_modern_dialects,
+        )
+        .map_err(|cause| Format::Json.data_error(direction, topic, cause))
     }
 
     #[cold]
@@ -278,9 +329,9 @@ impl Configured {
 
 impl JsonSchemaConverter {
     fn configured(&mut self) -> Result<&mut Configured> {
-        self.0
-            .as_mut()
-            .ok_or_else(|| ConnectError::illegal_state("JsonSchemaConverter is used before it was configured"))
+        self.0.as_mut().ok_or_else(|| {
+            ConnectError::illegal_state("JsonSchemaConverter is used before it was configured")
+        })
     }
 }
 

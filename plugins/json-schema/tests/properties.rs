@@ -3,7 +3,8 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use wharf_api::{
-    ConfigMap, Converter, ConverterType, Decimal, Headers, Schema, SchemaBuilder, SchemaRef, Struct, Value, logical,
+    ConfigMap, Converter, ConverterType, Decimal, Headers, Schema, SchemaBuilder, SchemaRef, Struct, Value,
+    logical,
 };
 use wharf_json_schema::JsonSchemaConverter;
 use wharf_schema_registry::testing::TestRegistry;
@@ -23,12 +24,17 @@ fn data() -> impl Strategy<Value = (SchemaRef, Value)> {
         any::<i16>().prop_map(|v| (Schema::int16(), Value::from(v))),
         any::<i32>().prop_map(|v| (Schema::int32(), Value::from(v))),
         any::<i64>().prop_map(|v| (Schema::int64(), Value::from(v))),
-        any::<f32>().prop_filter("finite", |v| v.is_finite()).prop_map(|v| (Schema::float32(), Value::from(v))),
-        any::<f64>().prop_filter("finite", |v| v.is_finite()).prop_map(|v| (Schema::float64(), Value::from(v))),
+        any::<f32>()
+            .prop_filter("finite", |v| v.is_finite())
+            .prop_map(|v| (Schema::float32(), Value::from(v))),
+        any::<f64>()
+            .prop_filter("finite", |v| v.is_finite())
+            .prop_map(|v| (Schema::float64(), Value::from(v))),
         any::<bool>().prop_map(|v| (Schema::boolean(), Value::from(v))),
         any::<String>().prop_map(|v| (Schema::string(), Value::from(v))),
         vec(any::<u8>(), 0..40).prop_map(|v| (Schema::bytes(), Value::from(v))),
-        (any::<i64>(), -3..9_i32).prop_map(|(v, scale)| (logical::decimal(scale), Value::from(Decimal::new(v, scale)))),
+        (any::<i64>(), -3..9_i32)
+            .prop_map(|(v, scale)| (logical::decimal(scale), Value::from(Decimal::new(v, scale)))),
         any::<i16>().prop_map(|v| (logical::date(), Value::Date(i64::from(v) * 86_400_000))),
         (0..86_400_000_i64).prop_map(|v| (logical::time(), Value::Date(v))),
         any::<i64>().prop_map(|v| (logical::timestamp(), Value::Date(v))),
@@ -44,10 +50,16 @@ fn data() -> impl Strategy<Value = (SchemaRef, Value)> {
                     values.push(value);
                 }
                 let schema = builder.build().unwrap();
-                (SchemaRef::clone(&schema), Value::from(Struct::from_values(schema, values)))
+                (
+                    SchemaRef::clone(&schema),
+                    Value::from(Struct::from_values(schema, values)),
+                )
             }),
             (inner.clone(), 0..3_usize).prop_map(|((schema, value), count)| {
-                (SchemaBuilder::array(schema).build().unwrap(), Value::Array(vec![value; count]))
+                (
+                    SchemaBuilder::array(schema).build().unwrap(),
+                    Value::Array(vec![value; count]),
+                )
             }),
             (any::<String>(), inner.clone()).prop_map(|(key, (schema, value))| {
                 let schema = SchemaBuilder::map(Schema::string(), schema).build().unwrap();
@@ -83,8 +95,12 @@ fn json_schema() -> impl Strategy<Value = String> {
                 .prop_map(|(a, b)| format!(r#"{{"type":"object","properties":{{"a":{a},"b":{b}}}}}"#)),
             (inner.clone(), inner.clone()).prop_map(|(a, b)| format!(r#"{{"oneOf":[{a},{b}]}}"#)),
             (inner.clone(), inner.clone()).prop_map(|(a, b)| format!(r#"{{"allOf":[{a},{b}]}}"#)),
-            inner.clone().prop_map(|a| format!(r#"{{"type":"array","items":{a}}}"#)),
-            inner.prop_map(|a| format!(r#"{{"type":"object","connect.type":"map","additionalProperties":{a}}}"#)),
+            inner
+                .clone()
+                .prop_map(|a| format!(r#"{{"type":"array","items":{a}}}"#)),
+            inner.prop_map(|a| format!(
+                r#"{{"type":"object","connect.type":"map","additionalProperties":{a}}}"#
+            )),
         ]
     })
 }

@@ -117,12 +117,18 @@ impl Scalar {
 
     /// The word in schemas.
     pub(crate) fn word(self) -> &'static str {
-        Self::ALL.iter().find(|(scalar, _)| *scalar == self).map_or("", |(_, word)| word)
+        Self::ALL
+            .iter()
+            .find(|(scalar, _)| *scalar == self)
+            .map_or("", |(_, word)| word)
     }
 
     /// The type of a word.
     pub(crate) fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.iter().find(|(_, known)| *known == word).map(|(scalar, _)| *scalar)
+        Self::ALL
+            .iter()
+            .find(|(_, known)| *known == word)
+            .map(|(scalar, _)| *scalar)
     }
 
     /// Whether values stand side by side in one block when they are repeated.
@@ -161,7 +167,9 @@ impl Pool {
                 if message.full_name == full_name {
                     return true;
                 }
-                let is_prefix = full_name.strip_prefix(&message.full_name).is_some_and(|rest| rest.starts_with('.'));
+                let is_prefix = full_name
+                    .strip_prefix(&message.full_name)
+                    .is_some_and(|rest| rest.starts_with('.'));
                 if is_prefix && search(pool, &message.nested, full_name, path) {
                     return true;
                 }

@@ -37,7 +37,11 @@ fn pairs(text: &str) -> Params {
             '"' | '\'' => {
                 let mut literal = String::new();
                 while let Some(next) = characters.next().filter(|next| *next != character) {
-                    literal.push(if next == '\\' { characters.next().unwrap_or('\\') } else { next });
+                    literal.push(if next == '\\' {
+                        characters.next().unwrap_or('\\')
+                    } else {
+                        next
+                    });
                 }
                 match word.as_str() {
                     "key" => key = Some(literal),
@@ -83,16 +87,28 @@ fn in_message(bytes: &[u8], scope: &str, depth: usize, found: &mut HashMap<(Stri
     if depth > crate::wire::MAX_DEPTH {
         return;
     }
-    let text = |bytes: &[u8]| blocks(bytes, 1).last().map(|name| String::from_utf8_lossy(name).into_owned());
+    let text = |bytes: &[u8]| {
+        blocks(bytes, 1)
+            .last()
+            .map(|name| String::from_utf8_lossy(name).into_owned())
+    };
     let name = text(bytes).unwrap_or_default();
-    let full_name = if scope.is_empty() { name } else { format!("{scope}.{name}") };
+    let full_name = if scope.is_empty() {
+        name
+    } else {
+        format!("{scope}.{name}")
+    };
     for field in blocks(bytes, 2) {
         let params: Params = blocks(field, 8)
             .into_iter()
             .flat_map(|options| blocks(options, EXTENSION))
             .flat_map(|meta| blocks(meta, 2))
             .filter_map(|entry| {
-                let part = |number| blocks(entry, number).last().map(|text| String::from_utf8_lossy(text).into_owned());
+                let part = |number| {
+                    blocks(entry, number)
+                        .last()
+                        .map(|text| String::from_utf8_lossy(text).into_owned())
+                };
                 Some((part(1)?, part(2)?))
             })
             .collect();
@@ -110,7 +126,9 @@ fn blocks(bytes: &[u8], wanted: u32) -> Vec<&[u8]> {
     let mut cursor = Cursor::new(bytes);
     let mut found = Vec::new();
     while !cursor.is_empty() {
-        let Ok((number, wire_type)) = cursor.tag() else { break };
+        let Ok((number, wire_type)) = cursor.tag() else {
+            break;
+        };
         if number == wanted && wire_type == WireType::Block {
             match cursor.block() {
                 Ok(block) => found.push(block),
@@ -129,14 +147,20 @@ mod tests {
 
     #[test]
     fn pairs_are_found_in_any_form() {
-        let expected = [("scale".to_owned(), "2".to_owned()), ("a".to_owned(), "b\"".to_owned())];
+        let expected = [
+            ("scale".to_owned(), "2".to_owned()),
+            ("a".to_owned(), "b\"".to_owned()),
+        ];
         for text in [
             r#"params: [ { value: "2", key: "scale" }, { key: "a", value: "b\"" } ]"#,
             r#"doc: "key: x" params { key: "scale" value: "2" } params { key: 'a' value: 'b"' } tags: "value""#,
         ] {
             assert_eq!(pairs(text), expected, "{text}");
         }
-        assert_eq!(pairs(r#"key: "a" value: "b""#), [("a".to_owned(), "b".to_owned())]);
+        assert_eq!(
+            pairs(r#"key: "a" value: "b""#),
+            [("a".to_owned(), "b".to_owned())]
+        );
         assert!(pairs("params: [").is_empty() && pairs("\"").is_empty());
     }
 }

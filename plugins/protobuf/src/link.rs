@@ -17,7 +17,7 @@ use crate::field_meta::{self, Params};
 use crate::well_known;
 
 /// How deep braces may stand in a schema's text. The parser works by recursion.
-const MAX_BRACES: usize = 64;
+const MAX_BRACES: usize = 128;
 /// The most files that a schema may consist of.
 const MAX_FILES: usize = 1000;
 
@@ -56,8 +56,10 @@ pub(crate) fn parse_file(name: &str, text: &str) -> Result<(FileDescriptorProto,
     if let Some(file) = bytes.and_then(|bytes| FileDescriptorProto::decode(bytes.as_slice()).ok()) {
         return Ok((file, Form::Binary));
     }
-    Err(ConnectError::data(format!("the Protobuf schema {name} cannot be read; correct it in the registry"))
-        .caused_by(ConnectError::data(refused.to_string())))
+    Err(ConnectError::data(format!(
+        "the Protobuf schema {name} cannot be read; correct it in the registry"
+    ))
+    .caused_by(ConnectError::data(refused.to_string())))
 }
 
 /// The types of a schema, of what it refers to by name, and of well-known files.
@@ -86,11 +88,13 @@ pub(crate) fn link<'a>(text: &str, references: impl Iterator<Item = (&'a str, &'
         wanted.extend(file.dependency.iter().cloned());
         files.push((file, form, text));
         if files.len() > MAX_FILES {
-            return Err(ConnectError::data(format!("the Protobuf schema consists of more than {MAX_FILES} files")));
+            return Err(ConnectError::data(format!(
+                "the Protobuf schema consists of more than {MAX_FILES} files"
+            )));
         }
     }
-    for (file, form, text) in &files {
-        linker.declare(file, *form, text);
+    for (position, (file, form, text)) in files.iter().enumerate() {
+        linker.declare(file, *form, text, position == 0);
     }
     linker.define(&files)
 }
@@ -110,12 +114,16 @@ struct Linker {
 }
 
 fn joined(scope: &str, name: &str) -> String {
-    if scope.is_empty() { name.to_owned() } else { format!("{scope}.{name}") }
+    if scope.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{scope}.{name}")
+    }
 }
 
 impl Linker {
     /// Enters all types by name.
-    fn declare(&mut self, file: &FileDescriptorProto, form: Form, text: &str) {
+    fn declare(&mut self, file: &FileDescriptorProto, form: Form, text: &str, is_main: bool) {
         let is_proto3 = file.syntax() == "proto3";
         let package = file.package().to_owned();
         if form == Form::Binary
@@ -123,7 +131,6 @@ impl Linker {
         {
             self.params.extend(field_meta::from_descriptor(&bytes, &package));
         }
-        let is_main = self.pool.messages.is_empty() && self.pool.enums.is_empty();
         let mut roots = Vec::new();
         for message in &file.message_type {
             roots.push(self.declare_message(message, &package, form, is_proto3));
@@ -136,7 +143,13 @@ impl Linker {
         }
     }
 
-    fn declare_message(&mut self, message: &DescriptorProto, scope: &str, form: Form, is_proto3: bool) -> MessageId {
+    fn declare_message(
+        &mut self,
+        message: &DescriptorProto,
+        scope: &str,
+        form: Form,
+        is_proto3: bool,
+    ) -> MessageId {
         let id = MessageId(self.pool.messages.len());
         let full_name = joined(scope, message.name());
         self.pool.messages.push(Message {
@@ -166,7 +179,11 @@ impl Linker {
         self.pool.enums.push(Enum {
             name: enumeration.name().to_owned(),
             full_name: full_name.clone(),
-            values: enumeration.value.iter().map(|value| (value.name().to_owned(), value.number())).collect(),
+            values: enumeration
+                .value
+                .iter()
+                .map(|value| (value.name().to_owned(), value.number()))
+                .collect(),
             is_open,
         });
         self.names.entry(full_name).or_insert(TypeId::Enum(id));
@@ -192,7 +209,11 @@ impl Linker {
             .oneof_decl
             .iter()
             .enumerate()
-            .map(|(index, oneof)| Oneof { name: oneof.name().to_owned(), index, fields: Vec::new() })
+            .map(|(index, oneof)| Oneof {
+                name: oneof.name().to_owned(),
+                index,
+                fields: Vec::new(),
+            })
             .collect();
         let mut fields = Vec::with_capacity(message.field.len());
         for (position, field) in message.field.iter().enumerate() {
@@ -216,7 +237,10 @@ impl Linker {
         // What stands for the word `optional` is no oneof.
         oneofs.retain(|oneof| !oneof.fields.is_empty());
         for (position, oneof) in oneofs.iter_mut().enumerate() {
-            oneof.fields.iter().for_each(|field| fields[*field].oneof = Some(position));
+            oneof
+                .fields
+                .iter()
+                .for_each(|field| fields[*field].oneof = Some(position));
         }
         self.pool.messages[id].fields = fields;
         self.pool.messages[id].oneofs = oneofs;
@@ -234,21 +258,32 @@ impl Linker {
         is_proto3: bool,
     ) -> Result<Field> {
         let wrong = |what: &str| {
-            ConnectError::data(format!("the field {} of the Protobuf message {scope} {what}", field.name()))
+            ConnectError::data(format!(
+                "the field {} of the Protobuf message {scope} {what}",
+                field.name()
+            ))
         };
         let kind = match &field.type_name {
-            Some(name) => match self.resolve(scope, name).ok_or_else(|| wrong(&format!("has the unknown type {name}")))? {
+            Some(name) => match self
+                .resolve(scope, name)
+                .ok_or_else(|| wrong(&format!("has the unknown type {name}")))?
+            {
                 TypeId::Message(id) if field.r#type == Some(Type::Group as i32) => Kind::Group(id),
                 TypeId::Message(id) => Kind::Message(id),
                 TypeId::Enum(id) => Kind::Enum(id),
             },
             None => Kind::Scalar(scalar(field.r#type()).ok_or_else(|| wrong("has no type"))?),
         };
-        let number = u32::try_from(field.number()).ok().filter(|number| (1..1 << 29).contains(number));
+        let number = u32::try_from(field.number())
+            .ok()
+            .filter(|number| (1..1 << 29).contains(number));
         let has_optional_keyword = field.proto3_optional()
             || !is_proto3 && field.label == Some(Label::Optional as i32) && field.oneof_index.is_none();
-        let params = field_meta::from_options(field.options.as_ref())
-            .or_else(|| self.params.get(&(scope.to_owned(), field.name().to_owned())).cloned());
+        let params = field_meta::from_options(field.options.as_ref()).or_else(|| {
+            self.params
+                .get(&(scope.to_owned(), field.name().to_owned()))
+                .cloned()
+        });
         Ok(Field {
             name: field.name().to_owned(),
             number: number.ok_or_else(|| wrong("has no valid number"))?,
@@ -313,10 +348,11 @@ mod tests {
             message C { string y = 1; }"#;
         let other = r#"syntax = "proto3"; package q; message D { bool z = 1; }"#;
         let pool = link(text, [("other.proto", other)].into_iter()).unwrap();
-        let kind = |path: &[usize], field: usize| match pool.message(pool.at(path).unwrap()).fields[field].kind {
-            Kind::Message(id) => pool.message(id).full_name.clone(),
-            other => format!("{other:?}"),
-        };
+        let kind =
+            |path: &[usize], field: usize| match pool.message(pool.at(path).unwrap()).fields[field].kind {
+                Kind::Message(id) => pool.message(id).full_name.clone(),
+                other => format!("{other:?}"),
+            };
         assert_eq!(kind(&[0, 0], 0), "p.A.C");
         assert_eq!(kind(&[0, 0], 1), "p.C");
         assert_eq!(kind(&[0], 1), "q.D");
@@ -330,7 +366,11 @@ mod tests {
 
     #[test]
     fn descriptors_in_base64_are_read_with_their_options() {
-        let (mut file, _) = parse_file("x", r#"syntax = "proto3"; package p; message M { int32 a = 1; map<string,int32> m = 2; }"#).unwrap();
+        let (mut file, _) = parse_file(
+            "x",
+            r#"syntax = "proto3"; package p; message M { int32 a = 1; map<string,int32> m = 2; }"#,
+        )
+        .unwrap();
         file.source_code_info = None;
         let mut bytes = file.encode_to_vec();
         let text = STANDARD.encode(&bytes);
@@ -340,7 +380,23 @@ mod tests {
         // A second message with an option that the descriptor types do not know.
         let params = [&[0x12, 20, 0x0a, 12][..], b"connect.type", &[0x12, 4], b"int8"].concat();
         let options = [&[0x82, 0x44, params.len() as u8][..], &params].concat();
-        let field = [&[0x0a, 1, b'f', 0x18, 1, 0x20, 1, 0x28, 5, 0x42, options.len() as u8][..], &options].concat();
+        let field = [
+            &[
+                0x0a,
+                1,
+                b'f',
+                0x18,
+                1,
+                0x20,
+                1,
+                0x28,
+                5,
+                0x42,
+                options.len() as u8,
+            ][..],
+            &options,
+        ]
+        .concat();
         let message = [&[0x0a, 1, b'N', 0x12, field.len() as u8][..], &field].concat();
         bytes.extend([0x22, message.len() as u8]);
         bytes.extend(message);

@@ -23,6 +23,11 @@ pub(crate) const CONNECT_TYPE: &str = "connect.type";
 /// Schema name of a value of any type.
 pub(crate) const VARIANT: &str = "org.apache.kafka.connect.data.Variant";
 
+/// Field of a map's entry: its key.
+pub(crate) const KEY: &str = "key";
+/// Field of a map's entry: its value.
+pub(crate) const VALUE: &str = "value";
+
 /// Message types that stand for Connect's logical types.
 pub(crate) const DECIMAL_MESSAGE: &str = "confluent.type.Decimal";
 pub(crate) const VARIANT_MESSAGE: &str = "confluent.type.Variant";

@@ -75,7 +75,11 @@ impl<'a> Cursor<'a> {
                 return Ok(value);
             }
         }
-        Err(if self.bytes.len() < 10 { truncated() } else { malformed("CodedInputStream encountered a malformed varint.") })
+        Err(if self.bytes.len() < 10 {
+            truncated()
+        } else {
+            malformed("CodedInputStream encountered a malformed varint.")
+        })
     }
 
     /// The next field's number and how its value is delimited.
@@ -112,7 +116,9 @@ impl<'a> Cursor<'a> {
             WireType::Fixed32 => self.fixed::<4>().map(drop),
             WireType::Block => self.block().map(drop),
             WireType::StartGroup => self.group(number, depth).map(drop),
-            WireType::EndGroup => Err(malformed("Protocol message end-group tag did not match expected tag.")),
+            WireType::EndGroup => Err(malformed(
+                "Protocol message end-group tag did not match expected tag.",
+            )),
         }
     }
 
@@ -127,7 +133,9 @@ impl<'a> Cursor<'a> {
             let (inner, wire_type) = self.tag()?;
             if wire_type == WireType::EndGroup {
                 if inner != number {
-                    return Err(malformed("Protocol message end-group tag did not match expected tag."));
+                    return Err(malformed(
+                        "Protocol message end-group tag did not match expected tag.",
+                    ));
                 }
                 return Ok(&start[..start.len() - before]);
             }
@@ -241,7 +249,9 @@ mod tests {
             (&[0x0f], false),
         ] {
             let mut cursor = Cursor::new(bytes);
-            let result = cursor.tag().and_then(|(number, wire_type)| cursor.skip(number, wire_type, 0));
+            let result = cursor
+                .tag()
+                .and_then(|(number, wire_type)| cursor.skip(number, wire_type, 0));
             assert_eq!(result.is_ok() && cursor.is_empty(), ok, "{bytes:?}");
         }
         let deep = vec![0x0b; 100_000];

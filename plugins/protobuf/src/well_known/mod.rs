@@ -44,17 +44,45 @@ mod tests {
 
     #[test]
     fn every_file_holds_and_its_imports_are_known() {
-        for name in ["protobuf/any", "protobuf/descriptor", "protobuf/duration", "protobuf/empty", "protobuf/field_mask",
-            "protobuf/source_context", "protobuf/struct", "protobuf/timestamp", "protobuf/wrappers", "type/calendar_period",
-            "type/color", "type/date", "type/datetime", "type/dayofweek", "type/decimal", "type/expr", "type/fraction",
-            "type/interval", "type/latlng", "type/money", "type/month", "type/phone_number", "type/postal_address",
-            "type/quaternion", "type/timeofday"]
-        {
+        for name in [
+            "protobuf/any",
+            "protobuf/descriptor",
+            "protobuf/duration",
+            "protobuf/empty",
+            "protobuf/field_mask",
+            "protobuf/source_context",
+            "protobuf/struct",
+            "protobuf/timestamp",
+            "protobuf/wrappers",
+            "type/calendar_period",
+            "type/color",
+            "type/date",
+            "type/datetime",
+            "type/dayofweek",
+            "type/decimal",
+            "type/expr",
+            "type/fraction",
+            "type/interval",
+            "type/latlng",
+            "type/money",
+            "type/month",
+            "type/phone_number",
+            "type/postal_address",
+            "type/quaternion",
+            "type/timeofday",
+        ] {
             let name = format!("google/{name}.proto");
             let (file, _) = parse_file(&name, super::text(&name).unwrap()).unwrap();
-            assert!(file.dependency.iter().all(|import| super::text(import).is_some()), "{name}");
+            assert!(
+                file.dependency.iter().all(|import| super::text(import).is_some()),
+                "{name}"
+            );
         }
-        for name in ["confluent/meta.proto", "confluent/type/decimal.proto", "confluent/type/variant.proto"] {
+        for name in [
+            "confluent/meta.proto",
+            "confluent/type/decimal.proto",
+            "confluent/type/variant.proto",
+        ] {
             parse_file(name, super::text(name).unwrap()).unwrap();
         }
     }

@@ -140,14 +140,8 @@ impl DeadLetterTopic {
         let specs: Vec<_> = (0..partitions)
             .map(|partition| (TopicPartition::new(topic, partition), spec))
             .collect();
-        let deadline = Instant::now() + REQUEST;
-        let listed = loop {
-            match self.admin.list_offsets(&specs, true, REQUEST) {
-                // A topic that was made a moment ago has no leaders yet.
-                Err(error) if error.is_retriable() && Instant::now() < deadline => std::thread::sleep(TICK),
-                outcome => break outcome?,
-            }
-        };
+        // A topic that was made a moment ago has no leaders yet.
+        let listed = patiently(|| self.admin.list_offsets(&specs, true, REQUEST))?;
         Ok(listed
             .into_iter()
             .map(|at| (at.partition.partition, at.offset))
@@ -190,6 +184,17 @@ impl DeadLetterTopic {
             watch.look(&self.name, count)?;
         }
         Ok(())
+    }
+}
+
+/// Makes a request again while Kafka says that it will be able to answer: leaders and coordinators move.
+pub(super) fn patiently<T>(mut request: impl FnMut() -> Result<T, KafkaError>) -> Result<T, DeadLetterError> {
+    let deadline = Instant::now() + REQUEST;
+    loop {
+        match request() {
+            Err(error) if error.is_retriable() && Instant::now() < deadline => std::thread::sleep(TICK),
+            outcome => return Ok(outcome?),
+        }
     }
 }
 

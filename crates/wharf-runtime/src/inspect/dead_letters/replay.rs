@@ -12,7 +12,7 @@ use super::letter::DeadLetter;
 use super::names::{LONGEST_TOPIC, default_group};
 use super::plan::{Decision, Destination, ReplayPlan, ReplayRequest, Target, headers_to_send};
 use super::progress::{Earlier, Progress, RunNote, earlier};
-use super::queue::{DeadLetterTopic, Offsets, REQUEST, TICK, Watch, is_at};
+use super::queue::{DeadLetterTopic, Offsets, REQUEST, TICK, Watch, is_at, patiently};
 
 /// How often progress is written.
 const COMMIT_EVERY: Duration = Duration::from_secs(1);
@@ -234,7 +234,7 @@ fn missing(known: &Offsets, all: &Offsets) -> Offsets {
 }
 
 fn committed(queue: &DeadLetterTopic, group: &str) -> Result<BTreeMap<i32, (i64, String)>, DeadLetterError> {
-    let committed = queue.admin.group_offsets_with_metadata(group, REQUEST)?;
+    let committed = patiently(|| queue.admin.group_offsets_with_metadata(group, REQUEST))?;
     Ok(committed
         .into_iter()
         .filter(|(at, _)| *at.partition.topic == *queue.name)
@@ -487,9 +487,10 @@ impl<'r> Run<'r> {
                 .map_err(|error| DeadLetterError::Worker(error.to_string()))?;
             offsets.push((PartitionOffset::new(queue.name.as_str(), partition, done), text));
         }
-        queue
-            .admin
-            .alter_group_offsets_with_metadata(&plan.group, &offsets, REQUEST)?;
+        patiently(|| {
+            let admin = &queue.admin;
+            admin.alter_group_offsets_with_metadata(&plan.group, &offsets, REQUEST)
+        })?;
         self.committed_at = Some(Instant::now());
         Ok(())
     }

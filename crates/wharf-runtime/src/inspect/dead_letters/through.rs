@@ -18,7 +18,7 @@ use wharf_kafka::{Admin, KafkaError, NewTopic, OffsetSpec, PartitionOffset};
 
 use super::DeadLetterError;
 use super::names::{replay_connector, replay_topic};
-use super::queue::{DeadLetterTopic, Offsets, REQUEST, TICK};
+use super::queue::{DeadLetterTopic, Offsets, REQUEST, TICK, patiently};
 use super::replay::Replay;
 use super::selection::Selection;
 use super::stand_in::{Config, harm, stand_in, topics_of};
@@ -110,7 +110,7 @@ impl ThroughConnector {
         }
         if existing.is_none() {
             // A consumer that a worker file lets start at the end would miss what comes before it is there.
-            let known = admin.group_offsets(&group(&name), REQUEST)?;
+            let known = patiently(|| admin.group_offsets(&group(&name), REQUEST))?;
             beginnings.retain(|at| !known.iter().any(|known| known.partition == at.partition));
             retried(|| admin.alter_group_offsets(&group(&name), &beginnings, REQUEST))?;
         }
@@ -206,7 +206,7 @@ fn group(connector: &str) -> String {
 
 /// Offsets of these topics, of one partition each, that a group has not committed.
 fn lag(queue: &DeadLetterTopic, group: &str, topics: &[String]) -> Result<u64, DeadLetterError> {
-    let committed = queue.admin.group_offsets(group, REQUEST)?;
+    let committed = patiently(|| queue.admin.group_offsets(group, REQUEST))?;
     let mut left = 0;
     for topic in topics {
         let ends: Offsets = queue.offsets_of(topic, 1, OffsetSpec::Latest)?;
@@ -225,7 +225,9 @@ fn retried<T>(mut request: impl FnMut() -> Result<T, KafkaError>) -> Result<T, D
     let deadline = Instant::now() + PATIENCE;
     loop {
         match request() {
-            Err(error) if Admin::is_group_in_use(&error) && Instant::now() < deadline => {
+            Err(error)
+                if (Admin::is_group_in_use(&error) || error.is_retriable()) && Instant::now() < deadline =>
+            {
                 std::thread::sleep(TICK);
             }
             outcome => return Ok(outcome?),

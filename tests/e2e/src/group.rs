@@ -153,7 +153,10 @@ impl Group {
     pub fn command(&self, arguments: &[&str], more: &[(&str, &str)]) -> std::process::Command {
         let file = self.stage.write("look.properties", self.properties(more));
         let mut command = std::process::Command::new(self.stage.binary());
-        command.args(arguments).arg(file).stdin(std::process::Stdio::null());
+        command
+            .args(arguments)
+            .arg(file)
+            .stdin(std::process::Stdio::null());
         command
     }
 }

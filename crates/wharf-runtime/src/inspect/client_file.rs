@@ -43,11 +43,11 @@ impl ClientFile {
         } else {
             WorkerMode::Standalone
         };
-        let rest = without_refused(mode, properties);
-        let worker = match mode {
-            WorkerMode::Distributed => DistributedConfig::parse(&rest).map(|config| config.worker),
-            WorkerMode::Standalone => StandaloneConfig::parse(&rest).map(|config| config.worker),
+        let parse = |properties: &ConfigMap| match mode {
+            WorkerMode::Distributed => DistributedConfig::parse(properties).map(|config| config.worker),
+            WorkerMode::Standalone => StandaloneConfig::parse(properties).map(|config| config.worker),
         };
+        let worker = parse(properties).or_else(|_| parse(&without_refused(mode, properties)));
         let secrets = Secrets::of_worker(properties);
         let shown = |errors: Vec<ConnectError>| {
             let texts = errors.iter().map(|error| secrets.hide(&format!("{error:#}")));
@@ -130,16 +130,15 @@ mod tests {
     }
 
     #[test]
-    fn a_file_without_brokers_is_refused_and_a_secret_is_not_told() {
-        let mut lacking = properties(&[
+    fn a_file_with_other_mistakes_is_refused_and_a_secret_is_not_told() {
+        let wrong = properties(&[
             ("offset.storage.file.filename", "/o"),
             ("producer.ssl.key.password", "s3cret"),
             ("offset.flush.interval.ms", "s3cret"),
         ]);
-        lacking.remove("bootstrap.servers");
-        let error = ClientFile::parse(&lacking).unwrap_err().to_string();
+        let error = ClientFile::parse(&wrong).unwrap_err().to_string();
         assert!(
-            error.contains("bootstrap.servers") && !error.contains("s3cret"),
+            error.contains("offset.flush.interval.ms") && !error.contains("s3cret"),
             "{error}"
         );
     }

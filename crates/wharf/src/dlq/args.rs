@@ -148,6 +148,9 @@ pub(crate) struct ReplayArgs {
     /// Leave out records that were sent this often before.
     #[arg(long, value_name = "N")]
     pub(crate) max_replays: Option<u32>,
+    /// Leave out this letter; may be repeated. It makes no other replay of it.
+    #[arg(long, value_name = "PARTITION:OFFSET", value_parser = place)]
+    pub(crate) except: Vec<(i32, i64)>,
     /// Let letters stay behind that cannot be sent.
     #[arg(long)]
     pub(crate) leave: bool,

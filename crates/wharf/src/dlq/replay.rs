@@ -112,6 +112,7 @@ fn request(args: &ReplayArgs) -> Result<ReplayRequest, String> {
         destination,
         same_partition: args.same_partition,
         max_replays: args.max_replays,
+        except: args.except.clone(),
         leave: args.leave,
         rate: args.rate,
         group: args.group.clone(),

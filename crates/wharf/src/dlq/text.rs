@@ -254,7 +254,10 @@ pub(crate) fn plan(plan: &ReplayPlan, marks: Marks) -> String {
         lines.push(format!("          {letters} to topic {}", plain(topic)));
     }
     if plan.left_out > 0 {
-        lines.push(format!("Left out  {} by --max-replays", plan.left_out));
+        lines.push(format!(
+            "Left out  {} by --max-replays or --except",
+            plan.left_out
+        ));
     }
     for warning in &plan.warnings {
         lines.push(format!("Warning   {}", plain(warning)));

@@ -15,7 +15,9 @@ use crate::mixed::{Mixed, ask, create, path, terminate};
 fn spawn(group: &Group, topic: &str, more: &[&str]) -> Child {
     let line = [&["dlq", "replay", "--topic", topic], more].concat();
     let mut command = group.command(&line, &[]);
-    command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+    command
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped());
     command.spawn().unwrap()
 }
 
@@ -53,7 +55,15 @@ fn a_replay_that_is_stopped_or_killed_goes_on_where_it_was_and_no_record_is_miss
     );
     // A letter of another connector is none of this replay's.
     kafka.write_records(&topic, [letter("b", &original, LETTERS, "TASK_PUT", "down")]);
-    let line = ["--to", "original", "--connector", "a", "--since", "30000d", "--yes"];
+    let line = [
+        "--to",
+        "original",
+        "--connector",
+        "a",
+        "--since",
+        "30000d",
+        "--yes",
+    ];
     let slow = [&line[..], &["--rate", "200/s"]].concat();
 
     let stopped = spawn(&group, &topic, &slow);
@@ -61,12 +71,18 @@ fn a_replay_that_is_stopped_or_killed_goes_on_where_it_was_and_no_record_is_miss
     signal(stopped.id(), "INT").unwrap();
     let stopped = ended(stopped);
     assert_eq!(stopped.code, 130, "{} {}", stopped.stdout, stopped.stderr);
-    assert!(stopped.stdout.contains("goes on where this one was"), "{}", stopped.stdout);
+    assert!(
+        stopped.stdout.contains("goes on where this one was"),
+        "{}",
+        stopped.stdout
+    );
     let after_stop = kafka.count(&original);
     assert!(after_stop < LETTERS / 2, "{after_stop}: the rate was not kept to");
 
     let mut killed = spawn(&group, &topic, &slow);
-    eventually("more letters are sent", || kafka.count(&original) > after_stop + 300);
+    eventually("more letters are sent", || {
+        kafka.count(&original) > after_stop + 300
+    });
     killed.kill().unwrap();
     killed.wait().unwrap();
     let after_kill = kafka.count(&original);
@@ -78,10 +94,17 @@ fn a_replay_that_is_stopped_or_killed_goes_on_where_it_was_and_no_record_is_miss
     let last = last.json();
     assert_eq!(last["plan"]["resumes"], true);
     let sent = last["outcome"]["sent"].as_i64().unwrap();
-    assert!(sent < LETTERS - after_stop, "{last}: what was sent before the kill is known");
+    assert!(
+        sent < LETTERS - after_stop,
+        "{last}: what was sent before the kill is known"
+    );
     let records = kafka.reader(&original).read_to_end();
     let counts = tally(&records);
-    assert_eq!(counts.len() as i64, LETTERS, "a record is missing, or one too many is there");
+    assert_eq!(
+        counts.len() as i64,
+        LETTERS,
+        "a record is missing, or one too many is there"
+    );
     let repeats = records.len() as i64 - LETTERS;
     assert_eq!(repeats, after_kill + sent - LETTERS);
     assert!(
@@ -97,7 +120,10 @@ fn a_replay_that_is_stopped_or_killed_goes_on_where_it_was_and_no_record_is_miss
     assert_eq!(header(record, "__wharf.replay.topic"), Some(original.as_str()));
     assert_eq!(header(record, "__wharf.replay.offset"), Some("7"));
     assert!(
-        !record.headers.iter().any(|(name, _)| name.starts_with("__connect.errors.")),
+        !record
+            .headers
+            .iter()
+            .any(|(name, _)| name.starts_with("__connect.errors.")),
         "{:?}",
         record.headers
     );
@@ -119,7 +145,10 @@ fn of_two_runs_of_one_replay_the_older_one_ends() {
     let (topic, original) = (stage.named("dlq"), stage.named("original"));
     kafka.create_topic(&topic, 1, &[]);
     kafka.create_topic(&original, 1, &[]);
-    kafka.write_records(&topic, (0..60).map(|number| letter("a", &original, number, "TASK_PUT", "down")));
+    kafka.write_records(
+        &topic,
+        (0..60).map(|number| letter("a", &original, number, "TASK_PUT", "down")),
+    );
     let line = ["--to", "original", "--yes"];
     let older = spawn(&group, &topic, &[&line[..], &["--rate", "4"]].concat());
     eventually("the older one has begun", || kafka.count(&original) > 4);
@@ -130,7 +159,10 @@ fn of_two_runs_of_one_replay_the_older_one_ends() {
     assert!(older.stderr.contains("another run"), "{}", older.stderr);
     assert_eq!(tally(&kafka.reader(&original).read_to_end()).len(), 60);
     let after = dlq(&group, &["replay", "--json"], &topic, &line).json();
-    assert_eq!(after["outcome"]["sent"], 0, "the older one has not moved the progress back: {after}");
+    assert_eq!(
+        after["outcome"]["sent"], 0,
+        "the older one has not moved the progress back: {after}"
+    );
 }
 
 fn sink(file: &str, topic: &str, dlq: &str) -> Value {
@@ -161,32 +193,46 @@ fn goes_through_the_connector(mixed: &Mixed, worker: &Worker) {
     kafka.produce(&topic, [(None, &br#"{"a":1}"#[..]), (None, &br#""text""#[..])]);
     create(worker, &name, sink(&stage.file("out.txt"), &topic, &queue));
     let good = format!("{{a=1, t={topic}}}\n");
-    eventually("the good record is there", || stage.read("out.txt") == good.as_bytes());
+    eventually("the good record is there", || {
+        stage.read("out.txt") == good.as_bytes()
+    });
     eventually("the other one is a dead letter", || {
         kafka.partitions(&queue).is_some() && kafka.count(&queue) == 1
     });
     let overview = dlq(group, &["list", "--json"], &queue, &[]).json();
     let found = &overview["groups"][0];
-    assert_eq!((&found["connector"], &found["stage"]), (&json!(name), &json!("TRANSFORMATION")));
+    assert_eq!(
+        (&found["connector"], &found["stage"]),
+        (&json!(name), &json!("TRANSFORMATION"))
+    );
 
     let url = format!("http://{}", worker.address());
     let line = ["--through-connector", &name, "--url", &url, "--yes"];
     let replay = || dlq(group, &["replay", "--json"], &queue, &line);
     let gone = || {
         assert_eq!(worker.request("GET", &path(&stand_in, ""), None).status, 404);
-        eventually("its topic is deleted", || kafka.partitions(&format!("{stand_in}.{topic}")).is_none());
+        eventually("its topic is deleted", || {
+            kafka.partitions(&format!("{stand_in}.{topic}")).is_none()
+        });
     };
     let first = replay();
     assert_eq!(first.code, 1, "{} {}", first.stdout, first.stderr);
     let first = first.json();
     assert_eq!(first["outcome"]["sent"], 1);
-    assert_eq!(first["through_connector"], json!({"is_complete": true, "came_back": 1}));
+    assert_eq!(
+        first["through_connector"],
+        json!({"is_complete": true, "came_back": 1})
+    );
     gone();
 
     let back = dlq(group, &["list", "--json", "--again"], &queue, &["--records"]).json();
     let record = &back["records"][0];
     assert_eq!(record["connector"], json!(name));
-    assert_eq!(record["from"], json!(format!("{topic} 0:1")), "the place where it is in truth");
+    assert_eq!(
+        record["from"],
+        json!(format!("{topic} 0:1")),
+        "the place where it is in truth"
+    );
     assert_eq!(record["replays"], 1);
 
     let mut mended = sink(&stage.file("out.txt"), &topic, &queue);
@@ -197,13 +243,18 @@ fn goes_through_the_connector(mixed: &Mixed, worker: &Worker) {
     // A run that is killed while the connector works leaves everything to the next one.
     let mut killed = spawn(group, &queue, &line);
     let replayed = format!("{stand_in}.{topic}");
-    eventually("the letter is sent to the connector", || kafka.count(&replayed) > 0);
+    eventually("the letter is sent to the connector", || {
+        kafka.count(&replayed) > 0
+    });
     killed.kill().unwrap();
     killed.wait().unwrap();
     let second = replay();
     assert_eq!(second.code, 0, "{} {}", second.stdout, second.stderr);
     let second = second.json();
-    assert_eq!(second["through_connector"], json!({"is_complete": true, "came_back": 0}));
+    assert_eq!(
+        second["through_connector"],
+        json!({"is_complete": true, "came_back": 0})
+    );
     let lines = String::from_utf8(stage.read("out.txt")).unwrap();
     let wrapped = format!("{{v=text, t={topic}}}\n");
     let repeats = lines.strip_prefix(&good).unwrap().replace(&wrapped, "x");

@@ -39,9 +39,15 @@ pub(crate) fn letter(connector: &str, topic: &str, offset: i64, stage: &str, mes
             ("task.id", "1"),
             ("stage", stage),
             ("class.name", "org.example.Converter"),
-            ("exception.class.name", "org.apache.kafka.connect.errors.DataException"),
+            (
+                "exception.class.name",
+                "org.apache.kafka.connect.errors.DataException",
+            ),
             ("exception.message", message),
-            ("exception.stacktrace", "org.apache.kafka.connect.errors.DataException: bad\n\tat org.example.X\n"),
+            (
+                "exception.stacktrace",
+                "org.apache.kafka.connect.errors.DataException: bad\n\tat org.example.X\n",
+            ),
         ]),
         ..ToWrite::default()
     }
@@ -98,8 +104,14 @@ fn letters_are_counted_and_selected_by_connector_stage_reason_and_time() {
     let all = dlq(&group, &["list", "--json"], &topic, &[]);
     assert_eq!(all.code, 0, "{}", all.stderr);
     let all = all.json();
-    assert_eq!((all["letters"].as_u64(), all["selected"].as_u64()), (Some(5), Some(5)));
-    assert_eq!((all["without_context"].as_u64(), all["replayed_before"].as_u64()), (Some(1), Some(1)));
+    assert_eq!(
+        (all["letters"].as_u64(), all["selected"].as_u64()),
+        (Some(5), Some(5))
+    );
+    assert_eq!(
+        (all["without_context"].as_u64(), all["replayed_before"].as_u64()),
+        (Some(1), Some(1))
+    );
     let found = counts(&all);
     assert_eq!(found[0], ("a".to_owned(), 2));
     assert_eq!(found.len(), 4, "{all}");
@@ -125,7 +137,14 @@ fn letters_are_counted_and_selected_by_connector_stage_reason_and_time() {
     }
 
     let text = dlq(&group, &["list"], &topic, &["--records", "--limit", "2"]);
-    for part in ["5 dead letter(s)", "1 without context headers", "t 0:0", "… and 3 more", "bad JSON", "DataException"] {
+    for part in [
+        "5 dead letter(s)",
+        "1 without context headers",
+        "t 0:0",
+        "… and 3 more",
+        "bad JSON",
+        "DataException",
+    ] {
         assert!(text.stdout.contains(part), "{part}: {}", text.stdout);
     }
 }
@@ -156,9 +175,18 @@ fn one_letter_is_shown_whole_and_what_is_not_there_is_told() {
     ] {
         assert!(shown.stdout.contains(part), "{part}: {}", shown.stdout);
     }
-    let json = dlq(&group, &["show", "--json"], &topic, &["--at", "0:1", "--max-bytes", "2"]).json();
+    let json = dlq(
+        &group,
+        &["show", "--json"],
+        &topic,
+        &["--at", "0:1", "--max-bytes", "2"],
+    )
+    .json();
     assert_eq!(json["value"]["hex"], "0001");
-    assert_eq!((&json["value"]["bytes"], &json["value"]["is_cut"]), (&3.into(), &true.into()));
+    assert_eq!(
+        (&json["value"]["bytes"], &json["value"]["is_cut"]),
+        (&3.into(), &true.into())
+    );
     assert_eq!(json["failure"]["offset"], 1);
     assert_eq!(json["headers"].as_array().unwrap().len(), 1);
     for at in ["0:2", "7:0"] {
@@ -169,7 +197,11 @@ fn one_letter_is_shown_whole_and_what_is_not_there_is_told() {
     let none = dlq(&group, &["list"], &stage.named("nothing"), &[]);
     assert_eq!(none.code, 2);
     assert!(none.stderr.contains("does not exist"), "{}", none.stderr);
-    assert_eq!(kafka.partitions(&stage.named("nothing")), None, "looking makes no topic");
+    assert_eq!(
+        kafka.partitions(&stage.named("nothing")),
+        None,
+        "looking makes no topic"
+    );
 }
 
 #[test]
@@ -203,8 +235,16 @@ fn a_replay_refuses_what_would_lose_records_or_do_harm_before_anything_is_sent()
         let all = said.stdout + &said.stderr;
         assert!(all.contains(part), "{more:?}: {part} is not in {all}");
     };
-    says(&["--to", "original", "--yes", "--connector", "a"], 2, "does not exist");
-    assert_eq!(kafka.partitions(&original), None, "no topic is made by a typing error");
+    says(
+        &["--to", "original", "--yes", "--connector", "a"],
+        2,
+        "does not exist",
+    );
+    assert_eq!(
+        kafka.partitions(&original),
+        None,
+        "no topic is made by a typing error"
+    );
     kafka.create_topic(&original, 1, &[("cleanup.policy", "compact")]);
     says(&["--to", "original", "--yes"], 2, "no context headers");
     says(&["--to", "original", "--yes"], 2, "JSON or text");
@@ -213,11 +253,31 @@ fn a_replay_refuses_what_would_lose_records_or_do_harm_before_anything_is_sent()
     says(&["--to", "original", "--leave", "--dry-run"], 0, "compacted");
     assert_eq!(kafka.count(&original), 0);
 
-    says(&["--to", "original", "--leave", "--yes", "--group", &stage.named("own")], 0, "1 of 1 letter(s)");
+    says(
+        &[
+            "--to",
+            "original",
+            "--leave",
+            "--yes",
+            "--group",
+            &stage.named("own"),
+        ],
+        0,
+        "1 of 1 letter(s)",
+    );
     assert_eq!(kafka.count(&original), 1);
     // The same group, another selection.
     let own = stage.named("own");
-    let other = ["--to", "original", "--leave", "--yes", "--connector", "a", "--group", &own];
+    let other = [
+        "--to",
+        "original",
+        "--leave",
+        "--yes",
+        "--connector",
+        "a",
+        "--group",
+        &own,
+    ];
     says(&other, 2, "something else");
     assert_eq!(kafka.count(&original), 1);
     // What has no topic of its own goes where it is told.

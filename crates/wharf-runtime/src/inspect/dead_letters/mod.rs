@@ -67,7 +67,7 @@ pub enum DeadLetterError {
     /// A record was not taken.
     #[error(
         "the letter at {partition}:{offset} cannot be sent to topic {topic}: {reason}; what was sent before is noted, and the same \
-         command goes on with this letter"
+         command goes on with this letter, or without it if --except {partition}:{offset} is added"
     )]
     NotSent {
         /// Partition of the letter.

@@ -32,6 +32,8 @@ pub struct ReplayRequest {
     pub same_partition: bool,
     /// Records that were sent this often before are left out.
     pub max_replays: Option<u32>,
+    /// Letters that are left out, by partition and offset of the dead letter topic.
+    pub except: Vec<(i32, i64)>,
     /// Whether letters that cannot be sent may stay behind.
     pub leave: bool,
     /// Records per second.
@@ -77,7 +79,7 @@ impl ReplayRequest {
             .max_replays
             .is_some_and(|most| letter.failure.replays >= most)
         {
-            return Decision::SentOften;
+            return Decision::LeftOut;
         }
         match self.target(letter) {
             Ok(target) => Decision::Send(target),
@@ -118,8 +120,8 @@ impl ReplayRequest {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Decision {
     NotMeant,
-    /// It was sent as often as it may be.
-    SentOften,
+    /// It was sent as often as it may be, or is named as one to be left out.
+    LeftOut,
     Send(Target),
     Cannot(Obstacle),
 }
@@ -183,7 +185,7 @@ pub struct ReplayPlan {
     pub sent_before: u64,
     /// The largest number of times that one of them was sent before.
     pub most_replays: u32,
-    /// How many are left out because they were sent as often as they may be.
+    /// How many are left out: sent as often as they may be, or named.
     pub left_out: u64,
     /// How many cannot be sent, by what is in the way.
     pub cannot: BTreeMap<Obstacle, u64>,
@@ -200,7 +202,7 @@ impl ReplayPlan {
     pub(super) fn count(&mut self, request: &ReplayRequest, letter: &DeadLetter) {
         match request.decide(letter) {
             Decision::NotMeant => {}
-            Decision::SentOften => self.left_out += 1,
+            Decision::LeftOut => self.left_out += 1,
             Decision::Cannot(obstacle) => *self.cannot.entry(obstacle).or_default() += 1,
             Decision::Send(target) => {
                 self.to_send += 1;
@@ -275,6 +277,7 @@ mod tests {
             destination,
             same_partition: false,
             max_replays: None,
+            except: Vec::new(),
             leave: false,
             rate: None,
             group: None,
@@ -387,12 +390,16 @@ mod tests {
     }
 
     #[test]
-    fn what_was_sent_often_enough_is_left_out() {
+    fn what_was_sent_often_enough_or_is_named_is_left_out() {
         let mut request = request(Destination::Original);
         request.max_replays = Some(2);
+        request.except = vec![(0, 7)];
         let sent = |count: &str| letter(0, 0, &[("e.topic", "t"), ("r.count", count)]);
         assert!(matches!(request.decide(&sent("1")), Decision::Send(_)));
-        assert_eq!(request.decide(&sent("2")), Decision::SentOften);
+        assert_eq!(request.decide(&sent("2")), Decision::LeftOut);
+        let named = |offset| letter(offset, 0, &[("e.topic", "t")]);
+        assert_eq!(request.decide(&named(7)), Decision::LeftOut);
+        assert!(matches!(request.decide(&named(8)), Decision::Send(_)));
     }
 
     #[test]

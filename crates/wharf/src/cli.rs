@@ -112,7 +112,7 @@ pub(crate) enum Command {
     Migrate(MigrateCommand),
     /// Look at dead letters, and send them again.
     #[command(subcommand, arg_required_else_help = true)]
-    Dlq(DlqCommand),
+    Dlq(Box<DlqCommand>),
     /// List, check and describe plugins.
     #[command(subcommand, arg_required_else_help = true)]
     Plugin(PluginCommand),

@@ -193,7 +193,7 @@ mod tests {
     fn read(line: &[&str]) -> Option<DlqCommand> {
         let line = ["wharf", "dlq"].iter().chain(line);
         match Cli::try_parse_from(line).ok()?.command {
-            Command::Dlq(command) => Some(command),
+            Command::Dlq(command) => Some(*command),
             _ => None,
         }
     }

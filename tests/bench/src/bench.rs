@@ -21,7 +21,7 @@ use crate::flags::{Options, Part};
 use crate::kafka::Kafka;
 use crate::lines::{self, Expected};
 use crate::process;
-use crate::rows::{Direction, Engine, Pass, Row};
+use crate::rows::{Direction, Engine, Handling, Pass, Row};
 use crate::worker::{self, Programs, Worker};
 use crate::{machine, settings};
 
@@ -44,8 +44,12 @@ struct Bench {
     programs: Programs,
     kafka: Kafka,
     folder: PathBuf,
+    /// What connectors read, and what they must write.
     lines: PathBuf,
     expected: Expected,
+    /// What is in a topic when all are moved, a line for each record.
+    records: PathBuf,
+    expected_records: Expected,
     producer: BTreeMap<String, String>,
     consumer: BTreeMap<String, String>,
     counts: bool,
@@ -106,6 +110,7 @@ fn measure(
 ) -> Result<Vec<Row>> {
     let amount = machine::Amount {
         mode: options.mode.name(),
+        work: options.work,
         rounds: options.rounds,
         records: options.records,
     };
@@ -113,6 +118,14 @@ fn measure(
     let kafka = Kafka::start()?;
     let lines = folder.join("lines.txt");
     let expected = lines::write(&lines, options.records)?;
+    let (records, expected_records) = match options.work {
+        Handling::Text => (lines.clone(), expected.clone()),
+        work @ Handling::Json => {
+            let records = folder.join("records.txt");
+            let expected = lines::write_records(&records, options.records, work)?;
+            (records, expected)
+        }
+    };
     let properties = worker::properties(&kafka.bootstrap(), &programs.wharf_plugins, folder, 8083);
     let mut bench = Bench {
         producer: settings::producer(&properties)?,
@@ -123,6 +136,8 @@ fn measure(
         folder: folder.to_owned(),
         lines,
         expected,
+        records,
+        expected_records,
         counts,
         number: 0,
         rows: vec![Row::About(about)],
@@ -166,7 +181,11 @@ impl Bench {
             Direction::FileToTopic => &self.producer,
             Direction::TopicToFile => &self.consumer,
         };
-        match engine {
+        let of_work: &[(&str, &str)] = match self.options.work {
+            Handling::Json if engine != Engine::Bare => &worker::json_keys(direction),
+            _ => &[],
+        };
+        let mut settings: BTreeMap<String, String> = match engine {
             Engine::Kcat => settings::for_kcat(clients),
             Engine::Bare | Engine::Wharf => settings::telling(clients),
             Engine::Jvm => {
@@ -181,7 +200,13 @@ impl Bench {
                 ]
                 .into()
             }
-        }
+        };
+        settings.extend(
+            of_work
+                .iter()
+                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned())),
+        );
+        settings
     }
 
     /// Fills the topic that sinks read, and lets broker, page cache and group coordinator do everything once unmeasured.

@@ -12,7 +12,7 @@ use wharf_test_services::process::{Service, signal};
 use wharf_test_services::{Lifetime, built, http, jvm_connect, ports};
 
 use crate::process::cpu_seconds;
-use crate::rows::{Direction, Engine};
+use crate::rows::{Direction, Engine, Handling};
 
 const START_PATIENCE: Duration = Duration::from_secs(120);
 /// A thousand tasks take their time.
@@ -203,7 +203,25 @@ impl Worker {
 
     /// Creates a file connector of this name.
     pub(crate) fn create(&self, name: &str, direction: Direction, file: &Path, topic: &str) -> Result<()> {
-        let body = json!({"name": name, "config": connector(self.engine, direction, file, topic)});
+        self.create_for(Handling::Text, name, direction, file, topic)
+    }
+
+    /// Creates one that does this with each record.
+    pub(crate) fn create_for(
+        &self,
+        work: Handling,
+        name: &str,
+        direction: Direction,
+        file: &Path,
+        topic: &str,
+    ) -> Result<()> {
+        let mut config = connector(self.engine, direction, file, topic);
+        if work == Handling::Json {
+            for (key, value) in json_keys(direction) {
+                config[key] = json!(value);
+            }
+        }
+        let body = json!({"name": name, "config": config});
         self.call("POST", "/connectors", Some(&body.to_string()), 201)
     }
 
@@ -271,6 +289,44 @@ fn connector(engine: Engine, direction: Direction, file: &Path, topic: &str) -> 
         config[key] = json!(JVM_BATCH);
     }
     config
+}
+
+/// What makes a file connector write or read [`Handling::Json`].
+pub(crate) fn json_keys(direction: Direction) -> Vec<(&'static str, &'static str)> {
+    let mut keys = vec![
+        ("value.converter", "org.apache.kafka.connect.json.JsonConverter"),
+        ("value.converter.schemas.enable", "true"),
+    ];
+    keys.extend(match direction {
+        Direction::FileToTopic => vec![
+            ("transforms", "hoist,insert,rename"),
+            (
+                "transforms.hoist.type",
+                "org.apache.kafka.connect.transforms.HoistField$Value",
+            ),
+            ("transforms.hoist.field", "line"),
+            (
+                "transforms.insert.type",
+                "org.apache.kafka.connect.transforms.InsertField$Value",
+            ),
+            ("transforms.insert.static.field", "origin"),
+            ("transforms.insert.static.value", "bench"),
+            (
+                "transforms.rename.type",
+                "org.apache.kafka.connect.transforms.ReplaceField$Value",
+            ),
+            ("transforms.rename.renames", "line:text"),
+        ],
+        Direction::TopicToFile => vec![
+            ("transforms", "extract"),
+            (
+                "transforms.extract.type",
+                "org.apache.kafka.connect.transforms.ExtractField$Value",
+            ),
+            ("transforms.extract.field", "text"),
+        ],
+    });
+    keys
 }
 
 fn jvm_command(programs: &Programs, folder: &Path, file: &Path, is_member: bool) -> Result<Vec<String>> {

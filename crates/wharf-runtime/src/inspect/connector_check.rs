@@ -17,7 +17,7 @@ use super::migration::config_of;
 use super::secrets::Secrets;
 use crate::config::{
     CONNECTOR_CLASS, CONNECTOR_VERSION, ConfigInfos, ConverterKind, ExactlyOnceWorker, Support, WorkerConfig,
-    WorkerMode, sink_consumer_config, source_producer_config, unsupported_keys,
+    WorkerMode, sink_consumer_config, source_producer_config,
 };
 use crate::herder::{ConnectorType, HerderError, RawConfig, plugin_calls};
 use crate::plugins::{ConnectorPlugin, PluginRegistry};
@@ -189,12 +189,7 @@ impl Migration {
                 self.check_validation(configs, name, &config, &references, &mut parts);
                 self.check_changes(name, plugin, configs, statuses, &mut parts);
             }
-            Err(problem) => {
-                parts.problems.push(problem.clone());
-                for (key, message) in unsupported_keys(&config, kind) {
-                    parts.problem(Some(&key), &message);
-                }
-            }
+            Err(problem) => parts.problems.push(problem.clone()),
         }
         for (key, converter) in converters.iter().filter(|(_, converter)| !converter.is_available) {
             // Validation has told of those that the connector names.

@@ -21,7 +21,7 @@ use wharf_test_services::http;
 use crate::bench::in_own_folder;
 use crate::flags::GroupOptions;
 use crate::kafka::Kafka;
-use crate::rows::{Direction, Engine, Row};
+use crate::rows::{Direction, Engine, Handling, Row};
 use crate::worker::{self, Programs, Worker};
 use crate::{machine, settings};
 
@@ -63,6 +63,7 @@ pub(crate) fn run(options: GroupOptions, root: &Path) -> Result<Vec<Row>> {
 fn measure(options: GroupOptions, programs: Programs, folder: &Path, root: &Path) -> Result<Vec<Row>> {
     let amount = machine::Amount {
         mode: options.mode.name(),
+        work: Handling::Text,
         rounds: options.rounds,
         records: 0,
     };

@@ -137,7 +137,7 @@ pub(crate) struct ReplayArgs {
     #[arg(long, value_name = "NAME", conflicts_with_all = ["connector", "same_partition"])]
     pub(crate) through_connector: Option<String>,
     /// REST API of a worker, for --through-connector; by default where the worker file has it.
-    #[arg(long, value_name = "URL", requires = "through_connector")]
+    #[arg(long, value_name = "URL", conflicts_with = "to")]
     pub(crate) url: Option<String>,
     /// At most this many records per second.
     #[arg(long, value_name = "N[/s]", value_parser = rate)]

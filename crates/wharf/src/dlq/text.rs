@@ -267,3 +267,88 @@ pub(crate) fn plan(plan: &ReplayPlan, marks: Marks) -> String {
     }
     lines.join("\n")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(text: &str) -> Option<Body> {
+        Some(Body {
+            bytes: text.len(),
+            is_cut: false,
+            text: Some(text.to_owned()),
+            hex: None,
+        })
+    }
+
+    #[test]
+    fn a_letter_shows_what_is_known_and_nothing_that_a_terminal_would_act_on() {
+        let mut shown = Shown {
+            at: "0:7".to_owned(),
+            time: Some("2026-11-21T03:00:00.000Z".to_owned()),
+            time_is_of_arrival: false,
+            failure: Default::default(),
+            headers: Vec::new(),
+            key: None,
+            value: text("{\n\t\"a\": 1\n}"),
+        };
+        assert_eq!(
+            letter(&shown),
+            "At               0:7\n\
+             Time             2026-11-21T03:00:00.000Z (of the record)\n\
+             It has no context headers, so it is not known why it is here.\n\
+             Key: null\n\
+             Value (12 bytes)\n  {\n      \"a\": 1\n  }"
+        );
+        shown.failure.connector = Some("sink".to_owned());
+        shown.failure.task = Some(3);
+        shown.failure.topic = Some("orders".to_owned());
+        shown.failure.partition = Some(1);
+        shown.failure.offset = Some(9);
+        shown.failure.exception_message = Some("bad\u{1b}[2J".to_owned());
+        shown.failure.stack_trace = Some("X: bad\n\tat y\u{7}\n".to_owned());
+        shown.failure.replays = 2;
+        let lines = letter(&shown);
+        for line in [
+            "From             topic orders, partition 1, offset 9",
+            "Connector        sink, task 3",
+            "Message          bad\u{fffd}[2J",
+            "Sent before      2 time(s)",
+            "      at y\u{fffd}",
+        ] {
+            assert!(lines.lines().any(|shown| shown == line), "{line}: {lines}");
+        }
+    }
+
+    #[test]
+    fn a_plan_says_what_is_sent_where_what_is_dangerous_and_what_is_refused() {
+        let lines = plan(
+            &ReplayPlan {
+                topic: "dlq".to_owned(),
+                replay: "to original".to_owned(),
+                group: "g".to_owned(),
+                resumes: true,
+                to_send: 3,
+                by_topic: [("orders".to_owned(), 3)].into(),
+                left_out: 1,
+                warnings: vec!["careful".to_owned()],
+                refusals: vec!["no such topic".to_owned()],
+                ..ReplayPlan::default()
+            },
+            Marks::Off,
+        );
+        assert_eq!(
+            lines.lines().collect::<Vec<_>>(),
+            [
+                "Replay    to original from topic dlq",
+                "Progress  group g",
+                "To send   3 letter(s)",
+                "          a run that was interrupted goes on, as it was planned",
+                "          3 to topic orders",
+                "Left out  1 by --max-replays or --except",
+                "Warning   careful",
+                "Refused   no such topic",
+            ]
+        );
+    }
+}

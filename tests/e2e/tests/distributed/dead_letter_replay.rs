@@ -185,8 +185,8 @@ fn sink(file: &str, topic: &str, dlq: &str) -> Value {
 
 /// A record that a connector's transform refuses goes to the connector alone, again and again until the cause is mended; the
 /// connector sees it under its own topic.
-fn goes_through_the_connector(mixed: &Mixed, worker: &Worker) {
-    let (group, stage, kafka) = (&mixed.group, mixed.stage(), mixed.stage().kafka());
+fn goes_through_the_connector(group: &Group, worker: &Worker) {
+    let (stage, kafka) = (&group.stage, group.stage.kafka());
     let (name, topic, queue) = (stage.named("sink"), stage.named("orders"), stage.named("dlq"));
     let stand_in = format!("wharf-replay.{name}");
     kafka.create_topic(&topic, 1, &[]);
@@ -269,8 +269,18 @@ fn letters_of_a_jvm_workers_connector_go_through_it_alone() {
         return;
     };
     let worker = mixed.start_jvm("jvm");
-    goes_through_the_connector(&mixed, &worker);
+    goes_through_the_connector(&mixed.group, &worker);
     terminate([worker]);
+}
+
+#[test]
+fn letters_of_a_native_workers_connector_go_through_it_alone() {
+    let Some(group) = Group::set_up("dlq-through") else {
+        return;
+    };
+    let worker = group.start("one");
+    goes_through_the_connector(&group, &worker);
+    assert_eq!(worker.terminate(), Some(143));
 }
 
 #[test]

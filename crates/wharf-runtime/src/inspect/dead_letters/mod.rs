@@ -14,6 +14,7 @@ mod plan;
 mod progress;
 mod queue;
 mod replay;
+mod run;
 mod selection;
 mod stand_in;
 mod through;

@@ -75,10 +75,9 @@ impl ReplayRequest {
         if !self.selection.matches(letter) {
             return Decision::NotMeant;
         }
-        if self
-            .max_replays
-            .is_some_and(|most| letter.failure.replays >= most)
-        {
+        let replays = letter.failure.replays;
+        let was_sent_often = self.max_replays.is_some_and(|most| replays >= most);
+        if was_sent_often || self.except.contains(&(letter.partition, letter.offset)) {
             return Decision::LeftOut;
         }
         match self.target(letter) {

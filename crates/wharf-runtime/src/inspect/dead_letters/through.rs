@@ -96,7 +96,7 @@ impl ThroughConnector {
         if topics.is_empty() {
             return Ok(());
         }
-        let admin = &replay.queue().admin;
+        let admin = &replay.queue.admin;
         let mut beginnings = Vec::new();
         for topic in &topics {
             let topic = NewTopic {
@@ -136,7 +136,7 @@ impl ThroughConnector {
         stop: &AtomicBool,
         tell: &mut dyn FnMut(u64),
     ) -> Result<Drained, DeadLetterError> {
-        let (name, worker, queue) = (replay_connector(&self.connector), self.worker(), replay.queue());
+        let (name, worker, queue) = (replay_connector(&self.connector), self.worker(), replay.queue);
         let Some(config) = worker.found(&path(&name, "/config"))? else {
             return Ok(Drained {
                 is_complete: true,
@@ -185,13 +185,13 @@ impl ThroughConnector {
 
     /// How many letters the stand-in has written since the replay was planned.
     fn came_back(&self, replay: &Replay<'_>) -> Result<u64, DeadLetterError> {
-        let queue = replay.queue();
+        let queue = replay.queue;
         let own = Selection {
             connector: Some(self.connector.clone()),
             ..Selection::default()
         };
         let mut count = 0;
-        queue.scan(replay.ends(), &queue.offsets(OffsetSpec::Latest)?, |letter| {
+        queue.scan(&replay.ends, &queue.offsets(OffsetSpec::Latest)?, |letter| {
             count += u64::from(letter.failure.through_replay && own.matches(&letter));
             std::ops::ControlFlow::Continue(())
         })?;

@@ -193,9 +193,8 @@ fn goes_through_the_connector(group: &Group, worker: &Worker) {
     kafka.produce(&topic, [(None, &br#"{"a":1}"#[..]), (None, &br#""text""#[..])]);
     create(worker, &name, sink(&stage.file("out.txt"), &topic, &queue));
     let good = format!("{{a=1, t={topic}}}\n");
-    eventually("the good record is there", || {
-        stage.read("out.txt") == good.as_bytes()
-    });
+    eventually("a record is there", || !stage.read("out.txt").is_empty());
+    assert_eq!(String::from_utf8(stage.read("out.txt")).unwrap(), good);
     eventually("the other one is a dead letter", || {
         kafka.partitions(&queue).is_some() && kafka.count(&queue) == 1
     });

@@ -37,6 +37,9 @@ struct SchemaKey {
     register: bool,
 }
 
+/// A subject, and the metadata that its latest version has to carry.
+type LatestOf = (String, Vec<(String, String)>);
+
 /// A blocking client, for one thread at a time.
 pub struct SchemaRegistryClient {
     http: Http,
@@ -52,7 +55,7 @@ pub struct SchemaRegistryClient {
     by_id: LruCache<(Option<String>, i32), Arc<RegisteredSchema>>,
     by_guid: LruCache<Guid, Arc<RegisteredSchema>>,
     by_version: LruCache<(String, i32), Arc<RegisteredSchema>>,
-    latest: LruCache<(String, Vec<(String, String)>), Arc<RegisteredSchema>>,
+    latest: LruCache<LatestOf, Arc<RegisteredSchema>>,
 }
 
 impl std::fmt::Debug for SchemaRegistryClient {

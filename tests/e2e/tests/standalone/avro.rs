@@ -3,11 +3,15 @@
 use serde_json::json;
 use wharf_e2e::{PATIENCE, Stage};
 use wharf_schema_registry::testing::TestRegistry;
+use wharf_test_services::KafkaBroker;
 use wharf_test_services::process::wait_until;
 
 #[test]
 fn lines_travel_as_avro_and_what_is_not_avro_fails_the_sink() {
-    let Some(stage) = Stage::set_up("avro") else {
+    let Some(broker) = KafkaBroker::shared() else {
+        return;
+    };
+    let Some(stage) = Stage::with_shipped_plugins("avro", broker.bootstrap()) else {
         return;
     };
     let registry = TestRegistry::start();

@@ -26,6 +26,9 @@ const PATH: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'.')
     .remove(b'~');
 
+/// A subject, and the metadata that its version shall have.
+type LatestKey = (String, Vec<(String, String)>);
+
 /// The result of a call.
 pub type Attempted<T> = Result<T, RegistryError>;
 
@@ -36,9 +39,6 @@ struct SchemaKey {
     normalize: bool,
     register: bool,
 }
-
-/// A subject, and the metadata that its latest version has to carry.
-type LatestOf = (String, Vec<(String, String)>);
 
 /// A blocking client, for one thread at a time.
 pub struct SchemaRegistryClient {
@@ -55,7 +55,7 @@ pub struct SchemaRegistryClient {
     by_id: LruCache<(Option<String>, i32), Arc<RegisteredSchema>>,
     by_guid: LruCache<Guid, Arc<RegisteredSchema>>,
     by_version: LruCache<(String, i32), Arc<RegisteredSchema>>,
-    latest: LruCache<LatestOf, Arc<RegisteredSchema>>,
+    latest: LruCache<LatestKey, Arc<RegisteredSchema>>,
 }
 
 impl std::fmt::Debug for SchemaRegistryClient {

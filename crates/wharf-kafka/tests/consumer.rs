@@ -57,7 +57,6 @@ fn records_that_are_kept_outlive_their_poll_and_their_consumer() {
     poll_until(&consumer, &mut recorder, |recorder| recorder.seen.len() == 500);
     kept.append(consumer.take_kept());
     assert!(consumer.close(PATIENCE, &mut recorder));
-    drop(consumer);
     let bytes = |seen: &common::Seen| seen.value.as_ref().map_or(0, Vec::len);
     assert_eq!(kept.size(), recorder.seen.iter().map(bytes).sum::<usize>());
     // In their order, and from the last to the first.

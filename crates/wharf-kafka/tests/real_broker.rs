@@ -140,7 +140,7 @@ fn a_text_is_kept_with_a_groups_offset_and_a_topic_can_be_deleted() {
         ),
         (PartitionOffset::new(topic.as_str(), 1, 22), String::new()),
     ];
-    let deadline = std::time::Instant::now() + PATIENCE;
+    let deadline = Instant::now() + PATIENCE;
     // A broker that has just started is the coordinator of no group for a moment.
     while let Err(error) = admin.alter_group_offsets_with_metadata(&group, &noted, PATIENCE) {
         assert!(

@@ -72,6 +72,10 @@ pub(super) const ROWS: &[(&str, &str)] = &[
         "org.apache.kafka.connect.runtime.Loggers",
     ),
     (
+        "wharf_runtime.metrics",
+        "org.apache.kafka.connect.runtime.ConnectMetrics",
+    ),
+    (
         "wharf_runtime.offsets",
         "org.apache.kafka.connect.storage.OffsetStorage",
     ),
@@ -109,8 +113,40 @@ pub(super) const ROWS: &[(&str, &str)] = &[
     ),
     ("wharf_runtime.worker", "org.apache.kafka.connect.runtime.Worker"),
     (
+        "wharf_runtime.worker.errors",
+        "org.apache.kafka.connect.runtime.errors",
+    ),
+    (
+        "wharf_runtime.worker.errors.dead_letter_queue",
+        "org.apache.kafka.connect.runtime.errors.DeadLetterQueueReporter",
+    ),
+    (
+        "wharf_runtime.worker.errors.log_reporter",
+        "org.apache.kafka.connect.runtime.errors.LogReporter",
+    ),
+    (
+        "wharf_runtime.worker.errors.retry_with_tolerance",
+        "org.apache.kafka.connect.runtime.errors.RetryWithToleranceOperator",
+    ),
+    (
+        "wharf_runtime.worker.errors.sink_reporter",
+        "org.apache.kafka.connect.runtime.errors.WorkerErrantRecordReporter",
+    ),
+    (
+        "wharf_runtime.worker.submitted_records",
+        "org.apache.kafka.connect.runtime.SubmittedRecords",
+    ),
+    (
         "wharf_runtime.worker.topic_creator",
         "org.apache.kafka.connect.util.TopicAdmin",
+    ),
+    (
+        "wharf_runtime.worker.transactions",
+        "org.apache.kafka.connect.runtime.ExactlyOnceWorkerSourceTask",
+    ),
+    (
+        "wharf_runtime.worker.transformation_chain",
+        "org.apache.kafka.connect.runtime.TransformationChain",
     ),
     (
         "wharf_runtime.worker.worker_connector",
@@ -124,6 +160,7 @@ pub(super) const ROWS: &[(&str, &str)] = &[
         "wharf_runtime.worker.worker_source_task",
         "org.apache.kafka.connect.runtime.WorkerSourceTask",
     ),
+    ("wharf_transforms", "org.apache.kafka.connect.transforms"),
 ];
 
 /// The logger that a `tracing` target, a module path or a name of either kind stands for.
@@ -183,6 +220,51 @@ mod tests {
         ];
         for (target, expected) in cases {
             assert_eq!(logger_name(target), expected, "{target}");
+        }
+    }
+
+    #[test]
+    fn rows_are_of_modules_that_there_are() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        for (path, _) in ROWS.iter().filter(|(path, _)| path.starts_with("wharf")) {
+            let (package, module) = path.split_once('.').unwrap_or((path, "lib"));
+            let module = module.replace('.', "/");
+            let folders = [
+                format!("crates/{}", package.replace('_', "-")),
+                format!(
+                    "plugins/{}",
+                    package.trim_start_matches("wharf_").replace('_', "-")
+                ),
+            ];
+            let is_there = folders.iter().any(|folder| {
+                let source = root.join(folder).join("src");
+                source.join(format!("{module}.rs")).is_file() || source.join(&module).join("mod.rs").is_file()
+            });
+            assert!(is_there, "{path}");
+        }
+    }
+
+    #[test]
+    fn upstreams_names_of_what_handles_records_reach_our_modules() {
+        for (target, name) in [
+            (
+                "wharf_runtime::worker::errors::log_reporter",
+                "org.apache.kafka.connect.runtime.errors.LogReporter",
+            ),
+            (
+                "wharf_runtime::worker::errors::stage",
+                "org.apache.kafka.connect.runtime.errors.stage",
+            ),
+            (
+                "wharf_runtime::worker::transformation_chain",
+                "org.apache.kafka.connect.runtime.TransformationChain",
+            ),
+            (
+                "wharf_transforms::cast",
+                "org.apache.kafka.connect.transforms.cast",
+            ),
+        ] {
+            assert_eq!(logger_name(target), name);
         }
     }
 

@@ -248,7 +248,8 @@ mod tests {
     #[test]
     fn statistics_look_back_on_two_windows() {
         type Read = (f64, Option<f64>, Option<f64>, Option<f64>);
-        let cases: [(&str, &[(u64, f64)], u64, Read); 7] = [
+        type Case<'c> = (&'c str, &'c [(u64, f64)], u64, Read);
+        let cases: [Case<'_>; 7] = [
             ("nothing", &[], 5, (0.0, None, None, None)),
             (
                 "one window: the one before it counts as empty",

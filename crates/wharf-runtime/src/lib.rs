@@ -6,6 +6,7 @@ pub mod herder;
 pub mod http_client;
 pub mod inspect;
 pub mod logging;
+pub mod metrics;
 pub mod offsets;
 pub mod plugins;
 pub mod standalone;

@@ -8,7 +8,7 @@ use wharf_api::{
 };
 
 use crate::options::text;
-use crate::requirements::{Entries, map_put, require_map, require_struct};
+use crate::requirements::{Entries, map_put, no_text, require_map, require_struct};
 use crate::schema_cache::SchemaCache;
 use crate::schema_util::copy_schema_basics;
 use crate::side::Side;
@@ -172,14 +172,11 @@ fn flatten_map(entries: Entries, delimiter: &str) -> Result<Entries> {
             open.pop();
             continue;
         };
-        let Value::String(key) = key else {
-            return Err(ConnectError::connect(format!(
-                "class {} cannot be cast to class java.lang.String",
-                key.java_class()
-            ))
-            .with_class("java.lang.ClassCastException"));
+        let name = match key {
+            Value::String(key) => joined(prefix, delimiter, &key),
+            Value::Null => joined(prefix, delimiter, "null"),
+            key => return Err(no_text(&key)),
         };
-        let name = joined(prefix, delimiter, &key);
         match value {
             Value::Map(inner) => open.push((name, inner.into_iter())),
             Value::Date(_) | Value::Decimal(_) => {

@@ -1,8 +1,9 @@
 //! `HeaderFrom`: copies or moves fields of the key or value into headers.
 
 use wharf_api::config::{ConfigDef, ConfigKey, Importance, Type, Validator};
+use wharf_api::structs::check_field;
 use wharf_api::{
-    ConfigMap, ConnectError, Headers, Record, Result, SchemaBuilder, SchemaRef, Transformation, Value,
+    ConfigMap, ConnectError, Headers, Record, Result, Schema, SchemaBuilder, SchemaRef, Transformation, Value,
 };
 
 use crate::options::{list, replace_null_with_default, replaces_null};
@@ -64,29 +65,32 @@ impl HeaderFrom {
         headers: &mut Headers,
     ) -> Result<()> {
         let inner = require_struct(value, self.purpose)?;
-        for (name, header) in &self.pairs {
+        let pairs = &self.pairs;
+        let plan = if self.moves {
+            Some(self.schemas.get(schema, |schema| without(schema, pairs))?)
+        } else {
+            None
+        };
+        // what stays is looked at before what goes, as upstream
+        if let Some((updated, kept)) = plan {
+            for (field, from) in updated.fields()?.iter().zip(kept) {
+                let has_default = self.replace_null && field.schema().default_value().is_some();
+                if inner.values().get(*from).is_none_or(Value::is_null) && !has_default {
+                    check_field(field, &Value::Null)?;
+                }
+            }
+        }
+        for (name, header) in pairs {
             let field = schema.field(name)?.ok_or_else(|| {
-                ConnectError::connect(format!("there is no field \"{name}\" to {}", self.purpose))
+                ConnectError::connect(format!("there is no field \"{name}\" for the {}", self.purpose))
                     .with_class("java.lang.NullPointerException")
             })?;
             let value = field_value(inner, field, self.replace_null).clone();
             headers.add(header.as_str(), Some(SchemaRef::clone(field.schema())), value)?;
         }
-        if !self.moves {
+        let Some((updated, kept)) = plan else {
             return Ok(());
-        }
-        let pairs = &self.pairs;
-        let (updated, kept) = self.schemas.get(schema, |schema| {
-            let mut builder = copy_schema_basics(schema, SchemaBuilder::structure());
-            let mut kept = Vec::new();
-            for field in schema.fields()? {
-                if !pairs.iter().any(|(moved, _)| moved == field.name()) {
-                    builder = builder.field(field.name(), SchemaRef::clone(field.schema()));
-                    kept.push(field.index());
-                }
-            }
-            Ok((builder.build()?, kept))
-        })?;
+        };
         inner.reshape(SchemaRef::clone(updated), |values| {
             // positions grow, so nothing that stays is overwritten
             for (to, from) in kept.iter().enumerate() {
@@ -102,6 +106,19 @@ impl HeaderFrom {
         *schema = SchemaRef::clone(updated);
         Ok(())
     }
+}
+
+/// A schema without the fields that move, and the positions of those that stay.
+fn without(schema: &Schema, pairs: &[(String, String)]) -> Result<(SchemaRef, Vec<usize>)> {
+    let mut builder = copy_schema_basics(schema, SchemaBuilder::structure());
+    let mut kept = Vec::new();
+    for field in schema.fields()? {
+        if !pairs.iter().any(|(moved, _)| moved == field.name()) {
+            builder = builder.field(field.name(), SchemaRef::clone(field.schema()));
+            kept.push(field.index());
+        }
+    }
+    Ok((builder.build()?, kept))
 }
 
 impl Transformation for HeaderFrom {
@@ -158,7 +175,7 @@ impl Transformation for HeaderFrom {
 
 #[cfg(test)]
 mod tests {
-    use wharf_api::{Schema, Struct};
+    use wharf_api::Struct;
 
     use super::*;
     use crate::options::config;

@@ -6,7 +6,7 @@ use wharf_api::{
 };
 
 use crate::options::{list, replace_null_with_default, replaces_null};
-use crate::requirements::{Entries, map_put, require_map, require_struct};
+use crate::requirements::{Entries, map_put, no_text, require_map, require_struct};
 use crate::schema_cache::SchemaCache;
 use crate::schema_util::{copy_null, copy_schema_basics};
 use crate::side::Side;
@@ -137,18 +137,28 @@ fn parse_renames(items: &[String]) -> Result<Vec<(String, String)>> {
         .collect()
 }
 
-fn apply_schemaless(rules: &Rules, entries: &mut Entries) {
+fn apply_schemaless(rules: &Rules, entries: &mut Entries) -> Result<()> {
+    if let Some((key, _)) = entries
+        .iter()
+        .find(|(key, _)| !matches!(key, Value::String(_) | Value::Null))
+    {
+        return Err(no_text(key));
+    }
     if rules.renames.is_empty() {
-        entries.retain(|(name, _)| name.as_str().is_none_or(|name| rules.keeps(name)));
-        return;
+        entries.retain(|(name, _)| match name.as_str() {
+            Some(name) => rules.keeps(name),
+            None => rules.include.is_empty(),
+        });
+        return Ok(());
     }
     for (name, value) in std::mem::take(entries) {
         match name.as_str() {
             Some(name) if rules.keeps(name) => map_put(entries, rules.renamed(name), value),
-            Some(_) => {}
-            None => entries.push((name, value)),
+            None if rules.include.is_empty() => entries.push((name, value)),
+            _ => {}
         }
     }
+    Ok(())
 }
 
 impl Transformation for ReplaceField {
@@ -195,7 +205,7 @@ impl Transformation for ReplaceField {
             return Ok(Some(record));
         }
         if schema.is_none() {
-            apply_schemaless(&self.rules, require_map(value, PURPOSE)?);
+            apply_schemaless(&self.rules, require_map(value, PURPOSE)?)?;
             return Ok(Some(record));
         }
         let inner = require_struct(value, PURPOSE)?;

@@ -63,6 +63,16 @@ pub(crate) fn require_sink_record(record: &Record, purpose: &str) -> Result<i64>
     }
 }
 
+/// The failure of Java where it takes a key of a map for a text.
+#[cold]
+pub(crate) fn no_text(key: &Value) -> ConnectError {
+    ConnectError::connect(format!(
+        "class {} cannot be cast to class java.lang.String",
+        key.java_class()
+    ))
+    .with_class("java.lang.ClassCastException")
+}
+
 /// The entry of a map with this name; of two equal ones the last, as everywhere.
 pub(crate) fn map_get<'e>(entries: &'e Entries, name: &str) -> Option<&'e Value> {
     entries

@@ -11,6 +11,7 @@
 
 pub mod group;
 mod kafka;
+pub mod metrics;
 pub mod security;
 mod stage;
 pub mod truth;

@@ -7,6 +7,7 @@ use wharf_api::{
 };
 
 use crate::case::{Call, ConverterSpec, RecordPlugin, Usage};
+use crate::record_codec::{record_from_json, record_to_json};
 
 const TOPIC: &str = "topic";
 const HEADER: &str = "header";
@@ -61,7 +62,12 @@ pub fn answer(call: &Call) -> Result<Outcome> {
                 let mut made = wharf_transforms::transformation(class).ok_or_else(|| no_such(class))?;
                 made.configure(config)?;
                 let changed = made.apply(Record::clone(record))?;
-                Ok(Outcome::Record(changed.map(Box::new)))
+                // as the JVM's answer is read: what the form does not tell is no difference
+                let told = changed.map(|record| record_from_json(&record_to_json(&record)));
+                let told = told
+                    .transpose()
+                    .map_err(|error| ConnectError::panic(format!("{error:#}")))?;
+                Ok(Outcome::Record(told.map(Box::new)))
             }
             RecordPlugin::Predicate(class) => {
                 let mut made = wharf_transforms::predicate(class).ok_or_else(|| no_such(class))?;

@@ -10,10 +10,8 @@ mod catalogue;
 mod finish;
 mod jaas;
 mod mapped;
-mod pem;
 pub(crate) mod remedy;
 mod security;
-mod stores;
 mod values;
 
 use std::collections::BTreeMap;

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Draft, jaas, stores};
+use super::{Draft, jaas};
 
 const PLAIN: &str = "org.apache.kafka.common.security.plain.PlainLoginModule";
 const SCRAM: &str = "org.apache.kafka.common.security.scram.ScramLoginModule";
@@ -67,7 +67,26 @@ fn tls(draft: &mut Draft<'_>) {
         }
         _ => {}
     }
-    stores::apply(draft);
+    stores(draft);
+}
+
+/// Trust and key stores become PEM text, so that a mistake is named by Java's key before any connection is tried, and so
+/// that every client gets the same three texts.
+fn stores(draft: &mut Draft<'_>) {
+    let (found, problems) = {
+        let lookup = |key: &str| owned(draft, key);
+        wharf_key_stores::Settings::new("", &lookup).read_all()
+    };
+    for problem in problems {
+        draft.problem(&problem.key, problem.message);
+    }
+    if let Some(pem) = found.trusted {
+        draft.set("ssl.ca.pem", pem);
+    }
+    if let Some((key, chain)) = found.identity {
+        draft.set("ssl.key.pem", key);
+        draft.set("ssl.certificate.pem", chain);
+    }
 }
 
 fn sasl(draft: &mut Draft<'_>) {

@@ -173,7 +173,7 @@ pub enum TopicSelection {
     /// These topics.
     List(Vec<String>),
     /// All topics whose whole name matches.
-    Regex(JavaRegex),
+    Regex(Box<JavaRegex>),
 }
 
 /// A sink connector's configuration as far as the framework reads it.
@@ -203,7 +203,7 @@ impl SinkConnectorConfig {
                 )));
             }
             (list, "") => TopicSelection::List(topic_list(list)),
-            ("", regex) => TopicSelection::Regex(JavaRegex::new(regex).map_err(|error| {
+            ("", regex) => TopicSelection::Regex(JavaRegex::new(regex).map(Box::new).map_err(|error| {
                 ConnectError::invalid_config(
                     TOPICS_REGEX,
                     regex,

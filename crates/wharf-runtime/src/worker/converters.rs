@@ -501,7 +501,7 @@ impl TaskConverters {
             let encoded = self
                 .header
                 .encode_header(topic, header.key(), header.schema(), value, arena)?;
-            places.push((encoded == Encoded::Bytes).then(|| start..arena.len()));
+            places.push((encoded == Encoded::Bytes).then_some(start..arena.len()));
         }
         Ok(())
     }

@@ -11,6 +11,8 @@ use wharf_kafka::{Delivery, ErrorCode, KafkaError, Undelivered};
 use super::errors::unwritten;
 use super::record_sender::kafka_error;
 use super::submitted_records::{SubmittedRecords, Token};
+use super::transactions::OFFSET;
+use crate::metrics::{TaskMetrics, Timestamps};
 
 /// The records of a task that are on their way.
 #[derive(Default)]
@@ -30,6 +32,12 @@ pub(super) struct Deliveries {
     pub(super) letters: HashSet<Token>,
     /// Dead letters that could not be written.
     pub(super) lost_letters: u64,
+    /// Of the task whose records these are.
+    pub(super) metrics: Option<Arc<TaskMetrics>>,
+    /// Records that Kafka acknowledged since metrics were told, and those that are done without being sent.
+    pub(super) written: u64,
+    pub(super) dropped: u64,
+    pub(super) timestamps: Timestamps,
 }
 
 /// A record that Kafka did not take. It is not acknowledged yet.
@@ -69,13 +77,30 @@ impl Deliveries {
         })
     }
 
+    /// Tells metrics what has come back since the last call.
+    pub(super) fn measure(&mut self) {
+        if let Some(metrics) = &self.metrics
+            && self.written + self.dropped > 0
+        {
+            metrics.written(
+                std::mem::take(&mut self.written),
+                std::mem::take(&mut self.dropped),
+            );
+            metrics.arrived(&mut self.timestamps);
+        }
+    }
+
     pub(super) fn take(&mut self, delivery: Delivery) {
         let token = Token::from_number(delivery.opaque);
         match delivery.result {
+            Ok(()) if delivery.opaque == OFFSET => {}
             Ok(()) => {
                 self.submitted.ack(token);
-                if !self.letters.is_empty() {
-                    self.letters.remove(&token);
+                if !self.letters.is_empty() && self.letters.remove(&token) {
+                    self.dropped += 1;
+                } else {
+                    self.written += 1;
+                    self.timestamps.note(delivery.timestamp);
                 }
                 if !self.unconfirmed_topics.is_empty() {
                     let confirmed = self

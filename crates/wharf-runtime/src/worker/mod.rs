@@ -61,6 +61,10 @@ use crate::config::{
 };
 use crate::herder::{ConnectorState, ConnectorType, TaskId};
 use crate::logging;
+use crate::metrics::{
+    Exposition, Labels, MetricId, Registration, TaskKind, TaskMetrics, TextFormat, WorkerMetrics,
+    context_labels,
+};
 use crate::offsets::{
     KafkaOffsetBackingStore, OffsetBackingStore, OffsetStorage, OffsetStorageWriter, OffsetStoreThread,
 };
@@ -89,7 +93,10 @@ pub struct Worker {
     group: Option<GroupOffsets>,
     pub(crate) statuses: Arc<StatusStore>,
     pub(crate) active_topics: Arc<ActiveTopicStore>,
+    /// What plugins measure.
     pub(crate) metrics: Arc<PluginMetricRegistry>,
+    /// What the worker measures.
+    pub(crate) measured: Arc<WorkerMetrics>,
     pub(crate) memory: Arc<WorkerMemory>,
     /// What tasks run under in a group of workers.
     lease: OnceLock<Lease>,
@@ -100,6 +107,8 @@ pub(crate) struct RunningTask {
     id: TaskId,
     control: Arc<TaskControl>,
     reporter: TaskReporter,
+    /// The task's metrics are served while it is with the herder.
+    _measured: Registration<TaskId, TaskMetrics>,
 }
 
 impl RunningTask {
@@ -192,6 +201,8 @@ impl Worker {
     ) -> Result<Self> {
         let offset_thread = OffsetStoreThread::start(Arc::clone(&offsets))?;
         let memory = WorkerMemory::new(config.memory);
+        let measured = WorkerMetrics::new(config.sampling, context_labels(&config.originals));
+        statuses.count_starts(Arc::clone(&measured));
         Ok(Self {
             config,
             plugins,
@@ -201,6 +212,7 @@ impl Worker {
             statuses,
             active_topics,
             metrics: PluginMetricRegistry::new(),
+            measured,
             memory,
             lease: OnceLock::new(),
         })
@@ -226,6 +238,28 @@ impl Worker {
     #[must_use]
     pub fn plugin_metrics(&self) -> &PluginMetricRegistry {
         &self.metrics
+    }
+
+    /// All metrics of this worker as text; `more` adds those that are the herder's.
+    pub(crate) fn metrics_text(
+        &self,
+        format: TextFormat,
+        cluster_id: &str,
+        more: impl FnOnce(&mut Exposition),
+    ) -> String {
+        let mut out = Exposition::new(format);
+        let (measured, statuses) = (&self.measured, &self.statuses);
+        let group_id = self.config.group_id.as_deref();
+        measured.write_worker(&mut out, statuses.worker_id(), cluster_id, group_id);
+        measured.write_work(&mut out, &statuses.connector_states(), &statuses.task_states());
+        let none = Labels::none();
+        let limits = self.config.memory;
+        out.count(MetricId::WorkerMemoryHeld, &none, self.memory.held());
+        out.count(MetricId::WorkerMemoryLimit, &none, limits.worker_max_bytes);
+        out.count(MetricId::WorkerLease, &none, u64::from(self.is_leased()));
+        more(&mut out);
+        WorkerMetrics::write_plugins(&mut out, &self.metrics.snapshot());
+        out.finish()
     }
 
     /// What this worker does of exactly-once delivery.
@@ -292,7 +326,13 @@ impl Worker {
         if let Some(lease) = self.held_lease() {
             control.run_under(lease);
         }
+        let kind = match plugin.kind {
+            ConnectorType::Source => TaskKind::Source,
+            _ => TaskKind::Sink,
+        };
+        let measured = self.measured.task(id, kind);
         let reporter = TaskReporter {
+            metrics: Arc::clone(measured.value()),
             task: id.clone(),
             epoch: self.statuses.next_epoch(),
             version: plugin.stated_version(),
@@ -341,6 +381,7 @@ impl Worker {
                 id: id.clone(),
                 control,
                 reporter,
+                _measured: measured,
             }),
             Err(error) => {
                 tracing::error!("failed to start task {id}: {error:#}");
@@ -499,7 +540,7 @@ impl Worker {
         let prefetch = memory.reserve(self.memory.task_limit() / 2, 64 * 1024);
         properties.bound_prefetch(prefetch);
         let consumer = Consumer::new(&properties).map_err(|error| kafka_error(&error))?;
-        let counters = Arc::new(ErrorCounters::default());
+        let counters = Arc::clone(&reporter.metrics.errors);
         let errors = self.sink_reporter(&parsed, reporter, connector_config, &counters)?;
         let host = WorkerSinkHost::new(self.task_host(reporter, task_config), errors.clone());
         Ok(WorkerSinkTask {

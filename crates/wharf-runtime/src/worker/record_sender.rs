@@ -93,6 +93,7 @@ pub(super) fn send(
             Ok(()) => return Ok(Offered::Taken),
             Err(SendError::QueueFull) => {
                 producer.poll_acks(BACKPRESSURE_WAIT, |delivery| deliveries.take(delivery));
+                deliveries.measure();
                 if let Some(error) = deliveries.failure.take() {
                     return Err(error);
                 }

@@ -15,6 +15,7 @@ use super::plugin_metrics::{MetricName, PluginMetricRegistry};
 use super::status::{Epoch, StatusStore};
 use super::transactions::TransactionRequests;
 use crate::herder::{ConnectorState, TaskId};
+use crate::metrics::TaskMetrics;
 use crate::offsets::OffsetStorage;
 
 /// Reports a task's state, as long as it was not given up.
@@ -25,6 +26,7 @@ pub(crate) struct TaskReporter {
     pub(crate) version: Option<String>,
     pub(crate) statuses: Arc<StatusStore>,
     pub(crate) control: Arc<TaskControl>,
+    pub(crate) metrics: Arc<TaskMetrics>,
 }
 
 impl TaskReporter {
@@ -68,6 +70,7 @@ impl TaskReporter {
     }
 
     pub(crate) fn report(&self, state: ConnectorState, trace: Option<String>) {
+        self.metrics.state(state);
         if !self.control.is_cancelled() {
             self.statuses
                 .set_task(&self.task, self.epoch, state, trace, self.version.clone());

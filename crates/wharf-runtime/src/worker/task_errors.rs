@@ -67,7 +67,7 @@ impl Worker {
         reporter: &TaskReporter,
         config: &ConfigMap,
     ) -> Result<SourceReporter> {
-        let counters = Arc::new(ErrorCounters::default());
+        let counters = Arc::clone(&reporter.metrics.errors);
         let log = LogReporter::new(&parsed.common.errors, &reporter.task, &counters);
         let letters = match &parsed.dead_letters {
             Some(letters) => {

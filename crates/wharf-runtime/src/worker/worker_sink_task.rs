@@ -29,6 +29,7 @@ use super::task_context::{TaskReporter, WorkerSinkHost};
 use super::transformation_chain::TransformationChain;
 use crate::config::TopicSelection;
 use crate::herder::ConnectorState;
+use crate::metrics::{Moment, RecordTimer, Timestamps};
 use crate::plugins::ConnectorPlugin;
 
 /// The consumer is asked for records in slices of this length, so that the thread sees when its lease has run out; of whatever
@@ -177,6 +178,8 @@ struct PartitionState {
 struct OpenCommit {
     sequence: u64,
     started: Instant,
+    /// The same, by the clock of metrics; with the time that `preCommit` took.
+    began: Moment,
     offsets: Offsets,
 }
 
@@ -209,11 +212,15 @@ struct Loop {
     next_commit: Instant,
     next_auto_commit: Instant,
     closed: bool,
+    timer: RecordTimer,
+    /// Of the records that `put` has not taken yet.
+    timestamps: Timestamps,
 }
 
 impl Loop {
     fn new(worker: Worker, task: SinkTaskHandle) -> Self {
         let next_commit = Instant::now() + worker.flush_interval;
+        let timer = worker.reporter.metrics.record_timer();
         let is_deferred = worker.converters.are_remote() || worker.chain.is_remote();
         Self {
             worker,
@@ -232,6 +239,8 @@ impl Loop {
             next_commit,
             next_auto_commit: Instant::now(),
             closed: false,
+            timer,
+            timestamps: Timestamps::default(),
         }
     }
 
@@ -259,6 +268,7 @@ impl Loop {
             && open.started.elapsed() >= self.worker.flush_timeout
         {
             tracing::warn!("commit {} of offsets timed out", open.sequence);
+            self.worker.reporter.metrics.committed(open.began, false);
             self.open_commit = None;
         }
         let asked = self
@@ -325,6 +335,10 @@ impl Loop {
             let count = consumer
                 .poll_batch(left.min(slice), records, bytes, self)
                 .map_err(|error| kafka_error(&error))?;
+            if count > 0 {
+                let active = self.uncommitted();
+                self.worker.reporter.metrics.read(count as u64, active);
+            }
             if count > 0 || self.failure.is_some() || left.is_zero() {
                 return Ok(true);
             }
@@ -445,14 +459,20 @@ impl Loop {
         self.worker
             .memory
             .hold(self.worker.prefetch + batch.byte_len() as u64 + held_for_reports);
+        let metrics = Arc::clone(&self.worker.reporter.metrics);
+        let (began, records) = (metrics.now(), batch.len());
+        let bytes = batch.finish()?;
+        let called = metrics.now();
         let taken = {
             let _note = self.worker.control.calling("put");
-            self.task.put(batch.finish()?)
+            self.task.put(bytes)
         };
         // A report beyond the tolerance counts, whatever the task made of it.
         self.worker.errors.lock().check()?;
         match taken {
             Ok(()) => {
+                metrics.put(began, called, records);
+                metrics.arrived(&mut self.timestamps);
                 for state in &mut self.partitions {
                     if state.consumed.is_some() {
                         state.current = state.consumed;
@@ -517,6 +537,28 @@ impl Loop {
             tracing::warn!("the task failed to stop cleanly: {error:#}");
         }
         self.partitions.clear();
+        self.measure_partitions();
+    }
+
+    /// Records that were read and are not committed.
+    fn uncommitted(&self) -> u64 {
+        let of = |state: &PartitionState| {
+            Some(
+                state
+                    .consumed?
+                    .saturating_sub(state.committed?)
+                    .max(0)
+                    .unsigned_abs(),
+            )
+        };
+        self.partitions.iter().filter_map(of).sum()
+    }
+
+    /// Tells metrics that partitions came or went, or that offsets were committed.
+    fn measure_partitions(&self) {
+        let metrics = &self.worker.reporter.metrics;
+        metrics.partitions(self.partitions.len());
+        metrics.active(self.uncommitted());
     }
 
     /// Keeps the first failure of a callback; it is raised after the poll.

@@ -40,6 +40,7 @@ use super::topic_creator::TopicCreator;
 use super::transactions::{End, ExactlyOnce, Transactions};
 use super::transformation_chain::TransformationChain;
 use crate::herder::ConnectorState;
+use crate::metrics::RecordTimer;
 use crate::offsets::{OffsetStorage, OffsetStorageWriter};
 use crate::plugins::ConnectorPlugin;
 
@@ -94,6 +95,7 @@ struct Running {
     next_commit: Instant,
     /// The last rest after a poll that failed; zero when the last poll did not.
     poll_rest: Duration,
+    timer: RecordTimer,
 }
 
 impl WorkerSourceTask {
@@ -144,6 +146,7 @@ impl WorkerSourceTask {
             tracked: task.commits_records().then(Tracked::default),
             // A transaction that lacks a record cannot be committed.
             is_tolerant: transactions.is_none() && conversion.rules.is_tolerant(),
+            metrics: Some(Arc::clone(&self.reporter.metrics)),
             ..Deliveries::default()
         };
         let next_commit = Instant::now() + self.flush_interval;
@@ -151,6 +154,7 @@ impl WorkerSourceTask {
             transactions.restart_clock();
         }
         let mut running = Running {
+            timer: self.reporter.metrics.record_timer(),
             worker: self,
             deliveries,
             transactions,
@@ -221,6 +225,7 @@ impl Running {
 
     fn poll_once(&mut self, task: &mut SourceTaskHandle, conversion: &mut Conversion) -> Result<()> {
         let started = Instant::now();
+        let began = self.worker.reporter.metrics.now();
         let polled = {
             let _note = self.worker.control.calling("poll");
             task.poll()
@@ -238,6 +243,7 @@ impl Running {
             }
             Err(error) => return Err(error),
         };
+        let returned = self.worker.reporter.metrics.now();
         self.poll_rest = Duration::ZERO;
         if answer.bytes().is_empty() {
             drop(answer);
@@ -257,6 +263,7 @@ impl Running {
             .memory
             .hold(self.worker.producer.queued_bytes() + bytes.len() as u64);
         let batch = RecordBatchRef::parse(bytes, &mut self.schemas)?;
+        self.worker.reporter.metrics.polled(began, returned, batch.len());
         let tracked = self.deliveries.tracked.as_mut().map(|tracked| {
             tracked.next_batch += 1;
             let batch = TrackedBatch {
@@ -356,6 +363,7 @@ impl Running {
         self.worker
             .producer
             .poll_acks(wait, |delivery| deliveries.take(delivery));
+        deliveries.measure();
     }
 
     fn after_deliveries(&mut self, task: &mut SourceTaskHandle) {

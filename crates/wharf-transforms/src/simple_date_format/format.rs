@@ -74,7 +74,7 @@ fn write_field(out: &mut String, letter: char, count: usize, parts: &Parts) {
     let number = match letter {
         'G' => return out.push_str(ERAS[usize::from(parts.year > 0)]),
         'y' => return write_year(out, year_of_era(parts.year), count),
-        'Y' => return write_year(out, year_of_era(parts.week().0), count),
+        'Y' => return write_year(out, parts.week().0, count),
         'M' | 'L' if count >= 3 => return write_name(out, &MONTHS, parts.month - 1, count),
         'E' => return write_name(out, &DAYS, parts.weekday(), count),
         'a' => return out.push_str(HALVES[usize::from(parts.hour() >= 12)]),
@@ -120,8 +120,12 @@ fn write_name(out: &mut String, names: &[&str], index: i64, count: usize) {
     });
 }
 
-/// A number that is not negative, filled with zeros.
+/// A number filled with zeros; a minus does not count.
 fn write_number(out: &mut String, number: i64, width: usize) {
+    if number < 0 {
+        out.push('-');
+    }
+    let number = number.abs();
     if width <= 2 && (0..100).contains(&number) {
         let digit = |value: i64| char::from_digit(u32::try_from(value).unwrap_or(0), 10).unwrap_or('0');
         if width == 2 || number >= 10 {

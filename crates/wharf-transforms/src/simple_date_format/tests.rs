@@ -83,7 +83,7 @@ fn texts_are_read_leniently() {
         ("HH:mm z", "01:00 GMT+1:00", Some(0)),
         ("HH:mm z", "01:00 XYZ", None),
         ("DDD yyyy", "002 1970", Some(DAY)),
-        ("yyyy G", "0001 BC", Some(-62_198_755_200_000 + 366 * DAY)),
+        ("yyyy G", "0001 BC", Some(-62_167_392_000_000)),
         ("YYYY-'W'ww-u", "1970-W01-5", Some(DAY)),
         ("SSS", "-5", Some(-5)),
         ("ss.SSS", "1.2345", Some(3345)),

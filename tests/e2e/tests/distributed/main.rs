@@ -12,6 +12,7 @@ mod flows;
 mod group;
 mod leader_loss;
 mod membership;
+mod metrics;
 mod migrate;
 mod mixed;
 mod mixed_leaders;

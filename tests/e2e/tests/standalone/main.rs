@@ -11,6 +11,7 @@ mod file_connectors;
 mod lifecycle;
 mod logging;
 mod memory;
+mod metrics;
 mod offset_file;
 mod offsets_api;
 mod record_errors;

@@ -196,6 +196,9 @@ fn fields(table: &mut Table) {
         &[&[("field", "a")], &[("field", " f ")], &[("field", "")]],
         &samples,
     );
+    for is_null in [false, true] {
+        add(table, "Flatten$Value", &[], sink(nested(is_null, true)));
+    }
     let insert: &[Config] = &[
         &[
             ("topic.field", "t!"),
@@ -684,7 +687,7 @@ pub(super) fn predicates(table: &mut Table) {
         (defaulted().0, Value::Null),
         (None, Value::Null),
         (None, "".into()),
-        nested(true),
+        nested(true, false),
         (Some(map(Schema::string(), Schema::string())), Value::Map(vec![])),
     ] {
         add(table, "RecordIsTombstone", &[], sink(sample));

@@ -303,6 +303,7 @@ impl Driver {
         }
         self.told.joined();
         if let Some(herder) = self.herder.upgrade() {
+            herder.rebalances.assigned();
             herder.set_generation(joined.generation);
         }
         self.machine_event(Event::Joined(joined.into()));
@@ -418,6 +419,9 @@ impl Driver {
             return;
         };
         let allocation = self.machine.allocation();
+        if self.machine.is_stable() {
+            herder.rebalances.resolved();
+        }
         herder.view.send_replace(Arc::new(ClusterView {
             leader: self.machine.admit(wharf_cluster::herder::RequestKind::Leader),
             member: self.machine.admit(wharf_cluster::herder::RequestKind::Member),

@@ -244,6 +244,7 @@ impl Inner {
                 .then(|| self.worker.connector_offsets(name, config)),
             statuses: Arc::clone(&self.worker.statuses),
             metrics: Arc::clone(&self.worker.metrics),
+            measured: Arc::clone(&self.worker.measured),
             lease: self.worker.held_lease(),
             request_reconfiguration: Arc::new(move || {
                 if !waiting.swap(true, Ordering::AcqRel) {

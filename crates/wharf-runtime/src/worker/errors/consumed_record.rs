@@ -7,6 +7,9 @@ use wharf_api::batch::OriginRef;
 use wharf_api::{RecordRef, Result, TimestampType, TopicPartition};
 use wharf_kafka::{MessageRef, Timestamp};
 
+/// A header's name and its bytes; `None` is a null.
+pub(crate) type ConsumedHeader<'r> = (Cow<'r, str>, Option<Cow<'r, [u8]>>);
+
 /// A consumed record; made when something failed, so that it may cost a little.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct ConsumedRecord<'r> {
@@ -17,7 +20,7 @@ pub(crate) struct ConsumedRecord<'r> {
     pub(crate) timestamp_type: TimestampType,
     pub(crate) key: Option<Cow<'r, [u8]>>,
     pub(crate) value: Option<Cow<'r, [u8]>>,
-    pub(crate) headers: Vec<(Cow<'r, str>, Option<Cow<'r, [u8]>>)>,
+    pub(crate) headers: Vec<ConsumedHeader<'r>>,
 }
 
 /// The timestamp of a message in Connect's words.

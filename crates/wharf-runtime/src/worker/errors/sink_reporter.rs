@@ -16,7 +16,7 @@ use wharf_api::{ConnectError, Headers, Record, RecordBatchRef, Result, TopicPart
 use wharf_kafka::KeptRecords;
 
 use super::SINK_TASK;
-use super::consumed_record::ConsumedRecord;
+use super::consumed_record::{ConsumedHeader, ConsumedRecord};
 use super::dead_letter_queue::DeadLetterQueue;
 use super::log_reporter::LogReporter;
 use super::retry_with_tolerance::RetryWithTolerance;
@@ -277,7 +277,7 @@ fn encode(converters: &mut TaskConverters, record: &Record) -> Result<ConsumedRe
     let topic = record.topic.as_str();
     let (mut arena, mut places) = (Vec::new(), Vec::new());
     converters.encode_headers(topic, &record.headers, &mut arena, &mut places)?;
-    let mut headers: Vec<(Cow<'static, str>, Option<Cow<'static, [u8]>>)> = record
+    let mut headers: Vec<ConsumedHeader<'static>> = record
         .headers
         .iter()
         .zip(places)

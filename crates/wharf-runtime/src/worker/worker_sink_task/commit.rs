@@ -1,6 +1,7 @@
 //! Commits of a sink task's offsets.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Instant;
 
 use wharf_api::{Offsets, Result, TopicPartition};
@@ -10,7 +11,7 @@ use super::{Loop, OpenCommit, PartitionState};
 use crate::worker::record_sender::kafka_error;
 
 /// The token of automatic commits; those asked of the task are numbered from 1.
-const AUTO_COMMIT: u64 = 0;
+pub(super) const AUTO_COMMIT: u64 = 0;
 
 impl Loop {
     /// `enable.auto.commit`: commits what was read, as Java's consumer does beside Connect. Records whose `put` then fails
@@ -107,6 +108,9 @@ impl Loop {
             };
         }
         self.sequence += 1;
+        let metrics = Arc::clone(&self.worker.reporter.metrics);
+        metrics.commit_begins(self.sequence);
+        let began = metrics.now();
         let answer = {
             let _note = self.worker.control.calling("preCommit");
             self.task.pre_commit(&offers)
@@ -123,12 +127,16 @@ impl Loop {
             }
             Err(error) => {
                 tracing::error!("preCommit failed; going back to the last committed offsets: {error:#}");
+                metrics.committed(began, false);
                 self.rewind_to_committed(consumer, &offers)?;
                 return Ok(());
             }
         };
         let commit = self.committable(&offers, allowed);
         if commit.is_empty() || self.worker.control.is_cancelled() {
+            if commit.is_empty() {
+                metrics.committed(began, true);
+            }
             return close_result;
         }
         let list: Vec<PartitionOffset> = commit
@@ -138,7 +146,9 @@ impl Loop {
             })
             .collect();
         if closing {
-            match consumer.commit_sync(&list, self.worker.commit_timeout) {
+            let outcome = consumer.commit_sync(&list, self.worker.commit_timeout);
+            metrics.committed(began, outcome.is_ok());
+            match outcome {
                 Ok(()) => self.set_committed(&commit),
                 Err(error) => tracing::error!("commit of offsets failed: {error}"),
             }
@@ -148,10 +158,14 @@ impl Loop {
                     self.open_commit = Some(OpenCommit {
                         sequence: self.sequence,
                         started: Instant::now(),
+                        began,
                         offsets: commit,
                     });
                 }
-                Err(error) => tracing::error!("commit {} of offsets failed: {error}", self.sequence),
+                Err(error) => {
+                    metrics.committed(began, false);
+                    tracing::error!("commit {} of offsets failed: {error}", self.sequence);
+                }
             }
         }
         close_result

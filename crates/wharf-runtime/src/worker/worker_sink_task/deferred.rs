@@ -13,6 +13,7 @@ use wharf_api::{
 
 use super::records::{Step, go, settle, state_of};
 use super::{Halt, Loop, Worker};
+use crate::metrics::RecordStage;
 use crate::worker::converters::{Decoded, RemoteBatch, TaskConverter, TaskConverters, single_value};
 use crate::worker::errors::{Attempt, ConsumedRecord, RetryWithTolerance, SharedSinkReporter};
 use crate::worker::transformation_chain::Pending;
@@ -60,8 +61,13 @@ impl Loop {
             last,
             ..
         } = self;
+        let metrics = &worker.reporter.metrics;
+        let began = metrics.now();
         let keys = decode_all(&mut worker.converters.key, &records, |record| record.key())?;
         let values = decode_all(&mut worker.converters.value, &records, |record| record.value())?;
+        if worker.converters.are_remote() {
+            metrics.stage_of_all(RecordStage::Convert, began, records.len());
+        }
         let held = raw_bytes
             + [&keys, &values]
                 .into_iter()
@@ -188,7 +194,10 @@ fn look_ahead<'b>(
             }))),
         }
     }
+    let metrics = &worker.reporter.metrics;
+    let began = metrics.now();
     worker.chain.pass(&mut chained, worker.rules.may_retry())?;
+    metrics.stage_of_all(RecordStage::Transform, began, chained.len());
     let mut chained = chained.into_iter();
     Ok(ahead
         .into_iter()

@@ -1,11 +1,14 @@
 //! What the consumer tells a sink task: records, partitions that come and go, answers to commits. All of it happens inside
 //! a poll, on the task's thread.
 
+use std::sync::Arc;
+
 use wharf_api::batch::OriginRef;
 use wharf_api::flat::SchemaCache;
 use wharf_api::{RecordBatch, RecordBatchRef, Result, TopicPartition};
 use wharf_kafka::{Consumer, ConsumerHandler, KafkaError, MessageRef};
 
+use super::commit::AUTO_COMMIT;
 use super::records::Step;
 use super::{Halt, Loop, POSITION_TIMEOUT, PartitionState, kafka_partitions, plain};
 use crate::worker::record_sender::kafka_error;
@@ -70,6 +73,7 @@ impl ConsumerHandler for Loop {
                 auto_committed: None,
             });
         }
+        self.measure_partitions();
         let still_paused: Vec<_> = {
             let mut requests = self.worker.host.requests();
             requests.assignment.extend(added.iter().cloned());
@@ -114,14 +118,20 @@ impl ConsumerHandler for Loop {
     }
 
     fn committed(&mut self, _consumer: &Consumer, token: u64, result: Result<(), KafkaError>) {
+        let metrics = Arc::clone(&self.worker.reporter.metrics);
         let Some(open) = self.open_commit.take_if(|open| open.sequence == token) else {
+            if token != AUTO_COMMIT {
+                metrics.commit_skipped();
+            }
             tracing::debug!("commit {token} was answered after it had been given up");
             return;
         };
+        metrics.committed(open.began, result.is_ok());
         match result {
             Ok(()) => {
                 tracing::debug!("commit {token} took {} ms", open.started.elapsed().as_millis());
                 self.set_committed(&open.offsets);
+                self.measure_partitions();
             }
             Err(error) => tracing::error!("commit {token} of offsets failed: {error}"),
         }
@@ -155,6 +165,7 @@ impl Loop {
     fn forget(&mut self, gone: &[TopicPartition]) {
         self.partitions.retain(|state| !gone.contains(&state.partition));
         self.last = 0;
+        self.measure_partitions();
         self.worker.errors.lock().forget(gone);
         {
             let mut requests = self.worker.host.requests();
@@ -166,6 +177,7 @@ impl Loop {
             }
         }
         if self.batch.is_empty() {
+            self.timestamps.clear();
             return;
         }
         match without_partitions(&mut self.batch, gone) {

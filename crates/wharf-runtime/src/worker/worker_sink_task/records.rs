@@ -9,6 +9,7 @@ use wharf_api::{Header, Headers, Record, Result, Value, ValueRef};
 use wharf_kafka::MessageRef;
 
 use super::{Loop, PartitionState};
+use crate::metrics::RecordStage;
 use crate::worker::errors::{
     Attempt, ConsumedRecord, RecordFailure, Reported, SharedSinkReporter, timestamp_of,
 };
@@ -84,6 +85,7 @@ impl Loop {
     /// Takes a message into the batch.
     pub(super) fn take(&mut self, message: &MessageRef<'_>) -> Result<Step<()>> {
         let (timestamp_type, timestamp) = timestamp_of(message);
+        self.timestamps.note(timestamp.unwrap_or(-1));
         let topic = message.topic();
         let raw = raw_headers(message.headers());
         let origin = NewOrigin::Sink {
@@ -109,8 +111,11 @@ impl Loop {
             chain,
             rules,
             errors,
+            reporter,
             ..
         } = &mut self.worker;
+        let stages = &reporter.metrics.stages;
+        self.timer.begin();
         let original = || Ok(ConsumedRecord::of_message(message));
         let (key, value) = (&mut converters.key, &mut converters.value);
         let attempt = key.try_decode(rules, topic, &raw, message.key());
@@ -123,6 +128,7 @@ impl Loop {
             let attempt = converters.try_decode_headers(rules, topic, || message.headers());
             go!(settle(errors, attempt, original))
         };
+        self.timer.lap(stages, RecordStage::Convert);
         if chain.is_empty() {
             let record = new(key.datum(), value.datum(), headers.as_slice());
             return self.batch.push(&record).map(Step::Go);
@@ -146,6 +152,7 @@ impl Loop {
             },
         };
         let attempt = chain.finish(Pending::new(record), rules);
+        self.timer.lap(stages, RecordStage::Transform);
         match go!(settle(errors, attempt, original)) {
             Some(record) => self.batch.push_record(&record).map(Step::Go),
             // A transform left it out: it counts as consumed.

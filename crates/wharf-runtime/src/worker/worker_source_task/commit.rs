@@ -35,6 +35,8 @@ impl Running {
             "[{}|task-{}|offsets] ",
             reporter.task.connector, reporter.task.task
         ));
+        let metrics = &reporter.metrics;
+        let began = metrics.now();
         let started = Instant::now();
         for Committable { key, offset } in self.deliveries.submitted.take_committable() {
             let offset = offset.map(|bytes| decode_offset(&bytes)).transpose();
@@ -45,7 +47,9 @@ impl Running {
                 }
             }
         }
-        match offset_writer.commit(*flush_timeout) {
+        let outcome = offset_writer.commit(*flush_timeout);
+        metrics.committed(began, outcome.is_ok());
+        match outcome {
             Ok(false) => tracing::debug!("no offsets to commit"),
             Ok(true) => tracing::info!("committed offsets in {} ms", started.elapsed().as_millis()),
             Err(error) => {

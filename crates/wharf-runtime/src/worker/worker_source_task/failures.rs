@@ -41,6 +41,7 @@ impl Running {
             .submitted
             .submit(record.partition, record.offset_bytes());
         deliveries.submitted.ack(token);
+        deliveries.dropped += 1;
         if let (Some(number), Some(tracked)) = (record.tracked, &mut deliveries.tracked) {
             tracked.dropped(number, record.position);
         }
@@ -172,6 +173,7 @@ impl Running {
             Some(letter) => self.bury(&letter, token),
             None => {
                 self.deliveries.submitted.ack(token);
+                self.deliveries.dropped += 1;
                 Ok(Sent::All)
             }
         }

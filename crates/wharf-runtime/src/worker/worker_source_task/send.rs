@@ -8,12 +8,15 @@
 //!
 //! [`SubmittedRecords`]: crate::worker::submitted_records::SubmittedRecords
 
+use std::sync::Arc;
+
 use wharf_api::batch::{Datum, OriginRef, RecordBatchRef};
 use wharf_api::{ConnectError, Headers, Record, RecordBatch, RecordRef, Result, Value};
 use wharf_kafka::{ErrorCode, TopicHandle};
 
 use super::failures::Failed;
 use super::{Conversion, Running};
+use crate::metrics::{RecordStage, TaskMetrics};
 use crate::worker::converters::{RemoteBatch, TaskConverter, TaskConverters, single_value};
 use crate::worker::errors::{Attempt, Stage, WORKER_SOURCE_TASK};
 use crate::worker::record_sender::{
@@ -94,7 +97,7 @@ impl Running {
             changed_topic: None,
         };
         let mut ahead = if conversion.converters.are_remote() || conversion.chain.is_remote() {
-            look_ahead(batch, conversion)?
+            look_ahead(batch, conversion, &self.worker.reporter.metrics)?
         } else {
             Ahead::default()
         };
@@ -111,9 +114,15 @@ impl Running {
             .transpose()?
             .map(Vec::into_iter);
         let (mut arena, mut places) = (Vec::new(), Vec::new());
+        // First attempts for the whole batch were timed as they were made.
+        let is_timed = !conversion.converters.are_remote() && !conversion.chain.is_remote();
+        let metrics = Arc::clone(&self.worker.reporter.metrics);
 
         for (position, record) in batch.iter().enumerate() {
             let record = record?;
+            if is_timed {
+                self.timer.begin();
+            }
             let failed = Failed {
                 batch,
                 record: &record,
@@ -135,7 +144,9 @@ impl Running {
                     None => Pending::new(record.to_record(batch)?),
                 };
                 is_ahead = chain.is_through(&pending);
-                match chain.finish(pending, rules) {
+                let attempt = chain.finish(pending, rules);
+                self.timer.lap(&metrics.stages, RecordStage::Transform);
+                match attempt {
                     Attempt::Done(Some(record)) => changed = Some(record),
                     Attempt::Done(None) => {
                         self.leave_out(&failed);
@@ -209,6 +220,7 @@ impl Running {
                 }
                 None => go!(value.try_encode(rules, topic, outgoing.value, &mut headers, None)),
             };
+            self.timer.lap(&metrics.stages, RecordStage::Convert);
             let timestamp = valid_timestamp(outgoing.timestamp)?;
             let Some((topic, is_first_of_topic)) =
                 self.known_topic(&outgoing, &record, changed.is_some(), &mut known)?
@@ -232,7 +244,9 @@ impl Running {
                 value,
                 headers: &header_list,
             };
-            match self.send_one(&failed, &topic, is_first_of_topic, &parts)? {
+            let sent = self.send_one(&failed, &topic, is_first_of_topic, &parts)?;
+            self.timer.lap(&metrics.stages, RecordStage::Send);
+            match sent {
                 Sent::All => self.after_record(position, &mut known)?,
                 Sent::Interrupted => return Ok(Sent::Interrupted),
             }
@@ -254,6 +268,7 @@ impl Running {
         };
         if let Some(transactions) = &mut self.transactions {
             transactions.open(producer)?;
+            transactions.record();
         }
         // Entered before the producer has it, so that no acknowledgement comes unseen.
         let deliveries = &mut self.deliveries;
@@ -368,7 +383,11 @@ fn next_of<'b>(answers: &mut Option<std::vec::IntoIter<Answer<'b>>>) -> Option<A
 }
 
 /// First attempts at transforms and, of what went through them, at conversions in libraries.
-fn look_ahead(batch: &RecordBatchRef<'_>, conversion: &mut Conversion) -> Result<Ahead> {
+fn look_ahead(
+    batch: &RecordBatchRef<'_>,
+    conversion: &mut Conversion,
+    metrics: &TaskMetrics,
+) -> Result<Ahead> {
     let Conversion {
         chain,
         converters,
@@ -378,9 +397,12 @@ fn look_ahead(batch: &RecordBatchRef<'_>, conversion: &mut Conversion) -> Result
     if !chain.is_empty() {
         let owned = |record: Result<RecordRef<'_>>| Ok(Pending::new(record?.to_record(batch)?));
         let mut records: Vec<Pending> = batch.iter().map(owned).collect::<Result<_>>()?;
+        let began = metrics.now();
         chain.pass(&mut records, rules.may_retry())?;
+        metrics.stage_of_all(RecordStage::Transform, began, records.len());
         pending = Some(records);
     }
+    let began = metrics.now();
     let encode = |converter: &mut TaskConverter,
                   part: for<'o> fn(&Outgoing<'o>) -> Datum<'o>|
      -> Result<Option<RemoteBatch>> {
@@ -410,6 +432,7 @@ fn look_ahead(batch: &RecordBatchRef<'_>, conversion: &mut Conversion) -> Result
     };
     let keys = encode(&mut converters.key, |record| record.key)?;
     let values = encode(&mut converters.value, |record| record.value)?;
+    metrics.stage_of_all(RecordStage::Convert, began, batch.len());
     Ok(Ahead {
         pending: pending.map(Vec::into_iter),
         keys,

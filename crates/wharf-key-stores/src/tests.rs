@@ -11,7 +11,6 @@ use openssl::symm::Cipher;
 use openssl::x509::X509NameBuilder;
 
 use super::*;
-use crate::properties::{ClientKind, translate};
 
 const PASSWORD: &str = "s3cret";
 
@@ -52,18 +51,36 @@ fn pem(certificates: &[&Made]) -> String {
     text_of(&certificates).unwrap()
 }
 
-fn translated(pairs: &[(&str, &str)]) -> Result<BTreeMap<String, String>, String> {
-    let base = [("bootstrap.servers", "localhost:1"), ("security.protocol", "SSL")];
-    let all = base.iter().chain(pairs);
-    let all = all.map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
-    match translate(ClientKind::Admin, &all.collect()) {
-        Ok(out) => Ok(out.librdkafka),
-        Err(problems) => Err(problems
+fn translated(pairs: &[(&str, &str)]) -> Result<BTreeMap<&'static str, String>, String> {
+    let lookup = |key: &str| {
+        let found = pairs.iter().find(|(name, _)| *name == key);
+        found.map(|(_, value)| (*value).to_owned())
+    };
+    let (found, problems) = Settings::new("", &lookup).read_all();
+    if !problems.is_empty() {
+        return Err(problems
             .iter()
             .map(|p| p.message.as_str())
             .collect::<Vec<_>>()
-            .join("; ")),
+            .join("; "));
     }
+    let mut out = BTreeMap::new();
+    out.extend(found.trusted.map(|pem| ("ssl.ca.pem", pem)));
+    if let Some((key, chain)) = found.identity {
+        out.extend([("ssl.key.pem", key), ("ssl.certificate.pem", chain)]);
+    }
+    Ok(out)
+}
+
+#[test]
+fn messages_name_keys_with_their_prefix() {
+    let lookup = |key: &str| (key == "ssl.keystore.key").then(|| "x".to_owned());
+    let problem = Settings::new("schema.registry.", &lookup).read().unwrap_err();
+    assert_eq!(problem.key, "schema.registry.ssl.keystore.certificate.chain");
+    assert_eq!(
+        problem.message,
+        "schema.registry.ssl.keystore.certificate.chain must be set together with schema.registry.ssl.keystore.key"
+    );
 }
 
 #[test]

@@ -4,7 +4,7 @@
 //! does not mind, OpenSSL refuses it. Text around blocks is passed over. Nothing here repeats what a block holds.
 
 /// Blocks of `text` whose label `wanted` accepts, each with line ends where they belong.
-pub(super) fn blocks(text: &str, wanted: impl Fn(&str) -> bool) -> Vec<String> {
+pub(crate) fn blocks(text: &str, wanted: impl Fn(&str) -> bool) -> Vec<String> {
     const BEGIN: &str = "-----BEGIN ";
     let mut found = Vec::new();
     let mut rest = text;
@@ -42,12 +42,12 @@ fn block(label: &str, body: &str) -> String {
 }
 
 /// Whether a label is a certificate's.
-pub(super) fn is_certificate(label: &str) -> bool {
+pub(crate) fn is_certificate(label: &str) -> bool {
     ["CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE"].contains(&label)
 }
 
 /// Whether a label is a private key's.
-pub(super) fn is_key(label: &str) -> bool {
+pub(crate) fn is_key(label: &str) -> bool {
     label.ends_with("PRIVATE KEY")
 }
 

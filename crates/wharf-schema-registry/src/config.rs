@@ -1,0 +1,783 @@
+//! The keys that the three registry converters share, and what they say.
+//!
+//! [`definition`] is the catalogue that a converter adds its own keys to; [`RegistryConfig::parse`] reads it. Values that
+//! upstream has and this client does not (other credential sources, classes of one's own) are refused by name here, so that
+//! they fail the validation and not the first record.
+
+use std::time::Duration;
+
+use wharf_api::config::{ConfigDef, ConfigKey, Importance, ParsedConfig, Password, Type, Validator};
+use wharf_api::{ConfigMap, ConnectError, Result};
+
+use crate::model::Guid;
+use crate::subject::SubjectNameStrategy;
+
+/// The registry's addresses.
+pub const SCHEMA_REGISTRY_URL: &str = "schema.registry.url";
+/// Whether the first address is chosen by chance.
+pub const SCHEMA_REGISTRY_URL_RANDOMIZE: &str = "schema.registry.url.randomize";
+/// The most schemas kept in each of the client's caches.
+pub const MAX_SCHEMAS_PER_SUBJECT: &str = "max.schemas.per.subject";
+/// Whether the registry brings schemas into their normal form.
+pub const NORMALIZE_SCHEMAS: &str = "normalize.schemas";
+/// Whether schemas are registered when they are first written.
+pub const AUTO_REGISTER_SCHEMAS: &str = "auto.register.schemas";
+/// The id of the schema to write with.
+pub const USE_SCHEMA_ID: &str = "use.schema.id";
+/// The GUID of the schema to write with.
+pub const USE_SCHEMA_GUID: &str = "use.schema.guid";
+/// Whether the schema of that id must be able to read what is written.
+pub const ID_COMPATIBILITY_STRICT: &str = "id.compatibility.strict";
+/// Whether the subject's latest schema is written and read with.
+pub const USE_LATEST_VERSION: &str = "use.latest.version";
+/// Whether the latest schema must be able to read what is written.
+pub const LATEST_COMPATIBILITY_STRICT: &str = "latest.compatibility.strict";
+/// The metadata of the version to write and read with.
+pub const USE_LATEST_WITH_METADATA: &str = "use.latest.with.metadata";
+/// The most subjects whose latest schema is kept.
+pub const LATEST_CACHE_SIZE: &str = "latest.cache.size";
+/// How long a latest schema is kept.
+pub const LATEST_CACHE_TTL: &str = "latest.cache.ttl.sec";
+/// Where basic credentials come from.
+pub const BASIC_AUTH_CREDENTIALS_SOURCE: &str = "basic.auth.credentials.source";
+/// Where a bearer token comes from.
+pub const BEARER_AUTH_CREDENTIALS_SOURCE: &str = "bearer.auth.credentials.source";
+/// `user:password`, the newer key.
+pub const USER_INFO: &str = "basic.auth.user.info";
+/// `user:password`, the older key.
+pub const SCHEMA_REGISTRY_USER_INFO: &str = "schema.registry.basic.auth.user.info";
+/// Names the subject of keys.
+pub const KEY_SUBJECT_NAME_STRATEGY: &str = "key.subject.name.strategy";
+/// Names the subject of values.
+pub const VALUE_SUBJECT_NAME_STRATEGY: &str = "value.subject.name.strategy";
+/// Puts a key's schema id before the payload or into a header.
+pub const KEY_SCHEMA_ID_SERIALIZER: &str = "key.schema.id.serializer";
+/// Puts a value's schema id before the payload or into a header.
+pub const VALUE_SCHEMA_ID_SERIALIZER: &str = "value.schema.id.serializer";
+/// The most Connect schemas whose translation a converter keeps.
+pub const SCHEMAS_CACHE_CONFIG: &str = "schemas.cache.config";
+/// What the keys of TLS settings begin with.
+pub const SSL_PREFIX: &str = "schema.registry.";
+
+const CONTEXT_NAME_STRATEGY: &str = "context.name.strategy";
+const NULL_CONTEXT: &str = "io.confluent.kafka.serializers.context.NullContextNameStrategy";
+const PREFIX_SERIALIZER: &str = "io.confluent.kafka.serializers.schema.id.PrefixSchemaIdSerializer";
+const HEADER_SERIALIZER: &str = "io.confluent.kafka.serializers.schema.id.HeaderSchemaIdSerializer";
+const DUAL_DESERIALIZER: &str = "io.confluent.kafka.serializers.schema.id.DualSchemaIdDeserializer";
+const REQUEST_HEADER_PREFIX: &str = "request.header.";
+
+fn key(name: &str, value_type: Type, importance: Importance, doc: &str) -> ConfigKey {
+    ConfigKey::new(name, value_type).importance(importance).doc(doc)
+}
+
+/// One of these class names, told by name when it is another.
+fn only(classes: &'static [&'static str]) -> Validator {
+    Validator::custom(classes.join(" or "), move |name, value| match value.as_str() {
+        Some(text) if !classes.contains(&text) => Err(ConnectError::invalid_config(
+            name,
+            text,
+            &format!("only {} can be used here", classes.join(", ")),
+        )),
+        _ => Ok(()),
+    })
+}
+
+/// The shared keys. A converter adds its own to them.
+#[must_use]
+pub fn definition() -> ConfigDef {
+    use Importance::{High, Low};
+    let base = ConfigDef::new()
+        .define(
+            key(
+                "converter.type",
+                Type::String,
+                Low,
+                "What the converter is used for. The worker sets it.",
+            )
+            .default("value")
+            .validator(Validator::one_of(["key", "value", "header"])),
+        )
+        .define(
+            key(
+                SCHEMA_REGISTRY_URL,
+                Type::List,
+                High,
+                "Addresses of the registry, separated by commas. When one fails the next is asked.",
+            )
+            .validator(Validator::custom("http or https URLs", check_urls)),
+        )
+        .define(
+            key(
+                SCHEMA_REGISTRY_URL_RANDOMIZE,
+                Type::Boolean,
+                Low,
+                "Whether the first address to ask is chosen by chance.",
+            )
+            .default(false),
+        )
+        .define(
+            key(
+                MAX_SCHEMAS_PER_SUBJECT,
+                Type::Int,
+                Low,
+                "The most schemas that each cache of the client holds.",
+            )
+            .default(1000),
+        );
+    let base = authentication(writing(base));
+    connection(base)
+}
+
+fn writing(base: ConfigDef) -> ConfigDef {
+    use Importance::{Low, Medium};
+    base.define(
+        key(NORMALIZE_SCHEMAS, Type::Boolean, Medium, "Whether the registry normalizes schemas before it compares them.")
+            .default(false),
+    )
+    .define(
+        key(
+            AUTO_REGISTER_SCHEMAS,
+            Type::Boolean,
+            Medium,
+            "Whether a schema that is new to its subject is registered. Otherwise it must be there already.",
+        )
+        .default(true),
+    )
+    .define(
+        key(
+            USE_SCHEMA_ID,
+            Type::Int,
+            Low,
+            "The id of the schema to write with; -1 for none. It needs auto.register.schemas=false.",
+        )
+        .default(-1),
+    )
+    .define(
+        key(
+            USE_SCHEMA_GUID,
+            Type::String,
+            Low,
+            "The GUID of the schema to write with. It needs auto.register.schemas=false.",
+        )
+        .default_null()
+        .validator(Validator::custom("a GUID", |name, value| match value.as_str() {
+            Some(text) if Guid::parse(text).is_none() => {
+                Err(ConnectError::invalid_config(name, text, "not a GUID"))
+            }
+            _ => Ok(()),
+        })),
+    )
+    .define(
+        key(
+            ID_COMPATIBILITY_STRICT,
+            Type::Boolean,
+            Low,
+            "Whether the schema of use.schema.id must be able to read what is written.",
+        )
+        .default(true),
+    )
+    .define(
+        key(
+            USE_LATEST_VERSION,
+            Type::Boolean,
+            Low,
+            "Whether records are written, and read, with the latest schema of their subject. For writing it needs \
+             auto.register.schemas=false.",
+        )
+        .default(false),
+    )
+    .define(
+        key(
+            LATEST_COMPATIBILITY_STRICT,
+            Type::Boolean,
+            Low,
+            "Whether the latest schema must be able to read what is written.",
+        )
+        .default(true),
+    )
+    .define(
+        key(
+            USE_LATEST_WITH_METADATA,
+            Type::String,
+            Low,
+            "Writes and reads with the latest version that has these metadata: key=value, separated by commas.",
+        )
+        .default_null()
+        .validator(Validator::custom("key=value,...", |name, value| match value.as_str() {
+            Some(text) if metadata(text).is_none() => {
+                Err(ConnectError::invalid_config(name, text, "must be key=value, separated by commas"))
+            }
+            _ => Ok(()),
+        })),
+    )
+    .define(
+        key(LATEST_CACHE_SIZE, Type::Int, Low, "The most subjects whose latest schema is kept.").default(1000),
+    )
+    .define(
+        key(LATEST_CACHE_TTL, Type::Int, Low, "How many seconds a latest schema is kept; -1 is for ever.").default(-1),
+    )
+    .define(
+        key(CONTEXT_NAME_STRATEGY, Type::Class, Medium, "The registry context that subjects belong to.")
+            .default(NULL_CONTEXT)
+            .validator(only(&[NULL_CONTEXT])),
+    )
+    .define(subject_key(KEY_SUBJECT_NAME_STRATEGY, "How the subject of a key's schema is named."))
+    .define(id_serializer(KEY_SCHEMA_ID_SERIALIZER))
+    .define(id_deserializer("key.schema.id.deserializer"))
+    .define(subject_key(VALUE_SUBJECT_NAME_STRATEGY, "How the subject of a value's schema is named."))
+    .define(id_serializer(VALUE_SCHEMA_ID_SERIALIZER))
+    .define(id_deserializer("value.schema.id.deserializer"))
+    .define(
+        key(
+            SCHEMAS_CACHE_CONFIG,
+            Type::Int,
+            Low,
+            "The most schemas whose translation is kept, for each direction.",
+        )
+        .default(1000),
+    )
+}
+
+fn subject_key(name: &str, doc: &str) -> ConfigKey {
+    key(name, Type::Class, Importance::Medium, doc)
+        .default(SubjectNameStrategy::default().class())
+        .validator(only(SubjectNameStrategy::CLASSES))
+}
+
+fn id_serializer(name: &str) -> ConfigKey {
+    key(
+        name,
+        Type::Class,
+        Importance::Medium,
+        "Where the schema's id is written: before the payload, or as a GUID in a record header.",
+    )
+    .default(PREFIX_SERIALIZER)
+    .validator(only(&[PREFIX_SERIALIZER, HEADER_SERIALIZER]))
+}
+
+fn id_deserializer(name: &str) -> ConfigKey {
+    key(
+        name,
+        Type::Class,
+        Importance::Medium,
+        "Where the schema's id is looked for: in the record header, then before the payload.",
+    )
+    .default(DUAL_DESERIALIZER)
+    .validator(only(&[DUAL_DESERIALIZER]))
+}
+
+fn authentication(base: ConfigDef) -> ConfigDef {
+    use Importance::{Low, Medium};
+    let text = |name: &str, doc: &str| key(name, Type::String, Medium, doc).default_null();
+    let secret = |name: &str, doc: &str| key(name, Type::Password, Medium, doc).default("");
+    base.define(
+        key(
+            BASIC_AUTH_CREDENTIALS_SOURCE,
+            Type::String,
+            Medium,
+            "Where user and password come from: URL, USER_INFO or SASL_INHERIT.",
+        )
+        .default("URL")
+        .validator(Validator::one_of(["URL", "USER_INFO", "SASL_INHERIT"])),
+    )
+    .define(
+        key(
+            BEARER_AUTH_CREDENTIALS_SOURCE,
+            Type::String,
+            Medium,
+            "Where a bearer token comes from, if one is sent: STATIC_TOKEN or OAUTHBEARER.",
+        )
+        .default("STATIC_TOKEN")
+        .validator(only(&["STATIC_TOKEN", "OAUTHBEARER"])),
+    )
+    .define(secret(
+        SCHEMA_REGISTRY_USER_INFO,
+        "The older name of basic.auth.user.info.",
+    ))
+    .define(secret(USER_INFO, "user:password, for the source USER_INFO."))
+    .define(secret(
+        "bearer.auth.token",
+        "The token, for the source STATIC_TOKEN.",
+    ))
+    .define(text(
+        "bearer.auth.issuer.endpoint.url",
+        "Where tokens are asked for, for the source OAUTHBEARER.",
+    ))
+    .define(text("bearer.auth.client.id", "The client id at the issuer."))
+    .define(
+        key(
+            "bearer.auth.client.secret",
+            Type::Password,
+            Medium,
+            "The client secret at the issuer.",
+        )
+        .default_null(),
+    )
+    .define(text("bearer.auth.scope", "The scope to ask for."))
+    .define(
+        key(
+            "bearer.auth.scope.claim.name",
+            Type::String,
+            Low,
+            "The claim that holds the scope; tokens are not looked into.",
+        )
+        .default("scope"),
+    )
+    .define(
+        key(
+            "bearer.auth.sub.claim.name",
+            Type::String,
+            Low,
+            "The claim that holds the subject; tokens are not looked into.",
+        )
+        .default("sub"),
+    )
+    .define(text(
+        "bearer.auth.identity.pool.id",
+        "Sent as the header Confluent-Identity-Pool-Id.",
+    ))
+    .define(text(
+        "bearer.auth.logical.cluster",
+        "Sent as the header target-sr-cluster.",
+    ))
+    .define(
+        key(
+            "bearer.auth.cache.expiry.buffer.seconds",
+            Type::Short,
+            Low,
+            "How long before its end a token is replaced.",
+        )
+        .default(300)
+        .validator(Validator::between(0, 3600)),
+    )
+}
+
+fn connection(base: ConfigDef) -> ConfigDef {
+    use Importance::{High, Low, Medium};
+    let number = |name: &str, default: i32, doc: &str| {
+        key(name, Type::Int, Low, doc)
+            .default(default)
+            .validator(Validator::at_least(0))
+    };
+    let ssl = |name: &str, value_type, importance, doc: &str| {
+        key(&format!("{SSL_PREFIX}{name}"), value_type, importance, doc).default_null()
+    };
+    base.define(
+        key(
+            "proxy.host",
+            Type::String,
+            Low,
+            "The proxy that the registry is reached through.",
+        )
+        .default(""),
+    )
+    .define(key("proxy.port", Type::Int, Low, "The proxy's port.").default(-1))
+    .define(number(
+        "http.connect.timeout.ms",
+        60_000,
+        "How long making a connection may take.",
+    ))
+    .define(number(
+        "http.read.timeout.ms",
+        60_000,
+        "How long an answer may take.",
+    ))
+    .define(number(
+        "max.retries",
+        3,
+        "How often a request is tried again, at each address.",
+    ))
+    .define(number(
+        "retries.wait.ms",
+        1_000,
+        "The most to wait before the first retry; each further one doubles it.",
+    ))
+    .define(number(
+        "retries.max.wait.ms",
+        20_000,
+        "The most to wait before any retry.",
+    ))
+    .define(ssl(
+        "ssl.truststore.location",
+        Type::String,
+        High,
+        "The file of trusted certificates: PKCS12 or PEM.",
+    ))
+    .define(ssl(
+        "ssl.truststore.password",
+        Type::Password,
+        High,
+        "Its password.",
+    ))
+    .define(ssl("ssl.truststore.type", Type::String, Medium, "PKCS12 or PEM.").default("JKS"))
+    .define(ssl(
+        "ssl.truststore.certificates",
+        Type::Password,
+        High,
+        "Trusted certificates as PEM text.",
+    ))
+    .define(ssl(
+        "ssl.keystore.location",
+        Type::String,
+        High,
+        "The file of the client's key: PKCS12 or PEM.",
+    ))
+    .define(ssl(
+        "ssl.keystore.password",
+        Type::Password,
+        High,
+        "Its password.",
+    ))
+    .define(ssl("ssl.keystore.type", Type::String, Medium, "PKCS12 or PEM.").default("JKS"))
+    .define(ssl(
+        "ssl.keystore.key",
+        Type::Password,
+        High,
+        "The client's key as PEM text.",
+    ))
+    .define(ssl(
+        "ssl.keystore.certificate.chain",
+        Type::Password,
+        High,
+        "The client's certificates as PEM text.",
+    ))
+    .define(ssl(
+        "ssl.key.password",
+        Type::Password,
+        High,
+        "The password of the client's key.",
+    ))
+    .define(
+        ssl(
+            "ssl.protocol",
+            Type::String,
+            Medium,
+            "TLSv1.2 or TLSv1.3, the newest to speak.",
+        )
+        .default("TLSv1.3"),
+    )
+    .define(
+        ssl(
+            "ssl.enabled.protocols",
+            Type::List,
+            Medium,
+            "The versions of TLS to speak.",
+        )
+        .default("TLSv1.2,TLSv1.3"),
+    )
+    .define(ssl(
+        "ssl.cipher.suites",
+        Type::List,
+        Low,
+        "Cipher suites by OpenSSL's names; the usual ones when empty.",
+    ))
+    .define(
+        ssl(
+            "ssl.endpoint.identification.algorithm",
+            Type::String,
+            Low,
+            "https checks the server's name; empty does not.",
+        )
+        .default("https"),
+    )
+}
+
+fn check_urls(name: &str, value: &wharf_api::config::ParsedValue) -> Result<()> {
+    let Some(urls) = value.as_list() else {
+        // A missing value has its own message.
+        return Ok(());
+    };
+    if urls.is_empty() {
+        return Err(ConnectError::invalid_config(
+            name,
+            value,
+            "at least one URL is needed",
+        ));
+    }
+    for url in urls {
+        if !(url.starts_with("http://") || url.starts_with("https://")) {
+            return Err(ConnectError::invalid_config(
+                name,
+                crate::http::without_user_info(url),
+                "must begin with http:// or https://",
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// `a=b,c=d` as pairs.
+fn metadata(text: &str) -> Option<Vec<(String, String)>> {
+    text.split(',')
+        .map(|entry| {
+            let (name, value) = entry.split_once('=')?;
+            let name = name.trim();
+            (!name.is_empty()).then(|| (name.to_owned(), value.trim().to_owned()))
+        })
+        .collect()
+}
+
+/// What a record is written with, in the order in which the keys count.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WriteWith {
+    /// Its own schema, registered when it is new.
+    Registered,
+    /// The schema of this id.
+    Id(i32),
+    /// The schema of this GUID.
+    Guid(Guid),
+    /// The latest version with these metadata.
+    LatestWithMetadata(Vec<(String, String)>),
+    /// The subject's latest version.
+    Latest,
+    /// Its own schema, which must be registered already.
+    LookedUp,
+}
+
+/// The parsed shared configuration.
+#[derive(Debug, Clone)]
+pub struct RegistryConfig {
+    /// Addresses, at least one.
+    pub urls: Vec<String>,
+    /// Whether the first one is chosen by chance.
+    pub randomize_urls: bool,
+    /// What records are written with.
+    pub write_with: WriteWith,
+    /// Whether the registry normalizes.
+    pub normalize: bool,
+    /// Whether the schema of an id must be able to read what is written.
+    pub id_compatibility_strict: bool,
+    /// Whether the latest schema must be able to read what is written.
+    pub latest_compatibility_strict: bool,
+    /// Whether records are read with the subject's latest schema.
+    pub read_latest: bool,
+    /// Whether records are read with the latest version that has these metadata.
+    pub read_latest_with_metadata: Option<Vec<(String, String)>>,
+    /// How subjects of keys are named.
+    pub key_subjects: SubjectNameStrategy,
+    /// How subjects of values are named.
+    pub value_subjects: SubjectNameStrategy,
+    /// Whether a key's schema is named in a header.
+    pub key_id_in_header: bool,
+    /// Whether a value's schema is named in a header.
+    pub value_id_in_header: bool,
+    /// The most schemas in each cache of the client.
+    pub max_schemas: usize,
+    /// The most Connect schemas whose translation a converter keeps.
+    pub schemas_cache: usize,
+    /// The most latest schemas kept.
+    pub latest_cache: usize,
+    /// How long a latest schema is kept; `None` is for ever.
+    pub latest_time_to_live: Option<Duration>,
+    /// How long connecting may take.
+    pub connect_timeout: Duration,
+    /// How long an answer may take.
+    pub read_timeout: Duration,
+    /// How often a request is tried again.
+    pub max_retries: u32,
+    /// The most to wait before the first retry.
+    pub retry_wait: Duration,
+    /// The most to wait before any retry.
+    pub retry_max_wait: Duration,
+    /// Proxy, as host and port.
+    pub proxy: Option<(String, u16)>,
+    /// Headers to send with every request.
+    pub headers: Vec<(String, String)>,
+    /// The whole configuration, for credentials and stores.
+    pub(crate) parsed: ParsedConfig,
+}
+
+fn count(config: &ParsedConfig, key: &str) -> Result<usize> {
+    Ok(usize::try_from(config.int(key)?).unwrap_or(0))
+}
+
+fn millis(config: &ParsedConfig, key: &str) -> Result<Duration> {
+    Ok(Duration::from_millis(
+        u64::try_from(config.int(key)?).unwrap_or(0),
+    ))
+}
+
+impl RegistryConfig {
+    /// Reads the shared keys out of a configuration that `definition` has parsed.
+    ///
+    /// # Errors
+    /// A config error that names the key.
+    pub fn from_parsed(parsed: ParsedConfig) -> Result<Self> {
+        let metadata = parsed.get_string(USE_LATEST_WITH_METADATA).and_then(metadata);
+        let write_with = if parsed.boolean(AUTO_REGISTER_SCHEMAS)? {
+            WriteWith::Registered
+        } else if parsed.int(USE_SCHEMA_ID)? >= 0 {
+            WriteWith::Id(parsed.int(USE_SCHEMA_ID)?)
+        } else if let Some(guid) = parsed.get_string(USE_SCHEMA_GUID).and_then(Guid::parse) {
+            WriteWith::Guid(guid)
+        } else if let Some(metadata) = &metadata {
+            WriteWith::LatestWithMetadata(metadata.clone())
+        } else if parsed.boolean(USE_LATEST_VERSION)? {
+            WriteWith::Latest
+        } else {
+            WriteWith::LookedUp
+        };
+        let proxy = match (parsed.string("proxy.host")?, parsed.int("proxy.port")?) {
+            ("", _) => None,
+            (host, port) => match u16::try_from(port) {
+                Ok(port) if port > 0 => Some((host.to_owned(), port)),
+                _ => {
+                    return Err(ConnectError::invalid_config(
+                        "proxy.port",
+                        port,
+                        "must be a port when proxy.host is set",
+                    ));
+                }
+            },
+        };
+        let headers = parsed.originals_with_prefix(REQUEST_HEADER_PREFIX);
+        let ttl = parsed.int(LATEST_CACHE_TTL)?;
+        Ok(Self {
+            urls: parsed.list(SCHEMA_REGISTRY_URL)?.to_vec(),
+            randomize_urls: parsed.boolean(SCHEMA_REGISTRY_URL_RANDOMIZE)?,
+            write_with,
+            normalize: parsed.boolean(NORMALIZE_SCHEMAS)?,
+            id_compatibility_strict: parsed.boolean(ID_COMPATIBILITY_STRICT)?,
+            latest_compatibility_strict: parsed.boolean(LATEST_COMPATIBILITY_STRICT)?,
+            read_latest: parsed.boolean(USE_LATEST_VERSION)?,
+            read_latest_with_metadata: metadata,
+            key_subjects: SubjectNameStrategy::from_config(&parsed, KEY_SUBJECT_NAME_STRATEGY)?,
+            value_subjects: SubjectNameStrategy::from_config(&parsed, VALUE_SUBJECT_NAME_STRATEGY)?,
+            key_id_in_header: parsed.class(KEY_SCHEMA_ID_SERIALIZER)? == HEADER_SERIALIZER,
+            value_id_in_header: parsed.class(VALUE_SCHEMA_ID_SERIALIZER)? == HEADER_SERIALIZER,
+            max_schemas: count(&parsed, MAX_SCHEMAS_PER_SUBJECT)?,
+            schemas_cache: count(&parsed, SCHEMAS_CACHE_CONFIG)?,
+            latest_cache: count(&parsed, LATEST_CACHE_SIZE)?,
+            latest_time_to_live: u64::try_from(ttl).ok().map(Duration::from_secs),
+            connect_timeout: millis(&parsed, "http.connect.timeout.ms")?,
+            read_timeout: millis(&parsed, "http.read.timeout.ms")?,
+            max_retries: u32::try_from(parsed.int("max.retries")?).unwrap_or(0),
+            retry_wait: millis(&parsed, "retries.wait.ms")?,
+            retry_max_wait: millis(&parsed, "retries.max.wait.ms")?,
+            proxy,
+            headers: headers.into_iter().collect(),
+            parsed,
+        })
+    }
+
+    /// Parses a configuration that has no other keys than the shared ones.
+    ///
+    /// # Errors
+    /// A config error that names the key.
+    pub fn parse(config: &ConfigMap) -> Result<Self> {
+        Self::from_parsed(definition().parse(config)?)
+    }
+
+    /// A key as it was given, unless it was empty.
+    pub(crate) fn original(&self, key: &str) -> Option<&str> {
+        self.parsed
+            .originals()
+            .get(key)
+            .map(String::as_str)
+            .filter(|text| !text.is_empty())
+    }
+
+    pub(crate) fn secret(&self, key: &str) -> Option<&str> {
+        self.parsed
+            .get_password(key)
+            .map(Password::reveal)
+            .filter(|text| !text.is_empty())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(entries: &[(&str, &str)]) -> ConfigMap {
+        let url = [(SCHEMA_REGISTRY_URL, "http://localhost:8081")];
+        url.iter()
+            .chain(entries)
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect()
+    }
+
+    #[test]
+    fn definition_holds() {
+        definition().check().unwrap();
+    }
+
+    #[test]
+    fn what_is_written_with_follows_upstream_s_order() {
+        let off = ("auto.register.schemas", "false");
+        let guid = "89791762-2336-4186-9674-299b90a802e2";
+        for (entries, expected) in [
+            (&[][..], WriteWith::Registered),
+            (&[("use.latest.version", "true")], WriteWith::Registered),
+            (&[off], WriteWith::LookedUp),
+            (
+                &[off, ("use.latest.version", "true"), ("use.schema.id", "7")],
+                WriteWith::Id(7),
+            ),
+            (
+                &[off, ("use.schema.guid", guid), ("use.latest.version", "true")],
+                WriteWith::Guid(Guid::parse(guid).unwrap()),
+            ),
+            (
+                &[
+                    off,
+                    ("use.latest.with.metadata", "a=b, c=d"),
+                    ("use.latest.version", "true"),
+                ],
+                WriteWith::LatestWithMetadata(vec![
+                    ("a".to_owned(), "b".to_owned()),
+                    ("c".to_owned(), "d".to_owned()),
+                ]),
+            ),
+            (&[off, ("use.latest.version", "true")], WriteWith::Latest),
+        ] {
+            assert_eq!(
+                RegistryConfig::parse(&config(entries)).unwrap().write_with,
+                expected
+            );
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_honoured_is_refused_by_name() {
+        for (key, value) in [
+            ("schema.registry.url", "mock://x"),
+            ("schema.registry.url", ""),
+            ("bearer.auth.credentials.source", "CUSTOM"),
+            ("bearer.auth.credentials.source", "SASL_OAUTHBEARER_INHERIT"),
+            ("value.subject.name.strategy", "com.example.Mine"),
+            ("context.name.strategy", "com.example.Mine"),
+            ("value.schema.id.serializer", "com.example.Mine"),
+            ("use.schema.guid", "x"),
+            ("use.latest.with.metadata", "x"),
+            ("proxy.port", "99999999"),
+        ] {
+            let mut entries = vec![(key, value)];
+            if key == "proxy.port" {
+                entries.push(("proxy.host", "proxy"));
+            }
+            let error = RegistryConfig::parse(&config(&entries)).unwrap_err();
+            assert!(error.message().contains(key), "{key}: {error}");
+        }
+        let secret = config(&[("schema.registry.url", "ftp://user:s3cret@host")]);
+        assert!(
+            !RegistryConfig::parse(&secret)
+                .unwrap_err()
+                .to_string()
+                .contains("s3cret")
+        );
+    }
+
+    #[test]
+    fn request_headers_and_times_are_read() {
+        let parsed = RegistryConfig::parse(&config(&[
+            ("request.header.X-A", "1"),
+            ("latest.cache.ttl.sec", "5"),
+            ("retries.wait.ms", "7"),
+        ]))
+        .unwrap();
+        assert_eq!(parsed.headers, [("X-A".to_owned(), "1".to_owned())]);
+        assert_eq!(parsed.latest_time_to_live, Some(Duration::from_secs(5)));
+        assert_eq!(parsed.retry_wait, Duration::from_millis(7));
+    }
+}

@@ -1,0 +1,36 @@
+//! A blocking client of the Schema Registry, and what the converters that keep their schemas there have in common.
+//!
+//! Used by the Avro, JSON Schema and Protobuf plugins only; the worker does not know it. From the outside in:
+//!
+//! - [`SchemaRegistry`] is what a converter holds: which schema to write a record with, under which id
+//!   ([`SchemaRegistry::for_write`]), and which schema a message was written with ([`SchemaRegistry::for_read`]). Both ask
+//!   the network only for what they have not seen.
+//! - [`SchemaRegistryClient`] makes the calls of the registry's REST API, with caches, retries and fail-over.
+//! - [`wire`] is the form of a message: magic byte and id, or a GUID in a header.
+//! - [`config`] is the catalogue of keys that all three converters share.
+//! - [`testing`] is a registry in this process, for tests without network.
+//!
+//! What must stay true: keys, default values, error classes and the texts around errors are those of the converters these
+//! plugins stand in for; a secret never appears in a message or in a `Debug` text; every cache is bounded.
+
+mod auth;
+mod cache;
+mod client;
+pub mod config;
+mod error;
+mod http;
+mod model;
+mod retry;
+mod serde;
+mod subject;
+pub mod testing;
+mod tls;
+pub mod wire;
+
+pub use cache::LruCache;
+pub use client::{Attempted, SchemaRegistryClient};
+pub use config::RegistryConfig;
+pub use error::{Direction, Format, RegistryError, serialization};
+pub use model::{Guid, RegisteredSchema, RegistrySchema, SchemaReference};
+pub use serde::{Compatibility, Compatible, SchemaRegistry, SchemaToWrite, WrittenWith};
+pub use subject::SubjectNameStrategy;

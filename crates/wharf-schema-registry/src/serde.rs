@@ -1,0 +1,392 @@
+//! What a converter asks of a registry: a schema to write a record with, and the schema a message was written with.
+
+use std::sync::Arc;
+
+use wharf_api::{ConnectError, Result};
+
+use crate::cache::LruCache;
+use crate::client::SchemaRegistryClient;
+use crate::config::{RegistryConfig, WriteWith};
+use crate::error::{Direction, Format, RegistryError, serialization};
+use crate::model::{Guid, RegisteredSchema, RegistrySchema};
+use crate::subject::SubjectNameStrategy;
+use crate::wire::SchemaId;
+
+/// Whether data written with one schema can be read with another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Compatible {
+    /// They can.
+    Yes,
+    /// They cannot, for this reason.
+    No(String),
+}
+
+/// A format's rule of compatibility.
+pub trait Compatibility {
+    /// Whether `reader` can read what `writer` writes.
+    fn can_read(&self, reader: &RegisteredSchema, writer: &RegistrySchema) -> Compatible;
+}
+
+impl<F: Fn(&RegisteredSchema, &RegistrySchema) -> Compatible> Compatibility for F {
+    fn can_read(&self, reader: &RegisteredSchema, writer: &RegistrySchema) -> Compatible {
+        self(reader, writer)
+    }
+}
+
+/// A schema to be written, as the converter made it of a Connect schema.
+#[derive(Debug, Clone, Copy)]
+pub struct SchemaToWrite<'a> {
+    /// The schema.
+    pub schema: &'a RegistrySchema,
+    /// The full name of its record type, for subjects named after it.
+    pub record_name: Option<&'a str>,
+}
+
+/// What a message was or is to be written with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WrittenWith {
+    /// The schema. It is another one than the record's own where the configuration says so.
+    pub registered: Arc<RegisteredSchema>,
+    /// The subject that was asked.
+    pub subject: String,
+    /// The version under that subject, where it is known.
+    pub version: Option<i32>,
+}
+
+/// The registry as one converter sees it: its client, its configuration, and whether it serves keys or values.
+#[derive(Debug)]
+pub struct SchemaRegistry {
+    client: SchemaRegistryClient,
+    config: RegistryConfig,
+    format: Format,
+    is_key: bool,
+    associated: LruCache<String, Option<String>>,
+    versions: LruCache<(String, SchemaId), Option<i32>>,
+}
+
+impl SchemaRegistry {
+    /// The registry of this configuration.
+    ///
+    /// # Errors
+    /// A config error when credentials or stores do not hold.
+    pub fn new(config: RegistryConfig, format: Format, is_key: bool) -> Result<Self> {
+        let client = SchemaRegistryClient::new(&config)?;
+        Ok(Self::with_client(client, config, format, is_key))
+    }
+
+    /// As [`new`](Self::new) with a client that is there.
+    #[must_use]
+    pub fn with_client(
+        client: SchemaRegistryClient,
+        config: RegistryConfig,
+        format: Format,
+        is_key: bool,
+    ) -> Self {
+        let associated = LruCache::new(config.max_schemas.max(1));
+        let versions = LruCache::new(config.max_schemas.max(1));
+        Self {
+            client,
+            config,
+            format,
+            is_key,
+            associated,
+            versions,
+        }
+    }
+
+    /// The configuration.
+    #[must_use]
+    pub fn config(&self) -> &RegistryConfig {
+        &self.config
+    }
+
+    /// The client, for calls that only one format makes.
+    pub fn client(&mut self) -> &mut SchemaRegistryClient {
+        &mut self.client
+    }
+
+    /// Whether ids go into a header.
+    #[must_use]
+    pub fn id_in_header(&self) -> bool {
+        if self.is_key {
+            self.config.key_id_in_header
+        } else {
+            self.config.value_id_in_header
+        }
+    }
+
+    /// The GUID to put into a header.
+    ///
+    /// # Errors
+    /// A data error when the registry gave none.
+    pub fn guid(&self, topic: &str, registered: &RegisteredSchema) -> Result<Guid> {
+        registered.guid.ok_or_else(|| {
+            let cause = serialization("Schema GUID is null").caused_by(ConnectError::data(
+                "this schema registry gives schemas no GUIDs; write ids before the payload",
+            ));
+            self.format.data_error(Direction::Serialize, topic, cause)
+        })
+    }
+
+    /// The subject of a schema.
+    ///
+    /// # Errors
+    /// What [`Format::registry_error`] makes of a failure, and a data error where a record type is needed.
+    pub fn subject(&mut self, direction: Direction, topic: &str, record: Option<&str>) -> Result<String> {
+        let strategy = if self.is_key {
+            self.config.key_subjects
+        } else {
+            self.config.value_subjects
+        };
+        if strategy == SubjectNameStrategy::Associated {
+            if self.associated.get(topic).is_none() {
+                let found = self
+                    .client
+                    .associated_subject(topic, self.is_key)
+                    .map_err(|error| {
+                        let action = format!("Error retrieving the subject associated with topic {topic}");
+                        self.format.registry_error(direction, topic, &action, &error)
+                    })?;
+                self.associated.insert(topic.to_owned(), found);
+            }
+            if let Some(Some(subject)) = self.associated.get(topic) {
+                return Ok(subject.clone());
+            }
+        }
+        strategy
+            .subject(topic, self.is_key, record)
+            .map_err(|cause| self.format.data_error(direction, topic, cause))
+    }
+
+    /// What to write a record of this schema with. The caller keeps the answer as long as it keeps the schema's translation;
+    /// answers that may change are asked for again by [`is_fixed`](Self::is_fixed).
+    ///
+    /// # Errors
+    /// What [`Format::registry_error`] makes of a failure.
+    pub fn for_write(
+        &mut self,
+        topic: &str,
+        written: SchemaToWrite<'_>,
+        compatibility: &dyn Compatibility,
+    ) -> Result<WrittenWith> {
+        let subject = self.subject(Direction::Serialize, topic, written.record_name)?;
+        let word = self.format.word();
+        let action = match &self.config.write_with {
+            WriteWith::Registered => format!("Error registering {word} schema"),
+            WriteWith::Id(_) => "Error retrieving schema ID".to_owned(),
+            WriteWith::Guid(_) => "Error retrieving schema GUID".to_owned(),
+            WriteWith::LatestWithMetadata(_) => "Error retrieving latest with metadata".to_owned(),
+            WriteWith::Latest => format!("Error retrieving latest version of {word} schema"),
+            WriteWith::LookedUp => format!("Error retrieving {word} schema"),
+        };
+        let chosen = self
+            .choose(&subject, written.schema, compatibility)
+            .map_err(|error| {
+                let action = format!("{action}{}", written.schema.text);
+                self.format
+                    .registry_error(Direction::Serialize, topic, &action, &error)
+            })?;
+        if chosen.schema.format != self.format {
+            let cause = serialization(format!(
+                "the schema {} of subject {subject} is {}, not {}",
+                chosen.id,
+                chosen.schema.format.name(),
+                self.format.name()
+            ));
+            return Err(self.format.data_error(Direction::Serialize, topic, cause));
+        }
+        Ok(WrittenWith {
+            version: chosen.version,
+            registered: chosen,
+            subject,
+        })
+    }
+
+    fn choose(
+        &mut self,
+        subject: &str,
+        schema: &RegistrySchema,
+        compatibility: &dyn Compatibility,
+    ) -> Result<Arc<RegisteredSchema>, RegistryError> {
+        let normalize = self.config.normalize;
+        let client = &mut self.client;
+        let (found, strict, key) = match &self.config.write_with {
+            WriteWith::Registered => return client.register(subject, schema, normalize),
+            WriteWith::LookedUp => return client.lookup(subject, schema, normalize),
+            WriteWith::LatestWithMetadata(metadata) => return client.latest_with_metadata(subject, metadata),
+            WriteWith::Id(id) => (
+                client.schema_by_id(*id, Some(subject))?,
+                self.config.id_compatibility_strict,
+                "id.compatibility.strict",
+            ),
+            WriteWith::Guid(guid) => {
+                let found = client.schema_by_guid(*guid)?;
+                let id = client.lookup(subject, &found.schema, normalize)?.id;
+                let found = Arc::new(RegisteredSchema {
+                    id,
+                    ..RegisteredSchema::clone(&found)
+                });
+                (
+                    found,
+                    self.config.id_compatibility_strict,
+                    "id.compatibility.strict",
+                )
+            }
+            WriteWith::Latest => (
+                client.latest(subject)?,
+                self.config.latest_compatibility_strict,
+                "latest.compatibility.strict",
+            ),
+        };
+        if strict
+            && found.schema != *schema
+            && let Compatible::No(reason) = compatibility.can_read(&found, schema)
+        {
+            return Err(RegistryError::Incompatible(format!(
+                "Incompatible schema of type '{}'. Set {key}=false to disable this check. {reason}",
+                found.schema.format.name()
+            )));
+        }
+        Ok(found)
+    }
+
+    /// Whether what a record is written with stays the same for ever. What does not is kept by the client for
+    /// `latest.cache.ttl.sec`, so the converter has to ask again for each batch or record.
+    #[must_use]
+    pub fn is_fixed(&self) -> bool {
+        self.config.latest_time_to_live.is_none()
+            || !matches!(
+                self.config.write_with,
+                WriteWith::Latest | WriteWith::LatestWithMetadata(_)
+            )
+    }
+
+    /// The schema that a message was written with, and its version under the message's subject.
+    ///
+    /// `record_name` finds the name of the record type in a schema, for subjects named after it.
+    ///
+    /// # Errors
+    /// What [`Format::registry_error`] makes of a failure; a data error when the schema is of another format.
+    pub fn for_read(
+        &mut self,
+        topic: &str,
+        id: SchemaId,
+        record_name: &dyn Fn(&RegisteredSchema) -> Option<String>,
+    ) -> Result<WrittenWith> {
+        let part = if self.is_key { "key" } else { "value" };
+        let action = format!(
+            "Error retrieving {} {part} schema for id {id}",
+            self.format.word()
+        );
+        let strategy = if self.is_key {
+            self.config.key_subjects
+        } else {
+            self.config.value_subjects
+        };
+        let known_subject = match strategy.uses_schema() {
+            true => None,
+            false => Some(self.subject(Direction::Deserialize, topic, None)?),
+        };
+        let registered = match id {
+            SchemaId::Id(id) => self.client.schema_by_id(id, known_subject.as_deref()),
+            SchemaId::Guid(guid) => self.client.schema_by_guid(guid),
+        }
+        .map_err(|error| {
+            self.format
+                .registry_error(Direction::Deserialize, topic, &action, &error)
+        })?;
+        if registered.schema.format != self.format {
+            let cause = serialization(format!(
+                "Error deserializing {} message for id {id}",
+                self.format.word()
+            ))
+            .caused_by(ConnectError::data(format!(
+                "the schema is {}, not {}; use its converter",
+                registered.schema.format.name(),
+                self.format.name()
+            )));
+            return Err(self.format.data_error(Direction::Deserialize, topic, cause));
+        }
+        let subject = match known_subject {
+            Some(subject) => subject,
+            None => {
+                let record = record_name(&registered);
+                self.subject(Direction::Deserialize, topic, record.as_deref())?
+            }
+        };
+        let version = self.version_of(topic, id, &subject, &registered)?;
+        Ok(WrittenWith {
+            registered,
+            subject,
+            version,
+        })
+    }
+
+    /// The version of a schema under a subject. A schema that is not registered there has none; upstream refuses the message
+    /// then, though it can be read.
+    fn version_of(
+        &mut self,
+        topic: &str,
+        id: SchemaId,
+        subject: &str,
+        registered: &RegisteredSchema,
+    ) -> Result<Option<i32>> {
+        let key = (subject.to_owned(), id);
+        if let Some(known) = self.versions.get(&key) {
+            return Ok(*known);
+        }
+        let version = match self.client.lookup(subject, &registered.schema, false) {
+            Ok(found) => found.version,
+            Err(error) if error.is_not_found() => {
+                tracing::debug!(subject, %id, "the schema is not registered under the topic's subject, so it has no version");
+                None
+            }
+            Err(error) => {
+                let part = if self.is_key { "key" } else { "value" };
+                let action = format!(
+                    "Error retrieving {} {part} schema version for id {id}",
+                    self.format.word()
+                );
+                return Err(self
+                    .format
+                    .registry_error(Direction::Deserialize, topic, &action, &error));
+            }
+        };
+        self.versions.insert(key, version);
+        Ok(version)
+    }
+
+    /// The schema to read a message into, where the configuration names one by `use.latest.version` or
+    /// `use.latest.with.metadata`.
+    ///
+    /// # Errors
+    /// What [`Format::registry_error`] makes of a failure.
+    pub fn reader_schema(&mut self, topic: &str, subject: &str) -> Result<Option<Arc<RegisteredSchema>>> {
+        let found = match (&self.config.read_latest_with_metadata, self.config.read_latest) {
+            (Some(metadata), _) => self.client.latest_with_metadata(subject, metadata),
+            (None, true) => self.client.latest(subject),
+            (None, false) => return Ok(None),
+        };
+        found.map(Some).map_err(|error| {
+            let action = format!("Error retrieving latest version of {} schema", self.format.word());
+            self.format
+                .registry_error(Direction::Deserialize, topic, &action, &error)
+        })
+    }
+
+    /// The schemas that a schema uses, with those that these use, each before those that use it.
+    ///
+    /// # Errors
+    /// What [`Format::registry_error`] makes of a failure.
+    pub fn references(
+        &mut self,
+        direction: Direction,
+        topic: &str,
+        schema: &RegistrySchema,
+    ) -> Result<Vec<(String, Arc<RegisteredSchema>)>> {
+        self.client.references(schema).map_err(|error| {
+            let action = format!("Error retrieving the references of {} schema", self.format.word());
+            self.format.registry_error(direction, topic, &action, &error)
+        })
+    }
+}

@@ -322,21 +322,17 @@ mod tests {
 
     #[test]
     fn a_plan_says_what_is_sent_where_what_is_dangerous_and_what_is_refused() {
-        let lines = plan(
-            &ReplayPlan {
-                topic: "dlq".to_owned(),
-                replay: "to original".to_owned(),
-                group: "g".to_owned(),
-                resumes: true,
-                to_send: 3,
-                by_topic: [("orders".to_owned(), 3)].into(),
-                left_out: 1,
-                warnings: vec!["careful".to_owned()],
-                refusals: vec!["no such topic".to_owned()],
-                ..ReplayPlan::default()
-            },
-            Marks::Off,
-        );
+        let mut planned = ReplayPlan::default();
+        planned.topic = "dlq".to_owned();
+        planned.replay = "to original".to_owned();
+        planned.group = "g".to_owned();
+        planned.resumes = true;
+        planned.to_send = 3;
+        planned.by_topic = [("orders".to_owned(), 3)].into();
+        planned.left_out = 1;
+        planned.warnings = vec!["careful".to_owned()];
+        planned.refusals = vec!["no such topic".to_owned()];
+        let lines = plan(&planned, Marks::Off);
         assert_eq!(
             lines.lines().collect::<Vec<_>>(),
             [

@@ -183,6 +183,17 @@ fn sink(file: &str, topic: &str, dlq: &str) -> Value {
     })
 }
 
+/// The lines of a file, each a map as Java writes it, whose entries are in no order.
+fn maps(file: &[u8]) -> Vec<String> {
+    let text = String::from_utf8(file.to_vec()).unwrap();
+    let sorted = |line: &str| {
+        let mut entries: Vec<&str> = line.trim_matches(['{', '}']).split(", ").collect();
+        entries.sort_unstable();
+        entries.join(", ")
+    };
+    text.lines().map(sorted).collect()
+}
+
 /// A record that a connector's transform refuses goes to the connector alone, again and again until the cause is mended; the
 /// connector sees it under its own topic.
 fn goes_through_the_connector(group: &Group, worker: &Worker) {
@@ -192,9 +203,9 @@ fn goes_through_the_connector(group: &Group, worker: &Worker) {
     kafka.create_topic(&topic, 1, &[]);
     kafka.produce(&topic, [(None, &br#"{"a":1}"#[..]), (None, &br#""text""#[..])]);
     create(worker, &name, sink(&stage.file("out.txt"), &topic, &queue));
-    let good = format!("{{a=1, t={topic}}}\n");
+    let good = format!("a=1, t={topic}");
     eventually("a record is there", || !stage.read("out.txt").is_empty());
-    assert_eq!(String::from_utf8(stage.read("out.txt")).unwrap(), good);
+    assert_eq!(maps(&stage.read("out.txt")), [good.clone()]);
     eventually("the other one is a dead letter", || {
         kafka.partitions(&queue).is_some() && kafka.count(&queue) == 1
     });
@@ -254,10 +265,13 @@ fn goes_through_the_connector(group: &Group, worker: &Worker) {
         second["through_connector"],
         json!({"is_complete": true, "came_back": 0})
     );
-    let lines = String::from_utf8(stage.read("out.txt")).unwrap();
-    let wrapped = format!("{{v=text, t={topic}}}\n");
-    let repeats = lines.strip_prefix(&good).unwrap().replace(&wrapped, "x");
-    assert!(["x", "xx"].contains(&repeats.as_str()), "{lines}");
+    let lines = maps(&stage.read("out.txt"));
+    let wrapped = format!("t={topic}, v=text");
+    assert_eq!(lines[..2], [good, wrapped.clone()]);
+    assert!(
+        lines.len() < 4 && lines[2..].iter().all(|line| *line == wrapped),
+        "{lines:?}"
+    );
     gone();
     assert_eq!(kafka.count(&topic), 2, "nobody else sees it");
 }

@@ -36,7 +36,8 @@ const REFUSED: &[&str] = &[
 
 /// Puts TLS on connections to `https` addresses.
 pub(crate) struct TlsConnector {
-    connector: SslConnector,
+    /// None where no address is `https`: reading the system's authorities takes longer than most requests.
+    connector: Option<SslConnector>,
     verify_hostname: bool,
 }
 
@@ -58,6 +59,14 @@ impl TlsConnector {
                     "cannot be honoured here; leave it out",
                 ));
             }
+        }
+        let issuer = config.original("bearer.auth.issuer.endpoint.url");
+        let mut urls = config.urls.iter().map(String::as_str).chain(issuer);
+        if !urls.any(|url| url.starts_with("https")) {
+            return Ok(Self {
+                connector: None,
+                verify_hostname: true,
+            });
         }
         let lookup = |key: &str| {
             let key = format!("{SSL_PREFIX}{key}");
@@ -95,7 +104,7 @@ impl TlsConnector {
             ConnectError::config(format!("TLS to the schema registry cannot be set up: {errors}"))
         })?;
         Ok(Self {
-            connector,
+            connector: Some(connector),
             verify_hostname,
         })
     }
@@ -191,8 +200,10 @@ impl<In: Transport> Connector<In> for TlsConnector {
         }
         let host = details.uri.host().unwrap_or_default();
         let host = host.trim_start_matches('[').trim_end_matches(']');
-        let mut setup = self
-            .connector
+        let connector = self.connector.as_ref().ok_or(ureq::Error::Tls(
+            "an http address led to an https one; configure that one",
+        ))?;
+        let mut setup = connector
             .configure()
             .map_err(|errors| ureq::Error::Io(std::io::Error::other(errors)))?;
         setup.set_verify_hostname(self.verify_hostname);

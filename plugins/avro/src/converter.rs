@@ -1,0 +1,374 @@
+//! The converter: finds or makes the plan for a schema or an id, and walks it.
+//!
+//! What is needed per record is kept for the last schema and the last id; behind that are caches of `schemas.cache.config`
+//! entries. The network is asked only for what is in neither.
+
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use wharf_api::config::ConfigDef;
+use wharf_api::{
+    ConfigMap, ConnectError, Converter, ConverterType, Encoded, Headers, Result, Schema, SchemaAndValue,
+    SchemaRef, ValueRef,
+};
+use wharf_schema_registry::wire::{self, SchemaId};
+use wharf_schema_registry::{
+    Compatible, Direction, Format, Guid, LruCache, RegisteredSchema, RegistrySchema, SchemaRegistry,
+    SchemaToWrite, serialization,
+};
+
+use crate::codec::{Cursor, Decode, Encode, decoder, encoder};
+use crate::config::{AvroConverterConfig, definition};
+use crate::data::{ToConnect, from_connect, is_anything};
+use crate::schema::{AvroSchema, Kind, can_read};
+
+/// A Connect schema as a key: found by a few of its attributes, compared in full.
+#[derive(Debug, Clone, PartialEq)]
+struct SchemaKey(Option<SchemaRef>);
+
+impl Eq for SchemaKey {}
+
+impl Hash for SchemaKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        fn shallow<H: Hasher>(schema: &Schema, state: &mut H) {
+            schema.schema_type().hash(state);
+            schema.is_optional().hash(state);
+            schema.name().hash(state);
+            schema.version().hash(state);
+        }
+        let Some(schema) = &self.0 else { return };
+        shallow(schema, state);
+        for field in schema.fields().unwrap_or_default() {
+            field.name().hash(state);
+            shallow(field.schema(), state);
+        }
+    }
+}
+
+/// The Avro side of a Connect schema.
+#[derive(Debug)]
+struct Translated {
+    avro: AvroSchema,
+    registry: RegistrySchema,
+    record_name: Option<String>,
+}
+
+/// How records of one schema to one topic are written.
+#[derive(Debug)]
+struct Writer {
+    topic: String,
+    id: i32,
+    guid: Option<Guid>,
+    /// Whether the message is the bytes alone.
+    is_raw: bool,
+    encode: Encode,
+}
+
+/// How messages of one id from one topic are read.
+#[derive(Debug)]
+struct Reader {
+    topic: String,
+    id: SchemaId,
+    schema: Option<SchemaRef>,
+    is_raw: bool,
+    decode: Decode,
+}
+
+/// What a converter has once it is configured.
+#[derive(Debug)]
+struct Ready {
+    registry: SchemaRegistry,
+    config: AvroConverterConfig,
+    is_key: bool,
+    unions: usize,
+    translated: LruCache<SchemaKey, Arc<Translated>>,
+    writers: LruCache<(SchemaKey, String), Arc<Writer>>,
+    /// The last schema, found again by its address, with its writer.
+    last_writer: Option<(Option<SchemaRef>, Arc<Writer>)>,
+    readers: LruCache<(SchemaId, String), Arc<Reader>>,
+    last_reader: Option<Arc<Reader>>,
+    /// Avro schemas by id, shared by topics.
+    parsed: LruCache<SchemaId, Arc<AvroSchema>>,
+}
+
+/// Reads and writes Avro with its schemas in a Schema Registry.
+#[derive(Debug, Default)]
+pub struct AvroConverter(Option<Ready>);
+
+fn not_configured() -> ConnectError {
+    ConnectError::illegal_state("the converter is not configured")
+}
+
+impl Converter for AvroConverter {
+    fn configure(&mut self, config: &ConfigMap, converter_type: ConverterType) -> Result<()> {
+        let config = AvroConverterConfig::parse(config, converter_type)?;
+        let is_key = converter_type == ConverterType::Key;
+        let size = config.registry.schemas_cache;
+        self.0 = Some(Ready {
+            registry: SchemaRegistry::new(config.registry.clone(), Format::Avro, is_key)?,
+            config,
+            is_key,
+            unions: 0,
+            translated: LruCache::new(size),
+            writers: LruCache::new(size),
+            last_writer: None,
+            readers: LruCache::new(size),
+            last_reader: None,
+            parsed: LruCache::new(size),
+        });
+        Ok(())
+    }
+
+    fn config(&self) -> ConfigDef {
+        definition()
+    }
+
+    fn encode(
+        &mut self,
+        topic: &str,
+        headers: &mut Headers,
+        schema: Option<&SchemaRef>,
+        value: ValueRef<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<Encoded> {
+        let ready = self.0.as_mut().ok_or_else(not_configured)?;
+        if value.is_null() {
+            return match schema {
+                Some(schema) if !schema.is_optional() => {
+                    Err(ConnectError::data("Found null value for non-optional schema"))
+                }
+                _ => Ok(Encoded::Null),
+            };
+        }
+        let writer = ready.writer(topic, schema)?;
+        match writer.guid {
+            Some(guid) => wire::write_guid_header(headers, ready.is_key, guid, &[]),
+            None => wire::write_id(writer.id, out),
+        }
+        let written = match writer.is_raw {
+            true => writer.encode.write_raw(value, out),
+            false => writer.encode.write(value, out),
+        };
+        match written {
+            Ok(()) => Ok(Encoded::Bytes),
+            // What Avro's own writer refuses is wrapped; what the mapping refuses is not.
+            Err(error) if error.explicit_class().is_some() => {
+                let cause = serialization("Error serializing Avro message").caused_by(error);
+                Err(Format::Avro.data_error(Direction::Serialize, topic, cause))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn decode(&mut self, topic: &str, headers: &Headers, bytes: Option<&[u8]>) -> Result<SchemaAndValue> {
+        let ready = self.0.as_mut().ok_or_else(not_configured)?;
+        let Some(bytes) = bytes else {
+            return Ok(SchemaAndValue::NULL);
+        };
+        let envelope = wire::read(headers, ready.is_key, bytes)
+            .map_err(|error| Format::Avro.data_error(Direction::Deserialize, topic, error))?;
+        let reader = ready.reader(topic, envelope.schema_id)?;
+        let value = if reader.is_raw {
+            reader.decode.read_raw(envelope.rest)
+        } else {
+            let mut cursor = Cursor::new(envelope.rest);
+            let value = reader.decode.read(&mut cursor);
+            match value {
+                Ok(_) if ready.config.fail_on_trailing_data && cursor.len() > 0 => {
+                    Err(serialization(format!(
+                        "Trailing data found after deserializing Avro  message for id {}",
+                        envelope.schema_id
+                    )))
+                }
+                value => value,
+            }
+        };
+        match value {
+            Ok(value) => Ok(SchemaAndValue {
+                schema: reader.schema.clone(),
+                value,
+            }),
+            Err(error) if error.explicit_class().is_some() => {
+                let id = envelope.schema_id;
+                let cause =
+                    serialization(format!("Error deserializing Avro message for id {id}")).caused_by(error);
+                Err(Format::Avro.data_error(Direction::Deserialize, topic, cause))
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn same_schema(left: Option<&SchemaRef>, right: Option<&SchemaRef>) -> bool {
+    match (left, right) {
+        (None, None) => true,
+        (Some(left), Some(right)) => SchemaRef::ptr_eq(left, right),
+        _ => false,
+    }
+}
+
+impl Ready {
+    fn writer(&mut self, topic: &str, schema: Option<&SchemaRef>) -> Result<Arc<Writer>> {
+        let is_fixed = self.registry.is_fixed();
+        if let Some((last, writer)) = &self.last_writer
+            && is_fixed
+            && same_schema(last.as_ref(), schema)
+            && writer.topic == topic
+        {
+            return Ok(Arc::clone(writer));
+        }
+        let key = (SchemaKey(schema.cloned()), topic.to_owned());
+        if is_fixed && let Some(known) = self.writers.get(&key) {
+            let known = Arc::clone(known);
+            self.last_writer = Some((schema.cloned(), Arc::clone(&known)));
+            return Ok(known);
+        }
+        let translated = self.translate(&key.0)?;
+        let written = SchemaToWrite {
+            schema: &translated.registry,
+            record_name: translated.record_name.as_deref(),
+        };
+        let compatible = |reader: &RegisteredSchema, _: &RegistrySchema| {
+            let result = AvroSchema::parse(&reader.schema.text, &[])
+                .and_then(|reader| can_read(&reader, &translated.avro));
+            match result {
+                Ok(()) => Compatible::Yes,
+                Err(reason) => Compatible::No(reason),
+            }
+        };
+        let chosen = self.registry.for_write(topic, written, &compatible)?;
+        if let Some(known) = self.writers.get(&key)
+            && known.id == chosen.registered.id
+        {
+            return Ok(Arc::clone(known));
+        }
+        let other;
+        let avro = if chosen.registered.schema == translated.registry {
+            &translated.avro
+        } else {
+            other = self.parse(Direction::Serialize, topic, &chosen.registered.schema)?;
+            &*other
+        };
+        let guid = match self.registry.id_in_header() {
+            true => Some(self.registry.guid(topic, &chosen.registered)?),
+            false => None,
+        };
+        let encode =
+            encoder(&self.config.data, avro, schema).map_err(|error| match error.explicit_class() {
+                Some(_) => {
+                    let cause = serialization("Error serializing Avro message").caused_by(error);
+                    Format::Avro.data_error(Direction::Serialize, topic, cause)
+                }
+                None => error,
+            })?;
+        let writer = Arc::new(Writer {
+            topic: topic.to_owned(),
+            id: chosen.registered.id,
+            guid,
+            is_raw: matches!(avro.root().kind, Kind::Bytes),
+            encode,
+        });
+        self.writers.insert(key, Arc::clone(&writer));
+        self.last_writer = Some((schema.cloned(), Arc::clone(&writer)));
+        Ok(writer)
+    }
+
+    fn translate(&mut self, key: &SchemaKey) -> Result<Arc<Translated>> {
+        if let Some(known) = self.translated.get(key) {
+            return Ok(Arc::clone(known));
+        }
+        let avro = from_connect(&self.config.data, key.0.as_ref())?;
+        let translated = Arc::new(Translated {
+            registry: RegistrySchema::new(Format::Avro, avro.to_text()),
+            record_name: avro.record_name(),
+            avro,
+        });
+        self.translated.insert(key.clone(), Arc::clone(&translated));
+        Ok(translated)
+    }
+
+    /// The schema of a text, with the schemas it uses.
+    fn parse(
+        &mut self,
+        direction: Direction,
+        topic: &str,
+        schema: &RegistrySchema,
+    ) -> Result<Arc<AvroSchema>> {
+        let references = self.registry.references(direction, topic, schema)?;
+        let uses: Vec<&str> = references
+            .iter()
+            .map(|(_, used)| used.schema.text.as_str())
+            .collect();
+        AvroSchema::parse(&schema.text, &uses)
+            .map(Arc::new)
+            .map_err(|reason| {
+                let cause = serialization("Could not parse Avro schema")
+                    .caused_by(ConnectError::data(reason).with_class("org.apache.avro.SchemaParseException"));
+                Format::Avro.data_error(direction, topic, cause)
+            })
+    }
+
+    fn reader(&mut self, topic: &str, id: SchemaId) -> Result<Arc<Reader>> {
+        let config = self.registry.config();
+        let wants_latest = config.read_latest || config.read_latest_with_metadata.is_some();
+        let is_fixed = !wants_latest || config.latest_time_to_live.is_none();
+        if let Some(last) = &self.last_reader
+            && is_fixed
+            && last.id == id
+            && last.topic == topic
+        {
+            return Ok(Arc::clone(last));
+        }
+        let key = (id, topic.to_owned());
+        if is_fixed && let Some(known) = self.readers.get(&key) {
+            let known = Arc::clone(known);
+            self.last_reader = Some(Arc::clone(&known));
+            return Ok(known);
+        }
+        let name = |registered: &RegisteredSchema| {
+            AvroSchema::parse(&registered.schema.text, &[])
+                .ok()
+                .and_then(|schema| schema.record_name())
+        };
+        let written = self.registry.for_read(topic, id, &name)?;
+        let writer = match self.parsed.get(&id) {
+            Some(known) => Arc::clone(known),
+            None => {
+                let parsed = self.parse(Direction::Deserialize, topic, &written.registered.schema)?;
+                self.parsed.insert(id, Arc::clone(&parsed));
+                parsed
+            }
+        };
+        let avro = match self.registry.reader_schema(topic, &written.subject)? {
+            Some(latest) if latest.schema != written.registered.schema => {
+                self.parse(Direction::Deserialize, topic, &latest.schema)?
+            }
+            _ => Arc::clone(&writer),
+        };
+        let schema = match is_anything(&avro) {
+            true => None,
+            false => {
+                let mut mapping = ToConnect {
+                    config: &self.config.data,
+                    unions: &mut self.unions,
+                };
+                Some(mapping.schema(&avro, written.version)?)
+            }
+        };
+        let decode = decoder(&self.config.data, &writer, &avro, schema.as_ref()).map_err(|error| {
+            let cause =
+                serialization(format!("Error deserializing Avro message for id {id}")).caused_by(error);
+            Format::Avro.data_error(Direction::Deserialize, topic, cause)
+        })?;
+        let reader = Arc::new(Reader {
+            topic: topic.to_owned(),
+            id,
+            schema,
+            is_raw: matches!(writer.root().kind, Kind::Bytes),
+            decode,
+        });
+        self.readers.insert(key, Arc::clone(&reader));
+        self.last_reader = Some(Arc::clone(&reader));
+        Ok(reader)
+    }
+}

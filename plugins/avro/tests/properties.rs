@@ -1,0 +1,330 @@
+//! What must hold for any value and any bytes: what the converter writes it reads again, flat-encoded values are written as
+//! owned ones, nothing panics, and hostile bytes cost little memory.
+
+use wharf_api::flat::SchemaCache;
+use wharf_api::{
+    ConfigMap, Converter as _, ConverterType, Decimal, Headers, NewRecord, OffsetMap, RecordBatch,
+    RecordBatchRef, Schema, SchemaAndValue, SchemaBuilder, SchemaRef, Struct, Value, ValueRef, logical,
+};
+use wharf_avro::AvroConverter;
+use wharf_schema_registry::testing::TestRegistry;
+use wharf_schema_registry::{Format, RegistrySchema};
+
+/// A small generator of pseudo-random numbers, so that a failing seed can be run again.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    fn below(&mut self, limit: u64) -> usize {
+        usize::try_from(self.next() % limit).unwrap()
+    }
+
+    fn integer(&mut self) -> i64 {
+        let number = self.next().cast_signed();
+        number >> self.below(64)
+    }
+
+    fn text(&mut self) -> String {
+        let letters = ['a', 'Z', '0', ' ', '"', '\\', '\n', '\0', 'é', '日', '😀'];
+        (0..self.below(12)).map(|_| letters[self.below(11)]).collect()
+    }
+
+    fn bytes(&mut self, most: u64) -> Vec<u8> {
+        (0..self.below(most))
+            .map(|_| self.next().to_le_bytes()[0])
+            .collect()
+    }
+
+    /// A schema and a value of it. `names` keeps the names of structs apart.
+    fn schema(&mut self, depth: u32, names: &mut u32) -> SchemaRef {
+        let kinds = if depth < 4 { 16 } else { 13 };
+        let builder = match self.below(kinds) {
+            0 => SchemaBuilder::int8(),
+            1 => SchemaBuilder::int16(),
+            2 => SchemaBuilder::int32(),
+            3 => SchemaBuilder::int64(),
+            4 => SchemaBuilder::float32(),
+            5 => SchemaBuilder::float64(),
+            6 => SchemaBuilder::boolean(),
+            7 => SchemaBuilder::string(),
+            8 => SchemaBuilder::bytes(),
+            9 => SchemaBuilder::int32().name(logical::DATE).version(1),
+            10 => SchemaBuilder::int32().name(logical::TIME).version(1),
+            11 => SchemaBuilder::int64().name(logical::TIMESTAMP).version(1),
+            12 => SchemaBuilder::bytes()
+                .name(logical::DECIMAL)
+                .version(1)
+                .parameter("scale", "3"),
+            13 => SchemaBuilder::array(self.schema(depth + 1, names)),
+            14 => {
+                let key = if self.below(2) == 0 {
+                    Schema::string()
+                } else {
+                    Schema::int32()
+                };
+                let value = self.schema(depth + 1, names);
+                *names += 1;
+                // Unnamed maps with other keys share one type name, which can stand only once.
+                SchemaBuilder::map(key, value).name(format!("p.Map{names}"))
+            }
+            _ => {
+                *names += 1;
+                let mut builder = SchemaBuilder::structure().name(format!("p.Struct{names}"));
+                for position in 0..=self.below(5) {
+                    builder = builder.field(format!("f{position}"), self.schema(depth + 1, names));
+                }
+                builder
+            }
+        };
+        let builder = if self.below(3) == 0 {
+            builder.optional()
+        } else {
+            builder
+        };
+        builder.build().unwrap()
+    }
+
+    #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss)]
+    fn value(&mut self, schema: &SchemaRef) -> Value {
+        use wharf_api::SchemaType::*;
+        if schema.is_optional() && self.below(4) == 0 {
+            return Value::Null;
+        }
+        match (schema.schema_type(), schema.name()) {
+            (_, Some(logical::DATE)) => {
+                Value::Date(i64::from(self.integer() as i16) * logical::MILLIS_PER_DAY)
+            }
+            (_, Some(logical::TIME)) => Value::Date(i64::from(self.next() as u16)),
+            (_, Some(logical::TIMESTAMP)) => Value::Date(self.integer()),
+            (_, Some(logical::DECIMAL)) => Value::Decimal(Decimal::new(self.integer(), 3)),
+            (Int8, _) => Value::Int8(self.integer() as i8),
+            (Int16, _) => Value::Int16(self.integer() as i16),
+            (Int32, _) => Value::Int32(self.integer() as i32),
+            (Int64, _) => Value::Int64(self.integer()),
+            (Float32, _) => Value::Float32(self.integer() as f32),
+            (Float64, _) => Value::Float64(f64::from_bits(self.next())),
+            (Boolean, _) => Value::Boolean(self.below(2) == 0),
+            (String, _) => Value::String(self.text()),
+            (Bytes, _) => Value::Bytes(self.bytes(10)),
+            (Array, _) => {
+                let of = schema.value_schema().unwrap().unwrap().clone();
+                Value::Array((0..self.below(4)).map(|_| self.value(&of)).collect())
+            }
+            (Map, _) => {
+                let (key, of) = (
+                    schema.key_schema().unwrap().unwrap(),
+                    schema.value_schema().unwrap().unwrap(),
+                );
+                let is_text = key.schema_type() == String;
+                let count = self.below(4);
+                let entry = |number: usize| {
+                    let key = if is_text {
+                        Value::from(format!("k{number}"))
+                    } else {
+                        Value::Int32(number as i32)
+                    };
+                    (key, self.value(of))
+                };
+                Value::Map((0..count).map(entry).collect())
+            }
+            (Struct, _) => {
+                let values = schema
+                    .fields()
+                    .unwrap()
+                    .iter()
+                    .map(|field| self.value(field.schema()))
+                    .collect();
+                Value::from(self::Struct::from_values(SchemaRef::clone(schema), values))
+            }
+        }
+    }
+}
+
+fn converter(registry: &TestRegistry) -> AvroConverter {
+    let mut converter = AvroConverter::default();
+    let config = ConfigMap::from([
+        ("schema.registry.url".to_owned(), registry.url()),
+        (
+            "value.subject.name.strategy".to_owned(),
+            "io.confluent.kafka.serializers.subject.TopicNameStrategy".to_owned(),
+        ),
+    ]);
+    converter.configure(&config, ConverterType::Value).unwrap();
+    converter
+}
+
+fn encode(converter: &mut AvroConverter, schema: Option<&SchemaRef>, value: ValueRef<'_>) -> Vec<u8> {
+    let mut out = Vec::new();
+    converter
+        .encode("t", &mut Headers::new(), schema, value, &mut out)
+        .unwrap();
+    out
+}
+
+/// Values as they come back: bytes for bytes, whatever the schema's own attributes.
+fn plain(value: &Value) -> Value {
+    match value {
+        Value::Struct(value) => Value::Array(value.values().iter().map(plain).collect()),
+        Value::Array(items) => Value::Array(items.iter().map(plain).collect()),
+        Value::Map(entries) => Value::Map(entries.iter().map(|(k, v)| (plain(k), plain(v))).collect()),
+        other => other.clone(),
+    }
+}
+
+#[test]
+fn what_is_written_is_read_again_and_flat_values_are_written_as_owned_ones() {
+    let registry = TestRegistry::start();
+    for seed in 0..600 {
+        let mut random = Random(seed);
+        let mut names = 0;
+        let schema = random.schema(0, &mut names);
+        let value = random.value(&schema);
+        if value.is_null() {
+            continue;
+        }
+        let mut avro = converter(&registry);
+        let bytes = encode(&mut avro, Some(&schema), value.as_ref());
+        let SchemaAndValue {
+            schema: read,
+            value: again,
+        } = avro
+            .decode(&format!("other{seed}"), &Headers::new(), Some(&bytes))
+            .unwrap();
+        assert_eq!(plain(&again), plain(&value), "seed {seed}");
+        let read = read.unwrap();
+        assert_eq!(read.schema_type(), schema.schema_type(), "seed {seed}");
+        // What was read is written as it came.
+        assert_eq!(
+            encode(&mut avro, Some(&read), again.as_ref())[5..],
+            bytes[5..],
+            "seed {seed}"
+        );
+
+        let mut batch = RecordBatch::new();
+        let (partition, offset): (OffsetMap, [(&str, ValueRef<'_>); 0]) = (OffsetMap::default(), []);
+        batch
+            .push(&NewRecord::source("t", &partition, &offset).value(Some(&schema), &value))
+            .unwrap();
+        let flat = batch.finish().unwrap().to_vec();
+        let mut schemas = SchemaCache::default();
+        let parsed = RecordBatchRef::parse(&flat, &mut schemas).unwrap();
+        let record = parsed.iter().next().unwrap().unwrap();
+        assert_eq!(
+            encode(&mut avro, record.value_schema(), record.value()),
+            bytes,
+            "seed {seed}"
+        );
+    }
+}
+
+const HOSTILE: &[&str] = &[
+    "\"string\"",
+    "\"bytes\"",
+    r#"{"type":"array","items":"null"}"#,
+    r#"{"type":"array","items":{"type":"array","items":{"type":"record","name":"Empty","fields":[]}}}"#,
+    r#"{"type":"map","values":"long"}"#,
+    r#"["null","int",{"type":"fixed","name":"F","size":1000000}]"#,
+    r#"{"type":"record","name":"R","fields":[{"name":"a","type":{"type":"array","items":"double"}},{"name":"u","type":["int","string","null"]},{"name":"e","type":{"type":"enum","name":"E","symbols":["A"]}},{"name":"t","type":{"type":"int","logicalType":"time-millis"}},{"name":"d","type":{"type":"bytes","logicalType":"decimal","precision":4,"scale":2}}]}"#,
+    r#"{"type":"array","items":{"type":"record","name":"MapEntry","namespace":"io.confluent.connect.avro","fields":[{"name":"key","type":"int"},{"name":"value","type":["null","boolean"]}]}}"#,
+];
+
+fn anything() -> String {
+    let registry = TestRegistry::start();
+    let bytes = encode(&mut converter(&registry), None, ValueRef::Boolean(true));
+    let id = i32::from_be_bytes(bytes[1..5].try_into().unwrap());
+    registry.text(id).unwrap()
+}
+
+#[test]
+fn arbitrary_bytes_never_panic_and_never_become_more_than_they_can_hold() {
+    let registry = TestRegistry::start();
+    let anything = anything();
+    let mut random = Random(7);
+    for schema in HOSTILE.iter().copied().chain([anything.as_str()]) {
+        let (id, _) = registry.register("t-value", &RegistrySchema::new(Format::Avro, schema));
+        let mut avro = converter(&registry);
+        for round in 0..3000 {
+            let mut message = vec![0];
+            message.extend(id.to_be_bytes());
+            message.extend(random.bytes(40));
+            if round % 3 == 0 {
+                // A length or count of 2^40, at the beginning or somewhere.
+                let at = 5 + random.below(message.len() as u64 - 4);
+                message.splice(at..at, [0x80, 0x80, 0x80, 0x80, 0x80, 0x40]);
+            }
+            let decoded = avro.decode("t", &Headers::new(), Some(&message));
+            if let Ok(SchemaAndValue {
+                value: Value::Array(items),
+                ..
+            }) = decoded
+            {
+                assert!(items.len() <= 1 << 16, "{schema}");
+            }
+        }
+    }
+}
+
+#[test]
+fn bytes_without_any_form_are_refused_as_data_errors() {
+    let registry = TestRegistry::start();
+    registry.register("t-value", &RegistrySchema::new(Format::Avro, "\"int\""));
+    let mut avro = converter(&registry);
+    for (bytes, reason) in [
+        (&[][..], "the message is empty"),
+        (&[7, 0, 0, 0, 1, 2], "Unknown magic byte!"),
+        (&[0, 0, 0], "ends within its schema id"),
+        (&[0, 0, 0, 0, 99, 2], "Schema 99 not found"),
+        (&[0, 0, 0, 0, 1], "ends within a value"),
+        (
+            &[
+                0, 0, 0, 0, 1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+            ],
+            "Invalid long encoding",
+        ),
+        (
+            &[0, 0, 0, 0, 1, 0xfe, 0xff, 0xff, 0xff, 0xff, 0x7f],
+            "Invalid int encoding",
+        ),
+    ] {
+        let error = avro.decode("t", &Headers::new(), Some(bytes)).unwrap_err();
+        assert_eq!(error.kind(), wharf_api::ErrorKind::Data, "{}", error.trace());
+        assert_eq!(error.message(), "Failed to deserialize data for topic t to Avro:");
+        assert!(error.trace().contains(reason), "{}", error.trace());
+    }
+}
+
+#[test]
+fn values_without_schema_that_nest_too_deep_are_refused_both_ways() {
+    let registry = TestRegistry::start();
+    let mut avro = converter(&registry);
+    let nested = |levels: usize| (0..levels).fold(Value::Null, |inner, _| Value::Array(vec![inner]));
+    let bytes = encode(&mut avro, None, nested(100).as_ref());
+    assert_eq!(
+        avro.decode("t", &Headers::new(), Some(&bytes)).unwrap(),
+        SchemaAndValue::new(None, nested(100))
+    );
+    let error = avro
+        .encode(
+            "t",
+            &mut Headers::new(),
+            None,
+            nested(5000).as_ref(),
+            &mut Vec::new(),
+        )
+        .unwrap_err();
+    assert!(error.message().contains("nests more than"), "{error}");
+    // Each level: unset fields, the set one, a block of one element.
+    let mut message = bytes[..5].to_vec();
+    for _ in 0..5000 {
+        message.extend([0, 0, 0, 0, 0, 0, 0, 2, 2]);
+    }
+    message.extend([0; 60_000]);
+    let error = avro.decode("t", &Headers::new(), Some(&message)).unwrap_err();
+    assert!(error.trace().contains("nests more than"), "{}", error.trace());
+}

@@ -60,6 +60,7 @@ pub(crate) fn validate_at(schema: &Schema, value: &Value, location: &Location<'_
         Value::Struct(inner) if **inner.schema() != *schema => {
             Err(ConnectError::data("Struct schemas do not match."))
         }
+        Value::Struct(inner) => inner.validate(),
         Value::Array(items) => {
             let element = schema
                 .value_schema

@@ -2,15 +2,15 @@
 //!
 //! It is a thread of its own with a runtime of its own, so that heartbeats go out whatever the rest of the worker does.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::{AbortHandle, JoinSet};
 use wharf_cluster::member::{
-    Coordinator, Destination, Event, GroupMember, MemberError, MemberSettings, Output, Request, RequestBody,
-    RequestId, Response,
+    Coordinator, Destination, Event, GroupMember, KafkaError, MemberError, MemberSettings, Output, Request,
+    RequestBody, RequestId, RequestKind, Response,
 };
 use wharf_cluster::protocol::Assignment;
 
@@ -42,6 +42,24 @@ pub enum GroupEvent {
     Member(Event),
     /// No waiting mends this: wrong credentials, a setting that cannot be used, a broker that is too old.
     Unusable(ConnectionError),
+    /// A request went out or came to its end; for metrics only.
+    Exchange(Exchange),
+}
+
+/// A step of a request to the coordinator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exchange {
+    /// It is on its way.
+    Sent(RequestKind),
+    /// It was answered, or will not be.
+    Answered {
+        /// Which request.
+        kind: RequestKind,
+        /// The time since it was sent.
+        took: Duration,
+        /// Whether there was an answer without an error.
+        success: bool,
+    },
 }
 
 /// The herder's hand on the membership. Dropping it ends the thread without a goodbye.
@@ -79,6 +97,7 @@ impl GroupClient {
             connections: Connections::new(connection),
             on_event,
             last_problem: None,
+            sent: HashMap::new(),
         };
         let thread = std::thread::Builder::new()
             .name("group-member".to_owned())
@@ -161,6 +180,8 @@ struct Driver<F> {
     connections: Connections,
     on_event: F,
     last_problem: Option<String>,
+    /// Requests that are on their way.
+    sent: HashMap<RequestId, (RequestKind, Instant)>,
 }
 
 impl<F: FnMut(GroupEvent)> Driver<F> {
@@ -203,6 +224,11 @@ impl<F: FnMut(GroupEvent)> Driver<F> {
 
     fn answered(&mut self, answer: Answer) {
         let now = self.clock.now();
+        if let Some((kind, since)) = self.sent.remove(&answer.id) {
+            let took = since.elapsed();
+            let success = answer.outcome.as_ref().is_ok_and(is_success);
+            (self.on_event)(GroupEvent::Exchange(Exchange::Answered { kind, took, success }));
+        }
         match answer.outcome {
             Ok(response) => {
                 self.last_problem = None;
@@ -230,8 +256,17 @@ impl<F: FnMut(GroupEvent)> Driver<F> {
         self.lease.set(self.machine.lease());
         while let Some(output) = self.machine.next_output() {
             match output {
-                Output::Send(request) => self.connections.send(&self.group, request),
-                Output::Disconnect => self.connections.disconnect(),
+                Output::Send(request) => {
+                    let kind = request.body.kind();
+                    self.sent.insert(request.id, (kind, Instant::now()));
+                    (self.on_event)(GroupEvent::Exchange(Exchange::Sent(kind)));
+                    self.connections.send(&self.group, request);
+                }
+                Output::Disconnect => {
+                    // What was under way is answered no more.
+                    self.sent.clear();
+                    self.connections.disconnect();
+                }
                 Output::Event(event) => {
                     let is_end = matches!(event, Event::Closed | Event::Fatal(_));
                     (self.on_event)(GroupEvent::Member(event));
@@ -245,6 +280,19 @@ impl<F: FnMut(GroupEvent)> Driver<F> {
         }
         true
     }
+}
+
+/// Whether a response says that the request was carried out.
+fn is_success(response: &Response) -> bool {
+    let error = match response {
+        Response::FindCoordinator(answer) => answer.error,
+        Response::JoinGroup(answer) => answer.error,
+        Response::SyncGroup(answer) => answer.error,
+        Response::Heartbeat(answer) => answer.error,
+        Response::LeaveGroup(answer) => answer.error,
+        _ => return false,
+    };
+    error == KafkaError::None
 }
 
 /// What became of a request.

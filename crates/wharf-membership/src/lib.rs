@@ -21,6 +21,6 @@ mod transport;
 
 pub use self::connection::{BrokerAddress, Connection};
 pub use self::error::ConnectionError;
-pub use self::group_client::{GroupClient, GroupEvent};
+pub use self::group_client::{Exchange, GroupClient, GroupEvent};
 pub use self::lease::{Clock, HeldLease, Lease};
 pub use self::settings::{ConnectionSettings, SaslSettings, TlsSettings};

@@ -18,6 +18,7 @@ import java.nio.charset.CharacterCodingException;
 import java.nio.charset.CodingErrorAction;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -37,6 +38,12 @@ final class Codec {
     private static final JsonNodeFactory JSON = JsonNodeFactory.instance;
     private static final int DEEP = 32;
 
+    /**
+     * Schemas by their form. A default that is a struct has a schema of its own, which equals nothing but itself, so the
+     * same form must give the same object.
+     */
+    private static final Map<JsonNode, Schema> KNOWN = new HashMap<>();
+
     private Codec() {
     }
 
@@ -44,6 +51,15 @@ final class Codec {
         if (node == null || node.isNull()) {
             return null;
         }
+        Schema known = KNOWN.get(node);
+        if (known == null) {
+            known = made(node);
+            KNOWN.put(node, known);
+        }
+        return known;
+    }
+
+    private static Schema made(JsonNode node) {
         if (node.isTextual()) {
             String text = node.textValue();
             boolean optional = text.endsWith("?");

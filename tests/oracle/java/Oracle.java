@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 
 import org.apache.kafka.common.config.ConfigDef;
 import org.apache.kafka.common.config.types.Password;
+import org.apache.kafka.connect.connector.ConnectRecord;
 import org.apache.kafka.connect.data.Schema;
 import org.apache.kafka.connect.data.SchemaAndValue;
 import org.apache.kafka.connect.data.SchemaProjector;
@@ -81,6 +82,14 @@ public final class Oracle {
         }
     }
 
+    private static ConnectRecord<?> record(JsonNode asked) {
+        try {
+            return Records.record(asked.get("record"));
+        } catch (Exception e) {
+            throw new Unprepared(asked, e);
+        }
+    }
+
     private static JsonNode call(JsonNode asked) throws Exception {
         String op = asked.get("op").textValue();
         return switch (op) {
@@ -93,6 +102,9 @@ public final class Oracle {
             case "project" ->
                 Codec.json(SchemaProjector.project(schema(asked, "schema"), value(asked), schema(asked, "target")));
             case "config" -> config(asked);
+            case "transform" -> Records.transform(asked, record(asked));
+            case "test" -> Records.test(asked, record(asked));
+            case "definition" -> Records.definition(asked);
             default -> throw new Unprepared(asked, new IllegalArgumentException(op));
         };
     }

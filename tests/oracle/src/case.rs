@@ -2,9 +2,10 @@
 
 use serde_json::{Map, Value as Json, json};
 use wharf_api::config::Type;
-use wharf_api::{ConfigMap, SchemaRef, Value};
+use wharf_api::{ConfigMap, Record, SchemaRef, Value};
 
 use crate::codec;
+use crate::record_codec::record_to_json;
 
 /// What a case is about. Each kind is one recorded file and one row of the report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -35,6 +36,10 @@ pub enum Kind {
     ConfigParse,
     /// Dates and times in zones other than UTC.
     Zoned,
+    /// Transformations, and the keys of their configuration.
+    Transform,
+    /// Predicates, and the keys of their configuration.
+    Predicate,
 }
 
 /// A time zone, which is a property of the process.
@@ -77,7 +82,7 @@ impl Zone {
 
 impl Kind {
     /// All kinds, in the order of the report.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::JsonFrom,
         Self::JsonTo,
         Self::String,
@@ -91,6 +96,8 @@ impl Kind {
         Self::SchemaProject,
         Self::ConfigParse,
         Self::Zoned,
+        Self::Transform,
+        Self::Predicate,
     ];
 
     /// The name on the command line, in ids and of the recorded file.
@@ -110,6 +117,8 @@ impl Kind {
             Self::SchemaProject => "schema-project",
             Self::ConfigParse => "config-parse",
             Self::Zoned => "zoned",
+            Self::Transform => "transform",
+            Self::Predicate => "predicate",
         }
     }
 
@@ -231,6 +240,38 @@ pub enum Call {
         /// What is parsed.
         text: String,
     },
+    /// A transformation or predicate that is configured and gets one record.
+    Record {
+        /// Who gets it.
+        plugin: RecordPlugin,
+        /// Its keys.
+        config: ConfigMap,
+        /// The record.
+        record: Box<Record>,
+    },
+    /// The keys of a transformation or predicate.
+    Definition {
+        /// Whose.
+        plugin: RecordPlugin,
+    },
+}
+
+/// A transformation or predicate of the catalogue.
+#[derive(Debug, Clone, Copy)]
+pub enum RecordPlugin {
+    /// A transformation, by its Java class.
+    Transformation(&'static str),
+    /// A predicate, by its Java class.
+    Predicate(&'static str),
+}
+
+impl RecordPlugin {
+    fn short_class(self) -> &'static str {
+        let (Self::Transformation(class) | Self::Predicate(class)) = self;
+        class
+            .strip_prefix("org.apache.kafka.connect.transforms.")
+            .unwrap_or(class)
+    }
 }
 
 impl Call {
@@ -304,6 +345,24 @@ impl Call {
                 set("op", json!("config"));
                 set("target", json!(target.name()));
                 set("text", json!(text));
+            }
+            Self::Record {
+                plugin,
+                config,
+                record,
+            } => {
+                let op = match plugin {
+                    RecordPlugin::Transformation(_) => "transform",
+                    RecordPlugin::Predicate(_) => "test",
+                };
+                set("op", json!(op));
+                set("class", json!(plugin.short_class()));
+                set("config", json!(config));
+                set("record", record_to_json(record));
+            }
+            Self::Definition { plugin } => {
+                set("op", json!("definition"));
+                set("class", json!(plugin.short_class()));
             }
         }
     }

@@ -4,9 +4,10 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::Value as Json;
 use wharf_api::{ConnectError, ErrorKind, SchemaAndValue};
 
-use crate::case::Call;
+use crate::case::{Call, RecordPlugin};
 use crate::codec;
 use crate::ours::Outcome;
+use crate::record_codec::record_from_json;
 
 /// An exception of the JVM.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +41,14 @@ pub fn jvm_answer(call: &Call, json: &Json) -> Result<Jvm> {
             schema: codec::schema_from_json(&answer["schema"])?,
             value: codec::value_from_json(&answer["value"])?,
         }),
+        Call::Record {
+            plugin: RecordPlugin::Transformation(_),
+            ..
+        } => Outcome::Record(match answer {
+            Json::Null => None,
+            record => Some(Box::new(record_from_json(record)?)),
+        }),
+        Call::Record { .. } | Call::Definition { .. } => Outcome::Value(codec::value_from_json(answer)?),
         Call::Infer { .. } => Outcome::Schema(codec::schema_from_json(answer)?),
         Call::Convert { .. } | Call::Text { .. } | Call::Project { .. } | Call::Config { .. } => {
             Outcome::Value(codec::value_from_json(answer)?)

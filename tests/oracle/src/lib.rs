@@ -22,6 +22,7 @@ pub mod differences;
 pub mod java;
 pub mod ours;
 pub mod random;
+pub mod record_codec;
 pub mod recorded;
 pub mod report;
 

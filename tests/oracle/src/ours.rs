@@ -1,12 +1,13 @@
 //! Our own answer to a case.
 
-use wharf_api::config::{ParsedValue, parse_type};
+use wharf_api::config::{DefaultValue, ParsedValue, parse_type};
 use wharf_api::{
-    ConnectError, ConverterType, Encoded, Headers, Result, SchemaAndValue, SchemaRef, Value, projector,
-    values,
+    ConnectError, ConverterType, Encoded, Headers, Record, Result, SchemaAndValue, SchemaRef, Value,
+    projector, values,
 };
 
-use crate::case::{Call, ConverterSpec, Usage};
+use crate::case::{Call, ConverterSpec, RecordPlugin, Usage};
+use crate::record_codec::{record_from_json, record_to_json};
 
 const TOPIC: &str = "topic";
 const HEADER: &str = "header";
@@ -22,6 +23,8 @@ pub enum Outcome {
     Value(Value),
     /// A schema.
     Schema(Option<SchemaRef>),
+    /// A record, or none when it was dropped.
+    Record(Option<Box<Record>>),
 }
 
 /// Makes the call.
@@ -50,6 +53,29 @@ pub fn answer(call: &Call) -> Result<Outcome> {
             value,
             target,
         } => projector::project(schema, value, target).map(Outcome::Value),
+        Call::Record {
+            plugin,
+            config,
+            record,
+        } => match plugin {
+            RecordPlugin::Transformation(class) => {
+                let mut made = wharf_transforms::transformation(class).ok_or_else(|| no_such(class))?;
+                made.configure(config)?;
+                let changed = made.apply(Record::clone(record))?;
+                // as the JVM's answer is read: what the form does not tell is no difference
+                let told = changed.map(|record| record_from_json(&record_to_json(&record)));
+                let told = told
+                    .transpose()
+                    .map_err(|error| ConnectError::panic(format!("{error:#}")))?;
+                Ok(Outcome::Record(told.map(Box::new)))
+            }
+            RecordPlugin::Predicate(class) => {
+                let mut made = wharf_transforms::predicate(class).ok_or_else(|| no_such(class))?;
+                made.configure(config)?;
+                made.test(record).map(|decision| Outcome::Value(decision.into()))
+            }
+        },
+        Call::Definition { plugin } => definition(*plugin),
         Call::Config { target, text } => parse_type("key", text, *target).map(|parsed| {
             Outcome::Value(match parsed {
                 ParsedValue::Boolean(truth) => truth.into(),
@@ -65,8 +91,30 @@ pub fn answer(call: &Call) -> Result<Outcome> {
     }
 }
 
+/// The keys of a class: name, type, default, validator and importance of each.
+fn definition(plugin: RecordPlugin) -> Result<Outcome> {
+    let definition = match plugin {
+        RecordPlugin::Transformation(class) => wharf_transforms::transformation(class)
+            .ok_or_else(|| no_such(class))?
+            .config(),
+        RecordPlugin::Predicate(class) => wharf_transforms::predicate(class)
+            .ok_or_else(|| no_such(class))?
+            .config(),
+    };
+    let keys = definition.infos().map(|key| {
+        let default = match key.default {
+            DefaultValue::Required => "required".to_owned(),
+            _ => key.default_text().unwrap_or_else(|| "null".to_owned()),
+        };
+        let validator = key.validator.as_deref().unwrap_or_default();
+        let (name, value_type, importance) = (&key.name, key.value_type.name(), key.importance.name());
+        Value::from(format!("{name}|{value_type}|{default}|{validator}|{importance}"))
+    });
+    Ok(Outcome::Value(Value::Array(keys.collect())))
+}
+
 fn no_such(class: &str) -> ConnectError {
-    ConnectError::not_found(format!("no converter is named {class}"))
+    ConnectError::not_found(format!("nothing is named {class}"))
 }
 
 fn write(spec: &ConverterSpec, schema: Option<&SchemaRef>, value: &Value) -> Result<Option<Vec<u8>>> {

@@ -306,25 +306,8 @@ impl fmt::Display for Validator {
             }
             Self::OneOf(texts) => write!(f, "[{}]", texts.join(", ")),
             Self::OneOfIgnoreCase(texts) => write!(f, "(case insensitive) [{}]", texts.join(", ")),
-            Self::ListOf {
-                items,
-                empty_allowed,
-                null_allowed,
-            } => write!(
-                f,
-                "[{}] ({}) ({})",
-                items.join(", "),
-                if *empty_allowed {
-                    "empty config allowed"
-                } else {
-                    "empty not allowed"
-                },
-                if *null_allowed {
-                    "null config allowed"
-                } else {
-                    "null not allowed"
-                },
-            ),
+            Self::ListOf { items, .. } if items.is_empty() => Ok(()),
+            Self::ListOf { items, .. } => write!(f, "[{}]", items.join(", ")),
             Self::NonNull => f.write_str("non-null string"),
             Self::NonEmptyString => f.write_str("non-empty string"),
             Self::NonEmptyStringWithoutControlChars => {

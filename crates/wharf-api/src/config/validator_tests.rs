@@ -182,14 +182,8 @@ fn display_texts_are_those_of_kafka() {
             Validator::one_of_ignore_case(["a", "b"]),
             "(case insensitive) [A, B]",
         ),
-        (
-            Validator::list_of(["a"]),
-            "[a] (empty config allowed) (null not allowed)",
-        ),
-        (
-            Validator::distinct_list(false, true),
-            "[] (empty not allowed) (null config allowed)",
-        ),
+        (Validator::list_of(["a"]), "[a]"),
+        (Validator::distinct_list(false, true), ""),
         (
             Validator::All(vec![Validator::NonNull, Validator::NonEmptyString]),
             "non-null string, non-empty string",

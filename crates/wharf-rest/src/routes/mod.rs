@@ -7,6 +7,7 @@ mod cluster;
 mod connectors;
 mod internal;
 mod loggers;
+mod metrics;
 mod offsets;
 mod params;
 mod plugins;
@@ -35,16 +36,18 @@ pub fn main_router(herder: Arc<dyn Herder>, timeouts: Timeouts, with_admin: bool
         .merge(connectors::routes())
         .merge(offsets::routes())
         .merge(plugins::routes())
-        .merge(internal::routes());
+        .merge(internal::routes())
+        .merge(metrics::routes());
     if with_admin {
         routes = routes.merge(admin_routes());
     }
     finished(routes, Api { herder, timeouts })
 }
 
-/// `/admin/*` alone, for separate admin listeners.
+/// `/admin/*` and the metrics, for separate admin listeners.
 pub fn admin_router(herder: Arc<dyn Herder>, timeouts: Timeouts) -> Router {
-    finished(admin_routes(), Api { herder, timeouts })
+    let routes = admin_routes().merge(metrics::routes());
+    finished(routes, Api { herder, timeouts })
 }
 
 fn admin_routes() -> Router<Api> {

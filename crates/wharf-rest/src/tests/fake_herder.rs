@@ -12,6 +12,7 @@ use wharf_runtime::herder::{
     InstanceState, LoggerLevel, OffsetChange, PluginInfo, RawConfig, Reply, RestartRequest, ServerInfo,
     Stage, TaskId, TaskInfo, TaskStateInfo, without_nulls,
 };
+use wharf_runtime::metrics::TextFormat;
 
 pub(crate) const WORKER_ID: &str = "10.0.0.5:8083";
 
@@ -309,6 +310,10 @@ impl Herder for FakeHerder {
             groups: vec![],
             configs: vec![],
         }))
+    }
+
+    fn metrics(&self, format: TextFormat) -> String {
+        format!("{format:?}\n")
     }
 
     fn logger_levels(&self) -> BTreeMap<String, LoggerLevel> {

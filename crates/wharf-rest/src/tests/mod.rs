@@ -5,6 +5,7 @@ mod connectors;
 mod fake_herder;
 mod http;
 mod loggers;
+mod metrics;
 mod openapi;
 mod others;
 mod sockets;

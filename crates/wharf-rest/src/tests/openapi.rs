@@ -8,7 +8,7 @@ use super::{Api, FakeHerder};
 use crate::OPENAPI;
 
 /// All operations, those between workers too: `OPTIONS` names them, so clients see them anyway.
-const OPERATIONS: [(&str, &str); 34] = [
+const OPERATIONS: [(&str, &str); 35] = [
     ("GET", "/"),
     ("GET", "/health"),
     ("GET", "/openapi.json"),
@@ -37,6 +37,7 @@ const OPERATIONS: [(&str, &str); 34] = [
     ("GET", "/connector-plugins"),
     ("GET", "/connector-plugins/{plugin}/config"),
     ("PUT", "/connector-plugins/{plugin}/config/validate"),
+    ("GET", "/metrics"),
     ("GET", "/admin/cluster"),
     ("GET", "/admin/loggers"),
     ("GET", "/admin/loggers/{logger}"),

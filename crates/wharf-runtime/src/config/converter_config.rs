@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use wharf_api::ConfigMap;
+use wharf_api::{ConfigMap, PluginKind};
 
 /// The three places a converter can stand in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -26,6 +26,15 @@ impl ConverterKind {
             Self::Key => "key",
             Self::Value => "value",
             Self::Header => "header",
+        }
+    }
+
+    /// What a plugin has to be to stand here.
+    #[must_use]
+    pub fn plugin_kind(self) -> PluginKind {
+        match self {
+            Self::Key | Self::Value => PluginKind::Converter,
+            Self::Header => PluginKind::HeaderConverter,
         }
     }
 

@@ -11,16 +11,15 @@ mod connector_file;
 mod converter_config;
 mod distributed_config;
 mod distributed_keys;
+mod error_config;
 mod exactly_once_checks;
 mod internal_clients;
-mod java_regex;
 mod listener;
 mod properties;
 mod sink_connector_config;
 mod source_connector_config;
 mod standalone_config;
 mod topic_creation;
-mod unsupported_keys;
 mod validation;
 mod worker_config;
 mod worker_key;
@@ -30,7 +29,8 @@ mod worker_sasl_keys;
 mod worker_tls_keys;
 
 pub use client_config::{
-    ClientKind, dlq_admin_config, dlq_producer_config, offsets_admin_config, offsets_consumer_config,
+    ClientKind, dead_letter_admin_config, dead_letter_reader_config, dead_letter_sender_config,
+    dlq_admin_config, dlq_producer_config, offsets_admin_config, offsets_consumer_config,
     offsets_producer_config, sink_consumer_config, sink_consumer_group, source_producer_config,
     task_admin_config, transactional, worker_admin_config,
 };
@@ -44,29 +44,29 @@ pub use connector_file::{ConnectorFile, parse_connector_file, read_connector_fil
 pub use converter_config::{ConverterConfig, ConverterKind};
 pub use distributed_config::{DistributedConfig, ExactlyOnceSupport, InterWorkerConfig};
 pub use distributed_keys::{HEARTBEAT_INTERVAL_DEFAULT, REBALANCE_DELAY_DEFAULT};
+pub use error_config::{DeadLetterConfig, ErrorConfig, ToleranceType};
 pub use exactly_once_checks::ExactlyOnceWorker;
 pub(crate) use internal_clients::top_level_mistakes;
 pub use internal_clients::{
     InternalClients, InternalTopic, internal_consumer_config, internal_producer_config,
     leader_producer_config, membership_connection, shared_admin_config,
 };
-pub use java_regex::JavaRegex;
 pub use listener::{AdminListeners, Listener, RestConfig, Scheme};
 pub use properties::{parse_properties, parse_properties_text, read_properties};
 pub use sink_connector_config::{
     DLQ_TOPIC_NAME, SinkConnectorConfig, TOPICS, TOPICS_REGEX, TopicSelection, sink_connector_config_def,
 };
 pub use source_connector_config::{
-    OFFSETS_TOPIC, SourceConnectorConfig, TransactionBoundary, requires_exactly_once,
+    OFFSETS_TOPIC, SOURCE_DLQ_TOPIC_NAME, SourceConnectorConfig, TransactionBoundary, requires_exactly_once,
     source_connector_config_def,
 };
 pub use standalone_config::StandaloneConfig;
 pub use topic_creation::{TOPIC_CREATION_PREFIX, TopicCreation, TopicCreationGroup};
-pub(crate) use unsupported_keys::{refuse_unsupported, unsupported_keys};
 pub use validation::{
     PluginValidation, PluginView, ValidationRequest, VersionProblem, connector_class, connector_definitions,
     framework_config_def, validate_connector,
 };
+pub use wharf_transforms::JavaRegex;
 pub use worker_config::{MemoryLimits, WorkerConfig};
 pub use worker_key::{PrefixRule, PrefixSupport, Support, WorkerKey};
 pub use worker_keys::{PREFIX_RULES, TASK_MEMORY_DEFAULT, WORKER_MEMORY_DEFAULT};

@@ -4,12 +4,13 @@ use wharf_api::config::{
     ConfigDef, ConfigKey, ConfigValue, Importance, NullableConfigMap, Type, Validator, Width, parse_type,
 };
 use wharf_api::{ConfigMap, ConnectError, Result};
+use wharf_transforms::JavaRegex;
 
 use super::client_config::default_consumer_group;
 use super::connector_config::{
     ConnectorConfig, FrameworkDefaults, NAME, common, connector_config_def, error, valid_regex,
 };
-use super::java_regex::JavaRegex;
+use super::error_config::DeadLetterConfig;
 use super::validation::add_error;
 
 /// The key with the list of topics.
@@ -18,6 +19,8 @@ pub const TOPICS: &str = "topics";
 pub const TOPICS_REGEX: &str = "topics.regex";
 /// The key with the dead letter topic.
 pub const DLQ_TOPIC_NAME: &str = "errors.deadletterqueue.topic.name";
+const DLQ_FACTOR: &str = "errors.deadletterqueue.topic.replication.factor";
+const DLQ_HEADERS: &str = "errors.deadletterqueue.context.headers.enable";
 
 /// The keys of sink connectors.
 #[must_use]
@@ -60,7 +63,7 @@ pub fn sink_connector_config_def(defaults: &FrameworkDefaults) -> ConfigDef {
         )
         .define(
             error(
-                "errors.deadletterqueue.context.headers.enable",
+                DLQ_HEADERS,
                 Type::Boolean,
                 8,
                 Width::Medium,
@@ -73,7 +76,7 @@ pub fn sink_connector_config_def(defaults: &FrameworkDefaults) -> ConfigDef {
 
 fn dlq_factor() -> ConfigKey {
     error(
-        "errors.deadletterqueue.topic.replication.factor",
+        DLQ_FACTOR,
         Type::Short,
         7,
         Width::Medium,
@@ -170,7 +173,7 @@ pub enum TopicSelection {
     /// These topics.
     List(Vec<String>),
     /// All topics whose whole name matches.
-    Regex(JavaRegex),
+    Regex(Box<JavaRegex>),
 }
 
 /// A sink connector's configuration as far as the framework reads it.
@@ -180,6 +183,8 @@ pub struct SinkConnectorConfig {
     pub common: ConnectorConfig,
     /// What it consumes.
     pub topics: TopicSelection,
+    /// Where records that failed are kept.
+    pub dead_letters: Option<DeadLetterConfig>,
 }
 
 impl SinkConnectorConfig {
@@ -198,7 +203,7 @@ impl SinkConnectorConfig {
                 )));
             }
             (list, "") => TopicSelection::List(topic_list(list)),
-            ("", regex) => TopicSelection::Regex(JavaRegex::new(regex).map_err(|error| {
+            ("", regex) => TopicSelection::Regex(JavaRegex::new(regex).map(Box::new).map_err(|error| {
                 ConnectError::invalid_config(
                     TOPICS_REGEX,
                     regex,
@@ -211,7 +216,12 @@ impl SinkConnectorConfig {
                 )));
             }
         };
-        Ok(Self { common, topics })
+        let keys = [DLQ_TOPIC_NAME, DLQ_FACTOR, DLQ_HEADERS];
+        Ok(Self {
+            common,
+            topics,
+            dead_letters: DeadLetterConfig::parse(keys, false, config)?,
+        })
     }
 }
 

@@ -18,6 +18,7 @@ use super::worker_key::{PrefixRule, PrefixSupport, Support};
 use super::worker_keys::{ADMIN_CLIENT_KEYS, ADMIN_CLIENT_PREFIXES, RESTART_BACKOFF, RESTART_BACKOFF_MAX};
 use super::worker_mode::WorkerMode;
 use crate::herder::restart_policy::{ON_FAILURE, RESTART_POLICY, RestartPolicy};
+use crate::metrics::Sampling;
 
 /// How many bytes of records may be held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +64,8 @@ pub struct WorkerConfig {
     pub memory: MemoryLimits,
     /// What is done about connectors and tasks that fail.
     pub restart: RestartPolicy,
+    /// How rates, averages and extremes are sampled.
+    pub sampling: Sampling,
     /// Settings for producers of connectors (`producer.`, prefix removed).
     pub producer: ConfigMap,
     /// Settings for consumers of connectors (`consumer.`, prefix removed).
@@ -183,6 +186,10 @@ impl WorkerConfig {
             rest,
             memory,
             restart,
+            sampling: Sampling {
+                samples: usize::try_from(parsed.int("metrics.num.samples")?).unwrap_or(1),
+                window_ms: parsed.long("metrics.sample.window.ms")?.unsigned_abs(),
+            },
             producer: with_prefix(originals, "producer."),
             consumer: with_prefix(originals, "consumer."),
             admin,

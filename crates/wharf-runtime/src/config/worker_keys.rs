@@ -63,7 +63,7 @@ pub const PREFIX_RULES: &[PrefixRule] = &[
     },
     PrefixRule {
         prefix: "metrics.context.",
-        support: PrefixSupport::NoEffect("labels for metric reporters, of which there are none"),
+        support: PrefixSupport::Honoured,
     },
     PrefixRule {
         prefix: "internal.key.converter",
@@ -108,7 +108,8 @@ pub(super) const ADMIN_CLIENT_PREFIXES: &[&str] = &["sasl.", "ssl."];
 
 const NO_HTTPS: &str =
     "https listeners are not supported by this build yet; use an http:// listener behind a TLS proxy";
-const NO_METRICS: &str = "this build keeps no windowed metrics, so their sampling cannot change anything";
+const ALL_METRICS: &str = "all metrics are recorded at every level, as those of Kafka Connect are";
+const FEWER_SAMPLES: &str = "more than 100 samples are kept as 100";
 
 pub(super) fn is_blank(value: &ParsedValue) -> bool {
     match value {
@@ -351,8 +352,7 @@ pub(super) fn metric_keys() -> Vec<WorkerKey> {
             "Length of a metrics sample, in milliseconds.",
         )
         .default(30_000)
-        .valid(Validator::at_least(0))
-        .no_effect(NO_METRICS),
+        .valid(Validator::at_least(0)),
         honoured(
             "metrics.num.samples",
             Type::Int,
@@ -361,7 +361,7 @@ pub(super) fn metric_keys() -> Vec<WorkerKey> {
         )
         .default(2)
         .valid(Validator::at_least(1))
-        .no_effect(NO_METRICS),
+        .within_limits(FEWER_SAMPLES),
         honoured(
             "metrics.recording.level",
             Type::String,
@@ -370,7 +370,7 @@ pub(super) fn metric_keys() -> Vec<WorkerKey> {
         )
         .default("INFO")
         .valid(Validator::one_of(["INFO", "DEBUG"]))
-        .no_effect(NO_METRICS),
+        .no_effect(ALL_METRICS),
         honoured(
             "metric.reporters",
             Type::List,
@@ -380,7 +380,7 @@ pub(super) fn metric_keys() -> Vec<WorkerKey> {
         .default("org.apache.kafka.common.metrics.JmxReporter")
         .refused(
             only_jmx,
-            "Java metric reporters cannot be loaded by a native worker; remove the key",
+            "Java metric reporters cannot be loaded by a native worker; remove the key and read GET /metrics",
         ),
     ]
 }

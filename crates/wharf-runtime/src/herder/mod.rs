@@ -28,6 +28,7 @@ pub use self::types::{
 };
 use crate::config::ConfigInfos;
 use crate::logging;
+use crate::metrics::TextFormat;
 
 /// The answer to a change, in time.
 pub type Reply<T> = Pin<Box<dyn Future<Output = Result<T, HerderError>> + Send>>;
@@ -164,6 +165,9 @@ pub trait Herder: Send + Sync + 'static {
     /// Checks a connector configuration. The answer holds the errors found; an error is given only when the check cannot
     /// be made.
     fn validate_connector_config(&self, config: RawConfig) -> Reply<ConfigInfos>;
+
+    /// All metrics of this worker, as text.
+    fn metrics(&self, format: TextFormat) -> String;
 
     /// Loggers that have a level of their own.
     fn logger_levels(&self) -> BTreeMap<String, LoggerLevel> {

@@ -27,6 +27,7 @@ use super::{
     TaskId, TaskInfo, TaskStateInfo, plugin_calls,
 };
 use crate::config::{ConfigInfos, ConnectorConfig, WorkerConfig};
+use crate::metrics::TextFormat;
 use crate::offsets::OffsetBackingStore;
 use crate::plugins::{ConnectorPlugin, PluginRegistry};
 use crate::worker::{RunningTask, TargetState, Worker};
@@ -406,6 +407,11 @@ impl Herder for StandaloneHerder {
 
     fn validate_connector_config(&self, config: RawConfig) -> Reply<ConfigInfos> {
         reply(Arc::clone(&self.inner).validate(config))
+    }
+
+    fn metrics(&self, format: TextFormat) -> String {
+        let inner = &self.inner;
+        inner.worker.metrics_text(format, &inner.cluster_id, |_| {})
     }
 
     fn set_cluster_logger_level(&self, logger: &str, level: &str) {

@@ -77,6 +77,18 @@ pub enum ConnectorType {
     Unknown,
 }
 
+impl ConnectorType {
+    /// Upstream's name, in lower case.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Source => "source",
+            Self::Sink => "sink",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 /// Reported state of a connector or task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "UPPERCASE")]
@@ -93,6 +105,21 @@ pub enum ConnectorState {
     Failed,
     /// It is about to be restarted.
     Restarting,
+}
+
+impl ConnectorState {
+    /// Upstream's name as its metrics have it, in lower case.
+    #[must_use]
+    pub fn metric_name(self) -> &'static str {
+        match self {
+            Self::Unassigned => "unassigned",
+            Self::Running => "running",
+            Self::Paused => "paused",
+            Self::Stopped => "stopped",
+            Self::Failed => "failed",
+            Self::Restarting => "restarting",
+        }
+    }
 }
 
 /// Configuration and tasks of a connector.

@@ -8,7 +8,7 @@ use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use serde::Serialize;
-use wharf_api::{ConfigMap, PluginKind};
+use wharf_api::ConfigMap;
 use wharf_cluster::config_state::{ConfigSnapshot, has_placeholder};
 use wharf_cluster::status_state::StatusState;
 
@@ -17,15 +17,14 @@ use super::migration::config_of;
 use super::secrets::Secrets;
 use crate::config::{
     CONNECTOR_CLASS, CONNECTOR_VERSION, ConfigInfos, ConverterKind, ExactlyOnceWorker, Support, WorkerConfig,
-    WorkerMode, sink_consumer_config, source_producer_config, unsupported_keys,
+    WorkerMode, sink_consumer_config, source_producer_config,
 };
 use crate::herder::{ConnectorType, HerderError, RawConfig, plugin_calls};
 use crate::plugins::{ConnectorPlugin, PluginRegistry};
+use crate::worker::TASK_CLASS;
 
 /// For a plugin to validate a configuration.
 const VALIDATION: Duration = Duration::from_secs(30);
-/// The key by which task configurations name the class of their task.
-const TASK_CLASS: &str = "task.class";
 
 /// What is to be said of a connector.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -65,7 +64,8 @@ pub struct PluginFound {
     /// The class of its tasks.
     pub task_class: String,
     /// The library.
-    pub library: String,
+    #[serde(rename = "library")]
+    pub path: String,
 }
 
 /// A converter.
@@ -189,12 +189,7 @@ impl Migration {
                 self.check_validation(configs, name, &config, &references, &mut parts);
                 self.check_changes(name, plugin, configs, statuses, &mut parts);
             }
-            Err(problem) => {
-                parts.problems.push(problem.clone());
-                for (key, message) in unsupported_keys(&config, kind) {
-                    parts.problem(Some(&key), &message);
-                }
-            }
+            Err(problem) => parts.problems.push(problem.clone()),
         }
         for (key, converter) in converters.iter().filter(|(_, converter)| !converter.is_available) {
             // Validation has told of those that the connector names.
@@ -232,7 +227,7 @@ impl Migration {
                 version: plugin.stated_version(),
                 kind: plugin.kind,
                 task_class: plugin.task_class.to_string(),
-                library: plugin.path.display().to_string(),
+                path: plugin.path.display().to_string(),
             }),
             target_state: configs.target_state(name).unwrap_or_default().name(),
             tasks: configs.tasks(name).len(),
@@ -284,11 +279,10 @@ impl Migration {
                 };
                 let is_own = own.is_some();
                 let class = own.unwrap_or_else(|| of_worker.class.clone());
-                let plugin_kind = match kind {
-                    ConverterKind::Header => PluginKind::HeaderConverter,
-                    _ => PluginKind::Converter,
-                };
-                let is_available = self.plugins.plugin_class(plugin_kind, &class, version).is_some();
+                let is_available = self
+                    .plugins
+                    .plugin_class(kind.plugin_kind(), &class, version)
+                    .is_some();
                 let found = ConverterFound {
                     class,
                     is_own,

@@ -52,8 +52,8 @@ impl PluginRegistry {
         let def = match entry.kind {
             PluginKind::Converter => self.converter(class, version)?.as_converter().config(),
             PluginKind::HeaderConverter => self.header_converter(class, version)?.config(),
-            PluginKind::Transformation => self.transformation(class, version)?.config(),
-            PluginKind::Predicate => self.predicate(class, version)?.config(),
+            PluginKind::Transformation => self.transformation(class, version)?.as_transformation().config(),
+            PluginKind::Predicate => self.predicate(class, version)?.as_predicate().config(),
             _ => {
                 let plugin = self.connector(class, version)?;
                 let mut keys = plugin.config()?;

@@ -88,13 +88,6 @@ impl fmt::Debug for RegistryView<'_> {
     }
 }
 
-fn plugin_kind(kind: ConverterKind) -> PluginKind {
-    match kind {
-        ConverterKind::Header => PluginKind::HeaderConverter,
-        ConverterKind::Key | ConverterKind::Value => PluginKind::Converter,
-    }
-}
-
 fn kafka_kind(client: ClientKind) -> wharf_kafka::ClientKind {
     match client {
         ClientKind::Producer => wharf_kafka::ClientKind::Producer,
@@ -129,15 +122,15 @@ impl PluginView for RegistryView<'_> {
     }
 
     fn find_converter(&self, kind: ConverterKind, name: &str) -> Option<String> {
-        self.registry.plugin_class(plugin_kind(kind), name, None)
+        self.registry.plugin_class(kind.plugin_kind(), name, None)
     }
 
     fn converters(&self, kind: ConverterKind) -> Vec<String> {
-        self.registry.plugin_classes(plugin_kind(kind))
+        self.registry.plugin_classes(kind.plugin_kind())
     }
 
     fn converter_versions(&self, kind: ConverterKind, class: &str) -> Vec<String> {
-        self.registry.plugin_versions(plugin_kind(kind), class)
+        self.registry.plugin_versions(kind.plugin_kind(), class)
     }
 
     fn check_converter_version(
@@ -147,7 +140,7 @@ impl PluginView for RegistryView<'_> {
         requirement: &str,
     ) -> Result<(), VersionProblem> {
         self.registry
-            .select_version(plugin_kind(kind), class, Some(requirement))
+            .select_version(kind.plugin_kind(), class, Some(requirement))
             .map(drop)
     }
 

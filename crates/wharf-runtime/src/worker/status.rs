@@ -7,11 +7,12 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::herder::{ConnectorState, InstanceState, TaskId, TaskStateInfo};
+use crate::metrics::WorkerMetrics;
 
 /// Which start of a connector or task a report belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,6 +25,8 @@ struct Status {
     state: ConnectorState,
     trace: Option<String>,
     version: Option<String>,
+    /// Whether this start has been running.
+    has_run: bool,
 }
 
 /// Hears of every report that counts, one after another, those of one connector or task in their order. It must not wait,
@@ -73,6 +76,8 @@ pub struct StatusStore {
     /// Failures, for whoever acts on them; kept until somebody asks for them.
     failures: UnboundedSender<Failure>,
     unwatched: Mutex<Option<UnboundedReceiver<Failure>>>,
+    /// Where starts are counted.
+    metrics: OnceLock<Arc<WorkerMetrics>>,
 }
 
 #[derive(Debug, Default)]
@@ -119,7 +124,14 @@ impl StatusStore {
             statuses: Mutex::default(),
             failures,
             unwatched: Mutex::new(Some(unwatched)),
+            metrics: OnceLock::new(),
         }
+    }
+
+    /// Counts how starts go from now on.
+    pub(crate) fn count_starts(&self, metrics: Arc<WorkerMetrics>) {
+        // There is one worker to a store.
+        let _ = self.metrics.set(metrics);
     }
 
     /// Every failure from the beginning on; `None` when somebody watches already.
@@ -179,11 +191,16 @@ impl StatusStore {
             .get(name)
             .is_none_or(|current| current.epoch <= epoch)
         {
+            let (has_run, outcome) = start_outcome(statuses.connectors.get(name), epoch, state);
+            if let (Some(success), Some(metrics)) = (outcome, self.metrics.get()) {
+                metrics.connector_start(success);
+            }
             let status = Status {
                 epoch,
                 state,
                 trace,
                 version,
+                has_run,
             };
             if let Some(sink) = &self.sink {
                 sink.connector(name, &self.instance(&status));
@@ -209,11 +226,16 @@ impl StatusStore {
                 .get(task)
                 .is_none_or(|current| current.epoch <= epoch)
         {
+            let (has_run, outcome) = start_outcome(statuses.tasks.get(task), epoch, state);
+            if let (Some(success), Some(metrics)) = (outcome, self.metrics.get()) {
+                metrics.task_start(success);
+            }
             let status = Status {
                 epoch,
                 state,
                 trace,
                 version,
+                has_run,
             };
             if let Some(sink) = &self.sink {
                 sink.task(task, &self.instance(&status));
@@ -307,9 +329,77 @@ impl StatusStore {
     }
 }
 
+impl StatusStore {
+    /// The states of all connector instances, by name.
+    pub(crate) fn connector_states(&self) -> Vec<(String, ConnectorState)> {
+        let statuses = self.lock();
+        let states = statuses.connectors.iter();
+        states
+            .map(|(name, status)| (name.clone(), status.state))
+            .collect()
+    }
+
+    /// The states of all tasks.
+    pub(crate) fn task_states(&self) -> Vec<(TaskId, ConnectorState)> {
+        let statuses = self.lock();
+        let states = statuses.tasks.iter();
+        states
+            .map(|(task, status)| (task.clone(), status.state))
+            .collect()
+    }
+}
+
+/// Whether a start has been running, after a report of it, and how it went, when the report decides that: it succeeds when it runs
+/// for the first time, and fails when it fails before.
+fn start_outcome(before: Option<&Status>, epoch: Epoch, state: ConnectorState) -> (bool, Option<bool>) {
+    let had_run = before.is_some_and(|status| status.epoch == epoch && status.has_run);
+    let had_failed =
+        before.is_some_and(|status| status.epoch == epoch && status.state == ConnectorState::Failed);
+    match state {
+        ConnectorState::Running => (true, (!had_run).then_some(true)),
+        ConnectorState::Failed => (had_run, (!had_run && !had_failed).then_some(false)),
+        _ => (had_run, None),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metrics::{Exposition, Sampling, TextFormat, WorkerMetrics};
+
+    #[test]
+    fn a_start_counts_once_as_a_success_or_a_failure() {
+        use ConnectorState::{Failed, Paused, Restarting, Running, Unassigned};
+        let cases: [(&[&[ConnectorState]], [u64; 3]); 6] = [
+            (&[&[Unassigned, Running, Paused, Running, Failed]], [1, 1, 0]),
+            (&[&[Paused, Running]], [1, 1, 0]),
+            (&[&[Unassigned, Failed, Failed]], [1, 0, 1]),
+            (&[&[Failed], &[Restarting], &[Running]], [2, 1, 1]),
+            (&[&[Unassigned], &[Restarting], &[Unassigned]], [0, 0, 0]),
+            (&[&[Running], &[Running], &[Failed]], [3, 2, 1]),
+        ];
+        for (starts, counts) in cases {
+            let store = StatusStore::new("w:1");
+            let metrics = WorkerMetrics::new(Sampling::default(), Vec::new());
+            store.count_starts(Arc::clone(&metrics));
+            for states in starts {
+                let epoch = store.next_epoch();
+                for state in *states {
+                    store.set_task(&TaskId::new("c", 0), epoch, *state, None, None);
+                    store.set_connector("c", epoch, *state, None, None);
+                }
+            }
+            let mut out = Exposition::new(TextFormat::Prometheus);
+            metrics.write_worker(&mut out, "w:1", "k", None);
+            let text = out.finish();
+            for what in ["task", "connector"] {
+                for (part, count) in ["attempts", "success", "failure"].into_iter().zip(counts) {
+                    let line = format!("kafka_connect_worker_{what}_startup_{part}_total {count}\n");
+                    assert!(text.contains(&line), "{starts:?}: no {line} in {text}");
+                }
+            }
+        }
+    }
 
     #[test]
     fn a_report_of_an_earlier_start_does_not_count() {

@@ -19,7 +19,7 @@ use super::record_sender::kafka_error;
 use crate::offsets::{OffsetEntry, OffsetTopic, send_offsets};
 
 /// What the producer reports offsets by; no record has it.
-const OFFSET: u64 = u64::MAX;
+pub(super) const OFFSET: u64 = u64::MAX;
 /// How long one wait for Kafka lasts before the task's thread looks at whether it is still wanted.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long one attempt to claim the transactional id lasts: soon enough for a task that is to stop.
@@ -140,6 +140,8 @@ pub(super) struct Transactions {
     topic: Arc<dyn OffsetTopic>,
     handle: TopicHandle,
     is_open: bool,
+    /// Records that were sent since it is.
+    records: u64,
     last_commit: Instant,
 }
 
@@ -177,11 +179,6 @@ impl ExactlyOnce {
             match producer.init_transactions(CLAIM_STEP) {
                 Ok(()) => break,
                 Err(TransactionError::Retriable(error)) => {
-                    // A refused login is told to whoever asks, and otherwise tried again without end.
-                    producer.poll_acks(Duration::ZERO, |_| {});
-                    if let Some(error) = producer.take_failure() {
-                        return Err(kafka_error(&error));
-                    }
                     if told.elapsed() >= PATIENCE {
                         told = Instant::now();
                         tracing::warn!(
@@ -205,6 +202,7 @@ impl ExactlyOnce {
             topic: self.topic,
             handle,
             is_open: false,
+            records: 0,
             last_commit: Instant::now(),
         }))
     }
@@ -231,6 +229,16 @@ impl Transactions {
             self.is_open = true;
         }
         Ok(())
+    }
+
+    /// A record belongs to the open transaction.
+    pub(super) fn record(&mut self) {
+        self.records += 1;
+    }
+
+    /// How many records belong to the transaction that is about to end.
+    pub(super) fn take_records(&mut self) -> u64 {
+        std::mem::take(&mut self.records)
     }
 
     /// The time between two commits begins anew.

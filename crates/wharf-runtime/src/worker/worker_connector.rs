@@ -21,6 +21,7 @@ use super::plugin_metrics::{MetricName, PluginMetricRegistry};
 use super::status::{Epoch, StatusStore};
 use crate::herder::ConnectorState;
 use crate::logging;
+use crate::metrics::{ConnectorFacts, Registration, WorkerMetrics};
 use crate::offsets::OffsetStorage;
 use crate::plugins::ConnectorPlugin;
 
@@ -35,6 +36,7 @@ pub(crate) struct ConnectorSetup {
     pub(crate) offsets: Option<OffsetStorage>,
     pub(crate) statuses: Arc<StatusStore>,
     pub(crate) metrics: Arc<PluginMetricRegistry>,
+    pub(crate) measured: Arc<WorkerMetrics>,
     pub(crate) request_reconfiguration: ReconfigurationRequest,
     /// In a group of workers: what it reports after its end does not count.
     pub(crate) lease: Option<HeldLease>,
@@ -50,6 +52,8 @@ pub(crate) struct WorkerConnector {
     orders: Sender<Order>,
     shared: Arc<Shared>,
     ended: watch::Receiver<bool>,
+    /// The connector's metrics are served while it is with the herder.
+    measured: Registration<String, ConnectorFacts>,
 }
 
 /// What the thread and the plugin's callbacks have in common.
@@ -160,9 +164,16 @@ impl WorkerConnector {
             offsets,
             statuses,
             metrics,
+            measured,
             request_reconfiguration,
             lease,
         } = setup;
+        let facts = ConnectorFacts {
+            connector_type: plugin.kind,
+            class: plugin.class.to_string(),
+            version: plugin.stated_version(),
+        };
+        let measured = measured.connector(&name, facts);
         let control = TaskControl::new(false);
         if let Some(lease) = lease {
             control.run_under(lease);
@@ -207,6 +218,7 @@ impl WorkerConnector {
             orders,
             shared,
             ended,
+            measured,
         })
     }
 
@@ -263,6 +275,7 @@ impl WorkerConnector {
             orders,
             shared,
             mut ended,
+            measured: _measured,
         } = self;
         shared.control.stop();
         drop(orders);

@@ -92,6 +92,59 @@ fn each_line_comes_once_though_workers_are_killed_while_it_flows() {
 }
 
 #[test]
+fn dead_letters_come_once_too_though_the_worker_is_killed_while_they_flow() {
+    let Some(group) = Group::set_up("eos-letters") else {
+        return;
+    };
+    let stage = &group.stage;
+    let (topic, dead) = (stage.named("topic"), stage.named("dead"));
+    let line = |number: usize| match number % 50 {
+        7 => "refuse".to_owned(),
+        _ => format!("line {number}"),
+    };
+    append(stage, "in.txt", (0..6_000).map(line));
+    let mut config = file_source(&stage.file("in.txt"), &topic);
+    let more = json!({
+        "exactly.once.support": "required",
+        "batch.size": "20",
+        "transforms": "upper",
+        "transforms.upper.type": "wharf.test.UppercaseValue",
+        "errors.tolerance": "all",
+        "wharf.errors.deadletterqueue.topic.name": dead,
+        "wharf.errors.deadletterqueue.topic.replication.factor": "1"
+    });
+    config
+        .as_object_mut()
+        .unwrap()
+        .extend(more.as_object().unwrap().clone());
+    let first = group.start_with("one", &[ENABLED]);
+    first.create("source", config);
+    let mut reader = stage.kafka().committed_reader(&topic);
+    let mut seen: Vec<String> = reader.read(40).iter().map(wharf_e2e::Seen::text).collect();
+    first.kill();
+    let _second = group.start_with("two", &[ENABLED]);
+    if seen.last().map(String::as_str) != Some("LINE 5999") {
+        seen.extend(until_line(&mut reader, "LINE 5999"));
+    }
+    let good = (0..6_000).map(line).filter(|line| line != "refuse");
+    assert_eq!(seen, good.map(|line| line.to_uppercase()).collect::<Vec<_>>());
+    let letters = stage.kafka().committed_reader(&dead).read(120);
+    let mut places: Vec<_> = letters
+        .iter()
+        .map(|letter| {
+            let place = letter
+                .headers
+                .iter()
+                .find(|(name, _)| name == "__wharf.errors.source.offset");
+            place.unwrap().1.clone().unwrap()
+        })
+        .collect();
+    places.sort();
+    places.dedup();
+    assert_eq!((letters.len(), places.len()), (120, 120));
+}
+
+#[test]
 fn a_connector_ends_its_own_transactions_and_an_aborted_one_is_never_seen() {
     let Some(group) = Group::set_up("eos-boundary") else {
         return;

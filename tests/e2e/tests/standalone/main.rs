@@ -4,6 +4,7 @@
     reason = "figures that a run found out are shown with --nocapture"
 )]
 
+mod avro;
 mod client_security;
 mod conversions;
 mod delivery;
@@ -11,8 +12,10 @@ mod file_connectors;
 mod lifecycle;
 mod logging;
 mod memory;
+mod metrics;
 mod offset_file;
 mod offsets_api;
+mod record_errors;
 mod restart_policy;
 mod sink_context;
 mod stuck;

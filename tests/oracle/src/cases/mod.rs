@@ -13,6 +13,8 @@ mod json_to_reader;
 mod project;
 mod samples;
 mod simple;
+mod transform;
+mod transform_samples;
 mod values_convert;
 mod values_parse;
 mod values_text;
@@ -54,6 +56,8 @@ pub fn with_seed(kind: Kind, seed: u64) -> Vec<Case> {
         Kind::SchemaProject => project::fill(&mut table),
         Kind::ConfigParse => config_parse::fill(&mut table),
         Kind::Zoned => zoned::fill(&mut table),
+        Kind::Transform => transform::transformations(&mut table),
+        Kind::Predicate => transform::predicates(&mut table),
     }
     table.cases
 }

@@ -102,6 +102,7 @@ impl Driver {
             view: snapshot,
             notes: Vec::new(),
         });
+        self.publish();
         loop {
             let wait = self
                 .machine
@@ -302,6 +303,7 @@ impl Driver {
         }
         self.told.joined();
         if let Some(herder) = self.herder.upgrade() {
+            herder.rebalances.assigned();
             herder.set_generation(joined.generation);
         }
         self.machine_event(Event::Joined(joined.into()));
@@ -311,8 +313,10 @@ impl Driver {
         let is_lapse = matches!(event, Event::LeaseLapsed);
         let mut stops = Vec::new();
         let commands = self.machine.handle(self.clock.now(), event);
-        // What is about to be started asks at once whether it belongs here.
-        self.publish();
+        if !commands.is_empty() {
+            // What is about to be started asks at once whether it belongs here.
+            self.publish();
+        }
         for command in commands {
             match command {
                 Command::Stop(id) => stops.push(id),
@@ -415,6 +419,9 @@ impl Driver {
             return;
         };
         let allocation = self.machine.allocation();
+        if self.machine.is_stable() {
+            herder.rebalances.resolved();
+        }
         herder.view.send_replace(Arc::new(ClusterView {
             leader: self.machine.admit(wharf_cluster::herder::RequestKind::Leader),
             member: self.machine.admit(wharf_cluster::herder::RequestKind::Member),

@@ -18,7 +18,7 @@ mod view;
 
 use std::hash::{Hash as _, Hasher as _};
 use std::sync::mpsc::{Sender, channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
@@ -30,7 +30,7 @@ use wharf_cluster::session_key::SessionKey;
 use wharf_cluster::status_state::StatusKey;
 use wharf_cluster::target_state;
 use wharf_kafka::ReadPositions;
-use wharf_membership::{Clock, ConnectionSettings, GroupClient};
+use wharf_membership::{Clock, ConnectionSettings, GroupClient, GroupEvent};
 
 use self::driver::{Driver, DriverEvent, Ended};
 use self::fencing::Turns;
@@ -43,7 +43,9 @@ use super::{
     RestartRequest, ServerInfo, Stage, TaskId, TaskInfo, TaskStateInfo, TopicPositions, plugin_calls,
 };
 use crate::config::{ConfigInfos, DistributedConfig, InternalTopic};
+use crate::metrics::{CoordinatorMetrics, GroupFacts, RebalanceMetrics, TextFormat};
 use crate::stores::{ConfigBackingStore, StatusBackingStore};
+use crate::sync::lock;
 use crate::worker::Worker;
 
 /// A thread of the herder that does not answer for this long is not healthy.
@@ -94,6 +96,10 @@ struct Inner {
     runtime: tokio::runtime::Handle,
     events: Mutex<Sender<DriverEvent>>,
     view: watch::Sender<Arc<ClusterView>>,
+    rebalances: RebalanceMetrics,
+    coordinator: Arc<CoordinatorMetrics>,
+    /// Of the connection to the group.
+    client_id: String,
     running: Mutex<Running>,
     /// One request writes to the config topic at a time.
     writes: tokio::sync::Mutex<()>,
@@ -102,10 +108,6 @@ struct Inner {
     /// What belongs to one connector and must not change while its offsets are changed.
     connector_turns: Turns,
     ended: watch::Sender<Option<Ended>>,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl DistributedHerder {
@@ -137,8 +139,16 @@ impl DistributedHerder {
         url.hash(&mut hasher);
         let mut member = config.member_settings(url.as_str(), hasher.finish());
         member.runs = Some(worker.plugins.connector_names());
-        let client = GroupClient::start(member, connection, clock, move |event| {
-            let _ = of_member.send(DriverEvent::Group(event));
+        let client_id = connection.client_id.clone();
+        let (time, sampling) = (worker.measured.clock().clone(), worker.measured.sampling());
+        let rebalances = RebalanceMetrics::new(time.clone(), sampling);
+        let coordinator = Arc::new(CoordinatorMetrics::new(time, sampling));
+        let of_requests = Arc::clone(&coordinator);
+        let client = GroupClient::start(member, connection, clock, move |event| match event {
+            GroupEvent::Exchange(exchange) => of_requests.exchange(exchange),
+            event => {
+                let _ = of_member.send(DriverEvent::Group(event));
+            }
         })
         .map_err(|error| ConnectError::config(error.to_string()))?;
         worker.hold_lease(client.lease().clone());
@@ -151,6 +161,9 @@ impl DistributedHerder {
             runtime: tokio::runtime::Handle::current(),
             events: Mutex::new(events),
             view: watch::Sender::new(Arc::default()),
+            rebalances,
+            coordinator,
+            client_id,
             running: Mutex::default(),
             writes: tokio::sync::Mutex::new(()),
             fencing: Turns::default(),
@@ -477,6 +490,27 @@ impl Herder for DistributedHerder {
 
     fn validate_connector_config(&self, config: RawConfig) -> Reply<ConfigInfos> {
         reply(plugin_calls::validate(Arc::clone(&self.inner.worker), config))
+    }
+
+    fn metrics(&self, format: TextFormat) -> String {
+        let inner = &self.inner;
+        let view = inner.view.borrow().clone();
+        inner.worker.metrics_text(format, &inner.cluster_id, |out| {
+            let protocol = view.protocol.map(|protocol| protocol.to_string().to_uppercase());
+            let facts = GroupFacts {
+                protocol: protocol.as_deref(),
+                leader_url: view.leader_url.as_deref(),
+                generation: view.generation,
+            };
+            inner.rebalances.write(out, facts);
+            let connectors = view
+                .owned
+                .iter()
+                .filter(|id| matches!(id, WorkId::Connector(_)))
+                .count();
+            let tasks = view.owned.len() - connectors;
+            inner.coordinator.write(out, &inner.client_id, connectors, tasks);
+        })
     }
 
     fn set_cluster_logger_level(&self, logger: &str, level: &str) {

@@ -96,6 +96,7 @@ impl Inner {
             offsets: is_source.then(|| self.worker.connector_offsets(name, config)),
             statuses: Arc::clone(&self.worker.statuses),
             metrics: Arc::clone(&self.worker.metrics),
+            measured: Arc::clone(&self.worker.measured),
             lease: None,
             request_reconfiguration: Arc::new(move || {
                 if !waiting.swap(true, Ordering::AcqRel) {

@@ -1,16 +1,17 @@
 //! Commits of a sink task's offsets.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Instant;
 
 use wharf_api::{Offsets, Result, TopicPartition};
 use wharf_kafka::{Consumer, PartitionOffset};
 
-use super::{Loop, OpenCommit};
+use super::{Loop, OpenCommit, PartitionState};
 use crate::worker::record_sender::kafka_error;
 
 /// The token of automatic commits; those asked of the task are numbered from 1.
-const AUTO_COMMIT: u64 = 0;
+pub(super) const AUTO_COMMIT: u64 = 0;
 
 impl Loop {
     /// `enable.auto.commit`: commits what was read, as Java's consumer does beside Connect. Records whose `put` then fails
@@ -76,12 +77,29 @@ impl Loop {
         partitions: &[TopicPartition],
         closing: bool,
     ) -> Result<()> {
-        let offers: Offsets = self
-            .partitions
-            .iter()
-            .filter(|state| partitions.contains(&state.partition))
-            .filter_map(|state| Some((state.partition.clone(), state.current?)))
-            .collect();
+        let mut failed = Ok(());
+        let offers: Offsets = {
+            let mut errors = self.worker.errors.lock();
+            errors.wait(partitions, self.worker.flush_timeout);
+            if !closing {
+                failed = errors.check();
+            }
+            // Nothing behind a record whose dead letter is not written may be committed.
+            let safe = |state: &PartitionState| {
+                let current = state.current?;
+                let held = errors.first_outstanding(&state.partition);
+                Some((
+                    state.partition.clone(),
+                    held.map_or(current, |held| held.min(current)),
+                ))
+            };
+            self.partitions
+                .iter()
+                .filter(|state| partitions.contains(&state.partition))
+                .filter_map(safe)
+                .collect()
+        };
+        failed?;
         if offers.is_empty() {
             return if closing {
                 self.close_partitions(partitions)
@@ -90,6 +108,9 @@ impl Loop {
             };
         }
         self.sequence += 1;
+        let metrics = Arc::clone(&self.worker.reporter.metrics);
+        metrics.commit_begins(self.sequence);
+        let began = metrics.now();
         let answer = {
             let _note = self.worker.control.calling("preCommit");
             self.task.pre_commit(&offers)
@@ -106,12 +127,16 @@ impl Loop {
             }
             Err(error) => {
                 tracing::error!("preCommit failed; going back to the last committed offsets: {error:#}");
+                metrics.committed(began, false);
                 self.rewind_to_committed(consumer, &offers)?;
                 return Ok(());
             }
         };
-        let commit = self.committable(&offers, allowed);
+        let commit = self.committable(&offers, self.held_back(partitions, allowed));
         if commit.is_empty() || self.worker.control.is_cancelled() {
+            if commit.is_empty() {
+                metrics.committed(began, true);
+            }
             return close_result;
         }
         let list: Vec<PartitionOffset> = commit
@@ -121,7 +146,9 @@ impl Loop {
             })
             .collect();
         if closing {
-            match consumer.commit_sync(&list, self.worker.commit_timeout) {
+            let outcome = consumer.commit_sync(&list, self.worker.commit_timeout);
+            metrics.committed(began, outcome.is_ok());
+            match outcome {
                 Ok(()) => self.set_committed(&commit),
                 Err(error) => tracing::error!("commit of offsets failed: {error}"),
             }
@@ -131,13 +158,32 @@ impl Loop {
                     self.open_commit = Some(OpenCommit {
                         sequence: self.sequence,
                         started: Instant::now(),
+                        began,
                         offsets: commit,
                     });
                 }
-                Err(error) => tracing::error!("commit {} of offsets failed: {error}", self.sequence),
+                Err(error) => {
+                    metrics.committed(began, false);
+                    tracing::error!("commit {} of offsets failed: {error}", self.sequence);
+                }
             }
         }
         close_result
+    }
+
+    /// What the task reported while it was asked may stand before what it allows.
+    fn held_back(&self, partitions: &[TopicPartition], allowed: Offsets) -> Offsets {
+        let mut errors = self.worker.errors.lock();
+        if !errors.is_waiting() {
+            return allowed;
+        }
+        errors.wait(partitions, self.worker.flush_timeout);
+        let safe = |(partition, offset): (TopicPartition, i64)| {
+            let held = errors.first_outstanding(&partition);
+            let offset = held.map_or(offset, |held| held.min(offset));
+            (partition, offset)
+        };
+        allowed.into_iter().map(safe).collect()
     }
 
     /// Of what the task allows: only what was offered, not beyond it, and only what is news.

@@ -35,6 +35,8 @@ impl Running {
             "[{}|task-{}|offsets] ",
             reporter.task.connector, reporter.task.task
         ));
+        let metrics = &reporter.metrics;
+        let began = metrics.now();
         let started = Instant::now();
         for Committable { key, offset } in self.deliveries.submitted.take_committable() {
             let offset = offset.map(|bytes| decode_offset(&bytes)).transpose();
@@ -45,7 +47,9 @@ impl Running {
                 }
             }
         }
-        match offset_writer.commit(*flush_timeout) {
+        let outcome = offset_writer.commit(*flush_timeout);
+        metrics.committed(began, outcome.is_ok());
+        match outcome {
             Ok(false) => tracing::debug!("no offsets to commit"),
             Ok(true) => tracing::info!("committed offsets in {} ms", started.elapsed().as_millis()),
             Err(error) => {
@@ -84,11 +88,20 @@ impl Running {
         self.take_deliveries(Duration::ZERO);
         self.after_deliveries(task);
         self.commit_offsets(task);
-        let deliveries = &mut self.deliveries;
-        let all = self
-            .worker
-            .producer
-            .flush(self.worker.flush_timeout, |delivery| deliveries.take(delivery));
+        let deadline = Instant::now() + self.worker.flush_timeout;
+        let all = loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let deliveries = &mut self.deliveries;
+            let all = self
+                .worker
+                .producer
+                .flush(left, |delivery| deliveries.take(delivery));
+            // What Kafka refused may have to be sent as dead letters.
+            if self.deliveries.refused.is_empty() {
+                break all;
+            }
+            self.settle_refused()?;
+        };
         if !all {
             tracing::warn!(
                 "{} records were not acknowledged within {} ms; they are sent again when the task runs next",

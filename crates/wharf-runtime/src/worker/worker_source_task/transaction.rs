@@ -63,14 +63,28 @@ impl Running {
         let Some(producer) = producer.client() else {
             return Ok(Committed::GivenUp);
         };
+        let metrics = &self.worker.reporter.metrics;
+        let began = metrics.now();
+        let mut records = transactions.take_records();
         if end == End::Abort {
             transactions.abort(producer, control, &mut self.deliveries)?;
+            self.deliveries.dropped += self.deliveries.submitted.in_flight() as u64;
+            records = 0;
         }
         let mut entries = Vec::new();
         for Committable { key, offset } in self.deliveries.submitted.take_submitted() {
             let offset = offset.map(|bytes| decode_offset(&bytes)).transpose()?;
             entries.push((key.to_vec(), offsets.value_bytes(offset.as_ref())?));
         }
-        transactions.commit(producer, control, &mut self.deliveries, entries)
+        let is_news = records > 0 || !entries.is_empty();
+        let committed = transactions.commit(producer, control, &mut self.deliveries, entries);
+        if is_news && !matches!(committed, Ok(Committed::GivenUp)) {
+            metrics.committed(began, committed.is_ok());
+            if committed.is_ok() && records > 0 {
+                metrics.transaction(records);
+            }
+        }
+        self.deliveries.measure();
+        committed
     }
 }

@@ -1,0 +1,178 @@
+use super::*;
+use crate::metrics::TextFormat;
+use crate::metrics::text_check::check;
+use crate::worker::MetricName;
+use ConnectorState::{Failed, Paused, Restarting, Running, Unassigned};
+
+fn worker() -> WorkerMetrics {
+    WorkerMetrics::with_clock(MetricsClock::turned().0, Sampling::default(), Vec::new())
+}
+
+fn facts() -> ConnectorFacts {
+    ConnectorFacts {
+        connector_type: ConnectorType::Source,
+        class: "x.Source".into(),
+        version: Some("1.2".into()),
+    }
+}
+
+/// The series that are served, without values of 0.
+fn work(
+    metrics: &WorkerMetrics,
+    connectors: &[(&str, ConnectorState)],
+    tasks: &[(&str, u32, ConnectorState)],
+) -> Vec<String> {
+    let connectors: Vec<_> = connectors
+        .iter()
+        .map(|(name, state)| ((*name).to_owned(), *state))
+        .collect();
+    let tasks: Vec<_> = tasks
+        .iter()
+        .map(|(connector, task, state)| (TaskId::new(*connector, *task), *state))
+        .collect();
+    let mut out = Exposition::new(TextFormat::Prometheus);
+    metrics.write_work(&mut out, &connectors, &tasks);
+    let samples = check(&out.finish(), TextFormat::Prometheus);
+    let told = samples.into_iter().filter(|(_, value)| *value != 0.0);
+    told.map(|(series, value)| format!("{} {value}", series.trim_start_matches("kafka_connect_")))
+        .collect()
+}
+
+#[test]
+fn what_is_here_is_served_with_the_states_that_rest_tells() {
+    let metrics = worker();
+    let connector = metrics.connector("c", facts());
+    let tasks: Vec<_> = (0..3)
+        .map(|task| metrics.task(&TaskId::new("c", task), TaskKind::Source))
+        .collect();
+    let states = [("c", 0, Running), ("c", 1, Failed), ("c", 2, Unassigned)];
+    let served = work(&metrics, &[("c", Running)], &states);
+    for line in [
+        r#"connector_info{connector="c",connector_type="source",connector_class="x.Source",connector_version="1.2"} 1"#,
+        r#"connector_status{connector="c",status="running"} 1"#,
+        r#"connector_task_status{connector="c",task="0",status="running"} 1"#,
+        r#"connector_task_status{connector="c",task="1",status="failed"} 1"#,
+        r#"connector_task_status{connector="c",task="2",status="unassigned"} 1"#,
+        r#"worker_connector_total_task_count{connector="c"} 3"#,
+        r#"worker_connector_running_task_count{connector="c"} 1"#,
+        r#"worker_connector_failed_task_count{connector="c"} 1"#,
+        r#"worker_connector_unassigned_task_count{connector="c"} 1"#,
+    ] {
+        assert!(served.contains(&line.to_owned()), "{line} is not in {served:#?}");
+    }
+    assert_eq!(served.len(), 9, "{served:#?}");
+    drop((connector, tasks));
+    assert_eq!(
+        work(&metrics, &[("c", Unassigned)], &[("c", 0, Unassigned)]),
+        [""; 0]
+    );
+}
+
+#[test]
+fn what_failed_before_it_was_here_is_told_by_its_state_alone() {
+    let served = work(
+        &worker(),
+        &[("c", Failed)],
+        &[("d", 0, Failed), ("d", 1, Paused), ("e", 0, Restarting)],
+    );
+    let states: Vec<_> = served.iter().filter(|line| line.contains("status=")).collect();
+    assert_eq!(states.len(), 4, "{served:#?}");
+    assert!(served.contains(&r#"worker_connector_total_task_count{connector="d"} 2"#.to_owned()));
+    assert!(served.contains(&r#"worker_connector_restarting_task_count{connector="e"} 1"#.to_owned()));
+}
+
+#[test]
+fn a_successor_stays_when_its_predecessor_goes() {
+    let metrics = worker();
+    let id = TaskId::new("c", 0);
+    let first = metrics.task(&id, TaskKind::Source);
+    let now = metrics.clock().now();
+    first.value().polled(now, now, 5);
+    let second = metrics.task(&id, TaskKind::Source);
+    second.value().polled(now, now, 7);
+    drop(first);
+    let polled = |metrics: &WorkerMetrics| {
+        let served = work(metrics, &[], &[]);
+        served.into_iter().find(|line| line.contains("poll_total"))
+    };
+    let line = r#"source_task_source_record_poll_total{connector="c",task="0"} 7"#;
+    assert_eq!(polled(&metrics).as_deref(), Some(line));
+    drop(second);
+    assert_eq!(polled(&metrics), None);
+}
+
+#[test]
+fn the_worker_tells_what_it_is_and_how_much_it_has() {
+    let properties = [
+        ("metrics.context.zone-id", "a\"b"),
+        ("metrics.context.version", "x"),
+        ("metrics.context.connect_group_id", "no"),
+        ("group.id", "g"),
+    ];
+    let properties: BTreeMap<String, String> = properties
+        .iter()
+        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+        .collect();
+    let metrics = WorkerMetrics::with_clock(
+        MetricsClock::turned().0,
+        Sampling::default(),
+        context_labels(&properties),
+    );
+    let _connector = metrics.connector("c", facts());
+    let _tasks = [0, 1].map(|task| metrics.task(&TaskId::new("c", task), TaskKind::Sink));
+    let mut out = Exposition::new(TextFormat::Prometheus);
+    metrics.write_worker(&mut out, "w:1", "K", Some("g"));
+    let text = out.finish();
+    let served = check(&text, TextFormat::Prometheus);
+    assert_eq!(served["kafka_connect_worker_connector_count"], 1.0);
+    assert_eq!(served["kafka_connect_worker_task_count"], 2.0);
+    let labels = r#"connect_kafka_cluster_id="K",connect_group_id="g",tag_version="x",zone_id="a\"b"} 1"#;
+    assert!(
+        text.contains("kafka_connect_app_info{worker_id=\"w:1\",version=\""),
+        "{text}"
+    );
+    assert!(text.contains(labels), "{text}");
+}
+
+#[test]
+fn metrics_of_plugins_have_their_tags_as_labels() {
+    let metric = |task, tags: &[(&str, &str)], kind, value| Metric {
+        name: MetricName {
+            connector: "c".into(),
+            task,
+            name: "rows-read".into(),
+            tags: tags
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect(),
+        },
+        description: "Rows".into(),
+        kind,
+        value,
+    };
+    let mut out = Exposition::new(TextFormat::OpenMetrics);
+    let metrics = [
+        metric(
+            Some(1),
+            &[("table", "a\nb"), ("x.y", "1"), ("x-y", "2")],
+            MetricKind::Counter,
+            3.0,
+        ),
+        metric(None, &[("task", "all")], MetricKind::Gauge, -2.5),
+    ];
+    WorkerMetrics::write_plugins(&mut out, &metrics);
+    let served = check(&out.finish(), TextFormat::OpenMetrics);
+    let expected = [
+        (
+            r#"wharf_plugin_rows_read_total{connector="c",task="1",table="a\nb",x_y="1",x_y_="2"}"#,
+            3.0,
+        ),
+        (
+            r#"wharf_plugin_rows_read_value{connector="c",tag_task="all"}"#,
+            -2.5,
+        ),
+    ];
+    for (series, value) in expected {
+        assert_eq!(served.get(series), Some(&value), "{series} in {served:#?}");
+    }
+}

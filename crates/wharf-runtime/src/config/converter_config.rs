@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use wharf_api::ConfigMap;
+use wharf_api::{ConfigMap, PluginKind};
 
 /// The three places a converter can stand in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -18,6 +18,15 @@ pub enum ConverterKind {
 impl ConverterKind {
     /// In the order in which validation lists their keys.
     pub const ALL: [Self; 3] = [Self::Header, Self::Key, Self::Value];
+
+    /// The kind of plugin that stands here.
+    #[must_use]
+    pub fn plugin_kind(self) -> PluginKind {
+        match self {
+            Self::Header => PluginKind::HeaderConverter,
+            Self::Key | Self::Value => PluginKind::Converter,
+        }
+    }
 
     /// What `converter.type` says.
     #[must_use]
@@ -108,7 +117,7 @@ impl fmt::Debug for ConverterConfig {
 }
 
 /// The entries whose key starts with `prefix`, without it.
-pub(super) fn with_prefix(config: &ConfigMap, prefix: &str) -> ConfigMap {
+pub(crate) fn with_prefix(config: &ConfigMap, prefix: &str) -> ConfigMap {
     config
         .range(prefix.to_owned()..)
         .take_while(|(key, _)| key.starts_with(prefix))

@@ -2,9 +2,8 @@
 //! behaviour, they make the configuration invalid instead of being ignored.
 //!
 //! Keys that only refine one of these (`errors.retry.delay.max.ms`, `errors.log.include.messages`, the dead letter
-//! topic's other settings) have no effect without it and are accepted. `config.action.reload` concerns config providers,
-//! which the worker refuses; `offsets.storage.topic` and `transaction.boundary` are without effect in standalone mode
-//! upstream too.
+//! topic's other settings) have no effect without it and are accepted. `offsets.storage.topic` and `transaction.boundary`
+//! are without effect in standalone mode upstream too.
 
 use wharf_api::config::{ConfigDef, ConfigValue, ParsedValue};
 use wharf_api::{ConfigMap, ConnectError};
@@ -16,14 +15,6 @@ use crate::herder::ConnectorType;
 
 /// Key, what is missing, and what to do.
 const UNSUPPORTED: &[(&str, &str)] = &[
-    (
-        "transforms",
-        "transforms are not supported by this build yet; remove it",
-    ),
-    (
-        "predicates",
-        "predicates are not supported by this build yet; remove it",
-    ),
     (
         "errors.retry.timeout",
         "trying failed operations again is not supported by this build yet; remove it",
@@ -129,9 +120,9 @@ mod tests {
         let harmless = config(&[("name", "c"), ("tasks.max", "many"), ("errors.tolerance", "none")]);
         for kind in [ConnectorType::Source, ConnectorType::Sink] {
             assert!(refuse_unsupported(&harmless, kind).is_ok());
-            let asking = config(&[("name", "c"), ("transforms", "mask"), ("errors.tolerance", "all")]);
+            let asking = config(&[("name", "c"), ("errors.log.enable", "true"), ("errors.tolerance", "all")]);
             let error = refuse_unsupported(&asking, kind).unwrap_err();
-            for key in ["transforms", "errors.tolerance"] {
+            for key in ["errors.log.enable", "errors.tolerance"] {
                 assert!(
                     error.message().contains(&format!("for configuration {key}: ")),
                     "{error}"
@@ -148,9 +139,6 @@ mod tests {
         let source = source_connector_config_def(&FrameworkDefaults::default());
         let sink = sink_connector_config_def(&FrameworkDefaults::default());
         let cases = [
-            (&source, "transforms", "t", 1),
-            (&source, "transforms", "", 0),
-            (&source, "predicates", "p", 1),
             (&source, "errors.retry.timeout", "-1", 1),
             (&source, "errors.retry.timeout", "0", 0),
             (&source, "errors.retry.timeout", "x", 0),

@@ -76,8 +76,9 @@ pub(crate) fn validate_now(
         .map_err(bad_request)?;
     let view = RegistryView::new(plugins, &plugin).with_worker(worker);
     let newest = |kind, name: &str| {
-        let class = view.find_converter(kind, name)?;
-        view.converter_versions(kind, &class).pop()
+        let kind = ConverterKind::plugin_kind(kind);
+        let class = view.find_class(kind, name)?;
+        view.versions(kind, &class).pop()
     };
     let converter = |kind: ConverterKind| {
         let settings = worker.converter(kind);

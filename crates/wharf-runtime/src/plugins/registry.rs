@@ -258,7 +258,7 @@ impl PluginRegistry {
             })
     }
 
-    fn find(&self, kind: PluginKind, name: &str, version: Option<&str>) -> Result<&Entry> {
+    pub(super) fn find(&self, kind: PluginKind, name: &str, version: Option<&str>) -> Result<&Entry> {
         let kinds = &[kind];
         let class = self.class(kinds, name).ok_or_else(|| {
             let available: Vec<String> = self.of_kinds(kinds).map(Entry::describe).collect();

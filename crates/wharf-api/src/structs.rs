@@ -145,6 +145,36 @@ impl Struct {
         Ok(self)
     }
 
+    /// As [`put`](Self::put), for the field at this position.
+    ///
+    /// # Errors
+    /// As [`put`](Self::put).
+    pub fn put_at(&mut self, index: usize, value: impl Into<Value>) -> Result<&mut Self> {
+        let value = value.into();
+        let field = self
+            .schema
+            .fields
+            .get(index)
+            .ok_or_else(|| ConnectError::data(format!("there is no field {index} in {}", self.schema)))?;
+        check_field(field, &value)?;
+        self.values[index] = value;
+        Ok(self)
+    }
+
+    /// Gives the struct another schema and changes its values to suit, which moves what stays the same. Nothing is
+    /// validated: see [`check_field`]. Values that are then missing are null, surplus ones are dropped.
+    pub fn reshape(&mut self, schema: SchemaRef, change: impl FnOnce(&mut Vec<Value>)) {
+        change(&mut self.values);
+        self.values.resize(schema.fields.len(), Value::Null);
+        self.schema = schema;
+    }
+
+    /// The schema, and the stored values in field order.
+    #[must_use]
+    pub fn into_parts(self) -> (SchemaRef, Vec<Value>) {
+        (self.schema, self.values)
+    }
+
     /// As [`put`](Self::put), for chains that build a struct in one expression.
     ///
     /// # Errors
@@ -192,6 +222,14 @@ impl fmt::Display for Struct {
 /// A data error that names the place and what was expected.
 pub fn check(schema: &SchemaRef, value: &Value) -> Result<()> {
     validate_value(schema, value)
+}
+
+/// Checks a value against the schema of a field, as [`Struct::put`] does.
+///
+/// # Errors
+/// A data error that names the field and what was expected.
+pub fn check_field(field: &Field, value: &Value) -> Result<()> {
+    validate_at(field.schema(), value, &Location::Field(field.name()))
 }
 
 #[cfg(test)]
@@ -278,6 +316,25 @@ mod tests {
             assert_eq!(message(value.put(field, bad)), expected);
         }
         assert_eq!(value, Struct::new(schema()).unwrap());
+    }
+
+    #[test]
+    fn a_struct_can_be_taken_apart_and_reshaped() {
+        let mut value = Struct::new(schema()).unwrap();
+        value.put_at(0, 3).unwrap().put_at(1, "x").unwrap();
+        assert!(value.put_at(0, "no").is_err());
+        assert!(value.put_at(9, 1).is_err());
+        let narrow = SchemaBuilder::structure()
+            .field("text", Schema::string())
+            .field("more", Schema::optional_int8())
+            .build()
+            .unwrap();
+        value.reshape(SchemaRef::clone(&narrow), |values| {
+            values.swap(0, 1);
+            values.truncate(1);
+        });
+        assert_eq!(value.get_string("text").unwrap(), Some("x"));
+        assert_eq!(value.into_parts(), (narrow, vec![Value::from("x"), Value::Null]));
     }
 
     #[test]

@@ -4,10 +4,10 @@ use std::fmt;
 
 use wharf_api::config::{ConfigDef, ConfigKey, Importance, Type, Validator, Width};
 use wharf_api::{ConfigMap, ConnectError, Result};
+use wharf_transforms::JavaRegex;
 
 use super::WorkerConfig;
 use super::converter_config::{ConverterConfig, ConverterKind};
-use super::java_regex::JavaRegex;
 
 /// The key with the connector's name.
 pub const NAME: &str = "name";

@@ -14,7 +14,6 @@ mod distributed_keys;
 mod enriched_config;
 mod exactly_once_checks;
 mod internal_clients;
-mod java_regex;
 mod listener;
 mod properties;
 mod sink_connector_config;
@@ -53,7 +52,6 @@ pub use internal_clients::{
     InternalClients, InternalTopic, internal_consumer_config, internal_producer_config,
     leader_producer_config, membership_connection, shared_admin_config,
 };
-pub use java_regex::JavaRegex;
 pub use listener::{AdminListeners, Listener, RestConfig, Scheme};
 pub use properties::{parse_properties, parse_properties_text, read_properties};
 pub use sink_connector_config::{
@@ -70,6 +68,7 @@ pub use validation::{
     PluginValidation, PluginView, ValidationRequest, VersionProblem, connector_class, connector_definitions,
     framework_config_def, validate_connector,
 };
+pub use wharf_transforms::JavaRegex;
 pub use worker_config::{MemoryLimits, WorkerConfig};
 pub use worker_key::{PrefixRule, PrefixSupport, Support, WorkerKey};
 pub use worker_keys::{PREFIX_RULES, TASK_MEMORY_DEFAULT, WORKER_MEMORY_DEFAULT};

@@ -4,12 +4,12 @@ use wharf_api::config::{
     ConfigDef, ConfigKey, ConfigValue, Importance, NullableConfigMap, Type, Validator, Width, parse_type,
 };
 use wharf_api::{ConfigMap, ConnectError, Result};
+use wharf_transforms::JavaRegex;
 
 use super::client_config::default_consumer_group;
 use super::connector_config::{
     ConnectorConfig, FrameworkDefaults, NAME, common, connector_config_def, error, valid_regex,
 };
-use super::java_regex::JavaRegex;
 use super::validation::add_error;
 
 /// The key with the list of topics.

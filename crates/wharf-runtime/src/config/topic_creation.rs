@@ -6,9 +6,9 @@
 
 use wharf_api::config::{ConfigDef, ConfigKey, ParsedConfig, Type, Validator, parse_type};
 use wharf_api::{ConfigMap, ConnectError};
+use wharf_transforms::JavaRegex;
 
 use super::converter_config::with_prefix;
-use super::java_regex::JavaRegex;
 
 /// The key with the names of the groups.
 pub(super) const GROUPS: &str = "topic.creation.groups";

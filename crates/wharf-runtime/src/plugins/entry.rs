@@ -7,6 +7,7 @@ use wharf_abi::host::{Handle, Module, NoServices};
 use wharf_abi::module::Role;
 use wharf_api::{ConnectError, PluginKind, Result};
 use wharf_converters::BuiltinConverter;
+use wharf_transforms::{BuiltinPredicate, BuiltinTransformation};
 
 use super::connector_plugin::ConnectorPlugin;
 use super::maven_version::MavenVersion;
@@ -15,10 +16,18 @@ use crate::herder::ConnectorType;
 /// Where what is built in is said to be.
 const BUILTIN_LOCATION: &str = "classpath";
 
+/// What makes instances of a class that is built in.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Builtin {
+    Converter(&'static BuiltinConverter),
+    Transformation(&'static BuiltinTransformation),
+    Predicate(&'static BuiltinPredicate),
+}
+
 /// Where a class comes from.
 #[derive(Debug, Clone)]
 pub(super) enum Origin {
-    Builtin(&'static BuiltinConverter),
+    Builtin(Builtin),
     Library {
         path: Arc<Path>,
         module: Arc<Module>,

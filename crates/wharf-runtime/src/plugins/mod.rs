@@ -25,7 +25,7 @@ pub(crate) mod test_module;
 mod verify;
 mod version_range;
 
-pub use builtin::ConverterPlugin;
+pub use builtin::{ConverterPlugin, PredicatePlugin, TransformationPlugin};
 pub use connector_plugin::ConnectorPlugin;
 pub use library::inspect;
 pub use loader::load;

@@ -77,8 +77,8 @@ impl PluginRegistry {
         Ok(match kind {
             PluginKind::Converter => self.converter(name, version)?.as_converter().config(),
             PluginKind::HeaderConverter => self.header_converter(name, version)?.config(),
-            PluginKind::Transformation => self.transformation(name, version)?.config(),
-            PluginKind::Predicate => self.predicate(name, version)?.config(),
+            PluginKind::Transformation => self.transformation(name, version)?.as_transformation().config(),
+            PluginKind::Predicate => self.predicate(name, version)?.as_predicate().config(),
             _ => ConfigDef::new(),
         })
     }

@@ -9,14 +9,11 @@ use wharf_abi::host::{
     RemoteTransformation,
 };
 use wharf_abi::manifest::ManifestClass;
-use wharf_api::{
-    ClientConfigOverridePolicy, ConfigProvider, HeaderConverter, PluginKind, Predicate, Result,
-    Transformation,
-};
+use wharf_api::{ClientConfigOverridePolicy, ConfigProvider, HeaderConverter, PluginKind, Result};
 
-use super::builtin::ConverterPlugin;
+use super::builtin::{ConverterPlugin, PredicatePlugin, TransformationPlugin};
 use super::connector_plugin::ConnectorPlugin;
-use super::entry::{Entry, Origin};
+use super::entry::{Builtin, Entry, Origin};
 use super::maven_version::MavenVersion;
 use super::names::{Aliases, pruned_name, simple_name};
 use super::plugin_error::{no_such_version, not_found, unreadable_range, version_error};
@@ -66,14 +63,19 @@ impl Default for PluginRegistry {
         };
         for builtin in wharf_converters::BUILTIN {
             for kind in builtin.kinds {
-                registry.add(
-                    *kind,
-                    builtin.class,
-                    BUILTIN_VERSION,
-                    None,
-                    Origin::Builtin(builtin),
-                );
+                registry.add_builtin(*kind, builtin.class, Builtin::Converter(builtin));
             }
+        }
+        for builtin in wharf_transforms::TRANSFORMATIONS {
+            let class = builtin.class;
+            registry.add_builtin(
+                PluginKind::Transformation,
+                class,
+                Builtin::Transformation(builtin),
+            );
+        }
+        for builtin in wharf_transforms::PREDICATES {
+            registry.add_builtin(PluginKind::Predicate, builtin.class, Builtin::Predicate(builtin));
         }
         registry
     }
@@ -111,6 +113,10 @@ impl PluginRegistry {
                 );
             }
         }
+    }
+
+    fn add_builtin(&mut self, kind: PluginKind, class: &str, builtin: Builtin) {
+        self.add(kind, class, BUILTIN_VERSION, None, Origin::Builtin(builtin));
     }
 
     fn add(
@@ -355,7 +361,7 @@ impl PluginRegistry {
     /// When there is none of that name and version, or its plugin fails.
     pub fn converter(&self, name: &str, version: Option<&str>) -> Result<ConverterPlugin> {
         let entry = self.find(PluginKind::Converter, name, version)?;
-        if let Origin::Builtin(builtin) = entry.origin
+        if let Origin::Builtin(Builtin::Converter(builtin)) = entry.origin
             && let Some(new) = builtin.new_converter
         {
             return Ok(ConverterPlugin::Builtin {
@@ -375,8 +381,8 @@ impl PluginRegistry {
     pub fn header_converter(&self, name: &str, version: Option<&str>) -> Result<Box<dyn HeaderConverter>> {
         let entry = self.find(PluginKind::HeaderConverter, name, version)?;
         match entry.origin {
-            Origin::Builtin(builtin) => Ok((builtin.new_header_converter)()),
-            Origin::Library { .. } => Ok(Box::new(RemoteHeaderConverter::new(entry.create()?)?)),
+            Origin::Builtin(Builtin::Converter(builtin)) => Ok((builtin.new_header_converter)()),
+            _ => Ok(Box::new(RemoteHeaderConverter::new(entry.create()?)?)),
         }
     }
 
@@ -384,18 +390,30 @@ impl PluginRegistry {
     ///
     /// # Errors
     /// When there is none of that name and version, or its plugin fails.
-    pub fn transformation(&self, name: &str, version: Option<&str>) -> Result<Box<dyn Transformation>> {
+    pub fn transformation(&self, name: &str, version: Option<&str>) -> Result<TransformationPlugin> {
         let entry = self.find(PluginKind::Transformation, name, version)?;
-        Ok(Box::new(RemoteTransformation::new(entry.create()?)?))
+        Ok(match entry.origin {
+            Origin::Builtin(Builtin::Transformation(builtin)) => TransformationPlugin::Builtin {
+                class: builtin.class,
+                transformation: (builtin.new)(),
+            },
+            _ => TransformationPlugin::Remote(Box::new(RemoteTransformation::new(entry.create()?)?)),
+        })
     }
 
     /// A predicate.
     ///
     /// # Errors
     /// When there is none of that name and version, or its plugin fails.
-    pub fn predicate(&self, name: &str, version: Option<&str>) -> Result<Box<dyn Predicate>> {
+    pub fn predicate(&self, name: &str, version: Option<&str>) -> Result<PredicatePlugin> {
         let entry = self.find(PluginKind::Predicate, name, version)?;
-        Ok(Box::new(RemotePredicate::new(entry.create()?)?))
+        Ok(match entry.origin {
+            Origin::Builtin(Builtin::Predicate(builtin)) => PredicatePlugin::Builtin {
+                class: builtin.class,
+                predicate: (builtin.new)(),
+            },
+            _ => PredicatePlugin::Remote(Box::new(RemotePredicate::new(entry.create()?)?)),
+        })
     }
 
     /// A config provider of a library.

@@ -76,6 +76,11 @@ pub(crate) fn check_worker(config: &WorkerConfig) -> Result<PluginRegistry> {
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
+    for name in config.config_providers.without_class() {
+        tracing::warn!(
+            "config.providers names {name}, but config.providers.{name}.class is missing: references to it stay as they are"
+        );
+    }
     let plugins = PluginRegistry::scan(&config.plugin_path);
     let mistakes = worker_mistakes(config, &plugins);
     if mistakes.is_empty() {
@@ -88,6 +93,9 @@ pub(crate) fn check_worker(config: &WorkerConfig) -> Result<PluginRegistry> {
 /// Why a worker with these settings and plugins does not start: clients, converters and a policy that cannot be had.
 pub(crate) fn worker_mistakes(config: &WorkerConfig, plugins: &PluginRegistry) -> Vec<String> {
     let mut mistakes = check_clients(config);
+    if let Err(errors) = config.config_providers.load(plugins) {
+        mistakes.extend(errors.iter().map(|error| format!("{error:#}")));
+    }
     mistakes.extend(check_converters(config, plugins));
     mistakes.extend(load_policy(config, plugins));
     mistakes

@@ -190,8 +190,7 @@ impl Alias {
                     family.interface,
                     error.message()
                 );
-                self.problems
-                    .push(invalid(&format!("class {class}"), &reason));
+                self.problems.push(invalid(&format!("class {class}"), &reason));
                 None
             }
         }
@@ -254,10 +253,7 @@ fn own_settings(prefix: &str, config: &ConfigMap) -> ConfigMap {
 
 /// Adds messages and recommendations that a library gave for its own keys. A key whose text does not even fit its type
 /// has its message already.
-pub(crate) fn add_library_errors(
-    values: &mut [ConfigValue],
-    found: impl IntoIterator<Item = ConfigValue>,
-) {
+pub(crate) fn add_library_errors(values: &mut [ConfigValue], found: impl IntoIterator<Item = ConfigValue>) {
     for found in found {
         if let Some(value) = values.iter_mut().find(|value| value.name == found.name) {
             if value.errors.is_empty() {
@@ -320,7 +316,8 @@ fn check_predicates(config: &NullableConfigMap, values: &mut Vec<ConfigValue>) {
     let known = aliases(config, PREDICATES);
     for alias in aliases(config, TRANSFORMS) {
         let key = format!("{TRANSFORMS}.{alias}.predicate");
-        let Some(predicate) = given(config, &key).filter(|name| !known.iter().any(|known| known == name)) else {
+        let Some(predicate) = given(config, &key).filter(|name| !known.iter().any(|known| known == name))
+        else {
             continue;
         };
         let reason = format!("there is no such predicate; list it in {PREDICATES} and give it a type");

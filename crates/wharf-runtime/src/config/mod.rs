@@ -66,7 +66,7 @@ pub use topic_creation::{TOPIC_CREATION_PREFIX, TopicCreation, TopicCreationGrou
 pub(crate) use unsupported_keys::{refuse_unsupported, unsupported_keys};
 pub use validation::{
     PluginValidation, PluginView, ValidationRequest, VersionProblem, connector_class, connector_definitions,
-    framework_config_def, validate_connector,
+    framework_config_def, is_framework_key, validate_connector,
 };
 pub use wharf_transforms::JavaRegex;
 pub use worker_config::{MemoryLimits, WorkerConfig};

@@ -120,7 +120,11 @@ mod tests {
         let harmless = config(&[("name", "c"), ("tasks.max", "many"), ("errors.tolerance", "none")]);
         for kind in [ConnectorType::Source, ConnectorType::Sink] {
             assert!(refuse_unsupported(&harmless, kind).is_ok());
-            let asking = config(&[("name", "c"), ("errors.log.enable", "true"), ("errors.tolerance", "all")]);
+            let asking = config(&[
+                ("name", "c"),
+                ("errors.log.enable", "true"),
+                ("errors.tolerance", "all"),
+            ]);
             let error = refuse_unsupported(&asking, kind).unwrap_err();
             for key in ["errors.log.enable", "errors.tolerance"] {
                 assert!(

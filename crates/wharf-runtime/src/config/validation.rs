@@ -6,6 +6,7 @@
 //! class before.
 
 use std::collections::BTreeSet;
+use std::sync::OnceLock;
 
 use wharf_api::config::{ConfigDef, ConfigKeyInfo, ConfigValue, NullableConfigMap, ParsedValue, parse_type};
 use wharf_api::policy::{ClientType, OverrideRequest};
@@ -188,6 +189,23 @@ pub fn framework_config_def(connector_type: ConnectorType, defaults: &FrameworkD
     }
 }
 
+/// Whether a key is one that the framework reads for connectors of either kind.
+#[must_use]
+pub fn is_framework_key(key: &str) -> bool {
+    static NAMES: OnceLock<BTreeSet<String>> = OnceLock::new();
+    let names = NAMES.get_or_init(|| {
+        let defaults = FrameworkDefaults::default();
+        [ConnectorType::Source, ConnectorType::Sink]
+            .into_iter()
+            .flat_map(|kind| {
+                let def = framework_config_def(kind, &defaults);
+                def.names().map(str::to_owned).collect::<Vec<_>>()
+            })
+            .collect()
+    });
+    names.contains(key)
+}
+
 /// The listing of a connector's keys: its own in definition order, then the framework's that it does not define.
 #[must_use]
 pub fn connector_definitions(
@@ -311,7 +329,11 @@ fn check_converter(
     kind: ConverterKind,
     values: &mut Vec<ConfigValue>,
 ) -> Option<String> {
-    set_recommended(values, kind.class_key(), request.plugins.classes(kind.plugin_kind()));
+    set_recommended(
+        values,
+        kind.class_key(),
+        request.plugins.classes(kind.plugin_kind()),
+    );
     let own = given(request.config, kind.class_key());
     let found = match own {
         Some(name) => match request.plugins.find_class(kind.plugin_kind(), name) {

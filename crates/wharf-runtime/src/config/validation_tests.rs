@@ -76,10 +76,8 @@ impl PluginView for Plugins {
         match class {
             "x.Mask" => Ok(mask_def()),
             "x.Remote" => Ok(ConfigDef::from_infos(mask_def().infos().cloned())),
-            "x.IsTopic" => {
-                Ok(ConfigDef::new()
-                    .define(ConfigKey::new("pattern", Type::String).validator(Validator::NonEmptyString)))
-            }
+            "x.IsTopic" => Ok(ConfigDef::new()
+                .define(ConfigKey::new("pattern", Type::String).validator(Validator::NonEmptyString))),
             _ => Err(ConnectError::connect("it broke")),
         }
     }
@@ -668,7 +666,10 @@ fn what_is_wrong_with_a_transformation_or_predicate_stands_on_its_key() {
                 ("transforms.m.spaces", "many"),
             ],
             &[
-                ("transforms.m.fields", "Invalid value [] for configuration fields: Empty list"),
+                (
+                    "transforms.m.fields",
+                    "Invalid value [] for configuration fields: Empty list",
+                ),
                 (
                     "transforms.m.spaces",
                     "Invalid value many for configuration transforms.m.spaces: Not a number of type INT",
@@ -711,7 +712,12 @@ fn what_is_wrong_with_a_transformation_or_predicate_stands_on_its_key() {
             .configs
             .iter()
             .filter_map(|info| info.value.as_ref())
-            .flat_map(|value| value.errors.iter().map(|error| (value.name.as_str(), error.as_str())))
+            .flat_map(|value| {
+                value
+                    .errors
+                    .iter()
+                    .map(|error| (value.name.as_str(), error.as_str()))
+            })
             .collect();
         assert_eq!(found, *expected, "{entries:?}");
         assert_eq!(infos.error_count, expected.len(), "{entries:?}");
@@ -724,7 +730,10 @@ fn a_class_that_cannot_be_used_leaves_its_type_and_version_only() {
         &[],
         &[("transforms.m.type", "no.Such")],
         &[("transforms.m.type", "Broken")],
-        &[("transforms.m.type", "Mask"), ("transforms.m.plugin.version", "7")],
+        &[
+            ("transforms.m.type", "Mask"),
+            ("transforms.m.plugin.version", "7"),
+        ],
     ];
     for more in unusable {
         let mut entries = vec![("transforms", "m"), ("transforms.m.fields", "")];
@@ -763,7 +772,10 @@ fn a_repeated_alias_brings_its_keys_once() {
         ("transforms.m.fields", "f"),
     ]);
     let names = names(&infos);
-    assert_eq!(names.iter().filter(|name| **name == "transforms.m.type").count(), 1);
+    assert_eq!(
+        names.iter().filter(|name| **name == "transforms.m.type").count(),
+        1
+    );
     assert_eq!(
         value(&infos, "transforms").errors,
         ["Invalid value [m, m] for configuration transforms: Duplicate alias provided."]

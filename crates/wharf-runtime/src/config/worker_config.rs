@@ -17,6 +17,7 @@ use super::listener::{AdminListeners, Listener, RestConfig, Scheme};
 use super::worker_key::{PrefixRule, PrefixSupport, Support};
 use super::worker_keys::{ADMIN_CLIENT_KEYS, ADMIN_CLIENT_PREFIXES, RESTART_BACKOFF, RESTART_BACKOFF_MAX};
 use super::worker_mode::WorkerMode;
+use crate::config_providers::ConfigProviders;
 use crate::herder::restart_policy::{ON_FAILURE, RESTART_POLICY, RestartPolicy};
 
 /// How many bytes of records may be held.
@@ -73,7 +74,9 @@ pub struct WorkerConfig {
     pub inherited_by_admin: ConfigMap,
     /// Things worth one warning each at start: keys without effect, unknown keys.
     pub warnings: Vec<String>,
-    /// The properties as given.
+    /// What references in configurations of connectors are resolved with.
+    pub config_providers: ConfigProviders,
+    /// The properties, references of the file resolved.
     pub originals: ConfigMap,
 }
 
@@ -192,6 +195,7 @@ impl WorkerConfig {
                 .map(|(key, value)| (key.clone(), value.clone()))
                 .collect(),
             warnings: warnings(mode, parsed),
+            config_providers: ConfigProviders::named_in(originals),
             originals: originals.clone(),
         })
     }

@@ -57,9 +57,7 @@ pub const PREFIX_RULES: &[PrefixRule] = &[
     },
     PrefixRule {
         prefix: "config.providers.",
-        support: PrefixSupport::NoEffect(
-            "settings of providers matter only when config.providers names them, which is refused",
-        ),
+        support: PrefixSupport::Honoured,
     },
     PrefixRule {
         prefix: "metrics.context.",
@@ -249,8 +247,7 @@ pub(super) fn runtime_keys() -> Vec<WorkerKey> {
             .valid(Validator::one_of_ignore_case(["only_scan", "hybrid_warn", "hybrid_fail", "service_load"]))
             .no_effect("plugins are native libraries that say themselves what they hold, so there is one way to find them"),
         honoured("config.providers", Type::List, Low, "Names of sources for variables in configurations.")
-            .default("")
-            .refused(is_blank, "config providers are not supported by this build yet; remove the key and write values in place of variables"),
+            .default(""),
         honoured("topic.creation.enable", Type::Boolean, Low, "Whether source connectors may create topics by `topic.creation.` rules.")
             .default(true),
         honoured("topic.tracking.enable", Type::Boolean, Low, "Whether the topics that connectors use are recorded.").default(true),

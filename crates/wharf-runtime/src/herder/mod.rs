@@ -8,6 +8,7 @@ mod common;
 mod connector_offsets;
 pub mod distributed;
 pub(crate) mod plugin_calls;
+mod reloads;
 pub mod restart_policy;
 pub mod standalone;
 mod types;

@@ -10,9 +10,13 @@ use crate::config::{
     ConfigInfos, ConverterDefault, ConverterKind, ExactlyOnceWorker, FrameworkDefaults, PluginView as _,
     ValidationRequest, WorkerConfig, connector_class, validate_connector,
 };
-use crate::herder::{HerderError, RawConfig};
+use crate::config_providers::{Resolved, has_reference};
+use crate::herder::{HerderError, RawConfig, without_nulls};
 use crate::plugins::{PluginRegistry, RegistryView};
 use crate::worker::Worker;
+
+/// How a secret prints.
+const HIDDEN: &str = "[hidden]";
 
 /// Runs plugin code on a thread of its own and waits for its answer without blocking.
 pub(super) async fn on_thread<T: Send + 'static>(
@@ -64,6 +68,18 @@ pub(crate) fn validate_now(
     exactly_once: ExactlyOnceWorker,
     config: &RawConfig,
 ) -> Result<ConfigInfos, HerderError> {
+    let given = config;
+    let resolved = worker
+        .config_providers
+        .resolve(&without_nulls(given))
+        .map_err(|error| HerderError::Internal(format!("{error:#}")))?;
+    let config: &RawConfig = &given
+        .iter()
+        .map(|(key, value)| {
+            let value = value.as_ref().and_then(|_| resolved.config.get(key)).cloned();
+            (key.clone(), value)
+        })
+        .collect();
     let bad_request = |error: wharf_api::ConnectError| HerderError::BadRequest(format!("{error:#}"));
     let class = connector_class(config).map_err(bad_request)?;
     let version = config
@@ -106,8 +122,31 @@ pub(crate) fn validate_now(
         exactly_once,
         plugins: &view,
     };
-    validate_connector(&request, |config| plugin.validate(config))
-        .map_err(|error| HerderError::Internal(format!("{error:#}")))
+    let mut infos = validate_connector(&request, |config| plugin.validate(config))
+        .map_err(|error| HerderError::Internal(resolved.hide(&format!("{error:#}"))))?;
+    if resolved.has_values() {
+        show_references(&mut infos, given, &resolved);
+    }
+    Ok(infos)
+}
+
+/// An answer shows references where the check saw the values that they stand for.
+fn show_references(infos: &mut ConfigInfos, given: &RawConfig, resolved: &Resolved) {
+    for value in infos.configs.iter_mut().filter_map(|info| info.value.as_mut()) {
+        let reference = given
+            .get(&value.name)
+            .and_then(Option::as_deref)
+            .filter(|text| has_reference(text));
+        if let (Some(reference), Some(shown)) = (reference, &mut value.value)
+            && shown != HIDDEN
+        {
+            reference.clone_into(shown);
+        }
+        for error in &mut value.errors {
+            *error = resolved.hide(error);
+        }
+    }
+    infos.name = resolved.hide(&infos.name);
 }
 
 /// Refuses a validated configuration with errors, in upstream's words.

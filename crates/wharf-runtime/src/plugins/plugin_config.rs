@@ -73,7 +73,12 @@ impl PluginRegistry {
     ///
     /// # Errors
     /// When there is none of that name and version, or its plugin fails.
-    pub fn plugin_definition(&self, kind: PluginKind, name: &str, version: Option<&str>) -> Result<ConfigDef> {
+    pub fn plugin_definition(
+        &self,
+        kind: PluginKind,
+        name: &str,
+        version: Option<&str>,
+    ) -> Result<ConfigDef> {
         Ok(match kind {
             PluginKind::Converter => self.converter(name, version)?.as_converter().config(),
             PluginKind::HeaderConverter => self.header_converter(name, version)?.config(),

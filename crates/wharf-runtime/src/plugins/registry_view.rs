@@ -12,8 +12,8 @@ use wharf_kafka::{PropertyDefault, PropertyImportance, PropertyType};
 use super::connector_plugin::ConnectorPlugin;
 use super::registry::PluginRegistry;
 use crate::config::{
-    ClientKind, ConverterKind, PluginValidation, PluginView, VersionProblem, WorkerConfig, add_library_errors,
-    offsets_admin_config, sink_consumer_config, source_producer_config,
+    ClientKind, ConverterKind, PluginValidation, PluginView, VersionProblem, WorkerConfig,
+    add_library_errors, offsets_admin_config, sink_consumer_config, source_producer_config,
 };
 use crate::herder::{ConnectorType, without_nulls};
 

@@ -5,6 +5,7 @@
 //! in 4.x, spelled in Rust; where they differ, the item says why.
 
 pub mod batch;
+pub mod calendar;
 pub mod config;
 pub mod connector;
 pub mod converter;

@@ -295,6 +295,18 @@ impl Schema {
             .map(|(_, value)| value.as_str())
     }
 
+    /// The same schema under another name and version; what is not given stays. A struct that is the default keeps the
+    /// schema it has.
+    #[must_use]
+    pub fn with_name_and_version(&self, name: Option<&str>, version: Option<i32>) -> SchemaRef {
+        let mut schema = self.clone();
+        if let Some(name) = name {
+            schema.name = Some(name.to_owned());
+        }
+        schema.version = version.or(schema.version);
+        Arc::new(schema)
+    }
+
     /// The fields of a STRUCT, in order.
     ///
     /// # Errors

@@ -161,12 +161,13 @@ impl Struct {
         Ok(self)
     }
 
-    /// Gives the struct another schema and changes its values to suit, which moves what stays the same. Nothing is
-    /// validated: see [`check_field`]. Values that are then missing are null, surplus ones are dropped.
-    pub fn reshape(&mut self, schema: SchemaRef, change: impl FnOnce(&mut Vec<Value>)) {
-        change(&mut self.values);
+    /// Gives the struct another schema and changes its values to suit, which moves what stays the same. Gives what
+    /// the change gives. Nothing is validated: see [`check_field`]. Values that are then missing are null, surplus ones are dropped.
+    pub fn reshape<R>(&mut self, schema: SchemaRef, change: impl FnOnce(&mut Vec<Value>) -> R) -> R {
+        let outcome = change(&mut self.values);
         self.values.resize(schema.fields.len(), Value::Null);
         self.schema = schema;
+        outcome
     }
 
     /// The schema, and the stored values in field order.

@@ -1,4 +1,5 @@
-//! Java regular expressions, as `topics.regex` and topic creation rules use them: the whole name must match.
+//! Java regular expressions, as `topics.regex`, topic creation rules, routers and predicates use them: the whole name
+//! must match.
 //!
 //! The engine knows look-around, back references and possessive quantifiers; quoting (`\Q…\E`) and Java's names of
 //! character classes are translated. What it does not know is refused when the configuration is checked.
@@ -6,11 +7,15 @@
 use fancy_regex::Regex;
 use wharf_api::{ConnectError, Result};
 
+use crate::regex_replacement::Replacement;
+
 /// A compiled pattern that must match a whole text.
 #[derive(Debug, Clone)]
 pub struct JavaRegex {
     pattern: String,
-    regex: Regex,
+    /// Matches a part of a text, too.
+    part: Regex,
+    whole: Regex,
 }
 
 impl JavaRegex {
@@ -27,17 +32,35 @@ impl JavaRegex {
                 ConnectError::config(error.to_string().lines().collect::<Vec<_>>().join(" "))
             })
         };
-        compile(&translated)?;
         Ok(Self {
             pattern: pattern.to_owned(),
-            regex: compile(&format!(r"\A(?:{translated})\z"))?,
+            part: compile(&translated)?,
+            whole: compile(&format!(r"\A(?:{translated})\z"))?,
         })
     }
 
     /// Whether the whole text matches. A match that needs more backtracking than the engine allows counts as none.
     #[must_use]
     pub fn matches(&self, text: &str) -> bool {
-        self.regex.is_match(text).unwrap_or(false)
+        self.whole.is_match(text).unwrap_or(false)
+    }
+
+    /// The text with the first match replaced, which need not be the whole text; the text itself when there is none.
+    pub(crate) fn replace_first(&self, text: &str, replacement: &Replacement) -> Result<String> {
+        match self.part.captures(text) {
+            Ok(Some(found)) => replacement.expand(text, &found),
+            _ => Ok(text.to_owned()),
+        }
+    }
+
+    /// How many groups there are, the whole match not counted.
+    pub(crate) fn group_count(&self) -> usize {
+        self.part.captures_len().saturating_sub(1)
+    }
+
+    /// The number of a named group.
+    pub(crate) fn group_named(&self, name: &str) -> Option<usize> {
+        self.part.capture_names().position(|known| known == Some(name))
     }
 
     /// The pattern as it was given.

@@ -8,16 +8,33 @@
 //! and move values instead of copying them; a schema that has to change is built once and kept by identity
 //! ([`schema_cache`]); nothing panics on any record.
 
+mod cast;
 mod drop_headers;
+mod extract_field;
+mod field_path;
 mod filter;
+mod flatten;
+mod header_from;
 mod hoist_field;
+mod insert_field;
+mod insert_header;
+mod java_number;
 mod java_regex;
+mod mask_field;
 mod options;
 mod predicates;
+mod regex_replacement;
+mod regex_router;
+mod replace_field;
 mod requirements;
 mod schema_cache;
 mod schema_util;
+mod set_schema_metadata;
 mod side;
+mod simple_date_format;
+mod timestamp_converter;
+mod timestamp_router;
+mod value_to_key;
 
 pub use java_regex::JavaRegex;
 
@@ -65,10 +82,50 @@ macro_rules! predicate_class {
 
 /// Every transformation that is built in, by class name.
 pub const TRANSFORMATIONS: &[BuiltinTransformation] = &[
+    class!("Cast$Key", cast::Cast::new(Side::Key)),
+    class!("Cast$Value", cast::Cast::new(Side::Value)),
     class!("DropHeaders", drop_headers::DropHeaders::default()),
+    class!("ExtractField$Key", extract_field::ExtractField::new(Side::Key)),
+    class!(
+        "ExtractField$Value",
+        extract_field::ExtractField::new(Side::Value)
+    ),
     class!("Filter", filter::Filter),
+    class!("Flatten$Key", flatten::Flatten::new(Side::Key)),
+    class!("Flatten$Value", flatten::Flatten::new(Side::Value)),
+    class!("HeaderFrom$Key", header_from::HeaderFrom::new(Side::Key)),
+    class!("HeaderFrom$Value", header_from::HeaderFrom::new(Side::Value)),
     class!("HoistField$Key", hoist_field::HoistField::new(Side::Key)),
     class!("HoistField$Value", hoist_field::HoistField::new(Side::Value)),
+    class!("InsertField$Key", insert_field::InsertField::new(Side::Key)),
+    class!("InsertField$Value", insert_field::InsertField::new(Side::Value)),
+    class!("InsertHeader", insert_header::InsertHeader::default()),
+    class!("MaskField$Key", mask_field::MaskField::new(Side::Key)),
+    class!("MaskField$Value", mask_field::MaskField::new(Side::Value)),
+    class!("RegexRouter", regex_router::RegexRouter::default()),
+    class!("ReplaceField$Key", replace_field::ReplaceField::new(Side::Key)),
+    class!(
+        "ReplaceField$Value",
+        replace_field::ReplaceField::new(Side::Value)
+    ),
+    class!(
+        "SetSchemaMetadata$Key",
+        set_schema_metadata::SetSchemaMetadata::new(Side::Key)
+    ),
+    class!(
+        "SetSchemaMetadata$Value",
+        set_schema_metadata::SetSchemaMetadata::new(Side::Value)
+    ),
+    class!(
+        "TimestampConverter$Key",
+        timestamp_converter::TimestampConverter::new(Side::Key)
+    ),
+    class!(
+        "TimestampConverter$Value",
+        timestamp_converter::TimestampConverter::new(Side::Value)
+    ),
+    class!("TimestampRouter", timestamp_router::TimestampRouter::default()),
+    class!("ValueToKey", value_to_key::ValueToKey::default()),
 ];
 
 /// Every predicate that is built in, by class name.

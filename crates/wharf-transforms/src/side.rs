@@ -19,12 +19,4 @@ impl Side {
             Self::Value => (&mut record.value_schema, &mut record.value),
         }
     }
-
-    /// The value of this side.
-    pub(crate) fn value(self, record: &Record) -> &Value {
-        match self {
-            Self::Key => &record.key,
-            Self::Value => &record.value,
-        }
-    }
 }

@@ -8,7 +8,8 @@ const ZEROS: [u32; 37] = [
 ];
 
 /// The value of a decimal digit.
-pub(crate) fn digit_value(c: char) -> Option<u8> {
+#[must_use]
+pub fn digit_value(c: char) -> Option<u8> {
     if c.is_ascii() {
         return c.is_ascii_digit().then(|| c as u8 - b'0');
     }

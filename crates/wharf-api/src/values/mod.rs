@@ -24,4 +24,4 @@ pub use infer::infer_schema;
 pub use parse::parse_string;
 pub use text::{convert_to_string, write_string};
 
-pub(crate) use digits::digit_value;
+pub use digits::digit_value;

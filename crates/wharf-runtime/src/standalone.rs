@@ -12,6 +12,7 @@ use crate::config::{
     ClientOverridePolicy, ConverterKind, StandaloneConfig, WorkerConfig, WorkerMode, sink_consumer_config,
     source_producer_config, task_admin_config, top_level_mistakes, worker_admin_config,
 };
+use crate::config_providers::ConfigProviders;
 use crate::herder::standalone::StandaloneHerder;
 use crate::logging::{self, LogLevel};
 use crate::offsets::{FileOffsetBackingStore, OffsetBackingStore};
@@ -243,6 +244,9 @@ pub fn further_mistakes(mode: WorkerMode, properties: &ConfigMap) -> Vec<String>
         .map(PathBuf::from)
         .collect();
     let plugins = PluginRegistry::scan(&folders);
+    if let Err(errors) = ConfigProviders::named_in(properties).load(&plugins) {
+        found.extend(errors.iter().map(|error| format!("{error:#}")));
+    }
     for kind in [ConverterKind::Key, ConverterKind::Value, ConverterKind::Header] {
         let Some(class) = properties.get(kind.class_key()) else {
             continue;

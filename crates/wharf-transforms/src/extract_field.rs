@@ -44,8 +44,8 @@ impl Transformation for ExtractField {
             .define(
                 ConfigKey::new(FIELD, Type::String).doc("Name of the field, or path to it, that is kept."),
             )
-            .define(field_syntax_version())
             .define(replace_null_with_default())
+            .define(field_syntax_version())
     }
 
     fn apply(&mut self, mut record: Record) -> Result<Option<Record>> {

@@ -54,6 +54,8 @@ struct Alias {
     prefix: String,
     /// The class that `.type` stands for.
     class: Option<String>,
+    /// What the answer shows of `.type`.
+    shown: Option<String>,
     /// Why the class cannot be used; message by key.
     problems: Vec<(String, String)>,
     /// Whether the class's own keys are defined.
@@ -97,6 +99,7 @@ impl EnrichedConfig {
         let class = name.and_then(|name| plugins.find_class(kind, name));
         let mut found = Alias {
             kind,
+            shown: class.clone(),
             class,
             problems: Vec::new(),
             has_own_keys: false,
@@ -169,8 +172,14 @@ impl Alias {
             (type_key.clone(), error.message().to_owned())
         };
         let Some(class) = &self.class else {
-            self.problems
-                .push(invalid(name, &format!("Class {name} could not be found.")));
+            let (shown, problem) = unusable(family, name, plugins).unwrap_or_else(|| {
+                (
+                    None,
+                    invalid(name, &format!("Class {name} could not be found.")).1,
+                )
+            });
+            self.shown = shown;
+            self.problems.push((type_key, problem));
             return None;
         };
         if let Some(requirement) = requirement
@@ -210,7 +219,7 @@ impl Alias {
             && !config.contains_key(&predicate);
         if let Some(value) = values.iter_mut().find(|value| value.name == type_key) {
             if given(config, &type_key).is_some() {
-                value.value = self.class.clone().map_or(ParsedValue::Null, ParsedValue::Class);
+                value.value = self.shown.clone().map_or(ParsedValue::Null, ParsedValue::Class);
             }
         }
         for (key, message) in &self.problems {
@@ -240,6 +249,31 @@ impl Alias {
             }
         }
     }
+}
+
+/// Why a name that means something is no class of the family, and what is shown of it.
+fn unusable(family: &Family, name: &str, plugins: &dyn PluginView) -> Option<(Option<String>, String)> {
+    // Java's class around those for keys and values
+    let inner: Vec<String> = plugins
+        .classes(family.kind)
+        .into_iter()
+        .filter(|class| class.strip_prefix(name).is_some_and(|rest| rest.starts_with('$')))
+        .collect();
+    if !inner.is_empty() {
+        let message = format!(
+            "This class is abstract and cannot be created. Did you mean {}?",
+            inner.join(", ")
+        );
+        return Some((Some(name.to_owned()), message));
+    }
+    let class = PluginKind::ALL
+        .into_iter()
+        .find_map(|kind| plugins.find_class(kind, name))?;
+    let message = format!(
+        "Class class {class} does not implement the {} interface",
+        family.interface
+    );
+    Some((Some(class), message))
 }
 
 /// The settings of an alias as its class gets them: prefix removed, without what belongs to the framework.

@@ -38,6 +38,7 @@ impl PluginView for Plugins {
             (PluginKind::Transformation, "Mask") => "x.Mask",
             (PluginKind::Transformation, "Remote") => "x.Remote",
             (PluginKind::Transformation, "Broken") => "x.BrokenTransformation",
+            (PluginKind::Transformation, "x.Sided$Key") => "x.Sided$Key",
             (PluginKind::Predicate, "IsTopic") => "x.IsTopic",
             (PluginKind::Transformation | PluginKind::Predicate, _) => return None,
             (_, "Json" | "x.JsonConverter") => "x.JsonConverter",
@@ -50,7 +51,7 @@ impl PluginView for Plugins {
 
     fn classes(&self, kind: PluginKind) -> Vec<String> {
         let classes: &[&str] = match kind {
-            PluginKind::Transformation => &["x.Mask", "x.Remote"],
+            PluginKind::Transformation => &["x.Mask", "x.Remote", "x.Sided$Key", "x.Sided$Value"],
             PluginKind::Predicate => &["x.IsTopic"],
             _ => &["x.JsonConverter"],
         };
@@ -603,7 +604,7 @@ fn a_transformation_brings_its_keys_behind_those_of_every_transformation() {
     );
     assert_eq!(
         value(&infos, "transforms.m.type").recommended_values,
-        ["x.Mask", "x.Remote"]
+        ["x.Mask", "x.Remote", "x.Sided$Key", "x.Sided$Value"]
     );
     assert_eq!(
         value(&infos, "transforms.m.plugin.version").recommended_values,
@@ -634,7 +635,14 @@ fn what_is_wrong_with_a_transformation_or_predicate_stands_on_its_key() {
             &[("predicates", "p"), ("predicates.p.type", "Mask")],
             &[(
                 "predicates.p.type",
-                "Invalid value Mask for configuration predicates.p.type: Class Mask could not be found.",
+                "Class class x.Mask does not implement the Predicate interface",
+            )],
+        ),
+        (
+            &[("transforms", "m"), ("transforms.m.type", "x.Sided")],
+            &[(
+                "transforms.m.type",
+                "This class is abstract and cannot be created. Did you mean x.Sided$Key, x.Sided$Value?",
             )],
         ),
         (

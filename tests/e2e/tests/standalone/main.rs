@@ -5,6 +5,7 @@
 )]
 
 mod client_security;
+mod config_providers;
 mod conversions;
 mod delivery;
 mod file_connectors;

@@ -351,7 +351,7 @@ mod tests {
         folder: PathBuf,
         /// What `cargo test` said in it.
         report: String,
-        library: PathBuf,
+        file: PathBuf,
     }
 
     /// Builds it once for all tests here, in a folder that later runs find again.
@@ -390,7 +390,7 @@ mod tests {
             Built {
                 folder: crate_folder,
                 report: report.into_owned(),
-                library: folder.join("target/debug/deps/libwood_pecker.so"),
+                file: folder.join("target/debug/deps/libwood_pecker.so"),
             }
         })
     }
@@ -412,7 +412,7 @@ mod tests {
             return;
         };
         let built = built();
-        fs::copy(&built.library, stage.path("plugins").join("libwood_pecker.so")).unwrap();
+        fs::copy(&built.file, stage.path("plugins").join("libwood_pecker.so")).unwrap();
         // Topic and connectors get names that no other test has; nothing else is changed.
         let name = stage.named("wood-pecker");
         let examples = ["source", "sink"].map(|kind| {

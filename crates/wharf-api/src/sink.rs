@@ -13,12 +13,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::ConfigMap;
-use crate::batch::{RecordBatchRef, RecordRef};
+use crate::batch::{RecordBatch, RecordBatchRef, RecordRef};
 use crate::config::{ConfigDef, ConfigValue};
 use crate::connector::ConnectorContext;
 use crate::error::{ConnectError, Result};
 use crate::plugin::{PluginHost, PluginMetrics};
-use crate::record::TopicPartition;
+use crate::record::{Origin, Record, TopicPartition};
 
 /// For each partition the offset of the next record to be read.
 pub type Offsets = BTreeMap<TopicPartition, i64>;
@@ -185,6 +185,9 @@ pub struct ReportedRecord {
     pub partition: TopicPartition,
     /// Offset as it was consumed.
     pub offset: i64,
+    /// The record itself, as a finished batch of one, when it is not of those being put; see
+    /// [`ErrantRecordReporter::report_record`].
+    pub batch: Option<Vec<u8>>,
 }
 
 /// The worker, as a sink task sees it. Cheap to clone.
@@ -286,7 +289,7 @@ pub struct ErrantRecordReporter {
 }
 
 impl ErrantRecordReporter {
-    /// Reports a record.
+    /// Reports a record of the batch that is being put.
     ///
     /// # Errors
     /// When errors are not tolerated: return this error from `put`.
@@ -295,19 +298,49 @@ impl ErrantRecordReporter {
             crate::batch::OriginRef::Sink(origin) => ReportedRecord {
                 partition: TopicPartition::new(origin.original_topic, origin.original_partition),
                 offset: origin.original_offset,
+                batch: None,
             },
-            crate::batch::OriginRef::Source(_) => {
-                return Err(ConnectError::illegal_state(
-                    "only a record given to put can be reported",
-                ));
-            }
+            crate::batch::OriginRef::Source(_) => return Err(not_consumed()),
         };
-        let number = self.host.report_error(&reported, error)?;
+        self.send(&reported, error)
+    }
+
+    /// Reports a record that the task has kept since an earlier `put`, or made itself. The worker no longer has it as it was
+    /// consumed: it is converted back by the connector's converters.
+    ///
+    /// # Errors
+    /// As [`report`](Self::report), or when the record cannot be encoded.
+    pub fn report_record(&self, record: &Record, error: &ConnectError) -> Result<Report> {
+        let Origin::Sink {
+            original_topic,
+            original_partition,
+            original_offset,
+            ..
+        } = &record.origin
+        else {
+            return Err(not_consumed());
+        };
+        let mut batch = RecordBatch::new();
+        batch.push_record(record)?;
+        let reported = ReportedRecord {
+            partition: TopicPartition::new(original_topic, *original_partition),
+            offset: *original_offset,
+            batch: Some(batch.finish()?.to_vec()),
+        };
+        self.send(&reported, error)
+    }
+
+    fn send(&self, reported: &ReportedRecord, error: &ConnectError) -> Result<Report> {
+        let number = self.host.report_error(reported, error)?;
         Ok(Report {
             host: Arc::clone(&self.host),
             number,
         })
     }
+}
+
+fn not_consumed() -> ConnectError {
+    ConnectError::illegal_state("only a record that was consumed can be reported")
 }
 
 /// A report on its way. The worker waits for it by itself before it commits the record's partition.

@@ -54,7 +54,7 @@ impl Fencing {
 
 /// The transactional id of a task's producer, the one that fencing takes away from earlier tasks.
 #[must_use]
-pub fn transactional_id(group_id: &str, connector: &str, task: i32) -> String {
+pub fn transactional_id(group_id: &str, connector: &str, task: impl std::fmt::Display) -> String {
     format!("{group_id}-{connector}-{task}")
 }
 

@@ -12,14 +12,17 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::kept_records::KeptRecords;
 use crate::native::client::{Client, Queue, Rebalance};
 use crate::native::consumer as native;
 use crate::native::lists::{Entry, List};
 use crate::native::messages::{Batch, Item, MessageRef};
 use crate::properties::{ClientKind, OffsetReset, RuntimeSettings, Translated};
 use crate::types::{PartitionOffset, TopicMetadata, TopicPartition};
+use crate::waker::{ConsumerWaker, WakerOwner};
 use crate::{ErrorCode, KafkaError};
 
 /// Largest number of messages taken from the library in one step, so that the limit on bytes is looked at in between.
@@ -74,7 +77,11 @@ pub struct Consumer {
     batch: RefCell<Batch>,
     queue: Queue,
     commits: Queue,
-    client: Client,
+    waker: WakerOwner,
+    client: Arc<Client>,
+    /// Whether records outlive the poll that gave them, until [`Consumer::take_kept`].
+    keeps: Cell<bool>,
+    kept: RefCell<Vec<Batch>>,
     assignment: RefCell<Assignment>,
     settings: RuntimeSettings,
     average: Cell<usize>,
@@ -89,11 +96,15 @@ impl Consumer {
             detail,
         })?;
         let commits = Queue::new(&client);
+        let waker = WakerOwner(ConsumerWaker::new(native::same_queue(&client)));
         Ok(Self {
             batch: RefCell::new(Batch::with_capacity(STEP)),
             queue,
             commits,
-            client,
+            waker,
+            client: Arc::new(client),
+            keeps: Cell::new(false),
+            kept: RefCell::default(),
             assignment: RefCell::default(),
             settings: properties.runtime.clone(),
             average: Cell::new(FIRST_GUESS),
@@ -109,6 +120,11 @@ impl Consumer {
         move |(code, detail)| KafkaError::operation(operation, code, detail)
     }
 
+    /// What ends a wait in [`Consumer::poll_batch`] from other threads.
+    pub fn waker(&self) -> ConsumerWaker {
+        self.waker.0.clone()
+    }
+
     /// Replaces the subscription; rebalances follow with the next polls.
     pub fn subscribe(&self, topics: &[String]) -> Result<(), KafkaError> {
         let topics = List::of_topics(topics)?;
@@ -120,7 +136,7 @@ impl Consumer {
         native::unsubscribe(&self.client).map_err(self.failed("unsubscription"))
     }
 
-    /// Waits at most `timeout` for something to happen and hands it over, without waiting for more: up to `max_records`
+    /// Waits at most `timeout`, less when woken, for something to happen and hands it over, without waiting for more: up to `max_records`
     /// records, stopping once their keys and values exceed `max_bytes` (a bound kept by estimate, so a batch may be
     /// larger by what a few unusually large records weigh; at least one record comes). Returns the number of records.
     ///
@@ -173,7 +189,12 @@ impl Consumer {
                 }
             }
         }
-        batch.clear();
+        if self.keeps.get() && count > 0 {
+            let full = std::mem::replace(&mut *batch, Batch::with_capacity(STEP));
+            self.kept.borrow_mut().push(full);
+        } else {
+            batch.clear();
+        }
         drop(batch);
         if let Some(size) = bytes.checked_div(count) {
             // Old sizes fade, so that the guess follows the data.
@@ -184,6 +205,17 @@ impl Consumer {
             return Err(error);
         }
         outcome.map(|()| count)
+    }
+
+    /// Lets the records of each poll outlive it, until they are asked for by [`take_kept`](Self::take_kept). They stay in the
+    /// library's buffers, nothing is copied.
+    pub fn keep_records(&self) {
+        self.keeps.set(true);
+    }
+
+    /// The records of all polls since the last call.
+    pub fn take_kept(&self) -> KeptRecords {
+        KeptRecords::new(self.kept.take(), Arc::clone(&self.client))
     }
 
     #[cold]

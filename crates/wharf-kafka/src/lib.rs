@@ -38,6 +38,7 @@ mod admin;
 mod consumer;
 mod error;
 mod groups;
+mod kept_records;
 pub mod logging;
 mod murmur2;
 mod native;
@@ -47,15 +48,17 @@ mod reader;
 mod topic_log;
 mod transactions;
 mod types;
+mod waker;
 
 pub use admin::{Admin, Deletion, GroupDescription, NewTopic, OffsetSpec, TopicCreation};
 pub use consumer::{Consumer, ConsumerHandler};
 pub use error::{ErrorCode, KafkaError};
 pub use groups::{GroupMember, GroupMembers};
+pub use kept_records::KeptRecords;
 pub use murmur2::{murmur2, partition_for_key};
 pub use native::memory::trim as trim_memory;
 pub use native::messages::{Headers, MessageRef};
-pub use producer::{Delivery, Producer, SendError, TopicHandle};
+pub use producer::{Delivery, Producer, SendError, TopicHandle, Undelivered};
 pub use properties::{
     ClientKind, OffsetReset, PropertyDefault, PropertyDefinition, PropertyImportance, PropertyProblem,
     RuntimeSettings, Translated, Type as PropertyType, definition, translate,
@@ -64,6 +67,7 @@ pub use reader::Reader;
 pub use topic_log::{LogClients, LogError, LogRecord, LogTopic, ReadPositions, TopicLog, write_all};
 pub use transactions::TransactionError;
 pub use types::{PartitionOffset, Timestamp, TopicMetadata, TopicPartition};
+pub use waker::ConsumerWaker;
 
 /// Waits until the clients that were dropped are destroyed in the background; `false` when `timeout` was not enough.
 ///
@@ -82,6 +86,7 @@ mod tests {
         fn send<T: Send>() {}
         fn share<T: Send + Sync>() {}
         send::<Consumer>();
+        send::<KeptRecords>();
         send::<Reader>();
         share::<Producer>();
         share::<TopicHandle>();

@@ -59,6 +59,21 @@ pub struct Delivery {
     pub offset: i64,
     /// The record's timestamp in milliseconds since 1970; −1 when unknown.
     pub timestamp: i64,
+    /// The record, when it was not delivered.
+    pub undelivered: Option<Box<Undelivered>>,
+}
+
+/// A copy of a record that was given up.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Undelivered {
+    /// The topic it was for.
+    pub topic: String,
+    /// Its key.
+    pub key: Option<Vec<u8>>,
+    /// Its value.
+    pub value: Option<Vec<u8>>,
+    /// Its headers.
+    pub headers: Vec<(String, Option<Vec<u8>>)>,
 }
 
 /// A producer. Sharing it between threads is sound; reports then go to whichever polls first.
@@ -152,15 +167,14 @@ impl Producer {
             let mut bytes = 0;
             let reported = native::reports(&event, |report, explain| {
                 bytes += report.size as u64;
+                let mut undelivered = None;
                 let result = match report.code {
                     0 => Ok(()),
                     code => {
-                        let (topic, detail) = explain();
-                        Err(KafkaError::operation(
-                            format!("sending to topic {topic}"),
-                            code,
-                            detail,
-                        ))
+                        let (detail, record) = explain();
+                        let operation = format!("sending to topic {}", record.topic);
+                        undelivered = Some(Box::new(record));
+                        Err(KafkaError::operation(operation, code, detail))
                     }
                 };
                 each(Delivery {
@@ -169,6 +183,7 @@ impl Producer {
                     partition: report.partition,
                     offset: report.offset,
                     timestamp: report.timestamp,
+                    undelivered,
                 });
             });
             self.queued_bytes.fetch_sub(bytes, Ordering::Relaxed);

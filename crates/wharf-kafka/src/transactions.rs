@@ -59,11 +59,19 @@ impl Producer {
     /// Claims the transactional id: an older producer of that id is fenced, its open transaction aborted.
     ///
     /// # Errors
-    /// When the coordinator refuses, or does not answer within `timeout`.
+    /// When the coordinator refuses, or does not answer within `timeout`; fatal when the login was refused, which the library
+    /// goes on trying without end.
     pub fn init_transactions(&self, timeout: Duration) -> Result<(), TransactionError> {
-        self.until("claiming the transactional id", timeout, |time| {
+        let outcome = self.until("claiming the transactional id", timeout, |time| {
             native::init(&self.client, time)
-        })
+        });
+        if let Err(TransactionError::Retriable(_)) = &outcome {
+            self.poll_acks(Duration::ZERO, |_| {});
+            if let Some(refused) = self.take_failure() {
+                return Err(TransactionError::Fatal(refused));
+            }
+        }
+        outcome
     }
 
     /// Begins a transaction; nothing is sent yet.

@@ -65,6 +65,26 @@ fn a_batch_ends_soon_after_the_limit_of_bytes() {
 }
 
 #[test]
+fn a_wait_ends_when_another_thread_wakes_the_consumer_and_one_woken_before_does_not_wait() {
+    let cluster = cluster("t", 1);
+    let consumer = consumer(&cluster, &[]);
+    consumer.subscribe(&topics()).unwrap();
+    let mut recorder = Recorder::default();
+    poll_until(&consumer, &mut recorder, |recorder| !recorder.assigned.is_empty());
+    let hour = Duration::from_secs(3600);
+    let waker = consumer.waker();
+    let other = waker.clone();
+    let thread = std::thread::spawn(move || other.wake());
+    assert_eq!(consumer.poll_batch(hour, 1, 1, &mut recorder).unwrap(), 0);
+    thread.join().unwrap();
+    waker.wake();
+    assert_eq!(consumer.poll_batch(hour, 1, 1, &mut recorder).unwrap(), 0);
+    assert!(consumer.close(PATIENCE, &mut recorder));
+    // Nothing is left to be woken.
+    waker.wake();
+}
+
+#[test]
 fn a_commit_is_answered_and_the_next_member_continues_there() {
     let cluster = cluster("t", 1);
     fill(&cluster, "t", 0, 10);

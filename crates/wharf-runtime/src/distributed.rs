@@ -14,8 +14,9 @@ use crate::standalone::{check_worker, cluster_id};
 use crate::stores::{Census, ConfigBackingStore, StatusBackingStore};
 use crate::worker::{ActiveTopicStore, StatusStore, Worker};
 
-/// For each internal topic to be made and read to its end; a topic with a long history takes its time.
-const TOPIC_TIMEOUT: Duration = Duration::from_secs(15 * 60);
+/// For each internal topic, and each offset topic of a connector's own, to be made and read to its end; a topic with a long
+/// history takes its time.
+pub(crate) const INTERNAL_TOPIC_TIMEOUT: Duration = Duration::from_secs(15 * 60);
 
 /// A worker that is ready to join, once its address is known.
 pub struct PreparedDistributedWorker {
@@ -68,7 +69,7 @@ impl PreparedDistributedWorker {
                     &admin,
                     config.topic(InternalTopic::Offset),
                     clients.log(InternalTopic::Offset),
-                    TOPIC_TIMEOUT,
+                    INTERNAL_TOPIC_TIMEOUT,
                 )
             });
             let statuses = scope.spawn(|| {
@@ -77,7 +78,7 @@ impl PreparedDistributedWorker {
                     config.topic(InternalTopic::Status),
                     clients.log(InternalTopic::Status),
                     worker_id,
-                    TOPIC_TIMEOUT,
+                    INTERNAL_TOPIC_TIMEOUT,
                 )
             });
             let configs = ConfigBackingStore::start(
@@ -85,7 +86,7 @@ impl PreparedDistributedWorker {
                 config.topic(InternalTopic::Config),
                 clients.log(InternalTopic::Config),
                 clients.leader_producer.clone(),
-                TOPIC_TIMEOUT,
+                INTERNAL_TOPIC_TIMEOUT,
             );
             let panicked =
                 |_| LogError::TimedOut("a thread that reads an internal topic panicked".to_owned());

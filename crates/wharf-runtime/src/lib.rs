@@ -11,4 +11,5 @@ pub mod offsets;
 pub mod plugins;
 pub mod standalone;
 pub mod stores;
+mod sync;
 pub mod worker;

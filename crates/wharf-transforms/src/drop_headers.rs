@@ -22,7 +22,7 @@ impl Transformation for DropHeaders {
     fn config(&self) -> ConfigDef {
         ConfigDef::new().define(
             ConfigKey::new(HEADERS, Type::List)
-                .validator(Validator::NonEmptyList)
+                .validator(Validator::distinct_list(false, false))
                 .importance(Importance::High)
                 .doc("Names of the headers to remove."),
         )

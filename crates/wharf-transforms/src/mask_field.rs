@@ -100,7 +100,7 @@ impl Transformation for MaskField {
         ConfigDef::new()
             .define(
                 ConfigKey::new(FIELDS, Type::List)
-                    .validator(Validator::NonEmptyList)
+                    .validator(Validator::distinct_list(false, false))
                     .importance(Importance::High)
                     .doc("Names of the fields to mask."),
             )

@@ -36,7 +36,7 @@ impl Transformation for ValueToKey {
         ConfigDef::new()
             .define(
                 ConfigKey::new(FIELDS, Type::List)
-                    .validator(Validator::NonEmptyList)
+                    .validator(Validator::distinct_list(false, false))
                     .importance(Importance::High)
                     .doc("Names of the fields of the value that make up the key."),
             )

@@ -8,6 +8,7 @@ mod cluster;
 mod cluster_text;
 mod distributed;
 mod exit;
+mod look;
 mod migrate;
 mod migrate_text;
 mod output;

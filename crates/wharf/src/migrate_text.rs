@@ -135,9 +135,9 @@ fn native(connector: &ConnectorCheck) -> Cell {
     };
     let version = plugin.version.as_deref().unwrap_or("undefined");
     if connector.class.as_deref().map(str::trim) == Some(plugin.class.as_str()) {
-        format!("version {version}, {}", plugin.library).into()
+        format!("version {version}, {}", plugin.path).into()
     } else {
-        format!("{}, version {version}, {}", plugin.class, plugin.library).into()
+        format!("{}, version {version}, {}", plugin.class, plugin.path).into()
     }
 }
 

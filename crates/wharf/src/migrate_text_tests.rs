@@ -17,7 +17,7 @@ fn connector(name: &str, problems: &[(Option<&str>, &str)]) -> ConnectorCheck {
             version: Some("1.0".to_owned()),
             kind: ConnectorType::Source,
             task_class: "org.x.AlphaTask".to_owned(),
-            library: "/opt/libalpha.so".to_owned(),
+            path: "/opt/libalpha.so".to_owned(),
         }),
         target_state: "PAUSED",
         tasks: 2,

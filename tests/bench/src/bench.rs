@@ -13,16 +13,15 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use wharf_test_services::bundle::Bundle;
 use wharf_test_services::process::{is_alive, on_path};
-use wharf_test_services::{built, target_dir};
+use wharf_test_services::target_dir;
 
 use crate::border::Costs;
 use crate::flags::{Options, Part};
 use crate::kafka::Kafka;
 use crate::lines::{self, Expected};
 use crate::process;
-use crate::rows::{Direction, Engine, Pass, Row};
+use crate::rows::{Direction, Engine, Handling, Pass, Row};
 use crate::worker::{self, Programs, Worker};
 use crate::{machine, settings};
 
@@ -34,7 +33,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 const REST: Duration = Duration::from_millis(500);
 
 /// What the folder of a run is called, before the number of its process.
-pub(crate) const FOLDER: &str = "bench-";
+const FOLDER: &str = "bench-";
 
 /// The topic that all sinks read.
 const INPUT: &str = "bench-input";
@@ -45,8 +44,12 @@ struct Bench {
     programs: Programs,
     kafka: Kafka,
     folder: PathBuf,
+    /// What connectors read, and what they must write.
     lines: PathBuf,
     expected: Expected,
+    /// What is in a topic when all are moved, a line for each record.
+    records: PathBuf,
+    expected_records: Expected,
     producer: BTreeMap<String, String>,
     consumer: BTreeMap<String, String>,
     counts: bool,
@@ -69,20 +72,16 @@ pub(crate) fn run(options: Options, root: &Path) -> Result<Vec<Row>> {
     if let Some(why) = &counts {
         remarks.push(format!("instructions are not counted on this machine: {why}"));
     }
-    let jvm = if options.engines.contains(&Engine::Jvm) {
-        Some((Bundle::connect().fetch()?, Bundle::connect_file().fetch()?))
-    } else {
-        None
-    };
-    let programs = Programs {
-        wharf: built::worker()?,
-        wharf_plugins: built::plugins()?,
-        jvm,
-    };
+    let programs = Programs::of(&options.engines)?;
+    in_own_folder(|folder| measure(options, programs, remarks, counts.is_none(), folder, root))
+}
+
+/// Runs in a folder that is gone afterwards.
+pub(crate) fn in_own_folder<T>(run: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
     remove_orphans(&target_dir());
     let folder = target_dir().join(format!("{FOLDER}{}", std::process::id()));
     fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
-    let outcome = measure(options, programs, remarks, counts.is_none(), &folder, root);
+    let outcome = run(&folder);
     let _ = fs::remove_dir_all(&folder);
     outcome
 }
@@ -111,6 +110,7 @@ fn measure(
 ) -> Result<Vec<Row>> {
     let amount = machine::Amount {
         mode: options.mode.name(),
+        work: options.work,
         rounds: options.rounds,
         records: options.records,
     };
@@ -118,6 +118,14 @@ fn measure(
     let kafka = Kafka::start()?;
     let lines = folder.join("lines.txt");
     let expected = lines::write(&lines, options.records)?;
+    let (records, expected_records) = match options.work {
+        Handling::Text => (lines.clone(), expected.clone()),
+        work @ Handling::Json => {
+            let records = folder.join("records.txt");
+            let expected = lines::write_records(&records, options.records, work)?;
+            (records, expected)
+        }
+    };
     let properties = worker::properties(&kafka.bootstrap(), &programs.wharf_plugins, folder, 8083);
     let mut bench = Bench {
         producer: settings::producer(&properties)?,
@@ -128,6 +136,8 @@ fn measure(
         folder: folder.to_owned(),
         lines,
         expected,
+        records,
+        expected_records,
         counts,
         number: 0,
         rows: vec![Row::About(about)],
@@ -171,7 +181,11 @@ impl Bench {
             Direction::FileToTopic => &self.producer,
             Direction::TopicToFile => &self.consumer,
         };
-        match engine {
+        let of_work: &[(&str, &str)] = match self.options.work {
+            Handling::Json if engine != Engine::Bare => &worker::json_keys(direction),
+            _ => &[],
+        };
+        let mut settings: BTreeMap<String, String> = match engine {
             Engine::Kcat => settings::for_kcat(clients),
             Engine::Bare | Engine::Wharf => settings::telling(clients),
             Engine::Jvm => {
@@ -186,7 +200,13 @@ impl Bench {
                 ]
                 .into()
             }
-        }
+        };
+        settings.extend(
+            of_work
+                .iter()
+                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned())),
+        );
+        settings
     }
 
     /// Fills the topic that sinks read, and lets broker, page cache and group coordinator do everything once unmeasured.

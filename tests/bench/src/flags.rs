@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use lexopt::prelude::*;
 
-use crate::rows::{Direction, Engine};
+use crate::rows::{Direction, Engine, Handling};
 
 pub(crate) const HELP: &str = "\
 Measures Wharf beside bare librdkafka, kcat and JVM Kafka Connect on a real broker.
@@ -17,6 +17,8 @@ cargo xtask bench [OPTIONS]
   --rounds N        rounds, in which the engines take turns (5)
   --records N       records of 100 bytes per transfer (2000000)
   --only ROW        only file-to-topic, topic-to-file, start or border; may be repeated
+  --work json       move JSON with schemas through three transformations to the topic and through one back; only the two
+                    transfers, without kcat, 3 rounds
   --engines LIST    of bare, kcat, jvm and wharf, with commas between them
   --groups          measure groups of distributed workers instead: crash, planned leave, pause of unmoved tasks, start and
                     memory with many idle connectors; Wharf and the JVM take turns. With --rounds (2), --engines and:
@@ -28,11 +30,14 @@ cargo xtask bench [OPTIONS]
   --help            this text
 
 A complete run with the usual numbers replaces tests/bench/results/full.jsonl, docs/performance.md and the table in
-README.md; one with --groups, results/groups.jsonl and its section. Every other run writes its rows to quick.jsonl or trial.jsonl beside it and prints its table.
+README.md; one with --groups or --work, results/groups.jsonl or json.jsonl
+and its section. Every other run writes its rows to quick.jsonl or trial.jsonl beside it and prints its table.
 ";
 
 /// Rounds and records of a complete run.
 const FULL: (u32, u64) = (5, 2_000_000);
+/// The same of one that does more with each record than to pass it on.
+const WORK: (u32, u64) = (3, 2_000_000);
 /// Rounds and records of a quick one.
 const QUICK: (u32, u64) = (1, 300_000);
 
@@ -103,6 +108,7 @@ pub(crate) enum Command {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Options {
     pub(crate) mode: Mode,
+    pub(crate) work: Handling,
     pub(crate) rounds: u32,
     pub(crate) records: u64,
     pub(crate) parts: Vec<Part>,
@@ -165,6 +171,7 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command>
     let (mut parts, mut engines) = (Vec::new(), Vec::new());
     let (mut groups, mut default_delay) = (false, false);
     let (mut connectors, mut idle) = ([None, None], None);
+    let mut work = Handling::Text;
     while let Some(argument) = parser.next()? {
         match argument {
             Long("help") | Short('h') => return Ok(Command::Help),
@@ -186,6 +193,13 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command>
                     }
                 }
             }
+            Long("work") => {
+                let name = parser.value()?.string()?;
+                match Handling::ALL.into_iter().find(|work| work.name() == name) {
+                    Some(known) => work = known,
+                    None => bail!("there is no work `{name}`; use text or json"),
+                }
+            }
             Long("engines") => {
                 for name in parser.value()?.string()?.split(',') {
                     match Engine::ALL.into_iter().find(|engine| engine.name() == name) {
@@ -198,20 +212,30 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command>
         }
     }
     if groups {
-        if quick || records.is_some() || !parts.is_empty() {
-            bail!("--quick, --records and --only do not belong to --groups");
+        if quick || records.is_some() || !parts.is_empty() || work != Handling::Text {
+            bail!("--quick, --records, --only and --work do not belong to --groups");
         }
         return GroupOptions::new(rounds, engines, connectors, idle, default_delay).map(Command::Groups);
     }
     if connectors != [None, None] || idle.is_some() || default_delay {
         bail!("--connectors, --jvm-connectors, --idle and --default-delay belong to --groups");
     }
-    let usual = if quick { QUICK } else { FULL };
+    let usual = match (quick, work) {
+        (true, _) => QUICK,
+        (_, Handling::Text) => FULL,
+        (_, Handling::Json) => WORK,
+    };
+    if work != Handling::Text
+        && (engines.contains(&Engine::Kcat) || parts.iter().any(|part| !matches!(part, Part::Transfer(_))))
+    {
+        bail!("--work has the transfers file-to-topic and topic-to-file of bare, jvm and wharf only");
+    }
     let is_complete =
         !quick && parts.is_empty() && engines.is_empty() && rounds.is_none() && records.is_none();
     let engines_named = !engines.is_empty();
     if !engines_named {
         engines = Engine::ALL.to_vec();
+        engines.retain(|engine| work == Handling::Text || *engine != Engine::Kcat);
         engines.retain(|engine| !(quick && *engine == Engine::Jvm));
     }
     Ok(Command::Measure(Options {
@@ -220,12 +244,13 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command>
             (_, true) => Mode::Quick,
             _ => Mode::Trial,
         },
+        work,
         rounds: rounds.unwrap_or(usual.0),
         records: records.unwrap_or(usual.1),
-        parts: if parts.is_empty() {
-            Part::ALL.to_vec()
-        } else {
-            parts
+        parts: match (parts.is_empty(), work) {
+            (false, _) => parts,
+            (true, Handling::Text) => Part::ALL.to_vec(),
+            (true, Handling::Json) => Direction::ALL.map(Part::Transfer).to_vec(),
         },
         engines,
         engines_named,

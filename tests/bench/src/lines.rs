@@ -7,6 +7,8 @@ use std::path::Path;
 use anyhow::{Context as _, Result, bail};
 use openssl::sha::Sha256;
 
+use crate::rows::Handling;
+
 /// Bytes of a line with its end.
 pub(crate) const LINE_BYTES: u64 = 100;
 
@@ -32,17 +34,43 @@ fn line(number: u64) -> [u8; LINE_BYTES as usize] {
 
 /// Writes `records` lines.
 pub(crate) fn write(path: &Path, records: u64) -> Result<Expected> {
+    write_each(path, records, |number, out| out.extend_from_slice(&line(number)))
+}
+
+/// Writes what the topic gets of `records` lines when work is done on them, a line for each record.
+pub(crate) fn write_records(path: &Path, records: u64, work: Handling) -> Result<Expected> {
+    let (before, after) = match work {
+        Handling::Text => ("", ""),
+        Handling::Json => (
+            "{\"schema\":{\"type\":\"struct\",\"fields\":[{\"type\":\"string\",\"optional\":false,\"field\":\"text\"},\
+             {\"type\":\"string\",\"optional\":true,\"field\":\"origin\"}],\"optional\":false},\"payload\":{\"text\":\"",
+            "\",\"origin\":\"bench\"}}",
+        ),
+    };
+    write_each(path, records, |number, out| {
+        let line = line(number);
+        out.extend_from_slice(before.as_bytes());
+        out.extend_from_slice(&line[..line.len() - 1]);
+        out.extend_from_slice(after.as_bytes());
+        out.push(b'\n');
+    })
+}
+
+fn write_each(path: &Path, records: u64, line: impl Fn(u64, &mut Vec<u8>)) -> Result<Expected> {
     let file = File::create(path).with_context(|| format!("cannot create {}", path.display()))?;
     let mut out = BufWriter::with_capacity(1 << 20, file);
     let mut hash = Sha256::new();
+    let (mut text, mut bytes) = (Vec::new(), 0);
     for number in 0..records {
-        let line = line(number);
-        hash.update(&line);
-        out.write_all(&line)?;
+        text.clear();
+        line(number, &mut text);
+        hash.update(&text);
+        out.write_all(&text)?;
+        bytes += text.len() as u64;
     }
     out.flush()?;
     Ok(Expected {
-        bytes: records * LINE_BYTES,
+        bytes,
         sha256: hex(&hash.finish()),
     })
 }

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use wharf_test_services::bundle::KAFKA_VERSION;
 
-use crate::rows::About;
+use crate::rows::{About, Handling};
 
 /// Standard output, else standard error, of a program; empty when it cannot be run.
 fn says(program: &str, args: &[&str], folder: &Path) -> String {
@@ -53,6 +53,7 @@ pub(crate) fn load() -> f64 {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Amount {
     pub(crate) mode: &'static str,
+    pub(crate) work: Handling,
     pub(crate) rounds: u32,
     pub(crate) records: u64,
 }
@@ -95,6 +96,7 @@ pub(crate) fn about(amount: Amount, root: &Path, wharf: &Path, remarks: Vec<Stri
     versions.retain(|_, version| !version.is_empty());
     About {
         mode: amount.mode.to_owned(),
+        work: amount.work,
         date: says("date", &["-u", "+%Y-%m-%d"], root),
         commit: git(&["rev-parse", "--short=12", "HEAD"], root).unwrap_or_else(|| "unknown".to_owned()),
         changed_since_commit: git(&["status", "--porcelain"], root).is_none_or(|changes| !changes.is_empty()),

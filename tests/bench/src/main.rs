@@ -36,6 +36,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result, bail};
 
 use flags::{Command, GroupOptions, Mode, Options};
+use rows::Handling;
 
 fn main() -> ExitCode {
     let args: Vec<OsString> = std::env::args_os().skip(1).collect();
@@ -71,9 +72,12 @@ fn root() -> PathBuf {
 }
 
 fn measure(options: Options) -> Result<()> {
-    let mode = options.mode;
+    let (mode, work) = (options.mode, options.work);
     let rows = bench::run(options, &root())?;
-    let path = results(mode);
+    let path = match (mode, work) {
+        (Mode::Full, Handling::Json) => report::work_path(&root()),
+        _ => results(mode),
+    };
     rows::write(&path, &rows)?;
     println!("\n{}", report::table(&rows));
     println!("rows: {}", path.display());

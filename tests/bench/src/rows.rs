@@ -58,6 +58,29 @@ impl Direction {
     }
 }
 
+/// What a worker makes of each record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Handling {
+    /// Nothing: String converter, no transformation.
+    #[default]
+    Text,
+    /// JSON with schemas; three transformations on the way to the topic, one on the way back.
+    Json,
+}
+
+impl Handling {
+    pub(crate) const ALL: [Self; 2] = [Self::Text, Self::Json];
+
+    /// As the command line and files name it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Json => "json",
+        }
+    }
+}
+
 /// Whether the process had done the same work before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -90,6 +113,8 @@ pub(crate) enum Exit {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct About {
     pub(crate) mode: String,
+    #[serde(default)]
+    pub(crate) work: Handling,
     pub(crate) date: String,
     pub(crate) commit: String,
     /// Whether the tree had changes that no commit has.

@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::json;
+use wharf_test_services::bundle::Bundle;
 use wharf_test_services::process::{Service, signal};
-use wharf_test_services::{Lifetime, http, ports};
+use wharf_test_services::{Lifetime, built, http, jvm_connect, ports};
 
 use crate::process::cpu_seconds;
-use crate::rows::{Direction, Engine};
+use crate::rows::{Direction, Engine, Handling};
 
 const START_PATIENCE: Duration = Duration::from_secs(120);
 /// A thousand tasks take their time.
@@ -35,15 +36,6 @@ pub(crate) const SCRIPT_FLAGS: [&str; 7] = [
 /// Records per `poll` and `put` of the JVM worker.
 pub(crate) const JVM_BATCH: &str = "2000";
 
-const JVM_LOGGING: &str = "status = error
-appender.out.type = Console
-appender.out.name = out
-appender.out.layout.type = PatternLayout
-appender.out.layout.pattern = [%d] %p %m (%c)%n
-rootLogger.level = info
-rootLogger.appenderRef.out.ref = out
-";
-
 /// Where the programs are.
 #[derive(Debug, Clone)]
 pub(crate) struct Programs {
@@ -51,6 +43,22 @@ pub(crate) struct Programs {
     pub(crate) wharf_plugins: PathBuf,
     /// Jars of the JVM worker and of its file connectors, when it takes part.
     pub(crate) jvm: Option<(PathBuf, PathBuf)>,
+}
+
+impl Programs {
+    /// The built ones, and what the JVM worker needs, fetched, where that is among the engines.
+    pub(crate) fn of(engines: &[Engine]) -> Result<Self> {
+        let jvm = if engines.contains(&Engine::Jvm) {
+            Some((Bundle::connect().fetch()?, Bundle::connect_file().fetch()?))
+        } else {
+            None
+        };
+        Ok(Self {
+            wharf: built::worker()?,
+            wharf_plugins: built::plugins()?,
+            jvm,
+        })
+    }
 }
 
 /// The properties of a worker file, the same for both engines but for the plugins.
@@ -195,7 +203,25 @@ impl Worker {
 
     /// Creates a file connector of this name.
     pub(crate) fn create(&self, name: &str, direction: Direction, file: &Path, topic: &str) -> Result<()> {
-        let body = json!({"name": name, "config": connector(self.engine, direction, file, topic)});
+        self.create_for(Handling::Text, name, direction, file, topic)
+    }
+
+    /// Creates one that does this with each record.
+    pub(crate) fn create_for(
+        &self,
+        work: Handling,
+        name: &str,
+        direction: Direction,
+        file: &Path,
+        topic: &str,
+    ) -> Result<()> {
+        let mut config = connector(self.engine, direction, file, topic);
+        if work == Handling::Json {
+            for (key, value) in json_keys(direction) {
+                config[key] = json!(value);
+            }
+        }
+        let body = json!({"name": name, "config": config});
         self.call("POST", "/connectors", Some(&body.to_string()), 201)
     }
 
@@ -265,28 +291,56 @@ fn connector(engine: Engine, direction: Direction, file: &Path, topic: &str) -> 
     config
 }
 
+/// What makes a file connector write or read [`Handling::Json`].
+pub(crate) fn json_keys(direction: Direction) -> Vec<(&'static str, &'static str)> {
+    let mut keys = vec![
+        ("value.converter", "org.apache.kafka.connect.json.JsonConverter"),
+        ("value.converter.schemas.enable", "true"),
+    ];
+    keys.extend(match direction {
+        Direction::FileToTopic => vec![
+            ("transforms", "hoist,insert,rename"),
+            (
+                "transforms.hoist.type",
+                "org.apache.kafka.connect.transforms.HoistField$Value",
+            ),
+            ("transforms.hoist.field", "line"),
+            (
+                "transforms.insert.type",
+                "org.apache.kafka.connect.transforms.InsertField$Value",
+            ),
+            ("transforms.insert.static.field", "origin"),
+            ("transforms.insert.static.value", "bench"),
+            (
+                "transforms.rename.type",
+                "org.apache.kafka.connect.transforms.ReplaceField$Value",
+            ),
+            ("transforms.rename.renames", "line:text"),
+        ],
+        Direction::TopicToFile => vec![
+            ("transforms", "extract"),
+            (
+                "transforms.extract.type",
+                "org.apache.kafka.connect.transforms.ExtractField$Value",
+            ),
+            ("transforms.extract.field", "text"),
+        ],
+    });
+    keys
+}
+
 fn jvm_command(programs: &Programs, folder: &Path, file: &Path, is_member: bool) -> Result<Vec<String>> {
     let (jars, _) = programs
         .jvm
         .as_ref()
         .context("the jars of JVM Connect are not there")?;
-    let logging = folder.join("log4j2.properties");
-    fs::write(&logging, JVM_LOGGING)?;
-    let mut command = vec!["java".to_owned()];
-    command.extend(HEAP.into_iter().chain(SCRIPT_FLAGS).map(str::to_owned));
     let class = if is_member {
         "ConnectDistributed"
     } else {
         "ConnectStandalone"
     };
-    command.extend([
-        format!("-Dlog4j2.configurationFile={}", logging.display()),
-        "-cp".to_owned(),
-        format!("{}/*", jars.display()),
-        format!("org.apache.kafka.connect.cli.{class}"),
-        file.display().to_string(),
-    ]);
-    Ok(command)
+    let options: Vec<&str> = HEAP.into_iter().chain(SCRIPT_FLAGS).collect();
+    Ok(jvm_connect::command(jars, &options, class, &[file], folder)?)
 }
 
 #[cfg(test)]

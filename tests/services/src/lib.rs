@@ -26,6 +26,7 @@ pub mod bundle;
 mod certificates;
 mod error;
 pub mod http;
+pub mod jvm_connect;
 mod kafka;
 mod kafka_config;
 mod kafka_security;

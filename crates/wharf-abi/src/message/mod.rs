@@ -259,6 +259,7 @@ impl Message for ReportedRecord {
         map([
             ("partition", self.partition.to_value()),
             ("offset", self.offset.into()),
+            ("batch", Value::from(self.batch.as_deref())),
         ])
     }
 
@@ -266,6 +267,10 @@ impl Message for ReportedRecord {
         Ok(Self {
             partition: TopicPartition::from_value(part(value, "partition"))?,
             offset: number(value, "offset")?,
+            batch: match part(value, "batch") {
+                Value::Bytes(bytes) => Some(bytes.clone()),
+                _ => None,
+            },
         })
     }
 }

@@ -297,6 +297,12 @@ impl Queue {
         // SAFETY: the queue is valid; a returned event is ours.
         NonNull::new(unsafe { ffi::rd_kafka_queue_poll(self.raw(), millis(timeout)) }).map(Event)
     }
+
+    /// Ends the wait of whoever polls, or else the next one, at once.
+    pub(crate) fn end_wait(&self) {
+        // SAFETY: the queue is valid.
+        unsafe { ffi::rd_kafka_queue_yield(self.raw()) };
+    }
 }
 
 impl Drop for Queue {

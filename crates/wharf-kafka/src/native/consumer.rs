@@ -36,6 +36,12 @@ pub(crate) fn single_queue(client: &Client) -> Result<Queue, Failure> {
     }
 }
 
+/// The queue of [`single_queue`], held once more.
+pub(crate) fn same_queue(client: &Client) -> Option<Queue> {
+    // SAFETY: the handle is valid; the returned queue reference is ours.
+    Queue::adopt(unsafe { ffi::rd_kafka_queue_get_consumer(client.raw()) })
+}
+
 pub(crate) fn subscribe(client: &Client, topics: &List) -> Result<(), Failure> {
     // SAFETY: handle and list are valid; the list is copied.
     check(unsafe { ffi::rd_kafka_subscribe(client.raw(), topics.raw()) })

@@ -137,7 +137,7 @@ pub struct MessageRef<'a> {
 ///
 /// # Safety
 /// `start` is NULL or points to `length` bytes that live for `'a`.
-unsafe fn bytes<'a>(start: *const c_void, length: usize) -> Option<&'a [u8]> {
+pub(super) unsafe fn bytes<'a>(start: *const c_void, length: usize) -> Option<&'a [u8]> {
     // SAFETY: by the contract of this function.
     (!start.is_null()).then(|| unsafe { slice::from_raw_parts(start.cast(), length) })
 }
@@ -187,31 +187,39 @@ impl<'a> MessageRef<'a> {
 
     /// Headers in their order; a value may be null. Parsed when first asked for.
     pub fn headers(&self) -> Headers<'a> {
-        let mut raw: *mut ffi::rd_kafka_headers_t = ptr::null_mut();
         // SAFETY: the message is a consumed one without error: only of such a message is there a view.
         if unsafe { plain::has_no_headers(self.raw) } {
             return Headers {
-                raw,
+                raw: ptr::null_mut(),
                 next: 0,
                 borrow: PhantomData,
             };
         }
-        // SAFETY: the message is valid; the headers it returns stay the message's. The parse result is kept inside the
-        // message, which is why the function takes it as mutable in some bindings; the batch is used by one thread.
-        let code = unsafe { ffi::rd_kafka_message_headers(self.raw, &raw mut raw) };
-        if code as i32 != 0 {
-            raw = ptr::null_mut();
-        }
-        Headers {
-            raw,
-            next: 0,
-            borrow: PhantomData,
-        }
+        // SAFETY: the message lives for `'a`, and its batch is used by one thread at a time.
+        unsafe { headers_of(self.raw) }
     }
 
     /// Bytes of key and value, the measure of memory budgets.
     pub fn size(&self) -> usize {
         self.raw.len + self.raw.key_len
+    }
+}
+
+/// The headers of a consumed record or of a delivery report.
+///
+/// # Safety
+/// The message lives for `'a`, and is used by one thread at a time: what was parsed is kept inside it.
+pub(super) unsafe fn headers_of<'a>(message: &ffi::rd_kafka_message_t) -> Headers<'a> {
+    let mut raw: *mut ffi::rd_kafka_headers_t = ptr::null_mut();
+    // SAFETY: the message is valid; the headers it returns stay the message's.
+    let code = unsafe { ffi::rd_kafka_message_headers(message, &raw mut raw) };
+    if code as i32 != 0 {
+        raw = ptr::null_mut();
+    }
+    Headers {
+        raw,
+        next: 0,
+        borrow: PhantomData,
     }
 }
 

@@ -8,8 +8,10 @@ use std::time::Duration;
 use rdkafka::bindings as ffi;
 
 use super::client::{Client, Event, Queue};
+use super::messages::{bytes, headers_of};
 use super::{c_string, describe, millis, text};
 use crate::KafkaError;
+use crate::producer::Undelivered;
 
 /// A cached `rd_kafka_topic_t`.
 pub(crate) struct Topic {
@@ -156,8 +158,11 @@ pub(crate) fn main_queue(client: &Client) -> Queue {
     Queue::adopt(unsafe { ffi::rd_kafka_queue_get_main(client.raw()) }).expect("a client has a main queue")
 }
 
-/// Calls `each` for every report of the event; `explain` gives topic and words for a failed one.
-pub(crate) fn reports(event: &Event, mut each: impl FnMut(Report, &dyn Fn() -> (String, String))) -> usize {
+/// Calls `each` for every report of the event; `explain` gives words and record for a failed one.
+pub(crate) fn reports(
+    event: &Event,
+    mut each: impl FnMut(Report, &dyn Fn() -> (String, Undelivered)),
+) -> usize {
     if event.kind() != ffi::RD_KAFKA_EVENT_DR {
         return 0;
     }
@@ -181,13 +186,33 @@ pub(crate) fn reports(event: &Event, mut each: impl FnMut(Report, &dyn Fn() -> (
                 size: message.len + message.key_len,
             };
             each(report, &|| {
-                let topic = if message.rkt.is_null() {
-                    String::new()
-                } else {
-                    text(ffi::rd_kafka_topic_name(message.rkt))
-                };
-                (topic, text(ffi::rd_kafka_err2str(message.err)))
+                let words = text(ffi::rd_kafka_err2str(message.err));
+                (words, undelivered(message))
             });
+        }
+    }
+}
+
+/// A copy of a record that was not delivered.
+///
+/// # Safety
+/// `message` belongs to a delivery report that is not destroyed yet.
+unsafe fn undelivered(message: &ffi::rd_kafka_message_t) -> Undelivered {
+    // SAFETY: name, key, value and headers belong to the message and are copied while it lives. Headers that there are none
+    // of are told by a code, and then nothing was written to `raw`.
+    unsafe {
+        let topic = if message.rkt.is_null() {
+            String::new()
+        } else {
+            text(ffi::rd_kafka_topic_name(message.rkt))
+        };
+        Undelivered {
+            topic,
+            key: bytes(message.key, message.key_len).map(<[u8]>::to_vec),
+            value: bytes(message.payload, message.len).map(<[u8]>::to_vec),
+            headers: headers_of(message)
+                .map(|(name, value)| (name.into_owned(), value.map(<[u8]>::to_vec)))
+                .collect(),
         }
     }
 }

@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::from_fn;
 use axum::response::Response;
 use axum::routing::{get, post, put};
-use wharf_runtime::herder::PeerRequest;
+use wharf_runtime::herder::{PeerRequest, Reply};
 
 use super::open_resource;
 use super::params::Name;
@@ -42,11 +42,8 @@ async fn put_tasks(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<StatusCode, ApiError> {
-    let request = of_peer(&headers, &body);
-    let reply = api.herder.put_task_configs(&name, request);
-    let reply = reply.ok_or_else(|| refused("setting task configurations from outside"))?;
-    api.wait(reply).await?;
-    Ok(StatusCode::NO_CONTENT)
+    let reply = api.herder.put_task_configs(&name, of_peer(&headers, &body));
+    done(&api, reply, "setting task configurations from outside").await
 }
 
 async fn fence(
@@ -55,9 +52,13 @@ async fn fence(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<StatusCode, ApiError> {
-    let request = of_peer(&headers, &body);
-    let reply = api.herder.fence_zombies(&name, request);
-    let reply = reply.ok_or_else(|| refused("fencing zombie source tasks"))?;
+    let reply = api.herder.fence_zombies(&name, of_peer(&headers, &body));
+    done(&api, reply, "fencing zombie source tasks").await
+}
+
+/// Waits for what a peer asked for; a worker without peers gives no reply to wait for.
+async fn done(api: &Api, reply: Option<Reply<()>>, what: &str) -> Result<StatusCode, ApiError> {
+    let reply = reply.ok_or_else(|| refused(what))?;
     api.wait(reply).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -87,13 +87,18 @@ pub fn sink_consumer_config(
     task: u32,
     config: &ConfigMap,
 ) -> ConfigMap {
-    let built_in = [
-        ("client.id", format!("connector-consumer-{connector}-{task}")),
+    let built_in = consumer_built_in(connector, format!("connector-consumer-{connector}-{task}"));
+    layers(worker, built_in, &worker.consumer, ClientKind::Consumer, config)
+}
+
+/// What Connect sets for every consumer of a connector.
+fn consumer_built_in(connector: &str, client_id: String) -> [(&'static str, String); 4] {
+    [
+        ("client.id", client_id),
         ("group.id", default_consumer_group(connector)),
         ("auto.offset.reset", "earliest".to_owned()),
         ("enable.auto.commit", "false".to_owned()),
-    ];
-    layers(worker, built_in, &worker.consumer, ClientKind::Consumer, config)
+    ]
 }
 
 /// The group that a sink connector's tasks consume in.
@@ -127,13 +132,9 @@ pub fn offsets_consumer_config(
 ) -> ConfigMap {
     const ISOLATION: &str = "isolation.level";
     const COMMITTED: &str = "read_committed";
-    let built_in = [
-        ("client.id", format!("connector-consumer-{connector}")),
-        ("group.id", format!("connect-{connector}")),
-        ("auto.offset.reset", "earliest".to_owned()),
-        ("enable.auto.commit", "false".to_owned()),
-        (ISOLATION, COMMITTED.to_owned()),
-    ];
+    let built_in = consumer_built_in(connector, format!("connector-consumer-{connector}"))
+        .into_iter()
+        .chain([(ISOLATION, COMMITTED.to_owned())]);
     let mut settings = layers(worker, built_in, &worker.consumer, ClientKind::Consumer, config);
     if exactly_once {
         force(&mut settings, ISOLATION, COMMITTED, connector);

@@ -8,6 +8,7 @@ use wharf_transforms::JavaRegex;
 
 use super::WorkerConfig;
 use super::converter_config::{ConverterConfig, ConverterKind};
+use super::error_config::ErrorConfig;
 
 /// The key with the connector's name.
 pub const NAME: &str = "name";
@@ -275,6 +276,8 @@ pub struct ConnectorConfig {
     pub value_converter: Option<ConverterConfig>,
     /// Its own header converter.
     pub header_converter: Option<ConverterConfig>,
+    /// How failures of records are treated.
+    pub errors: ErrorConfig,
     /// Everything as given.
     pub originals: ConfigMap,
 }
@@ -301,6 +304,7 @@ impl ConnectorConfig {
             key_converter: converter(ConverterKind::Key),
             value_converter: converter(ConverterKind::Value),
             header_converter: converter(ConverterKind::Header),
+            errors: ErrorConfig::new(&parsed)?,
             originals: config.clone(),
         })
     }

@@ -19,15 +19,6 @@ impl ConverterKind {
     /// In the order in which validation lists their keys.
     pub const ALL: [Self; 3] = [Self::Header, Self::Key, Self::Value];
 
-    /// The kind of plugin that stands here.
-    #[must_use]
-    pub fn plugin_kind(self) -> PluginKind {
-        match self {
-            Self::Header => PluginKind::HeaderConverter,
-            Self::Key | Self::Value => PluginKind::Converter,
-        }
-    }
-
     /// What `converter.type` says.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -35,6 +26,15 @@ impl ConverterKind {
             Self::Key => "key",
             Self::Value => "value",
             Self::Header => "header",
+        }
+    }
+
+    /// What a plugin has to be to stand here.
+    #[must_use]
+    pub fn plugin_kind(self) -> PluginKind {
+        match self {
+            Self::Key | Self::Value => PluginKind::Converter,
+            Self::Header => PluginKind::HeaderConverter,
         }
     }
 

@@ -225,6 +225,12 @@ impl DistributedConfig {
         RandomState::new().hash_one(&self.group_id)
     }
 
+    /// Whether readers of this topic leave out what transactions have not committed. Statuses are never written in one.
+    #[must_use]
+    pub fn reads_committed_only(&self, topic: InternalTopic) -> bool {
+        self.exactly_once.is_enabled() && topic != InternalTopic::Status
+    }
+
     /// The transactional id by which a leader claims the config topic; the same on all workers of the group, and on JVM ones.
     #[must_use]
     pub fn leader_transactional_id(&self) -> String {
@@ -234,7 +240,7 @@ impl DistributedConfig {
     /// The transactional id of a source task's producer when exactly-once is enabled.
     #[must_use]
     pub fn task_transactional_id(&self, connector: &str, task: u32) -> String {
-        format!("{}-{connector}-{task}", self.group_id)
+        wharf_cluster::fencing::transactional_id(&self.group_id, connector, task)
     }
 }
 

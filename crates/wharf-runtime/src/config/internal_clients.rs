@@ -135,7 +135,7 @@ pub fn internal_consumer_config(config: &DistributedConfig, topic: InternalTopic
             ("enable.auto.commit", "false".to_owned()),
         ],
     );
-    if config.exactly_once.is_enabled() && topic != InternalTopic::Status {
+    if config.reads_committed_only(topic) {
         force(&mut settings, [("isolation.level", "read_committed".to_owned())]);
     }
     settings

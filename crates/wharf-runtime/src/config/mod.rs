@@ -12,6 +12,7 @@ mod converter_config;
 mod distributed_config;
 mod distributed_keys;
 mod enriched_config;
+mod error_config;
 mod exactly_once_checks;
 mod internal_clients;
 mod listener;
@@ -20,7 +21,6 @@ mod sink_connector_config;
 mod source_connector_config;
 mod standalone_config;
 mod topic_creation;
-mod unsupported_keys;
 mod validation;
 mod worker_config;
 mod worker_key;
@@ -46,6 +46,7 @@ pub use converter_config::{ConverterConfig, ConverterKind};
 pub use distributed_config::{DistributedConfig, ExactlyOnceSupport, InterWorkerConfig};
 pub use distributed_keys::{HEARTBEAT_INTERVAL_DEFAULT, REBALANCE_DELAY_DEFAULT};
 pub(crate) use enriched_config::add_library_errors;
+pub use error_config::{DeadLetterConfig, ErrorConfig, ToleranceType};
 pub use exactly_once_checks::ExactlyOnceWorker;
 pub(crate) use internal_clients::top_level_mistakes;
 pub use internal_clients::{
@@ -58,12 +59,11 @@ pub use sink_connector_config::{
     DLQ_TOPIC_NAME, SinkConnectorConfig, TOPICS, TOPICS_REGEX, TopicSelection, sink_connector_config_def,
 };
 pub use source_connector_config::{
-    OFFSETS_TOPIC, SourceConnectorConfig, TransactionBoundary, requires_exactly_once,
+    OFFSETS_TOPIC, SOURCE_DLQ_TOPIC_NAME, SourceConnectorConfig, TransactionBoundary, requires_exactly_once,
     source_connector_config_def,
 };
 pub use standalone_config::StandaloneConfig;
 pub use topic_creation::{TOPIC_CREATION_PREFIX, TopicCreation, TopicCreationGroup};
-pub(crate) use unsupported_keys::{refuse_unsupported, unsupported_keys};
 pub use validation::{
     PluginValidation, PluginView, ValidationRequest, VersionProblem, connector_class, connector_definitions,
     framework_config_def, is_framework_key, validate_connector,

@@ -10,6 +10,7 @@ use super::client_config::default_consumer_group;
 use super::connector_config::{
     ConnectorConfig, FrameworkDefaults, NAME, common, connector_config_def, error, valid_regex,
 };
+use super::error_config::DeadLetterConfig;
 use super::validation::add_error;
 
 /// The key with the list of topics.
@@ -18,6 +19,8 @@ pub const TOPICS: &str = "topics";
 pub const TOPICS_REGEX: &str = "topics.regex";
 /// The key with the dead letter topic.
 pub const DLQ_TOPIC_NAME: &str = "errors.deadletterqueue.topic.name";
+const DLQ_FACTOR: &str = "errors.deadletterqueue.topic.replication.factor";
+const DLQ_HEADERS: &str = "errors.deadletterqueue.context.headers.enable";
 
 /// The keys of sink connectors.
 #[must_use]
@@ -60,7 +63,7 @@ pub fn sink_connector_config_def(defaults: &FrameworkDefaults) -> ConfigDef {
         )
         .define(
             error(
-                "errors.deadletterqueue.context.headers.enable",
+                DLQ_HEADERS,
                 Type::Boolean,
                 8,
                 Width::Medium,
@@ -73,7 +76,7 @@ pub fn sink_connector_config_def(defaults: &FrameworkDefaults) -> ConfigDef {
 
 fn dlq_factor() -> ConfigKey {
     error(
-        "errors.deadletterqueue.topic.replication.factor",
+        DLQ_FACTOR,
         Type::Short,
         7,
         Width::Medium,
@@ -180,6 +183,8 @@ pub struct SinkConnectorConfig {
     pub common: ConnectorConfig,
     /// What it consumes.
     pub topics: TopicSelection,
+    /// Where records that failed are kept.
+    pub dead_letters: Option<DeadLetterConfig>,
 }
 
 impl SinkConnectorConfig {
@@ -211,7 +216,12 @@ impl SinkConnectorConfig {
                 )));
             }
         };
-        Ok(Self { common, topics })
+        let keys = [DLQ_TOPIC_NAME, DLQ_FACTOR, DLQ_HEADERS];
+        Ok(Self {
+            common,
+            topics,
+            dead_letters: DeadLetterConfig::parse(keys, false, config)?,
+        })
     }
 }
 

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use wharf_api::config::{ConfigDef, ConfigKey, Importance, Type, Validator, Width};
+use wharf_api::config::{ConfigDef, ConfigKey, ConfigValue, Importance, Type, Validator, Width};
 use wharf_api::{ConfigMap, ConnectError, Result};
 
 use super::connector_config::{ConnectorConfig, FrameworkDefaults, aliases, connector_config_def};
+use super::error_config::DeadLetterConfig;
 use super::topic_creation::TopicCreation;
+use super::validation::add_error;
 
 /// Whether the connector may run only where exactly-once delivery is on.
 pub(super) const EXACTLY_ONCE_SUPPORT: &str = "exactly.once.support";
@@ -15,6 +17,45 @@ pub(super) const TRANSACTION_BOUNDARY: &str = "transaction.boundary";
 const TRANSACTION_INTERVAL: &str = "transaction.boundary.interval.ms";
 /// Where a source of a distributed worker keeps its offsets, if not where the worker does (KIP-618).
 pub const OFFSETS_TOPIC: &str = "offsets.storage.topic";
+
+/// The topic for dead letters of a source, which upstream does not have.
+pub const SOURCE_DLQ_TOPIC_NAME: &str = "wharf.errors.deadletterqueue.topic.name";
+/// All keys about dead letters of a source: the topic, its replication factor when it has to be created (3), whether letters say
+/// in headers what failed (they do). They are not in the definition: listings of keys stay upstream's.
+const DEAD_LETTER_KEYS: [&str; 3] = [
+    SOURCE_DLQ_TOPIC_NAME,
+    "wharf.errors.deadletterqueue.topic.replication.factor",
+    "wharf.errors.deadletterqueue.context.headers.enable",
+];
+
+/// Adds what is wrong with the keys about dead letters of a source, and that a sink has other ones.
+pub(super) fn check_dead_letters(is_sink: bool, config: &ConfigMap, values: &mut Vec<ConfigValue>) {
+    if is_sink {
+        for key in DEAD_LETTER_KEYS.iter().filter(|key| config.contains_key(**key)) {
+            let theirs = key.trim_start_matches("wharf.");
+            add_error(
+                values,
+                key,
+                format!("{key} is for source connectors; a sink connector has {theirs}"),
+            );
+        }
+        return;
+    }
+    for key in DEAD_LETTER_KEYS {
+        // Each is looked at alone, so that all mistakes are found at once.
+        let alone = [SOURCE_DLQ_TOPIC_NAME, key].into_iter().filter_map(|key| {
+            let text = if key == SOURCE_DLQ_TOPIC_NAME {
+                Some("any")
+            } else {
+                config.get(key).map(String::as_str)
+            };
+            Some((key.to_owned(), text?.to_owned()))
+        });
+        if let Err(error) = DeadLetterConfig::parse(DEAD_LETTER_KEYS, true, &alone.collect()) {
+            add_error(values, key, error.message().to_owned());
+        }
+    }
+}
 
 /// What ends a transaction of an exactly-once source task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -117,6 +158,8 @@ pub struct SourceConnectorConfig {
     pub topic_creation: Option<TopicCreation>,
     /// What ends a transaction, where transactions are used.
     pub transaction_boundary: TransactionBoundary,
+    /// Where records that failed are kept.
+    pub dead_letters: Option<DeadLetterConfig>,
 }
 
 impl SourceConnectorConfig {
@@ -143,6 +186,7 @@ impl SourceConnectorConfig {
             common: ConnectorConfig::parse(config)?,
             topic_creation,
             transaction_boundary: transaction_boundary(config)?,
+            dead_letters: DeadLetterConfig::parse(DEAD_LETTER_KEYS, true, config)?,
         })
     }
 }
@@ -236,6 +280,52 @@ mod tests {
             let error = parse(boundary, given).unwrap_err();
             assert!(error.message().contains(key), "{error}");
         }
+    }
+
+    #[test]
+    fn dead_letters_of_a_source_have_keys_of_their_own_and_each_mistake_is_named() {
+        let map = |entries: &[(&str, &str)]| -> ConfigMap {
+            let entry = |(key, value): &(&str, &str)| {
+                (format!("wharf.errors.deadletterqueue.{key}"), (*value).to_owned())
+            };
+            entries.iter().map(entry).collect()
+        };
+        let parse = |entries: &[(&str, &str)]| DeadLetterConfig::parse(DEAD_LETTER_KEYS, true, &map(entries));
+        assert_eq!(
+            parse(&[("topic.name", " "), ("topic.replication.factor", "1")]),
+            Ok(None)
+        );
+        let letters = |replication_factor, context_headers| {
+            let topic = "dead".to_owned();
+            Ok(Some(DeadLetterConfig {
+                topic,
+                replication_factor,
+                context_headers,
+            }))
+        };
+        assert_eq!(parse(&[("topic.name", "dead")]), letters(3, true));
+        let all = [
+            ("topic.name", "dead"),
+            ("topic.replication.factor", "1"),
+            ("context.headers.enable", "FALSE"),
+        ];
+        assert_eq!(parse(&all), letters(1, false));
+
+        let wrong = map(&[
+            ("topic.replication.factor", "x"),
+            ("context.headers.enable", "maybe"),
+        ]);
+        let mut values = Vec::new();
+        check_dead_letters(false, &wrong, &mut values);
+        let names: Vec<_> = values.iter().map(|value| value.name.as_str()).collect();
+        assert_eq!(names, DEAD_LETTER_KEYS[1..]);
+        let mut values = Vec::new();
+        check_dead_letters(true, &map(&all), &mut values);
+        assert_eq!(values.len(), 3);
+        assert!(
+            values[0].errors[0].contains("has errors.deadletterqueue."),
+            "{values:?}"
+        );
     }
 
     #[test]

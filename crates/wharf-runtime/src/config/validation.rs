@@ -24,9 +24,10 @@ use super::exactly_once_checks::{self, ConnectorAnswers, ExactlyOnceWorker};
 use super::sink_connector_config::{
     DLQ_TOPIC_NAME, check_consumer_group, check_topics, sink_connector_config_def,
 };
-use super::source_connector_config::source_connector_config_def;
+use super::source_connector_config::{
+    SOURCE_DLQ_TOPIC_NAME, check_dead_letters, source_connector_config_def,
+};
 use super::topic_creation::{TOPIC_CREATION_PREFIX, TopicCreation};
-use super::unsupported_keys;
 use crate::herder::ConnectorType;
 
 /// What a plugin says about a configuration.
@@ -252,7 +253,8 @@ pub fn validate_connector(
         .into_iter()
         .filter_map(|kind| Some((kind, check_converter(request, kind, &mut values)?)))
         .collect();
-    unsupported_keys::check(&def, &mut values);
+    let is_sink = request.connector_type == ConnectorType::Sink;
+    check_dead_letters(is_sink, &texts(request.config), &mut values);
     check_topic_creation(request, &mut values);
     for (key, _) in request.config.iter().filter(|(_, value)| value.is_none()) {
         add_error(
@@ -409,10 +411,11 @@ fn uses_client(request: &ValidationRequest<'_>, kind: ClientKind) -> bool {
     match kind {
         ClientKind::Producer => true,
         ClientKind::Consumer => false,
-        ClientKind::Admin => request
-            .config
-            .keys()
-            .any(|key| key.starts_with(TOPIC_CREATION_PREFIX)),
+        ClientKind::Admin => {
+            let creates = |key: &String| key.starts_with(TOPIC_CREATION_PREFIX);
+            request.config.keys().any(creates)
+                || given(request.config, SOURCE_DLQ_TOPIC_NAME).is_some_and(|topic| !topic.is_empty())
+        }
     }
 }
 

@@ -514,10 +514,27 @@ fn topic_creation_rules_are_checked_in_advance() {
 }
 
 #[test]
-fn what_is_not_supported_is_an_error_on_its_key() {
-    let infos = source(&[("errors.log.enable", "true"), ("errors.tolerance", "all")]);
+fn keys_about_errors_are_accepted_and_wrong_ones_are_errors_on_their_keys() {
+    let infos = source(&[
+        ("errors.tolerance", "all"),
+        ("errors.retry.timeout", "-1"),
+        ("errors.log.enable", "true"),
+        ("wharf.errors.deadletterqueue.topic.name", "dead"),
+    ]);
+    assert_eq!(infos.error_count, 0);
+    let infos = source(&[
+        ("errors.tolerance", "some"),
+        ("wharf.errors.deadletterqueue.topic.name", "dead"),
+        ("wharf.errors.deadletterqueue.topic.replication.factor", "many"),
+    ]);
     assert_eq!(infos.error_count, 2);
-    assert!(value(&infos, "errors.tolerance").errors[0].contains("not supported by this build yet"));
+    assert_eq!(
+        value(&infos, "wharf.errors.deadletterqueue.topic.replication.factor").errors,
+        [
+            "Invalid value many for configuration wharf.errors.deadletterqueue.topic.replication.factor: it is a number of \
+          replicas"
+        ]
+    );
 }
 
 #[test]

@@ -17,16 +17,15 @@ use super::migration::config_of;
 use super::secrets::Secrets;
 use crate::config::{
     CONNECTOR_CLASS, CONNECTOR_VERSION, ConfigInfos, ConverterKind, ExactlyOnceWorker, WorkerConfig,
-    sink_consumer_config, source_producer_config, unsupported_keys,
+    sink_consumer_config, source_producer_config,
 };
 use crate::config_providers::ConfigProviders;
 use crate::herder::{ConnectorType, HerderError, RawConfig, plugin_calls};
 use crate::plugins::{ConnectorPlugin, PluginRegistry};
+use crate::worker::TASK_CLASS;
 
 /// For a plugin to validate a configuration.
 const VALIDATION: Duration = Duration::from_secs(30);
-/// The key by which task configurations name the class of their task.
-const TASK_CLASS: &str = "task.class";
 
 /// What is to be said of a connector.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -66,7 +65,8 @@ pub struct PluginFound {
     /// The class of its tasks.
     pub task_class: String,
     /// The library.
-    pub library: String,
+    #[serde(rename = "library")]
+    pub path: String,
 }
 
 /// A converter.
@@ -188,9 +188,6 @@ impl Migration {
             Err(problem) => {
                 parts.problems.push(problem.clone());
                 self.check_transforms(&config, &mut parts);
-                for (key, message) in unsupported_keys(&config, kind) {
-                    parts.problem(Some(&key), &message);
-                }
             }
         }
         for (key, converter) in converters.iter().filter(|(_, converter)| !converter.is_available) {
@@ -229,7 +226,7 @@ impl Migration {
                 version: plugin.stated_version(),
                 kind: plugin.kind,
                 task_class: plugin.task_class.to_string(),
-                library: plugin.path.display().to_string(),
+                path: plugin.path.display().to_string(),
             }),
             target_state: configs.target_state(name).unwrap_or_default().name(),
             tasks: configs.tasks(name).len(),
@@ -281,11 +278,10 @@ impl Migration {
                 };
                 let is_own = own.is_some();
                 let class = own.unwrap_or_else(|| of_worker.class.clone());
-                let plugin_kind = match kind {
-                    ConverterKind::Header => PluginKind::HeaderConverter,
-                    _ => PluginKind::Converter,
-                };
-                let is_available = self.plugins.plugin_class(plugin_kind, &class, version).is_some();
+                let is_available = self
+                    .plugins
+                    .plugin_class(kind.plugin_kind(), &class, version)
+                    .is_some();
                 let found = ConverterFound {
                     class,
                     is_own,

@@ -93,7 +93,7 @@ impl Observer {
     /// An internal topic as it is now.
     pub(super) fn topic(&self, topic: InternalTopic) -> Result<TopicReport, InspectError> {
         let name = &self.config.topic(topic).topic.name;
-        let committed_only = self.config.exactly_once.is_enabled() && topic != InternalTopic::Status;
+        let committed_only = self.config.reads_committed_only(topic);
         self.named_topic(topic, name, committed_only)
     }
 

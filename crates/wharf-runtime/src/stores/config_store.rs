@@ -13,7 +13,8 @@ use wharf_kafka::{
     Translated, write_all,
 };
 
-use super::{Census, lock};
+use super::Census;
+use crate::sync::lock;
 
 /// For a write and for reading it back, as upstream.
 const WRITE_TIMEOUT: Duration = Duration::from_millis(WRITE_TIMEOUT_MS);

@@ -9,13 +9,7 @@ mod config_store;
 mod status_store;
 mod status_writer;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
 pub use self::census::Census;
 pub use self::config_store::{ConfigBackingStore, ConfigListener, ConfigStoreError};
 pub use self::status_store::{OverwrittenListener, StatusBackingStore, instance_state};
 pub use crate::offsets::{KafkaOffsetBackingStore, LayeredOffsetBackingStore};
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}

@@ -16,9 +16,10 @@ use wharf_cluster::status_state::{
 };
 use wharf_kafka::{Admin, LogClients, LogError, LogTopic, MessageRef, ReadPositions, TopicLog};
 
+use super::Census;
 use super::status_writer::{Order, StatusWriter};
-use super::{Census, lock};
 use crate::herder::{ConnectorState, InstanceState, TaskId, TaskStateInfo};
+use crate::sync::lock;
 use crate::worker::{StatusSink, TopicSink};
 
 /// How much of a strange key a message shows.

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use wharf_cluster::status_state::{PendingWrite, StatusState};
 use wharf_kafka::{KafkaError, LogRecord, TopicLog};
 
-use super::lock;
+use crate::sync::lock;
 
 /// For one attempt; what is not acknowledged by then is looked at again before it is sent again.
 const ATTEMPT: Duration = Duration::from_secs(10);

@@ -3,6 +3,7 @@
 //! A [`TaskControl`] is shared between the herder and one task's thread. Everything a task waits for ends when the herder
 //! wants something: stop, pause, resume, or nothing more to do with it (cancelled).
 
+use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -39,6 +40,29 @@ struct State {
     done: bool,
 }
 
+/// Ends a wait of the task's thread that is not on its control.
+#[derive(Default)]
+pub(crate) struct Waker(OnceLock<Box<dyn Fn() + Send + Sync>>);
+
+impl Waker {
+    pub(crate) fn set(&self, wake: impl Fn() + Send + Sync + 'static) {
+        // A thread waits for one thing all its life.
+        let _ = self.0.set(Box::new(wake));
+    }
+
+    pub(crate) fn wake(&self) {
+        if let Some(wake) = self.0.get() {
+            wake();
+        }
+    }
+}
+
+impl fmt::Debug for Waker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Waker").finish_non_exhaustive()
+    }
+}
+
 /// The herder's hand on a task.
 #[derive(Debug)]
 pub struct TaskControl {
@@ -49,6 +73,8 @@ pub struct TaskControl {
     cancelled: AtomicBool,
     /// The lease under which the task runs, in a group of workers.
     lease: OnceLock<HeldLease>,
+    /// Ends what else the task's thread may be waiting for.
+    waker: Waker,
     /// Which method of the plugin is being called, and since when.
     call: Mutex<Option<(&'static str, Instant)>>,
 }
@@ -91,6 +117,7 @@ impl TaskControl {
             interrupted: AtomicBool::new(paused),
             cancelled: AtomicBool::new(false),
             lease: OnceLock::new(),
+            waker: Waker::default(),
             call: Mutex::new(None),
         }
     }
@@ -106,6 +133,13 @@ impl TaskControl {
         self.interrupted
             .store(state.stopping || state.paused, Ordering::Release);
         self.changed.notify_all();
+        drop(state);
+        self.waker.wake();
+    }
+
+    /// The task's thread waits for more than this control: it is to be woken, too, when something is asked of it.
+    pub fn wakes(&self, wake: impl Fn() + Send + Sync + 'static) {
+        self.waker.set(wake);
     }
 
     /// Asks the task to stop.
@@ -219,6 +253,7 @@ impl TaskControl {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+    use std::sync::atomic::AtomicUsize;
 
     use super::*;
 
@@ -241,6 +276,28 @@ mod tests {
         assert!(!control.wait_resumed(Duration::ZERO));
         control.set_paused(false);
         assert!(control.wait_resumed(Duration::ZERO) && !control.is_interrupted());
+    }
+
+    #[test]
+    fn whatever_is_asked_wakes_the_thread_from_its_other_wait() {
+        let control = TaskControl::new(false);
+        control.stop();
+        let wakes = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&wakes);
+        control.wakes(move || {
+            counted.fetch_add(1, Ordering::Relaxed);
+        });
+        let asks: [&dyn Fn(); 4] = [
+            &|| control.set_paused(true),
+            &|| control.set_paused(false),
+            &|| control.stop(),
+            &|| control.cancel(),
+        ];
+        for (before, ask) in asks.iter().enumerate() {
+            assert_eq!(wakes.load(Ordering::Relaxed), before);
+            ask();
+        }
+        assert_eq!(wakes.load(Ordering::Relaxed), asks.len());
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! The converters of one task, and the conversion of records between Connect data and bytes.
 //!
 //! Strings and byte arrays take a short way without a value tree or a copy. Converters of plugins get a whole batch per
-//! crossing. A record that cannot be converted fails the task: errors are not tolerated by this build.
+//! crossing. Errors are handed on as the converters said them: what follows from them is [`super::errors`]' affair.
 
 use std::borrow::Cow;
+use std::ops::Range;
+use std::sync::Arc;
 
 use wharf_abi::host::RemoteConverter;
 use wharf_abi::message::BatchResult;
@@ -16,6 +18,7 @@ use wharf_api::{
 };
 use wharf_converters::FastPath;
 
+use super::errors::{Attempt, RetryWithTolerance, Stage};
 use crate::plugins::ConverterPlugin;
 
 /// Which part of a record.
@@ -35,8 +38,19 @@ enum Place {
 pub(crate) struct TaskConverter {
     place: Place,
     part: Part,
-    class: String,
+    class: Arc<str>,
     buffer: Vec<u8>,
+}
+
+/// Where the bytes of a value are.
+#[derive(Debug, Clone, Copy)]
+enum Encoding {
+    /// It is Kafka's null.
+    Null,
+    /// The value is its own bytes.
+    AsItIs,
+    /// In the converter's buffer.
+    Buffer,
 }
 
 /// The converters of a task.
@@ -44,16 +58,43 @@ pub(crate) struct TaskConverters {
     pub(crate) key: TaskConverter,
     pub(crate) value: TaskConverter,
     pub(crate) header: Box<dyn HeaderConverter>,
+    /// Its class as reports name it.
+    pub(crate) header_class: Arc<str>,
 }
 
-/// A failure in a converter becomes the task's failure, in upstream's words.
-fn exceeded(part: &str, class: &str, error: ConnectError) -> ConnectError {
-    ConnectError::connect("Tolerance exceeded in error handler")
-        .caused_by(error.context(format!("the {part} converter {class} cannot convert a record")))
+/// What was read from one part of a consumed record.
+#[derive(Debug)]
+pub(crate) enum Decoded<'m> {
+    /// It lies in the message, or in what a library answered.
+    Plain(Option<&'m SchemaRef>, ValueRef<'m>),
+    Owned(SchemaAndValue),
+}
+
+impl Decoded<'_> {
+    #[inline]
+    pub(crate) fn datum(&self) -> Datum<'_> {
+        match self {
+            Self::Plain(schema, value) => Datum {
+                schema: *schema,
+                value: *value,
+            },
+            Self::Owned(converted) => Datum::new(converted.schema.as_ref(), &converted.value),
+        }
+    }
+
+    pub(crate) fn into_owned(self) -> SchemaAndValue {
+        match self {
+            Self::Plain(schema, value) => SchemaAndValue {
+                schema: schema.cloned(),
+                value: value.to_value(),
+            },
+            Self::Owned(converted) => converted,
+        }
+    }
 }
 
 impl TaskConverter {
-    /// Sets a converter up for one part of a task's records.
+    /// Sets a converter up for one part of a task's records. `class` is its full name.
     pub(crate) fn new(
         mut plugin: ConverterPlugin,
         part: Part,
@@ -73,28 +114,16 @@ impl TaskConverter {
         Ok(Self {
             place,
             part,
-            class: class.to_owned(),
+            class: class.into(),
             buffer: Vec::new(),
         })
     }
 
-    fn name(&self) -> &'static str {
+    #[inline]
+    fn stage(&self) -> Stage {
         match self.part {
-            Part::Key => "key",
-            Part::Value => "value",
-        }
-    }
-
-    fn datum<'r>(&self, record: &RecordRef<'r>) -> Datum<'r> {
-        match self.part {
-            Part::Key => Datum {
-                schema: record.key_schema(),
-                value: record.key(),
-            },
-            Part::Value => Datum {
-                schema: record.value_schema(),
-                value: record.value(),
-            },
+            Part::Key => Stage::KeyConverter,
+            Part::Value => Stage::ValueConverter,
         }
     }
 
@@ -103,109 +132,167 @@ impl TaskConverter {
         matches!(self.place, Place::Remote(_))
     }
 
-    /// The bytes of one record's part; `None` is Kafka's null. They lie in the record or in this converter.
+    /// The bytes of one value; `None` is Kafka's null. They lie in the value or in this converter.
     pub(crate) fn encode<'o>(
         &'o mut self,
-        record: &RecordRef<'o>,
+        topic: &str,
+        datum: Datum<'o>,
         headers: &mut Headers,
     ) -> Result<Option<&'o [u8]>> {
-        let Datum { schema, value } = self.datum(record);
-        let name = self.name();
-        let Place::Builtin(converter, fast_path) = &mut self.place else {
-            return Err(ConnectError::illegal_state(
-                "a plugin's converter converts batches",
-            ));
-        };
-        match (&*fast_path, value) {
-            (_, ValueRef::Null) if schema.is_none() => return Ok(None),
-            (FastPath::Utf8String, ValueRef::String(text)) => return Ok(Some(text.as_bytes())),
-            (FastPath::RawBytes, ValueRef::Bytes(bytes)) if is_bytes(schema) => return Ok(Some(bytes)),
-            _ => {}
+        let place = self.encode_place(topic, datum, headers)?;
+        Ok(self.at(place, datum))
+    }
+
+    #[inline]
+    fn encode_place(&mut self, topic: &str, datum: Datum<'_>, headers: &mut Headers) -> Result<Encoding> {
+        let Datum { schema, value } = datum;
+        match (&self.place, value) {
+            (Place::Builtin(..), ValueRef::Null) if schema.is_none() => Ok(Encoding::Null),
+            (Place::Builtin(_, FastPath::Utf8String), ValueRef::String(_)) => Ok(Encoding::AsItIs),
+            (Place::Builtin(_, FastPath::RawBytes), ValueRef::Bytes(_)) if is_bytes(schema) => {
+                Ok(Encoding::AsItIs)
+            }
+            _ => self.encode_by_converter(topic, schema, value, headers),
         }
+    }
+
+    #[inline]
+    fn at<'o>(&'o self, place: Encoding, datum: Datum<'o>) -> Option<&'o [u8]> {
+        match (place, datum.value) {
+            (Encoding::AsItIs, ValueRef::String(text)) => Some(text.as_bytes()),
+            (Encoding::AsItIs, ValueRef::Bytes(bytes)) => Some(bytes),
+            (Encoding::Buffer, _) => Some(&self.buffer),
+            _ => None,
+        }
+    }
+
+    /// As [`encode`](Self::encode), by the task's rules. `first` is what a first attempt that was made elsewhere failed with.
+    #[inline]
+    pub(crate) fn try_encode<'o>(
+        &'o mut self,
+        rules: &RetryWithTolerance,
+        topic: &str,
+        datum: Datum<'o>,
+        headers: &mut Headers,
+        first: Option<ConnectError>,
+    ) -> Attempt<Option<&'o [u8]>> {
+        let known = headers.len();
+        let error = match first {
+            Some(error) => error,
+            None => match self.encode_place(topic, datum, headers) {
+                Ok(place) => return Attempt::Done(self.at(place, datum)),
+                Err(error) => error,
+            },
+        };
+        let (stage, class) = (self.stage(), Arc::clone(&self.class));
+        let attempt = rules.resume(stage, &class, error, || {
+            // What an attempt that failed has added is not to be there twice.
+            keep_first(headers, known);
+            self.encode_place(topic, datum, headers)
+        });
+        attempt.map(|place| self.at(place, datum))
+    }
+
+    fn encode_by_converter(
+        &mut self,
+        topic: &str,
+        schema: Option<&SchemaRef>,
+        value: ValueRef<'_>,
+        headers: &mut Headers,
+    ) -> Result<Encoding> {
         self.buffer.clear();
-        let encoded = converter
-            .encode(record.topic(), headers, schema, value, &mut self.buffer)
-            .map_err(|error| exceeded(name, &self.class, error))?;
-        Ok(match encoded {
-            Encoded::Null => None,
-            Encoded::Bytes => Some(&self.buffer),
+        let encoded = match &mut self.place {
+            Place::Builtin(converter, _) => converter.encode(topic, headers, schema, value, &mut self.buffer),
+            Place::Remote(converter) => converter.encode(topic, headers, schema, value, &mut self.buffer),
+        };
+        Ok(match encoded? {
+            Encoded::Null => Encoding::Null,
+            Encoded::Bytes => Encoding::Buffer,
         })
     }
 
-    /// Converts this part of every record of a batch in one crossing of the border.
-    pub(crate) fn encode_batch(&mut self, batch: &RecordBatchRef<'_>) -> Result<RemoteBatch> {
-        let mut input = RecordBatch::new();
-        for record in batch.iter() {
-            let record = record?;
-            let headers = record.headers().to_headers()?;
-            input.push(&single_value(
-                record.topic(),
-                self.datum(&record),
-                headers.as_slice(),
-            ))?;
-        }
-        let name = self.name();
-        let Place::Remote(converter) = &mut self.place else {
-            return Err(ConnectError::illegal_state(
-                "a built-in converter converts record by record",
-            ));
-        };
-        RemoteBatch::new(
-            converter.encode_batch(input.finish()?)?,
-            batch.len(),
-            name,
-            &self.class,
-        )
-    }
-
-    /// Reads one part of a consumed record and hands it on.
-    pub(crate) fn decode<T>(
+    /// Reads one part of a consumed record.
+    #[inline]
+    pub(crate) fn decode<'m>(
         &mut self,
         topic: &str,
         headers: &Headers,
-        bytes: Option<&[u8]>,
-        take: impl FnOnce(Datum<'_>) -> Result<T>,
-    ) -> Result<T> {
-        let name = self.name();
-        let plain = match (&self.place, bytes) {
-            (Place::Builtin(_, FastPath::Utf8String), None) => Some((optional_string(), ValueRef::Null)),
-            // What is not UTF-8 is the converter's affair.
-            (Place::Builtin(_, FastPath::Utf8String), Some(bytes)) => std::str::from_utf8(bytes)
-                .ok()
-                .map(|text| (optional_string(), ValueRef::String(text))),
-            (Place::Builtin(_, FastPath::RawBytes), bytes) => {
-                Some((optional_bytes(), bytes.map_or(ValueRef::Null, ValueRef::Bytes)))
+        bytes: Option<&'m [u8]>,
+    ) -> Result<Decoded<'m>> {
+        match (&mut self.place, bytes) {
+            (Place::Builtin(_, FastPath::Utf8String), None) => {
+                return Ok(Decoded::Plain(Some(optional_string()), ValueRef::Null));
             }
-            _ => None,
-        };
-        if let Some((schema, value)) = plain {
-            return take(Datum {
-                schema: Some(schema),
-                value,
-            });
+            // What is not UTF-8 is the converter's affair.
+            (Place::Builtin(_, FastPath::Utf8String), Some(bytes)) => {
+                if let Ok(text) = std::str::from_utf8(bytes) {
+                    return Ok(Decoded::Plain(Some(optional_string()), ValueRef::String(text)));
+                }
+            }
+            (Place::Builtin(_, FastPath::RawBytes), bytes) => {
+                let value = bytes.map_or(ValueRef::Null, ValueRef::Bytes);
+                return Ok(Decoded::Plain(Some(optional_bytes()), value));
+            }
+            _ => {}
         }
-        let converted = match (&mut self.place, bytes) {
-            (Place::Builtin(converter, _), bytes) => converter
-                .decode(topic, headers, bytes)
-                .map_err(|error| exceeded(name, &self.class, error))?,
-            (Place::Remote(converter), bytes) => converter
-                .decode(topic, headers, bytes)
-                .map_err(|error| exceeded(name, &self.class, error))?,
-        };
-        take(Datum::new(converted.schema.as_ref(), &converted.value))
-    }
-
-    /// The plugin's converter, when it is one.
-    pub(crate) fn remote(&mut self) -> Option<&mut RemoteConverter> {
         match &mut self.place {
-            Place::Remote(converter) => Some(converter),
-            Place::Builtin(..) => None,
+            Place::Builtin(converter, _) => converter.decode(topic, headers, bytes),
+            Place::Remote(converter) => converter.decode(topic, headers, bytes),
+        }
+        .map(Decoded::Owned)
+    }
+
+    /// As [`decode`](Self::decode), by the task's rules.
+    #[inline]
+    pub(crate) fn try_decode<'m>(
+        &mut self,
+        rules: &RetryWithTolerance,
+        topic: &str,
+        headers: &Headers,
+        bytes: Option<&'m [u8]>,
+    ) -> Attempt<Decoded<'m>> {
+        match self.decode(topic, headers, bytes) {
+            Ok(decoded) => Attempt::Done(decoded),
+            Err(error) => self.decode_again(rules, topic, headers, bytes, error),
         }
     }
 
-    /// Reads the answers of a batch decoded by [`remote`](Self::remote).
-    pub(crate) fn decoded(&self, result: BatchResult, records: usize) -> Result<RemoteBatch> {
-        RemoteBatch::new(result, records, self.name(), &self.class)
+    /// Goes on after an attempt that failed.
+    #[cold]
+    pub(crate) fn decode_again<'m>(
+        &mut self,
+        rules: &RetryWithTolerance,
+        topic: &str,
+        headers: &Headers,
+        bytes: Option<&'m [u8]>,
+        error: ConnectError,
+    ) -> Attempt<Decoded<'m>> {
+        let (stage, class) = (self.stage(), Arc::clone(&self.class));
+        rules.resume(stage, &class, error, || self.decode(topic, headers, bytes))
+    }
+
+    /// Converts values to bytes in one crossing of the border. Nothing unless the converter is a plugin's.
+    ///
+    /// # Errors
+    /// When the plugin fails as a whole; failures of single records are in the result.
+    pub(crate) fn encode_batch(&mut self, mut values: RecordBatch) -> Result<Option<RemoteBatch>> {
+        let Place::Remote(converter) = &mut self.place else {
+            return Ok(None);
+        };
+        let result = converter.encode_batch(values.finish()?)?;
+        RemoteBatch::new(result, values.len(), &self.class).map(Some)
+    }
+
+    /// Reads values from bytes in one crossing of the border. Nothing unless the converter is a plugin's.
+    ///
+    /// # Errors
+    /// As [`encode_batch`](Self::encode_batch).
+    pub(crate) fn decode_batch(&mut self, mut bytes: RecordBatch) -> Result<Option<RemoteBatch>> {
+        let Place::Remote(converter) = &mut self.place else {
+            return Ok(None);
+        };
+        let result = converter.decode_batch(bytes.finish()?)?;
+        RemoteBatch::new(result, bytes.len(), &self.class).map(Some)
     }
 }
 
@@ -221,6 +308,14 @@ fn optional_bytes() -> &'static SchemaRef {
 
 fn is_bytes(schema: Option<&SchemaRef>) -> bool {
     schema.is_none_or(|schema| schema.schema_type() == wharf_api::SchemaType::Bytes)
+}
+
+fn keep_first(headers: &mut Headers, count: usize) {
+    let mut kept = Headers::new();
+    for header in headers.iter().take(count) {
+        kept.push(header.clone());
+    }
+    *headers = kept;
 }
 
 /// A batch of which only one value per record matters: what converters of plugins are given.
@@ -239,44 +334,96 @@ pub(crate) fn single_value<'a>(topic: &'a str, value: Datum<'a>, headers: &'a [H
     }
 }
 
-/// A batch that a plugin's converter made: every record of it was converted.
+/// What a plugin's converter made of a batch.
 pub(crate) struct RemoteBatch {
     bytes: Vec<u8>,
     schemas: SchemaCache,
+    /// For each record that was given: which of the answers is its own.
+    answers: Vec<Option<usize>>,
+    errors: Vec<Option<ConnectError>>,
 }
 
 impl RemoteBatch {
-    fn new(mut result: BatchResult, records: usize, part: &str, class: &str) -> Result<Self> {
-        if !result.errors.is_empty() {
-            return Err(exceeded(part, class, result.errors.swap_remove(0).1));
+    fn new(result: BatchResult, records: usize, class: &str) -> Result<Self> {
+        let wrong = || {
+            ConnectError::connect(format!(
+                "the converter {class} gave {} values and {} errors for {records} records",
+                result.positions.len(),
+                result.errors.len()
+            ))
+        };
+        let mut answers = vec![None; records];
+        let mut errors = vec![None; records];
+        for (answer, position) in result.positions.iter().enumerate() {
+            *answers.get_mut(*position).ok_or_else(wrong)? = Some(answer);
         }
-        if result.positions.len() != records {
-            return Err(ConnectError::connect(format!(
-                "the {part} converter {class} gave {} values for {records} records",
-                result.positions.len()
-            )));
+        for (position, error) in &result.errors {
+            *errors.get_mut(*position).ok_or_else(wrong)? = Some(error.clone());
+        }
+        if result.positions.is_empty() && result.errors.is_empty() {
+            // They correspond one to one.
+            answers = (0..records).map(Some).collect();
+        }
+        if answers
+            .iter()
+            .zip(&errors)
+            .any(|(answer, error)| answer.is_none() && error.is_none())
+        {
+            return Err(wrong());
         }
         Ok(Self {
             bytes: result.batch,
             schemas: SchemaCache::default(),
+            answers,
+            errors,
         })
     }
 
-    /// A batch of values that were converted otherwise.
-    pub(crate) fn from_batch(bytes: Vec<u8>) -> Self {
-        Self {
-            bytes,
-            schemas: SchemaCache::default(),
-        }
+    /// The bytes it takes.
+    pub(crate) fn byte_len(&self) -> usize {
+        self.bytes.len()
     }
 
-    /// The converted records, in order.
-    pub(crate) fn records(&mut self) -> Result<RecordBatchRef<'_>> {
-        RecordBatchRef::parse(&self.bytes, &mut self.schemas)
+    /// The answers, to be read by [`RemoteAnswers`].
+    pub(crate) fn parse(&mut self) -> Result<RemoteAnswers<'_>> {
+        Ok(RemoteAnswers {
+            batch: RecordBatchRef::parse(&self.bytes, &mut self.schemas)?,
+            answers: &self.answers,
+            errors: &mut self.errors,
+        })
+    }
+}
+
+/// The answers for a batch, read where they lie.
+pub(crate) struct RemoteAnswers<'b> {
+    pub(crate) batch: RecordBatchRef<'b>,
+    answers: &'b [Option<usize>],
+    errors: &'b mut [Option<ConnectError>],
+}
+
+impl RemoteAnswers<'_> {
+    /// All answers in the order of the records that were given.
+    pub(crate) fn in_order(&mut self) -> Result<Vec<Result<RecordRef<'_>>>> {
+        let answers: Vec<RecordRef<'_>> = self.batch.iter().collect::<Result<_>>()?;
+        let missing = || ConnectError::connect("a converter gave too few values");
+        self.answers
+            .iter()
+            .zip(self.errors.iter_mut())
+            .map(|(answer, error)| match (error.take(), answer) {
+                (Some(error), _) => Ok(Err(error)),
+                (None, Some(answer)) => answers.get(*answer).copied().map(Ok).ok_or_else(missing),
+                (None, None) => Err(missing()),
+            })
+            .collect()
     }
 }
 
 impl TaskConverters {
+    /// Whether a key or value converter is a plugin's.
+    pub(crate) fn are_remote(&self) -> bool {
+        self.key.is_remote() || self.value.is_remote()
+    }
+
     /// Reads the headers of a consumed record.
     pub(crate) fn decode_headers<'h>(
         &mut self,
@@ -285,12 +432,77 @@ impl TaskConverters {
     ) -> Result<Headers> {
         let mut headers = Headers::new();
         for (key, bytes) in raw {
-            let SchemaAndValue { schema, value } = self
-                .header
-                .decode_header(topic, &key, bytes)
-                .map_err(|error| exceeded("header", "of the task", error))?;
+            let SchemaAndValue { schema, value } = self.header.decode_header(topic, &key, bytes)?;
             headers.push(Header::new(key, schema, value));
         }
         Ok(headers)
+    }
+
+    /// As [`decode_headers`](Self::decode_headers), by the task's rules.
+    pub(crate) fn try_decode_headers<'h, I: Iterator<Item = (Cow<'h, str>, Option<&'h [u8]>)>>(
+        &mut self,
+        rules: &RetryWithTolerance,
+        topic: &str,
+        raw: impl Fn() -> I,
+    ) -> Attempt<Headers> {
+        let class = Arc::clone(&self.header_class);
+        rules.execute(Stage::HeaderConverter, &class, || {
+            self.decode_headers(topic, raw())
+        })
+    }
+
+    /// Goes on after an attempt that failed.
+    pub(crate) fn decode_headers_again<'h, I: Iterator<Item = (Cow<'h, str>, Option<&'h [u8]>)>>(
+        &mut self,
+        rules: &RetryWithTolerance,
+        topic: &str,
+        raw: impl Fn() -> I,
+        error: ConnectError,
+    ) -> Attempt<Headers> {
+        let class = Arc::clone(&self.header_class);
+        rules.resume(Stage::HeaderConverter, &class, error, || {
+            self.decode_headers(topic, raw())
+        })
+    }
+
+    /// Puts the bytes of headers into `arena`, by the task's rules; see [`encode_headers`](Self::encode_headers).
+    pub(crate) fn try_encode_headers(
+        &mut self,
+        rules: &RetryWithTolerance,
+        topic: &str,
+        headers: &Headers,
+        arena: &mut Vec<u8>,
+        places: &mut Vec<Option<Range<usize>>>,
+    ) -> Attempt<()> {
+        if headers.is_empty() {
+            arena.clear();
+            places.clear();
+            return Attempt::Done(());
+        }
+        let class = Arc::clone(&self.header_class);
+        rules.execute(Stage::HeaderConverter, &class, || {
+            self.encode_headers(topic, headers, arena, places)
+        })
+    }
+
+    /// Puts the bytes of headers into `arena`, and where each lies there to `places`; none is a null.
+    pub(crate) fn encode_headers(
+        &mut self,
+        topic: &str,
+        headers: &Headers,
+        arena: &mut Vec<u8>,
+        places: &mut Vec<Option<Range<usize>>>,
+    ) -> Result<()> {
+        arena.clear();
+        places.clear();
+        for header in headers.iter() {
+            let start = arena.len();
+            let value = header.value().as_ref();
+            let encoded = self
+                .header
+                .encode_header(topic, header.key(), header.schema(), value, arena)?;
+            places.push((encoded == Encoded::Bytes).then(|| start..arena.len()));
+        }
+        Ok(())
     }
 }

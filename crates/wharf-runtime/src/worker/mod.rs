@@ -4,20 +4,23 @@ mod active_topics;
 mod control;
 mod converters;
 mod deliveries;
+mod errors;
 mod memory;
 mod offset_reads;
 mod plugin_metrics;
 mod record_sender;
-mod remote_decode;
 mod source_offsets;
 mod status;
 mod submitted_records;
 mod subscription;
 mod task_context;
+mod task_errors;
 mod task_producer;
 mod topic_creator;
 mod transactional_id;
 mod transactions;
+mod transformation_chain;
+mod transformations;
 mod worker_connector;
 mod worker_sink_task;
 mod worker_source_task;
@@ -31,7 +34,7 @@ use wharf_membership::{HeldLease, Lease};
 
 pub use self::active_topics::{ActiveTopicStore, TopicSink};
 pub use self::control::{TargetState, TaskControl};
-use self::converters::{Part, TaskConverter, TaskConverters};
+pub use self::errors::{ErrorCounters, ErrorCounts};
 pub use self::memory::WorkerMemory;
 use self::offset_reads::OffsetReads;
 pub use self::plugin_metrics::{Metric, MetricName, PluginMetricRegistry};
@@ -41,18 +44,20 @@ use self::source_offsets::{GroupOffsets, LazyOffsetStore};
 pub(crate) use self::status::Epoch;
 pub use self::status::{FailedWork, Failure, StatusSink, StatusStore};
 use self::task_context::{TaskHost, TaskReporter, WorkerSinkHost, WorkerSourceHost};
+use self::task_errors::{rules, task_converters};
 use self::task_producer::{Keeping, TaskProducer};
 use self::topic_creator::TopicCreator;
 pub(crate) use self::transactional_id::{claim_transactional_id, write_offsets_in_transaction};
 pub(crate) use self::transactions::StartGate;
 use self::transactions::{Boundary, ExactlyOnce, TransactionRequests};
+use self::transformation_chain::TransformationChain;
 pub(crate) use self::worker_connector::{ConnectorSetup, WorkerConnector};
 use self::worker_sink_task::WorkerSinkTask;
-use self::worker_source_task::WorkerSourceTask;
+use self::worker_source_task::{Conversion, WorkerSourceTask};
 use crate::config::{
-    self, ConnectorConfig, ConverterKind, DistributedConfig, ExactlyOnceWorker, SinkConnectorConfig,
-    SourceConnectorConfig, TransactionBoundary, WorkerConfig, sink_consumer_config, source_producer_config,
-    task_admin_config, transactional,
+    self, DistributedConfig, ExactlyOnceWorker, SinkConnectorConfig, SourceConnectorConfig,
+    TransactionBoundary, WorkerConfig, sink_consumer_config, source_producer_config, task_admin_config,
+    transactional,
 };
 use crate::config_providers::{Resolved, has_reference};
 use crate::herder::{ConnectorState, ConnectorType, TaskId};
@@ -339,7 +344,7 @@ impl Worker {
             let run = resolved.and_then(|(connector_config, task_config)| match plugin.kind {
                 ConnectorType::Source => worker
                     .source_task(&plugin, &connector_config, &task_config, &of_thread, gate)
-                    .map(|task| Box::new(move || task.run()) as Box<dyn FnOnce()>),
+                    .map(|(task, conversion)| Box::new(move || task.run(conversion)) as Box<dyn FnOnce()>),
                 _ => worker
                     .sink_task(&plugin, &connector_config, &task_config, &of_thread)
                     .map(|task| Box::new(move || task.run()) as Box<dyn FnOnce()>),
@@ -384,26 +389,6 @@ impl Worker {
         }
     }
 
-    fn converters(&self, connector: &ConnectorConfig) -> Result<TaskConverters> {
-        let part = |kind, part| {
-            let settings = connector.converter(kind, &self.config);
-            let plugin = self
-                .plugins
-                .converter(&settings.class, settings.version.as_deref())?;
-            TaskConverter::new(plugin, part, &settings.class, &settings.config)
-        };
-        let header = connector.converter(ConverterKind::Header, &self.config);
-        let mut header_converter = self
-            .plugins
-            .header_converter(&header.class, header.version.as_deref())?;
-        header_converter.configure(&header.config)?;
-        Ok(TaskConverters {
-            key: part(ConverterKind::Key, Part::Key)?,
-            value: part(ConverterKind::Value, Part::Value)?,
-            header: header_converter,
-        })
-    }
-
     fn source_task(
         &self,
         plugin: &ConnectorPlugin,
@@ -411,10 +396,16 @@ impl Worker {
         task_config: &ConfigMap,
         reporter: &TaskReporter,
         gate: Option<Arc<dyn StartGate>>,
-    ) -> Result<WorkerSourceTask> {
+    ) -> Result<(WorkerSourceTask, Conversion)> {
         let TaskId { connector, task } = &reporter.task;
         let parsed = SourceConnectorConfig::parse(connector_config, self.config.topic_creation_enable)?;
         let offsets = self.source_offsets(connector, connector_config)?;
+        let errors = self.source_reporter(&parsed, reporter, connector_config)?;
+        let conversion = Conversion {
+            chain: TransformationChain::of_connector(connector_config, &self.plugins)?,
+            converters: task_converters(&self.plugins, &self.config, &parsed.common)?,
+            rules: rules(&parsed.common, reporter, &errors.counters),
+        };
         let mut settings = source_producer_config(&self.config, connector, *task, connector_config);
         let exactly_once = match (&offsets.topic, gate) {
             (Some(topic), Some(gate)) => Some(ExactlyOnce {
@@ -484,13 +475,13 @@ impl Worker {
             offsets: storage(),
             transactions: exactly_once.as_ref().and_then(|it| it.boundary.requests()),
         };
-        Ok(WorkerSourceTask {
+        let task = WorkerSourceTask {
             plugin: plugin.clone(),
             host: Arc::new(host),
             config: task_config.clone(),
             control: Arc::clone(&reporter.control),
             reporter: reporter.clone(),
-            converters: self.converters(&parsed.common)?,
+            errors,
             producer,
             topic_creator,
             active_topics: self
@@ -504,7 +495,8 @@ impl Worker {
             flush_timeout: self.config.offset_flush_timeout,
             memory: self.memory.share(),
             exactly_once,
-        })
+        };
+        Ok((task, conversion))
     }
 
     fn boundary(&self, boundary: TransactionBoundary) -> Boundary {
@@ -537,13 +529,19 @@ impl Worker {
         let prefetch = memory.reserve(self.memory.task_limit() / 2, 64 * 1024);
         properties.bound_prefetch(prefetch);
         let consumer = Consumer::new(&properties).map_err(|error| kafka_error(&error))?;
+        let counters = Arc::new(ErrorCounters::default());
+        let errors = self.sink_reporter(&parsed, reporter, connector_config, &counters)?;
+        let host = WorkerSinkHost::new(self.task_host(reporter, task_config), errors.clone());
         Ok(WorkerSinkTask {
             plugin: plugin.clone(),
-            host: Arc::new(WorkerSinkHost::new(self.task_host(reporter, task_config))),
+            host: Arc::new(host),
             config: task_config.clone(),
             control: Arc::clone(&reporter.control),
             reporter: reporter.clone(),
-            converters: self.converters(&parsed.common)?,
+            converters: task_converters(&self.plugins, &self.config, &parsed.common)?,
+            chain: TransformationChain::of_connector(connector_config, &self.plugins)?,
+            rules: rules(&parsed.common, reporter, &counters),
+            errors,
             consumer,
             topics: parsed.topics,
             active_topics: self

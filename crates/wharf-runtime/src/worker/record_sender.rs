@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use wharf_api::batch::RecordRef;
-use wharf_api::{ConnectError, Header, Headers, Result};
-use wharf_kafka::{Producer, SendError, TopicHandle};
+use wharf_api::{ConnectError, Headers, Result};
+use wharf_kafka::{KafkaError, Producer, SendError, TopicHandle};
 
 use super::control::TaskControl;
 use super::deliveries::Deliveries;
@@ -17,14 +17,6 @@ pub(super) const BACKPRESSURE_WAIT: Duration = Duration::from_millis(100);
 pub(super) enum Sent {
     All,
     Interrupted,
-}
-
-pub(super) fn next_remote<'r>(
-    records: &mut impl Iterator<Item = Result<RecordRef<'r>>>,
-) -> Result<RecordRef<'r>> {
-    records
-        .next()
-        .unwrap_or_else(|| Err(ConnectError::connect("a converter gave too few values")))
 }
 
 /// Takes over the headers that a plugin's converter put behind the `known` ones of the record it was given.
@@ -41,48 +33,9 @@ pub(super) fn take_added_headers(
     Ok(())
 }
 
-/// Headers that a converter added are bytes already.
-pub(super) fn encode_headers(
-    converter: &mut dyn wharf_api::HeaderConverter,
-    topic: &str,
-    headers: &Headers,
-    connect_headers: usize,
-    arena: &mut Vec<u8>,
-    places: &mut Vec<Option<std::ops::Range<usize>>>,
-) -> Result<()> {
-    for (position, header) in headers.iter().enumerate() {
-        let start = arena.len();
-        if let (true, wharf_api::Value::Bytes(bytes)) = (position >= connect_headers, header.value()) {
-            arena.extend_from_slice(bytes);
-            places.push(Some(start..arena.len()));
-            continue;
-        }
-        places.push(encode_header(converter, topic, header, arena)?.then_some(start..arena.len()));
-    }
-    Ok(())
-}
-
-fn encode_header(
-    converter: &mut dyn wharf_api::HeaderConverter,
-    topic: &str,
-    header: &Header,
-    arena: &mut Vec<u8>,
-) -> Result<bool> {
-    let encoded = converter
-        .encode_header(
-            topic,
-            header.key(),
-            header.schema(),
-            header.value().as_ref(),
-            arena,
-        )
-        .map_err(|error| ConnectError::connect("Tolerance exceeded in error handler").caused_by(error))?;
-    Ok(encoded == wharf_api::Encoded::Bytes)
-}
-
 /// −1 and none are "no timestamp"; other negative ones are refused, as upstream.
-pub(super) fn valid_timestamp(record: &RecordRef<'_>) -> Result<Option<i64>> {
-    match record.timestamp() {
+pub(super) fn valid_timestamp(timestamp: Option<i64>) -> Result<Option<i64>> {
+    match timestamp {
         None | Some(-1) => Ok(None),
         Some(millis) if millis < 0 => Err(ConnectError::connect(format!(
             "Invalid record timestamp {millis}"
@@ -92,7 +45,7 @@ pub(super) fn valid_timestamp(record: &RecordRef<'_>) -> Result<Option<i64>> {
     }
 }
 
-pub(super) fn kafka_error(error: &wharf_kafka::KafkaError) -> ConnectError {
+pub(super) fn kafka_error(error: &KafkaError) -> ConnectError {
     let error_of = if error.is_retriable() {
         ConnectError::retriable
     } else {
@@ -103,11 +56,20 @@ pub(super) fn kafka_error(error: &wharf_kafka::KafkaError) -> ConnectError {
 
 /// One record as bytes, borrowed from the batch and from the converters.
 pub(super) struct RecordParts<'r> {
-    pub(super) record: &'r RecordRef<'r>,
+    pub(super) partition: Option<i32>,
     pub(super) timestamp: Option<i64>,
     pub(super) key: Option<&'r [u8]>,
     pub(super) value: Option<&'r [u8]>,
     pub(super) headers: &'r [(&'r str, Option<&'r [u8]>)],
+}
+
+/// What the producer says to a record.
+pub(super) enum Offered {
+    Taken,
+    /// It never will take this one.
+    Refused(KafkaError),
+    /// The task is to stop before there was room.
+    Interrupted,
 }
 
 /// Gives a record to the producer, waiting for room as long as it takes.
@@ -118,18 +80,17 @@ pub(super) fn send(
     topic: &TopicHandle,
     parts: &RecordParts<'_>,
     token: Token,
-) -> Result<Sent> {
+) -> Result<Offered> {
     let RecordParts {
-        record,
+        partition,
         timestamp,
         key,
         value,
         headers,
     } = *parts;
-    let partition = record.kafka_partition();
     loop {
         match producer.send(topic, partition, timestamp, key, value, headers, token.number()) {
-            Ok(()) => return Ok(Sent::All),
+            Ok(()) => return Ok(Offered::Taken),
             Err(SendError::QueueFull) => {
                 producer.poll_acks(BACKPRESSURE_WAIT, |delivery| deliveries.take(delivery));
                 if let Some(error) = deliveries.failure.take() {
@@ -139,10 +100,10 @@ pub(super) fn send(
                     return Err(kafka_error(&error));
                 }
                 if control.is_stopping() {
-                    return Ok(Sent::Interrupted);
+                    return Ok(Offered::Interrupted);
                 }
             }
-            Err(SendError::Failed(error)) => return Err(kafka_error(&error)),
+            Err(SendError::Failed(error)) => return Ok(Offered::Refused(error)),
             Err(other) => return Err(ConnectError::connect(other.to_string())),
         }
     }

@@ -7,8 +7,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 
 use wharf_api::{ConfigMap, ConnectError, Result};
 use wharf_kafka::{Admin, LogClients, LogTopic, NewTopic};
@@ -18,13 +17,12 @@ use crate::config::{
     ClientKind, DistributedConfig, OFFSETS_TOPIC, offsets_admin_config, offsets_consumer_config,
     offsets_producer_config, source_producer_config,
 };
+use crate::distributed::INTERNAL_TOPIC_TIMEOUT;
 use crate::offsets::{
     KafkaOffsetBackingStore, LayeredOffsetBackingStore, OffsetBackingStore, OffsetEntry, OffsetStoreThread,
     OffsetStores, OffsetTopic, OffsetTopicPlace, StoredEntry,
 };
-
-/// For a topic of a connector's own to be made and read to its end, and for each write and read later, as the worker's.
-const TOPIC_TIMEOUT: Duration = Duration::from_secs(15 * 60);
+use crate::sync::lock;
 
 /// The stores of a worker in a group.
 pub(crate) struct GroupOffsets {
@@ -65,10 +63,6 @@ pub(crate) struct SourceOffsets {
     pub(crate) topic: Option<Arc<dyn OffsetTopic>>,
     /// Keeps it open.
     _own: Option<Arc<OwnStore>>,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl SourceOffsets {
@@ -209,8 +203,9 @@ impl GroupOffsets {
             key: OFFSETS_TOPIC,
             ..self.config.offset_topic.clone()
         };
-        let primary = KafkaOffsetBackingStore::start_before_another(&admin, &topic, &clients, TOPIC_TIMEOUT)
-            .map_err(|error| unusable(&error))?;
+        let primary =
+            KafkaOffsetBackingStore::start_before_another(&admin, &topic, &clients, INTERNAL_TOPIC_TIMEOUT)
+                .map_err(|error| unusable(&error))?;
         tracing::info!(
             "connector {connector} keeps its offsets in topic {}, over those in {}",
             settings.topic,

@@ -70,7 +70,7 @@ struct PartitionQueue {
 pub(super) struct PartitionId(u32);
 
 /// A record in flight: what the producer gives back with the acknowledgement.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Token(u64);
 
 /// How a token is laid out: the partition above, the sequence number below. 2^40 records in flight at a time are out of reach,
@@ -181,6 +181,17 @@ impl SubmittedRecords {
             self.in_flight -= 1;
             make_due(&mut self.due, partition, queue);
         }
+    }
+
+    /// The bytes that stand for a record's source partition, and its offset, while it is in flight.
+    pub(super) fn place(&self, token: Token) -> Option<Committable> {
+        let (partition, sequence) = split(token);
+        let queue = self.partitions.get(partition.0 as usize)?.as_ref()?;
+        let record = queue.records.iter().find(|record| record.sequence == sequence)?;
+        Some(Committable {
+            key: Arc::clone(&queue.key),
+            offset: record.offset.to_vec(),
+        })
     }
 
     /// Marks a record as acknowledged. One that is not known, or was acknowledged before, changes nothing.

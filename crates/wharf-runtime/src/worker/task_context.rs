@@ -9,7 +9,8 @@ use wharf_api::sink::{Offsets, ReportedRecord, SinkTaskHost};
 use wharf_api::source::{SourceTaskHost, TransactionEnd};
 use wharf_api::{ConfigMap, ConnectError, OffsetMap, Result, TopicPartition};
 
-use super::control::TaskControl;
+use super::control::{TaskControl, Waker};
+use super::errors::SharedSinkReporter;
 use super::plugin_metrics::{MetricName, PluginMetricRegistry};
 use super::status::{Epoch, StatusStore};
 use super::transactions::TransactionRequests;
@@ -142,7 +143,10 @@ pub(crate) struct WorkerSourceHost {
 /// The worker, as the plugin of a sink task sees it.
 pub(crate) struct WorkerSinkHost {
     pub(crate) common: TaskHost,
+    errors: SharedSinkReporter,
     requests: Mutex<SinkRequests>,
+    /// Ends the wait of the task's thread for records.
+    pub(crate) waker: Waker,
 }
 
 /// What a sink task's plugin asked for since the task's thread last looked.
@@ -160,10 +164,12 @@ pub(crate) struct SinkRequests {
 }
 
 impl WorkerSinkHost {
-    pub(crate) fn new(common: TaskHost) -> Self {
+    pub(crate) fn new(common: TaskHost, errors: SharedSinkReporter) -> Self {
         Self {
             common,
+            errors,
             requests: Mutex::default(),
+            waker: Waker::default(),
         }
     }
 
@@ -262,6 +268,7 @@ impl SinkTaskHost for WorkerSinkHost {
                 .iter()
                 .map(|(partition, offset)| (partition.clone(), *offset)),
         );
+        self.waker.wake();
     }
 
     fn timeout(&self, time: Duration) {
@@ -291,24 +298,31 @@ impl SinkTaskHost for WorkerSinkHost {
             requests.to_resume.insert(partition.clone());
             requests.paused.remove(partition);
         }
+        drop(requests);
+        self.waker.wake();
         Ok(())
     }
 
     fn request_commit(&self) {
         self.requests().commit = true;
+        self.waker.wake();
     }
 
     fn can_report_errors(&self) -> bool {
-        false
+        self.errors.lock().is_active()
     }
 
-    fn report_error(&self, _record: &ReportedRecord, _error: &ConnectError) -> Result<u64> {
-        Err(ConnectError::illegal_state(
-            "no error reporting is configured for this connector, so errant records cannot be reported",
-        ))
+    fn report_error(&self, record: &ReportedRecord, error: &ConnectError) -> Result<u64> {
+        let mut errors = self.errors.lock();
+        if !errors.is_active() {
+            return Err(ConnectError::illegal_state(
+                "no error reporting is configured for this connector, so errant records cannot be reported",
+            ));
+        }
+        errors.report_errant(record, error)
     }
 
-    fn await_report(&self, _report: u64) -> Result<()> {
-        Ok(())
+    fn await_report(&self, report: u64) -> Result<()> {
+        self.errors.await_report(report)
     }
 }

@@ -70,12 +70,7 @@ fn claim(
         let left = deadline.saturating_duration_since(Instant::now()).min(CLAIM_STEP);
         match producer.init_transactions(left) {
             Ok(()) => return Ok(producer),
-            Err(TransactionError::Retriable(_)) if Instant::now() < deadline => {
-                producer.poll_acks(Duration::ZERO, |_| {});
-                if let Some(error) = producer.take_failure() {
-                    return Err(failed(&error));
-                }
-            }
+            Err(TransactionError::Retriable(_)) if Instant::now() < deadline => {}
             Err(error) => return Err(failed(&error)),
         }
     }

@@ -177,11 +177,6 @@ impl ExactlyOnce {
             match producer.init_transactions(CLAIM_STEP) {
                 Ok(()) => break,
                 Err(TransactionError::Retriable(error)) => {
-                    // A refused login is told to whoever asks, and otherwise tried again without end.
-                    producer.poll_acks(Duration::ZERO, |_| {});
-                    if let Some(error) = producer.take_failure() {
-                        return Err(kafka_error(&error));
-                    }
                     if told.elapsed() >= PATIENCE {
                         told = Instant::now();
                         tracing::warn!(

@@ -7,6 +7,7 @@
 //! are given up after `preCommit`, `close` and a synchronous commit, in this order.
 
 mod commit;
+mod deferred;
 mod rebalance;
 mod records;
 
@@ -20,17 +21,21 @@ use wharf_kafka::{Consumer, PartitionOffset};
 use super::active_topics::ActiveTopicStore;
 use super::control::TaskControl;
 use super::converters::TaskConverters;
+use super::errors::{RetryWithTolerance, SharedSinkReporter};
 use super::memory::Share;
 use super::record_sender::kafka_error;
-use super::remote_decode::decode_remote;
 use super::subscription::Subscription;
 use super::task_context::{TaskReporter, WorkerSinkHost};
+use super::transformation_chain::TransformationChain;
 use crate::config::TopicSelection;
 use crate::herder::ConnectorState;
 use crate::plugins::ConnectorPlugin;
 
-/// The consumer is asked for records in slices of this length, so that the thread hears of stop requests.
-const SLICE: Duration = Duration::from_millis(100);
+/// The consumer is asked for records in slices of this length, so that the thread sees when its lease has run out; of whatever
+/// is asked of it, it hears at once.
+const SLICE: Duration = Duration::from_secs(1);
+/// The same while the answer to a commit is awaited, which ends no wait.
+const SHORT_SLICE: Duration = Duration::from_millis(100);
 /// How long Kafka may take to say where a new partition is read from.
 const POSITION_TIMEOUT: Duration = Duration::from_secs(10);
 /// Bytes of a batch while the worker's byte budget is used up.
@@ -48,6 +53,9 @@ pub(crate) struct WorkerSinkTask {
     pub(crate) control: Arc<TaskControl>,
     pub(crate) reporter: TaskReporter,
     pub(crate) converters: TaskConverters,
+    pub(crate) chain: TransformationChain,
+    pub(crate) rules: RetryWithTolerance,
+    pub(crate) errors: SharedSinkReporter,
     pub(crate) consumer: Consumer,
     pub(crate) topics: TopicSelection,
     pub(crate) active_topics: Option<Arc<ActiveTopicStore>>,
@@ -88,11 +96,20 @@ impl WorkerSinkTask {
             self.reporter.task
         );
         let WorkerSinkTask { consumer, topics, .. } = self;
+        let waker = consumer.waker();
+        self.control.wakes({
+            let waker = waker.clone();
+            move || waker.wake()
+        });
+        self.host.waker.set(move || waker.wake());
         let worker = Worker {
             host: self.host,
             control: self.control,
             reporter: self.reporter,
             converters: self.converters,
+            chain: self.chain,
+            rules: self.rules,
+            errors: self.errors,
             active_topics: self.active_topics,
             flush_interval: self.flush_interval,
             flush_timeout: self.flush_timeout,
@@ -106,11 +123,16 @@ impl WorkerSinkTask {
             prefetch: self.prefetch,
             memory: self.memory,
         };
+        let reporter = worker.errors.clone();
+        if reporter.lock().is_active() {
+            consumer.keep_records();
+        }
         let mut running = Loop::new(worker, task);
         let mut subscription = Subscription::new(topics);
         let outcome = running.run(&consumer, &mut subscription);
         running.end(&consumer);
         running.closed = true;
+        reporter.lock().release();
         if !consumer.close(CLOSE_TIMEOUT, &mut running) {
             tracing::warn!("the consumer group did not answer in time; it notices by its session timeout");
         }
@@ -123,6 +145,9 @@ struct Worker {
     control: Arc<TaskControl>,
     reporter: TaskReporter,
     converters: TaskConverters,
+    chain: TransformationChain,
+    rules: RetryWithTolerance,
+    errors: SharedSinkReporter,
     active_topics: Option<Arc<ActiveTopicStore>>,
     flush_interval: Duration,
     flush_timeout: Duration,
@@ -155,6 +180,14 @@ struct OpenCommit {
     offsets: Offsets,
 }
 
+/// What ends the task at a record.
+enum Halt {
+    /// The record fails the task. Those before it are put.
+    Failed(ConnectError),
+    /// The task is to stop before the record's fate was known.
+    Cut,
+}
+
 struct Loop {
     worker: Worker,
     task: SinkTaskHandle,
@@ -165,6 +198,10 @@ struct Loop {
     /// Topics whose use was noted in this turn.
     announced: Vec<String>,
     failure: Option<ConnectError>,
+    /// Why no record behind those in the batch is taken any more.
+    halt: Option<Halt>,
+    /// Whether a converter or transform is in a library, so that the batch holds raw bytes until it is complete.
+    is_deferred: bool,
     redelivering: bool,
     paused: bool,
     open_commit: Option<OpenCommit>,
@@ -177,6 +214,7 @@ struct Loop {
 impl Loop {
     fn new(worker: Worker, task: SinkTaskHandle) -> Self {
         let next_commit = Instant::now() + worker.flush_interval;
+        let is_deferred = worker.converters.are_remote() || worker.chain.is_remote();
         Self {
             worker,
             task,
@@ -185,6 +223,8 @@ impl Loop {
             last: 0,
             announced: Vec::new(),
             failure: None,
+            halt: None,
+            is_deferred,
             redelivering: false,
             paused: false,
             open_commit: None,
@@ -244,7 +284,13 @@ impl Loop {
         };
         // A commit that is due waits for the one under way.
         let wait = if self.open_commit.is_some() {
-            wait.max(SLICE)
+            wait.max(SHORT_SLICE)
+        } else {
+            wait
+        };
+        // Whether dead letters are written is not to be known only with the next record.
+        let wait = if self.worker.errors.lock().is_waiting() {
+            wait.min(SHORT_SLICE)
         } else {
             wait
         };
@@ -271,8 +317,13 @@ impl Loop {
             } else {
                 SHORT_BATCH.min(most)
             };
+            let slice = if self.open_commit.is_some() {
+                SHORT_SLICE
+            } else {
+                SLICE
+            };
             let count = consumer
-                .poll_batch(left.min(SLICE), records, bytes, self)
+                .poll_batch(left.min(slice), records, bytes, self)
                 .map_err(|error| kafka_error(&error))?;
             if count > 0 || self.failure.is_some() || left.is_zero() {
                 return Ok(true);
@@ -366,24 +417,40 @@ impl Loop {
     }
 
     fn put(&mut self, consumer: &Consumer) -> Result<()> {
-        let converters = &mut self.worker.converters;
         // A batch that is put again was converted before.
-        if !self.redelivering && (converters.key.is_remote() || converters.value.is_remote()) {
-            let converted = decode_remote(converters, self.batch.finish()?)?;
-            return self.put_batch(consumer, converted);
+        let batch = if self.is_deferred && !self.redelivering {
+            self.convert_deferred()?
+        } else {
+            std::mem::take(&mut self.batch)
+        };
+        let outcome = if batch.is_empty() && self.halt.is_some() {
+            Ok(())
+        } else {
+            self.put_batch(consumer, batch)
+        };
+        match self.halt.take_if(|halt| matches!(halt, Halt::Failed(_))) {
+            Some(Halt::Failed(error)) => Err(error),
+            _ => outcome,
         }
-        let batch = std::mem::take(&mut self.batch);
-        self.put_batch(consumer, batch)
     }
 
     fn put_batch(&mut self, consumer: &Consumer, mut batch: RecordBatch) -> Result<()> {
+        let held_for_reports = {
+            let mut errors = self.worker.errors.lock();
+            if errors.is_active() {
+                errors.keep(consumer.take_kept());
+            }
+            errors.held_bytes()
+        };
         self.worker
             .memory
-            .hold(self.worker.prefetch + batch.byte_len() as u64);
+            .hold(self.worker.prefetch + batch.byte_len() as u64 + held_for_reports);
         let taken = {
             let _note = self.worker.control.calling("put");
             self.task.put(batch.finish()?)
         };
+        // A report beyond the tolerance counts, whatever the task made of it.
+        self.worker.errors.lock().check()?;
         match taken {
             Ok(()) => {
                 for state in &mut self.partitions {
@@ -394,7 +461,12 @@ impl Loop {
                 batch.clear();
                 batch.shrink_to(self.worker.max_batch_bytes);
                 self.batch = batch;
-                self.worker.memory.hold(self.worker.prefetch);
+                let held_for_reports = {
+                    let mut errors = self.worker.errors.lock();
+                    errors.release();
+                    errors.held_bytes()
+                };
+                self.worker.memory.hold(self.worker.prefetch + held_for_reports);
                 if std::mem::take(&mut self.redelivering) && !self.paused {
                     self.resume_all(consumer)?;
                 }

@@ -11,6 +11,8 @@
 //! wait ends when the task is to stop.
 
 mod commit;
+mod failures;
+mod send;
 mod transaction;
 
 use std::collections::HashMap;
@@ -18,26 +20,25 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use wharf_abi::host::{SourceTaskHandle, SourceTaskServices};
-use wharf_api::batch::{OriginRef, RecordBatchRef};
+use wharf_api::batch::RecordBatchRef;
 use wharf_api::flat::SchemaCache;
-use wharf_api::{ConfigMap, ConnectError, Headers, Result};
+use wharf_api::{ConfigMap, Result};
 use wharf_kafka::TopicHandle;
 
 use super::active_topics::ActiveTopicStore;
 use super::control::TaskControl;
-use super::converters::{RemoteBatch, TaskConverters};
+use super::converters::TaskConverters;
 use super::deliveries::{Deliveries, Tracked, TrackedBatch};
+use super::errors::{RetryWithTolerance, SourceReporter};
 use super::memory::Share;
-use super::record_sender::{
-    BACKPRESSURE_WAIT, RecordParts, Sent, encode_headers, kafka_error, next_remote, send, take_added_headers,
-    valid_timestamp,
-};
+use super::record_sender::{BACKPRESSURE_WAIT, Sent, kafka_error};
 use super::source_offsets::SourceOffsets;
 use super::submitted_records::PartitionId;
 use super::task_context::{TaskReporter, WorkerSourceHost};
 use super::task_producer::TaskProducer;
 use super::topic_creator::TopicCreator;
-use super::transactions::{Committed, End, ExactlyOnce, Transactions};
+use super::transactions::{End, ExactlyOnce, Transactions};
+use super::transformation_chain::TransformationChain;
 use crate::herder::ConnectorState;
 use crate::offsets::{OffsetStorage, OffsetStorageWriter};
 use crate::plugins::ConnectorPlugin;
@@ -57,7 +58,7 @@ pub(crate) struct WorkerSourceTask {
     pub(crate) config: ConfigMap,
     pub(crate) control: Arc<TaskControl>,
     pub(crate) reporter: TaskReporter,
-    pub(crate) converters: TaskConverters,
+    pub(crate) errors: SourceReporter,
     pub(crate) producer: TaskProducer,
     pub(crate) topic_creator: Option<TopicCreator>,
     pub(crate) active_topics: Option<Arc<ActiveTopicStore>>,
@@ -70,6 +71,13 @@ pub(crate) struct WorkerSourceTask {
     pub(crate) memory: Share,
     /// How records are written in transactions; `None` is at-least-once.
     pub(crate) exactly_once: Option<ExactlyOnce>,
+}
+
+/// What makes bytes of a task's records. Apart from the task, so that what it lends can be sent by the task.
+pub(crate) struct Conversion {
+    pub(crate) chain: TransformationChain,
+    pub(crate) converters: TaskConverters,
+    pub(crate) rules: RetryWithTolerance,
 }
 
 /// The state of the loop.
@@ -90,12 +98,12 @@ struct Running {
 
 impl WorkerSourceTask {
     /// Runs the task until it is to stop or fails, and reports how it went.
-    pub(crate) fn run(self) {
+    pub(crate) fn run(self, conversion: Conversion) {
         let reporter = self.reporter.clone();
-        reporter.conclude(self.run_to_end());
+        reporter.conclude(self.run_to_end(conversion));
     }
 
-    fn run_to_end(mut self) -> Result<()> {
+    fn run_to_end(mut self, conversion: Conversion) -> Result<()> {
         if !self.reporter.wait_to_start() {
             return Ok(());
         }
@@ -113,7 +121,7 @@ impl WorkerSourceTask {
             let _note = control.calling("start");
             task.start(&self.config)
         };
-        let outcome = started.and_then(|()| self.run_started(&mut task, transactions));
+        let outcome = started.and_then(|()| self.run_started(&mut task, transactions, conversion));
         let _note = control.calling("stop");
         if let Err(error) = task.stop() {
             tracing::warn!("the task failed to stop cleanly: {error:#}");
@@ -121,7 +129,12 @@ impl WorkerSourceTask {
         outcome
     }
 
-    fn run_started(self, task: &mut SourceTaskHandle, mut transactions: Option<Transactions>) -> Result<()> {
+    fn run_started(
+        self,
+        task: &mut SourceTaskHandle,
+        mut transactions: Option<Transactions>,
+        mut conversion: Conversion,
+    ) -> Result<()> {
         self.reporter.report(ConnectorState::Running, None);
         tracing::info!(
             "source task {} finished initialization and start",
@@ -129,6 +142,8 @@ impl WorkerSourceTask {
         );
         let deliveries = Deliveries {
             tracked: task.commits_records().then(Tracked::default),
+            // A transaction that lacks a record cannot be committed.
+            is_tolerant: transactions.is_none() && conversion.rules.is_tolerant(),
             ..Deliveries::default()
         };
         let next_commit = Instant::now() + self.flush_interval;
@@ -146,16 +161,17 @@ impl WorkerSourceTask {
             next_commit,
             poll_rest: Duration::ZERO,
         };
-        let outcome = running.poll_until_stopped(task);
+        let outcome = running.poll_until_stopped(task, &mut conversion);
         let finished = running.finish(task, outcome.is_ok());
         outcome.and(finished)
     }
 }
 
 impl Running {
-    fn poll_until_stopped(&mut self, task: &mut SourceTaskHandle) -> Result<()> {
+    fn poll_until_stopped(&mut self, task: &mut SourceTaskHandle, conversion: &mut Conversion) -> Result<()> {
         loop {
             self.take_deliveries(Duration::ZERO);
+            self.settle_refused()?;
             self.after_deliveries(task);
             if self.worker.control.is_stopping() {
                 return Ok(());
@@ -174,7 +190,7 @@ impl Running {
                 self.make_room(task)?;
                 continue;
             }
-            self.poll_once(task)?;
+            self.poll_once(task, conversion)?;
         }
     }
 
@@ -203,7 +219,7 @@ impl Running {
         Ok(())
     }
 
-    fn poll_once(&mut self, task: &mut SourceTaskHandle) -> Result<()> {
+    fn poll_once(&mut self, task: &mut SourceTaskHandle, conversion: &mut Conversion) -> Result<()> {
         let started = Instant::now();
         let polled = {
             let _note = self.worker.control.calling("poll");
@@ -253,7 +269,7 @@ impl Running {
             tracked.batches.insert(tracked.next_batch, batch);
             tracked.next_batch
         });
-        let sent = self.send_batch(&batch, tracked);
+        let sent = self.send_batch(&batch, tracked, conversion);
         // The plugin's memory; nothing of it may be in use when the plugin is called again.
         drop(answer);
         if let (Some(number), Some(tracked)) = (tracked, &mut self.deliveries.tracked)
@@ -280,157 +296,6 @@ impl Running {
             self.topics.clear();
             self.worker.producer.close();
         }
-    }
-
-    fn send_batch(&mut self, batch: &RecordBatchRef<'_>, tracked: Option<u64>) -> Result<Sent> {
-        let mut partitions: Vec<Option<PartitionId>> = vec![None; batch.partition_count() + 1];
-        let mut topics: Vec<Option<TopicHandle>> = vec![None; batch.topics().len()];
-        let remote = |converter: &mut super::converters::TaskConverter| -> Result<Option<RemoteBatch>> {
-            converter
-                .is_remote()
-                .then(|| converter.encode_batch(batch))
-                .transpose()
-        };
-        let mut remote_keys = remote(&mut self.worker.converters.key)?;
-        let mut remote_values = remote(&mut self.worker.converters.value)?;
-        let remote_keys = remote_keys.as_mut().map(RemoteBatch::records).transpose()?;
-        let remote_values = remote_values.as_mut().map(RemoteBatch::records).transpose()?;
-        let mut remote_keys = remote_keys.as_ref().map(RecordBatchRef::iter);
-        let mut remote_values = remote_values.as_ref().map(RecordBatchRef::iter);
-        let mut header_arena = Vec::new();
-        let mut header_places = Vec::new();
-
-        for (position, record) in batch.iter().enumerate() {
-            let record = record?;
-            let OriginRef::Source(origin) = record.origin() else {
-                return Err(ConnectError::connect(
-                    "a source task gave a record that does not come from a source",
-                ));
-            };
-            let slot = origin
-                .partition_index()
-                .map_or(batch.partition_count(), |index| index as usize);
-            let partition = match partitions.get(slot).copied().flatten() {
-                Some(partition) => partition,
-                None => {
-                    let partition = self.partition(batch, origin.partition_index())?;
-                    partitions[slot] = Some(partition);
-                    partition
-                }
-            };
-            let timestamp = valid_timestamp(&record)?;
-            let topic_slot = record.topic_index() as usize;
-            let is_first_of_topic = topics[topic_slot].is_none();
-            let topic = match &topics[topic_slot] {
-                Some(topic) => topic.clone(),
-                None => {
-                    let Some(topic) = self.topic_or_stop(record.topic())? else {
-                        return Ok(Sent::Interrupted);
-                    };
-                    topics[topic_slot] = Some(topic.clone());
-                    topic
-                }
-            };
-            // Split borrows: converters write into themselves while the producer reads from them.
-            let WorkerSourceTask {
-                converters,
-                producer,
-                control,
-                active_topics,
-                reporter,
-                ..
-            } = &mut self.worker;
-            let mut headers = if record.headers().is_empty() {
-                Headers::new()
-            } else {
-                record.headers().to_headers()?
-            };
-            let connect_headers = headers.len();
-            let key_holder;
-            let key = match &mut remote_keys {
-                Some(keys) => {
-                    key_holder = next_remote(keys)?;
-                    take_added_headers(&key_holder, connect_headers, &mut headers)?;
-                    key_holder.value().as_bytes()
-                }
-                None => converters.key.encode(&record, &mut headers)?,
-            };
-            let value_holder;
-            let value = match &mut remote_values {
-                Some(values) => {
-                    value_holder = next_remote(values)?;
-                    take_added_headers(&value_holder, connect_headers, &mut headers)?;
-                    value_holder.value().as_bytes()
-                }
-                None => converters.value.encode(&record, &mut headers)?,
-            };
-            header_arena.clear();
-            header_places.clear();
-            encode_headers(
-                converters.header.as_mut(),
-                record.topic(),
-                &headers,
-                connect_headers,
-                &mut header_arena,
-                &mut header_places,
-            )?;
-            let header_list: Vec<(&str, Option<&[u8]>)> = headers
-                .iter()
-                .zip(&header_places)
-                .map(|(header, place)| (header.key(), place.clone().map(|place| &header_arena[place])))
-                .collect();
-            let Some(producer) = producer.client() else {
-                return Err(ConnectError::illegal_state(
-                    "the producer was closed while its task was sending; this is a defect of wharf",
-                ));
-            };
-            if let Some(transactions) = &mut self.transactions {
-                transactions.open(producer)?;
-            }
-            // Entered before the producer has it, so that no acknowledgement comes unseen.
-            let deliveries = &mut self.deliveries;
-            let token = deliveries.submitted.submit(partition, origin.offset_bytes());
-            if let (Some(number), Some(tracked)) = (tracked, &mut deliveries.tracked) {
-                tracked.submitted(number, position, record.topic(), token);
-            }
-            let connector = &reporter.task.connector;
-            if is_first_of_topic
-                && active_topics
-                    .as_ref()
-                    .is_some_and(|active| !active.contains(connector, record.topic()))
-            {
-                deliveries
-                    .unconfirmed_topics
-                    .push((token, record.topic().to_owned()));
-            }
-            let parts = RecordParts {
-                record: &record,
-                timestamp,
-                key,
-                value,
-                headers: &header_list,
-            };
-            let sent = send(producer, control, deliveries, &topic, &parts, token);
-            match sent {
-                Ok(Sent::All) => {
-                    let due = self.transactions.as_ref().map(|it| it.after_record(position));
-                    if let Some(end) = due.transpose()?.flatten() {
-                        self.has_committed |= self.end_transaction(end)? == Committed::Yes;
-                        // The numbers of source partitions hold until their offsets are taken.
-                        partitions.fill(None);
-                    }
-                }
-                Ok(Sent::Interrupted) => {
-                    deliveries.submitted.withdraw(token);
-                    return Ok(Sent::Interrupted);
-                }
-                Err(error) => {
-                    deliveries.submitted.withdraw(token);
-                    return Err(error);
-                }
-            }
-        }
-        Ok(Sent::All)
     }
 
     /// The number of a source partition of this batch. It holds until offsets are committed, which is never within a batch.
@@ -532,6 +397,7 @@ impl Running {
         tracing::info!("{} paused", self.worker.reporter.task);
         while !self.worker.control.wait_resumed(Duration::from_millis(100)) {
             self.take_deliveries(Duration::ZERO);
+            self.settle_refused()?;
             self.after_deliveries(task);
             self.worker.memory.hold(self.worker.producer.queued_bytes());
             self.close_idle_client();

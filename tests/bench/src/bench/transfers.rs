@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 
 use super::{Bench, INPUT, LOOK_EVERY, PATIENCE, REST};
-use crate::lines;
+use crate::lines::{self, Expected};
 use crate::process::{self, Counter, cpu_seconds, memory};
-use crate::rows::{Direction, Engine, Pass, Row};
+use crate::rows::{Direction, Engine, Handling, Pass, Row};
 use crate::worker::Worker;
 
 /// After a transfer, before processor time is read: the worker takes its last acknowledgements.
@@ -52,7 +52,7 @@ impl Bench {
                     .arg("bare-source")
                     .arg(&settings)
                     .arg(topic)
-                    .arg(&self.lines);
+                    .arg(&self.records);
             }
             Direction::TopicToFile => {
                 fs::write(&settings, serde_json::to_string(&self.consumer)?)?;
@@ -103,7 +103,7 @@ impl Bench {
             cpu_s: used.cpu_s,
             peak_rss_bytes: used.peak_rss_bytes,
             instructions: used.instructions,
-            verified: self.verify(direction, &topic, &output)?,
+            verified: self.verify(direction, &topic, &output, &self.expected_records)?,
         })
     }
 
@@ -129,7 +129,7 @@ impl Bench {
             .transpose()?;
         let before = cpu_seconds(worker.pid())?;
         let started = Instant::now();
-        worker.create(&name, direction, &file, &topic)?;
+        worker.create_for(self.options.work, &name, direction, &file, &topic)?;
         while !self.is_complete(direction, &topic, &output)? {
             if started.elapsed() >= PATIENCE {
                 bail!(
@@ -146,7 +146,14 @@ impl Bench {
         let instructions = counter.map(Counter::finish).transpose()?;
         let peak = memory(worker.pid(), "VmHWM").context("the worker is gone")?;
         worker.delete(&name)?;
-        let verified = self.verify(direction, &topic, &output)?;
+        let mut verified = self.verify(direction, &topic, &output, &self.expected)?;
+        if direction == Direction::FileToTopic && self.options.work != Handling::Text {
+            // Every record must be the very bytes that the bare loop moves.
+            let copy = self.folder.join("records-copy.txt");
+            self.bare(Direction::TopicToFile, &topic, &copy)?;
+            let bytes = self.verify(Direction::TopicToFile, &topic, &copy, &self.expected_records)?;
+            verified = format!("{verified}; {bytes}");
+        }
         Ok(Row::Transfer {
             round,
             direction,
@@ -170,16 +177,22 @@ impl Bench {
         })
     }
 
-    fn verify(&self, direction: Direction, topic: &str, output: &Path) -> Result<String> {
+    fn verify(
+        &self,
+        direction: Direction,
+        topic: &str,
+        output: &Path,
+        expected: &Expected,
+    ) -> Result<String> {
         match direction {
             Direction::FileToTopic => self.kafka.verify(topic, self.options.records),
             Direction::TopicToFile => {
-                lines::verify(output, &self.expected)?;
+                lines::verify(output, expected)?;
                 fs::remove_file(output)?;
                 Ok(format!(
                     "{} bytes, SHA-256 {}…",
-                    self.expected.bytes,
-                    &self.expected.sha256[..16]
+                    expected.bytes,
+                    &expected.sha256[..16]
                 ))
             }
         }

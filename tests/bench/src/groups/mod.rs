@@ -14,15 +14,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use serde_json::{Value, json};
-use wharf_test_services::bundle::Bundle;
-use wharf_test_services::{built, http, target_dir};
+use wharf_test_services::http;
 
-use crate::bench::{FOLDER, remove_orphans};
+use crate::bench::in_own_folder;
 use crate::flags::GroupOptions;
 use crate::kafka::Kafka;
-use crate::rows::{Direction, Engine, Row};
+use crate::rows::{Direction, Engine, Handling, Row};
 use crate::worker::{self, Programs, Worker};
 use crate::{machine, settings};
 
@@ -57,27 +56,14 @@ struct Group {
 
 /// Measures; all rows.
 pub(crate) fn run(options: GroupOptions, root: &Path) -> Result<Vec<Row>> {
-    let jvm = if options.engines.contains(&Engine::Jvm) {
-        Some((Bundle::connect().fetch()?, Bundle::connect_file().fetch()?))
-    } else {
-        None
-    };
-    let programs = Programs {
-        wharf: built::worker()?,
-        wharf_plugins: built::plugins()?,
-        jvm,
-    };
-    remove_orphans(&target_dir());
-    let folder = target_dir().join(format!("{FOLDER}{}", std::process::id()));
-    fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
-    let outcome = measure(options, programs, &folder, root);
-    let _ = fs::remove_dir_all(&folder);
-    outcome
+    let programs = Programs::of(&options.engines)?;
+    in_own_folder(|folder| measure(options, programs, folder, root))
 }
 
 fn measure(options: GroupOptions, programs: Programs, folder: &Path, root: &Path) -> Result<Vec<Row>> {
     let amount = machine::Amount {
         mode: options.mode.name(),
+        work: Handling::Text,
         rounds: options.rounds,
         records: 0,
     };

@@ -293,8 +293,25 @@ pub(super) fn caution(mode: &str) -> &'static str {
     }
 }
 
-/// All of `docs/performance.md`; `group_run` are the rows of another run, perhaps none.
-pub(super) fn performance(run: Run<'_>, group_run: Run<'_>) -> Result<String> {
+/// What was measured with [`Handling::Json`](crate::rows::Handling::Json); nothing without rows.
+fn with_work(run: Run<'_>) -> Result<String> {
+    let Some(about) = run.about() else {
+        return Ok(String::new());
+    };
+    Ok(format!(
+        "## Transfers with JSON and transformations\n\n{}Raw rows: `tests/bench/results/json.jsonl`. Each line becomes a JSON record \
+         with its schema by HoistField, InsertField and ReplaceField; on the way back ExtractField takes the text out. The bare loop \
+         moves the same bytes, which every topic is checked for.\n\n{}\n{}{}\n{}\n",
+        caution(&about.mode),
+        targets(run),
+        transfers(run),
+        machine(run)?,
+        settings(run),
+    ))
+}
+
+/// All of `docs/performance.md`; `work` and `group_run` are the rows of other runs, perhaps none.
+pub(super) fn performance(run: Run<'_>, work: Run<'_>, group_run: Run<'_>) -> Result<String> {
     let targets = run.targets();
     let missed = targets.iter().filter(|target| !target.is_reached()).count();
     let verdict = match missed {
@@ -314,7 +331,7 @@ pub(super) fn performance(run: Run<'_>, group_run: Run<'_>) -> Result<String> {
          ## Targets\n\n{verdict}\n\n{}\n\
          ## Transfers\n\n{}\
          ## Start, memory, border\n\n{}\n\
-         {}\
+         {}{}\
          ## Notes\n\n{}\n\
          ## Where it was measured\n\n{}\n\
          ## Settings\n\n{}\n\
@@ -322,6 +339,7 @@ pub(super) fn performance(run: Run<'_>, group_run: Run<'_>) -> Result<String> {
         self::targets(run),
         transfers(run),
         others(run),
+        with_work(work)?,
         groups::section(group_run)?,
         NOTES.trim_end().to_owned() + "\n",
         machine(run)?,

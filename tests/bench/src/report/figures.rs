@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::rows::{About, Direction, Engine, IdleState, Pass, Row};
+use crate::rows::{About, Direction, Engine, Handling, IdleState, Pass, Row};
 
 /// The middle of some measurements, and how far they lie apart.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -196,6 +196,26 @@ impl<'r> Run<'r> {
                 found,
             }));
         };
+        if self.about().is_some_and(|about| about.work == Handling::Json) {
+            for direction in Direction::ALL {
+                add(
+                    title(
+                        direction,
+                        "CPU per record, of bare librdkafka's with the same bytes",
+                    ),
+                    Limit::AtMost(2.0),
+                    "×",
+                    ratio(direction, Quantity::Cpu, Wharf, Bare),
+                );
+                add(
+                    title(direction, "rate, of the warm JVM worker's"),
+                    Limit::AtLeast(3.0),
+                    "×",
+                    ratio(direction, Quantity::Rate, Wharf, Jvm),
+                );
+            }
+            return all;
+        }
         for direction in Direction::ALL {
             add(
                 title(direction, "rate, of bare librdkafka's"),

@@ -37,9 +37,13 @@ pub(crate) fn groups_path(root: &Path) -> PathBuf {
     root.join("tests/bench/results/groups.jsonl")
 }
 
-/// Those rows; none before the first such run.
-fn group_rows(root: &Path) -> Result<Vec<Row>> {
-    let path = groups_path(root);
+/// Where the rows of a complete run with JSON and transformations are.
+pub(crate) fn work_path(root: &Path) -> PathBuf {
+    root.join("tests/bench/results/json.jsonl")
+}
+
+/// The rows of a run beside the main one; none before the first.
+fn other_rows(path: PathBuf) -> Result<Vec<Row>> {
     if !path.exists() {
         return Ok(Vec::new());
     }
@@ -50,13 +54,14 @@ fn group_rows(root: &Path) -> Result<Vec<Row>> {
 /// Each document with the text that it must have.
 pub(crate) fn documents(rows: &[Row], root: &Path) -> Result<Vec<(PathBuf, String)>> {
     let run = Run(rows);
-    let groups = group_rows(root)?;
+    let groups = other_rows(groups_path(root))?;
+    let work = other_rows(work_path(root))?;
     let readme = root.join("README.md");
     let text = fs::read_to_string(&readme).with_context(|| format!("cannot read {}", readme.display()))?;
     Ok(vec![
         (
             root.join("docs/performance.md"),
-            document::performance(run, Run(&groups))?,
+            document::performance(run, Run(&work), Run(&groups))?,
         ),
         (readme, with_block(&text, &document::short(run)?)?),
     ])

@@ -4,22 +4,12 @@ use std::fs;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
-use wharf_test_services::ServiceError;
 use wharf_test_services::bundle::Bundle;
+use wharf_test_services::{ServiceError, jvm_connect};
 
 use super::process::Processes;
 use super::{Engine, Place, Workers, properties};
 use crate::mode::Mode;
-
-/// As the file that comes with Kafka: INFO for the root, nothing else named, so that the list of loggers starts alike.
-const LOGGING: &str = "status = error
-appender.out.type = Console
-appender.out.name = out
-appender.out.layout.type = PatternLayout
-appender.out.layout.pattern = [%d] %p %X{connector.context}%m (%c:%L)%n
-rootLogger.level = info
-rootLogger.appenderRef.out.ref = out
-";
 
 /// JVM Kafka Connect.
 #[derive(Debug, Clone)]
@@ -49,30 +39,21 @@ impl Engine for Jvm {
 
     fn start(&self, place: &Place) -> Result<Box<dyn Workers>> {
         let file = place.folder.join("worker.properties");
-        let logging = place.folder.join("log4j2.properties");
-        fs::write(&file, properties(place, &self.plugins))
-            .and_then(|()| fs::write(&logging, LOGGING))
-            .with_context(|| format!("cannot write into {}", place.folder.display()))?;
-        let mut command: Vec<String> = [
-            "java",
-            "-Xmx512m",
-            "-XX:+UseSerialGC",
-            // Short runs are over before the second compiler pays.
-            "-XX:TieredStopAtLevel=1",
-            // Errors then name their classes and messages as on any other machine.
-            "-Duser.language=en",
-        ]
-        .map(str::to_owned)
-        .to_vec();
-        command.push(format!("-Dlog4j2.configurationFile={}", logging.display()));
-        command.push("-cp".to_owned());
-        command.push(format!("{}/*", self.jars.display()));
         let class = match place.mode {
             Mode::Standalone => "ConnectStandalone",
             Mode::Distributed => "ConnectDistributed",
         };
-        command.push(format!("org.apache.kafka.connect.cli.{class}"));
-        command.push(file.to_string_lossy().into_owned());
+        let command = fs::write(&file, properties(place, &self.plugins))
+            .and_then(|()| {
+                jvm_connect::command(
+                    &self.jars,
+                    &jvm_connect::SHORT_RUN,
+                    class,
+                    &[&file],
+                    &place.folder,
+                )
+            })
+            .with_context(|| format!("cannot write into {}", place.folder.display()))?;
         let workers = Processes::start(place, command, "REST server listening at http://")?;
         Ok(Box::new(workers))
     }

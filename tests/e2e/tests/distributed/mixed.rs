@@ -4,6 +4,7 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
+use std::ffi::OsString;
 use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -11,20 +12,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
 use wharf_e2e::{Launch, PATIENCE, Stage, TopicReader, Worker, has_state, states};
-use wharf_test_services::available;
 use wharf_test_services::bundle::Bundle;
+use wharf_test_services::{available, jvm_connect};
 
 use crate::group::{Group, eventually, file_sink, file_source, workers_of};
 
-/// Console only: what a test shows when it fails.
-const LOGGING: &str = "status = error
-appender.out.type = Console
-appender.out.name = out
-appender.out.layout.type = PatternLayout
-appender.out.layout.pattern = [%d] %p %X{connector.context}%m (%c:%L)%n
-rootLogger.level = info
-rootLogger.appenderRef.out.ref = out
-";
 /// What a Wharf worker logs when it joins as leader.
 const LEADS: &str = "as leader";
 /// All there is in the file of a source at first.
@@ -69,7 +61,6 @@ impl Mixed {
         let stage = self.stage();
         let folder = stage.path(name);
         std::fs::create_dir_all(&folder).unwrap();
-        let logging = stage.write(&format!("{name}/log4j2.properties"), LOGGING);
         let plugins = self.plugins.to_string_lossy();
         let mut own = vec![
             ("plugin.path", &*plugins),
@@ -79,17 +70,10 @@ impl Mixed {
         own.extend(more);
         let text = self.group.properties(&own);
         let file = stage.write(&format!("{name}/worker.properties"), text);
-        let arguments = [
-            "-Xmx512m".into(),
-            "-XX:+UseSerialGC".into(),
-            // Short runs are over before the second compiler pays.
-            "-XX:TieredStopAtLevel=1".into(),
-            format!("-Dlog4j2.configurationFile={}", logging.display()).into(),
-            "-cp".into(),
-            format!("{}/*", self.jars.display()).into(),
-            "org.apache.kafka.connect.cli.ConnectDistributed".into(),
-            file.into_os_string(),
-        ];
+        let options = &jvm_connect::SHORT_RUN;
+        let command =
+            jvm_connect::command(&self.jars, options, "ConnectDistributed", &[&file], &folder).unwrap();
+        let arguments: Vec<OsString> = command[1..].iter().map(OsString::from).collect();
         Worker::spawn("java".as_ref(), &arguments, &folder, Launch::default())
     }
 

@@ -14,6 +14,7 @@ mod logging;
 mod memory;
 mod offset_file;
 mod offsets_api;
+mod record_errors;
 mod restart_policy;
 mod sink_context;
 mod stuck;

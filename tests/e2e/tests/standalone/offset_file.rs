@@ -5,9 +5,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use wharf_e2e::{PATIENCE, Seen, Stage, properties};
-use wharf_test_services::available;
 use wharf_test_services::bundle::Bundle;
 use wharf_test_services::process::{Lifetime, Service, wait_until};
+use wharf_test_services::{available, jvm_connect};
 
 /// Written by a JVM worker of Kafka 4.3.0; `fixtures/README.md` says how.
 const OF_JVM_WORKER: &[u8] = include_bytes!("../fixtures/jvm-worker.offsets");
@@ -178,17 +178,16 @@ fn a_jvm_worker_continues_the_file_of_this_worker_and_this_one_the_jvms() {
     stage.write("input.txt", &text);
     let more = [often[0], ("plugin.path", plugins.to_str().unwrap())];
     let properties = stage.write("jvm.properties", stage.worker_properties(&more));
-    let command = [
-        "java".to_owned(),
-        "-Xmx512m".to_owned(),
-        "-XX:+UseSerialGC".to_owned(),
-        "-XX:TieredStopAtLevel=1".to_owned(),
-        "-cp".to_owned(),
-        format!("{}/*", connect.display()),
-        "org.apache.kafka.connect.cli.ConnectStandalone".to_owned(),
-        properties.to_string_lossy().into_owned(),
-        files[0].to_string_lossy().into_owned(),
-    ];
+    let folder = stage.path("jvm");
+    std::fs::create_dir_all(&folder).unwrap();
+    let command = jvm_connect::command(
+        &connect,
+        &jvm_connect::SHORT_RUN,
+        "ConnectStandalone",
+        &[&properties, &files[0]],
+        &folder,
+    )
+    .unwrap();
     let mut jvm = Service::start(&command, &stage.path("jvm.log"), Lifetime::WithParent).unwrap();
     let sent = wait_until(PATIENCE, || kafka.count(&topic) > 2 || !jvm.is_running());
     assert!(sent && jvm.is_running(), "{}", jvm.log_tail(30));

@@ -102,6 +102,7 @@ impl Driver {
             view: snapshot,
             notes: Vec::new(),
         });
+        self.publish();
         loop {
             let wait = self
                 .machine
@@ -311,8 +312,10 @@ impl Driver {
         let is_lapse = matches!(event, Event::LeaseLapsed);
         let mut stops = Vec::new();
         let commands = self.machine.handle(self.clock.now(), event);
-        // What is about to be started asks at once whether it belongs here.
-        self.publish();
+        if !commands.is_empty() {
+            // What is about to be started asks at once whether it belongs here.
+            self.publish();
+        }
         for command in commands {
             match command {
                 Command::Stop(id) => stops.push(id),

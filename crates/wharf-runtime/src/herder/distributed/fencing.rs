@@ -19,11 +19,11 @@ use wharf_cluster::ids::ConnectorTaskId;
 
 use super::Inner;
 use super::forward::Signing;
-use super::lock;
 use super::running::config_map;
 use crate::herder::common::not_found;
 use crate::herder::plugin_calls::on_thread;
 use crate::herder::{ConnectorType, HerderError, PeerRequest};
+use crate::sync::lock;
 use crate::worker::{StartGate, TaskControl, claim_transactional_id};
 
 /// How long a task goes on asking before it fails; longer than one request may take.

@@ -8,9 +8,10 @@ use wharf_cluster::config_state::{ConfigSnapshot, write};
 use wharf_cluster::session_key::{HeldKey, SessionKey, rotation_needed};
 use wharf_cluster::status_state::{StatusKey, stale_statuses};
 
+use super::Inner;
 use super::running::task_id;
-use super::{Inner, lock};
 use crate::herder::standalone::now_millis;
+use crate::sync::lock;
 
 /// Between two attempts to claim, or to write a key.
 const RETRY: Duration = Duration::from_millis(250);

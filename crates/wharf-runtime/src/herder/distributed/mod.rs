@@ -19,7 +19,7 @@ mod view;
 use std::collections::HashMap;
 use std::hash::{Hash as _, Hasher as _};
 use std::sync::mpsc::{Sender, channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
@@ -46,6 +46,7 @@ use super::{
 };
 use crate::config::{ConfigInfos, DistributedConfig, InternalTopic};
 use crate::stores::{ConfigBackingStore, StatusBackingStore};
+use crate::sync::lock;
 use crate::worker::Worker;
 
 /// A thread of the herder that does not answer for this long is not healthy.
@@ -108,10 +109,6 @@ struct Inner {
     /// references resolved.
     applied: Mutex<HashMap<String, ConfigMap>>,
     ended: watch::Sender<Option<Ended>>,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl DistributedHerder {

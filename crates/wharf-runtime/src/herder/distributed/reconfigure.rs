@@ -12,11 +12,12 @@ use wharf_cluster::config_state::{
 use wharf_cluster::signature::{Refusal, RequestSignature, Verifier};
 use wharf_cluster::target_state::TargetState;
 
+use super::Inner;
 use super::forward::Signing;
 use super::running::config_map;
-use super::{Inner, lock};
 use crate::config::ConnectorConfig;
 use crate::herder::{HerderError, PeerRequest};
+use crate::sync::lock;
 use crate::worker::WorkerConnector;
 
 /// Why task configurations were not published.

@@ -12,6 +12,7 @@ use wharf_membership::HeldLease;
 
 use super::Inner;
 use super::running::config_map;
+use crate::config::{CONNECTOR_CLASS, CONNECTOR_VERSION};
 use crate::herder::common::{not_found, patched, unknown};
 use crate::herder::{
     ConnectorInfo, ConnectorStateInfo, ConnectorType, Created, HerderError, InitialState, InstanceState,
@@ -121,7 +122,10 @@ impl Inner {
     }
 
     fn type_of(&self, config: &Properties) -> ConnectorType {
-        self.plugin_of(&config_map(config))
+        let version = config.get(CONNECTOR_VERSION).map(str::trim);
+        config
+            .get(CONNECTOR_CLASS)
+            .and_then(|class| self.worker.plugins.connector(class.trim(), version).ok())
             .map_or(ConnectorType::Unknown, |plugin| plugin.kind)
     }
 

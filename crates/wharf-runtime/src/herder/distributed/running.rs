@@ -15,12 +15,13 @@ use wharf_cluster::herder::{WorkId, WorkSet};
 use wharf_cluster::ids::ConnectorTaskId;
 use wharf_cluster::target_state;
 
+use super::Inner;
 use super::driver::DriverEvent;
-use super::{Inner, lock};
-use crate::config::{CONNECTOR_CLASS, ConnectorConfig, refuse_unsupported, requires_exactly_once};
+use crate::config::{CONNECTOR_CLASS, ConnectorConfig, requires_exactly_once};
 use crate::herder::{ConnectorState, ConnectorType, HerderError, TaskId};
 use crate::logging;
 use crate::plugins::ConnectorPlugin;
+use crate::sync::lock;
 use crate::worker::{ConnectorSetup, Epoch, RunningTask, TargetState, WorkerConnector};
 
 /// How long a connector may take to stop, as upstream.
@@ -109,7 +110,7 @@ impl Inner {
     }
 
     /// The plugin of what the leader wants to run here. The configuration may have been accepted by a JVM worker, which knows
-    /// neither what plugins are here nor what this build does not honour: both are everyday cases, and the status says so.
+    /// not what plugins are here: an everyday case, and the status says so.
     fn plugin_to_run(&self, config: &ConfigMap) -> Result<ConnectorPlugin, ConnectError> {
         let plugin = self.plugin_of(config).map_err(|error| {
             if error.kind() != ErrorKind::NotFound {
@@ -118,7 +119,6 @@ impl Inner {
             let class = config.get(CONNECTOR_CLASS).map_or("", String::as_str);
             missing_plugin(class, &self.worker.config.plugin_path).caused_by(error)
         })?;
-        refuse_unsupported(config, plugin.kind)?;
         if plugin.kind == ConnectorType::Source
             && requires_exactly_once(&self.worker.framework_config(config)?)
             && !self.settings.exactly_once.is_enabled()

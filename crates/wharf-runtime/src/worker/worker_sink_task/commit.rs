@@ -6,7 +6,7 @@ use std::time::Instant;
 use wharf_api::{Offsets, Result, TopicPartition};
 use wharf_kafka::{Consumer, PartitionOffset};
 
-use super::{Loop, OpenCommit};
+use super::{Loop, OpenCommit, PartitionState};
 use crate::worker::record_sender::kafka_error;
 
 /// The token of automatic commits; those asked of the task are numbered from 1.
@@ -76,12 +76,29 @@ impl Loop {
         partitions: &[TopicPartition],
         closing: bool,
     ) -> Result<()> {
-        let offers: Offsets = self
-            .partitions
-            .iter()
-            .filter(|state| partitions.contains(&state.partition))
-            .filter_map(|state| Some((state.partition.clone(), state.current?)))
-            .collect();
+        let mut failed = Ok(());
+        let offers: Offsets = {
+            let mut errors = self.worker.errors.lock();
+            errors.wait(partitions, self.worker.flush_timeout);
+            if !closing {
+                failed = errors.check();
+            }
+            // Nothing behind a record whose dead letter is not written may be committed.
+            let safe = |state: &PartitionState| {
+                let current = state.current?;
+                let held = errors.first_outstanding(&state.partition);
+                Some((
+                    state.partition.clone(),
+                    held.map_or(current, |held| held.min(current)),
+                ))
+            };
+            self.partitions
+                .iter()
+                .filter(|state| partitions.contains(&state.partition))
+                .filter_map(safe)
+                .collect()
+        };
+        failed?;
         if offers.is_empty() {
             return if closing {
                 self.close_partitions(partitions)

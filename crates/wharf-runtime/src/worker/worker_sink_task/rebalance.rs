@@ -1,29 +1,36 @@
 //! What the consumer tells a sink task: records, partitions that come and go, answers to commits. All of it happens inside
 //! a poll, on the task's thread.
 
+use wharf_api::batch::OriginRef;
 use wharf_api::flat::SchemaCache;
 use wharf_api::{RecordBatch, RecordBatchRef, Result, TopicPartition};
 use wharf_kafka::{Consumer, ConsumerHandler, KafkaError, MessageRef};
 
-use super::{Loop, POSITION_TIMEOUT, PartitionState, kafka_partitions, plain};
+use super::records::Step;
+use super::{Halt, Loop, POSITION_TIMEOUT, PartitionState, kafka_partitions, plain};
 use crate::worker::record_sender::kafka_error;
 
 impl ConsumerHandler for Loop {
     fn message(&mut self, message: MessageRef<'_>) {
-        if self.failure.is_some() {
+        if self.failure.is_some() || self.halt.is_some() {
             return;
         }
-        let outcome = self.take(&message);
-        if outcome.is_ok() {
-            self.announce(message.topic());
-            let next = message.offset() + 1;
-            if let Some(state) = self.state(&message) {
-                // Where reading began is where a failed commit goes back to.
-                state.committed.get_or_insert(message.offset());
-                state.consumed = Some(next);
+        match self.take(&message) {
+            Ok(Step::Go(()) | Step::Skip) => {
+                self.announce(message.topic());
+                let (next, is_deferred) = (message.offset() + 1, self.is_deferred);
+                if let Some(state) = self.state(&message) {
+                    // Where reading began is where a failed commit goes back to.
+                    state.committed.get_or_insert(message.offset());
+                    // What is still raw may fail yet.
+                    if !is_deferred {
+                        state.consumed = Some(next);
+                    }
+                }
             }
+            Ok(Step::Interrupted) => self.halt = Some(Halt::Cut),
+            Err(error) => self.halt = Some(Halt::Failed(error)),
         }
-        self.keep(outcome);
     }
 
     fn assigned(&mut self, consumer: &Consumer, partitions: &[wharf_kafka::TopicPartition]) {
@@ -148,6 +155,7 @@ impl Loop {
     fn forget(&mut self, gone: &[TopicPartition]) {
         self.partitions.retain(|state| !gone.contains(&state.partition));
         self.last = 0;
+        self.worker.errors.lock().forget(gone);
         {
             let mut requests = self.worker.host.requests();
             for partition in gone {
@@ -173,12 +181,16 @@ fn without_partitions(batch: &mut RecordBatch, gone: &[TopicPartition]) -> Resul
     let mut schemas = SchemaCache::default();
     let all = RecordBatchRef::parse(batch.finish()?, &mut schemas)?;
     for record in all.iter() {
-        let record = record?.to_record(&all)?;
-        let of = |partition: &TopicPartition| {
-            partition.topic == record.topic && Some(partition.partition) == record.kafka_partition
+        let record = record?;
+        // A transform may have given it another topic or partition, which are nobody's to give up.
+        let of = |partition: &TopicPartition| match record.origin() {
+            OriginRef::Sink(origin) => {
+                partition.topic == origin.original_topic && partition.partition == origin.original_partition
+            }
+            OriginRef::Source(_) => false,
         };
         if !gone.iter().any(of) {
-            kept.push_record(&record)?;
+            kept.push_record(&record.to_record(&all)?)?;
         }
     }
     Ok(kept)

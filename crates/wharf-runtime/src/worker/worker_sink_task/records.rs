@@ -1,64 +1,172 @@
-//! From consumed messages to the batch that `put` gets.
+//! From consumed messages to the batch that `put` gets, one by one: the way of all records whose converters and transforms are
+//! built in. Where one of them is in a library, the batch first holds raw bytes; see [`super::deferred`].
 
 use std::borrow::Cow;
 
 use wharf_api::batch::{Datum, NewOrigin, NewRecord};
-use wharf_api::{Header, Headers, Result, TimestampType, Value, ValueRef};
-use wharf_kafka::{MessageRef, Timestamp};
+use wharf_api::record::Origin;
+use wharf_api::{Header, Headers, Record, Result, Value, ValueRef};
+use wharf_kafka::MessageRef;
 
 use super::{Loop, PartitionState};
-use crate::worker::converters::TaskConverters;
+use crate::worker::errors::{
+    Attempt, ConsumedRecord, RecordFailure, Reported, SharedSinkReporter, timestamp_of,
+};
+use crate::worker::transformation_chain::Pending;
+
+/// What became of a record at some step.
+#[derive(Debug)]
+pub(super) enum Step<T> {
+    Go(T),
+    /// It failed, and that is tolerated and reported.
+    Skip,
+    /// The task is to stop: the record counts as not read.
+    Interrupted,
+}
+
+/// Takes what a step gave out of it, or ends the caller with what it says of the record.
+macro_rules! go {
+    ($step:expr) => {
+        match $step? {
+            Step::Go(value) => value,
+            Step::Skip => return Ok(Step::Skip),
+            Step::Interrupted => return Ok(Step::Interrupted),
+        }
+    };
+}
+pub(super) use go;
+
+/// Reports what failed, and says how the record goes on.
+#[inline]
+pub(super) fn settle<'r, T>(
+    reporter: &SharedSinkReporter,
+    attempt: Attempt<T>,
+    original: impl FnOnce() -> Result<ConsumedRecord<'r>>,
+) -> Result<Step<T>> {
+    match attempt {
+        Attempt::Done(done) => Ok(Step::Go(done)),
+        Attempt::Interrupted => Ok(Step::Interrupted),
+        Attempt::Failed(failure) => {
+            let is_interrupted = report(reporter, &failure, &original()?)?;
+            Ok(if is_interrupted {
+                Step::Interrupted
+            } else {
+                Step::Skip
+            })
+        }
+    }
+}
+
+#[cold]
+fn report(
+    reporter: &SharedSinkReporter,
+    failure: &RecordFailure,
+    record: &ConsumedRecord<'_>,
+) -> Result<bool> {
+    let reported = reporter.lock().report(record, failure)?;
+    if failure.is_tolerated {
+        Ok(reported == Reported::Interrupted)
+    } else {
+        Err(failure.fatal(record))
+    }
+}
 
 impl Loop {
     pub(super) fn state(&mut self, message: &MessageRef<'_>) -> Option<&mut PartitionState> {
-        let fits = |state: &PartitionState| {
-            state.partition.partition == message.partition() && state.partition.topic == message.topic()
-        };
-        if !self.partitions.get(self.last).is_some_and(fits) {
-            self.last = self.partitions.iter().position(fits)?;
-        }
-        self.partitions.get_mut(self.last)
+        state_of(
+            &mut self.partitions,
+            &mut self.last,
+            message.topic(),
+            message.partition(),
+        )
     }
 
-    pub(super) fn take(&mut self, message: &MessageRef<'_>) -> Result<()> {
-        let (timestamp_type, timestamp) = match message.timestamp() {
-            Timestamp::CreateTime(millis) => (TimestampType::CreateTime, Some(millis)),
-            Timestamp::LogAppendTime(millis) => (TimestampType::LogAppendTime, Some(millis)),
-            _ => (TimestampType::None, None),
-        };
+    /// Takes a message into the batch.
+    pub(super) fn take(&mut self, message: &MessageRef<'_>) -> Result<Step<()>> {
+        let (timestamp_type, timestamp) = timestamp_of(message);
         let topic = message.topic();
-        let converters = &mut self.worker.converters;
         let raw = raw_headers(message.headers());
-        let batch = &mut self.batch;
-        let mut push = |key: Datum<'_>, value: Datum<'_>, headers: &Headers| {
-            batch.push(&NewRecord {
-                topic,
-                kafka_partition: Some(message.partition()),
-                timestamp,
-                key,
-                value,
-                headers: headers.as_slice(),
-                origin: NewOrigin::Sink {
-                    offset: message.offset(),
-                    timestamp_type,
-                    original: None,
-                },
-            })
+        let origin = NewOrigin::Sink {
+            offset: message.offset(),
+            timestamp_type,
+            original: None,
         };
-        if converters.key.is_remote() || converters.value.is_remote() {
-            // Plugins' converters get the whole batch later; until then the record holds the raw bytes.
-            return push(raw_datum(message.key()), raw_datum(message.value()), &raw);
+        let new = |key, value, headers| NewRecord {
+            topic,
+            kafka_partition: Some(message.partition()),
+            timestamp,
+            key,
+            value,
+            headers,
+            origin,
+        };
+        if self.is_deferred {
+            let (key, value) = (raw_datum(message.key()), raw_datum(message.value()));
+            return self.batch.push(&new(key, value, raw.as_slice())).map(Step::Go);
         }
+        let super::Worker {
+            converters,
+            chain,
+            rules,
+            errors,
+            ..
+        } = &mut self.worker;
+        let original = || Ok(ConsumedRecord::of_message(message));
+        let (key, value) = (&mut converters.key, &mut converters.value);
+        let attempt = key.try_decode(rules, topic, &raw, message.key());
+        let key = go!(settle(errors, attempt, original));
+        let attempt = value.try_decode(rules, topic, &raw, message.value());
+        let value = go!(settle(errors, attempt, original));
         let headers = if raw.is_empty() {
             Headers::new()
         } else {
-            converters.decode_headers(topic, message.headers())?
+            let attempt = converters.try_decode_headers(rules, topic, || message.headers());
+            go!(settle(errors, attempt, original))
         };
-        let TaskConverters { key, value, .. } = converters;
-        key.decode(topic, &raw, message.key(), |key| {
-            value.decode(topic, &raw, message.value(), |value| push(key, value, &headers))
-        })
+        if chain.is_empty() {
+            let record = new(key.datum(), value.datum(), headers.as_slice());
+            return self.batch.push(&record).map(Step::Go);
+        }
+        let (key, value) = (key.into_owned(), value.into_owned());
+        let record = Record {
+            topic: topic.to_owned(),
+            kafka_partition: Some(message.partition()),
+            key_schema: key.schema,
+            key: key.value,
+            value_schema: value.schema,
+            value: value.value,
+            timestamp,
+            headers,
+            origin: Origin::Sink {
+                offset: message.offset(),
+                timestamp_type,
+                original_topic: topic.to_owned(),
+                original_partition: message.partition(),
+                original_offset: message.offset(),
+            },
+        };
+        let attempt = chain.finish(Pending::new(record), rules);
+        match go!(settle(errors, attempt, original)) {
+            Some(record) => self.batch.push_record(&record).map(Step::Go),
+            // A transform left it out: it counts as consumed.
+            None => Ok(Step::Go(())),
+        }
     }
+}
+
+/// The state of a partition; `last` is where the one before was found.
+pub(super) fn state_of<'p>(
+    partitions: &'p mut [PartitionState],
+    last: &mut usize,
+    topic: &str,
+    partition: i32,
+) -> Option<&'p mut PartitionState> {
+    let fits =
+        |state: &PartitionState| state.partition.partition == partition && state.partition.topic == topic;
+    if !partitions.get(*last).is_some_and(fits) {
+        *last = partitions.iter().position(fits)?;
+    }
+    partitions.get_mut(*last)
 }
 
 fn raw_datum(bytes: Option<&[u8]>) -> Datum<'_> {

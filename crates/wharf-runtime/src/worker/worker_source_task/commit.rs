@@ -84,11 +84,20 @@ impl Running {
         self.take_deliveries(Duration::ZERO);
         self.after_deliveries(task);
         self.commit_offsets(task);
-        let deliveries = &mut self.deliveries;
-        let all = self
-            .worker
-            .producer
-            .flush(self.worker.flush_timeout, |delivery| deliveries.take(delivery));
+        let deadline = Instant::now() + self.worker.flush_timeout;
+        let all = loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let deliveries = &mut self.deliveries;
+            let all = self
+                .worker
+                .producer
+                .flush(left, |delivery| deliveries.take(delivery));
+            // What Kafka refused may have to be sent as dead letters.
+            if self.deliveries.refused.is_empty() {
+                break all;
+            }
+            self.settle_refused()?;
+        };
         if !all {
             tracing::warn!(
                 "{} records were not acknowledged within {} ms; they are sent again when the task runs next",

@@ -1,0 +1,149 @@
+//! Makes, for one task, its converters and what reports records that fail.
+
+use std::sync::Arc;
+
+use wharf_api::{ConfigMap, PluginKind, Result};
+
+use super::converters::{Part, TaskConverter, TaskConverters};
+use super::errors::{
+    DeadLetterQueue, ErrorCounters, LogReporter, RetryWithTolerance, SharedSinkReporter, SinkReporter,
+    SourceDeadLetters, SourceReporter, TaskClock, ensure_dead_letter_topic,
+};
+use super::task_context::TaskReporter;
+use super::task_producer::{Keeping, TaskProducer};
+use super::{RECORD_OVERHEAD, Worker, client_properties};
+use crate::config::{
+    self, ConnectorConfig, ConverterKind, DeadLetterConfig, SinkConnectorConfig, SourceConnectorConfig,
+    WorkerConfig, dlq_admin_config, dlq_producer_config,
+};
+use crate::herder::TaskId;
+use crate::plugins::PluginRegistry;
+
+/// The rules for failures of one task.
+pub(super) fn rules(
+    config: &ConnectorConfig,
+    reporter: &TaskReporter,
+    counters: &Arc<ErrorCounters>,
+) -> RetryWithTolerance {
+    let clock = Box::new(TaskClock(Arc::clone(&reporter.control)));
+    RetryWithTolerance::new(&config.errors, clock, Arc::clone(counters))
+}
+
+/// The converters of a connector, configured.
+pub(super) fn task_converters(
+    plugins: &PluginRegistry,
+    worker: &WorkerConfig,
+    connector: &ConnectorConfig,
+) -> Result<TaskConverters> {
+    let full = |kind, class: &str, version: Option<&str>| {
+        plugins
+            .plugin_class(kind, class, version)
+            .unwrap_or_else(|| class.to_owned())
+    };
+    let part = |kind, part| {
+        let settings = connector.converter(kind, worker);
+        let version = settings.version.as_deref();
+        let plugin = plugins.converter(&settings.class, version)?;
+        let class = full(PluginKind::Converter, &settings.class, version);
+        TaskConverter::new(plugin, part, &class, &settings.config)
+    };
+    let header = connector.converter(ConverterKind::Header, worker);
+    let version = header.version.as_deref();
+    let mut header_converter = plugins.header_converter(&header.class, version)?;
+    header_converter.configure(&header.config)?;
+    Ok(TaskConverters {
+        key: part(ConverterKind::Key, Part::Key)?,
+        value: part(ConverterKind::Value, Part::Value)?,
+        header: header_converter,
+        header_class: full(PluginKind::HeaderConverter, &header.class, version).into(),
+    })
+}
+
+impl Worker {
+    /// What reports records of a source task that fail. Its dead letter topic is there when this returns.
+    pub(super) fn source_reporter(
+        &self,
+        parsed: &SourceConnectorConfig,
+        reporter: &TaskReporter,
+        config: &ConfigMap,
+    ) -> Result<SourceReporter> {
+        let counters = Arc::new(ErrorCounters::default());
+        let log = LogReporter::new(&parsed.common.errors, &reporter.task, &counters);
+        let letters = match &parsed.dead_letters {
+            Some(letters) => {
+                self.ensure_dead_letter_topic(letters, &reporter.task, config)?;
+                Some(SourceDeadLetters::new(letters.clone(), reporter.task.clone())?)
+            }
+            None => None,
+        };
+        let rules = rules(&parsed.common, reporter, &counters);
+        Ok(SourceReporter::new(rules, counters, log, letters))
+    }
+
+    /// What reports records of a sink task that fail. Its dead letter topic is there when this returns.
+    pub(super) fn sink_reporter(
+        &self,
+        parsed: &SinkConnectorConfig,
+        reporter: &TaskReporter,
+        config: &ConfigMap,
+        counters: &Arc<ErrorCounters>,
+    ) -> Result<SharedSinkReporter> {
+        let log = LogReporter::new(&parsed.common.errors, &reporter.task, counters);
+        let letters = match &parsed.dead_letters {
+            Some(letters) => Some(self.dead_letter_queue(letters, reporter, config, counters)?),
+            None => None,
+        };
+        let (plugins, worker) = (Arc::clone(&self.plugins), Arc::clone(&self.config));
+        let common = parsed.common.clone();
+        let convert_back = Box::new(move || task_converters(&plugins, &worker, &common));
+        let rules = rules(&parsed.common, reporter, counters);
+        Ok(SharedSinkReporter::new(SinkReporter::new(
+            rules,
+            log,
+            letters,
+            convert_back,
+        )))
+    }
+
+    fn ensure_dead_letter_topic(
+        &self,
+        letters: &DeadLetterConfig,
+        task: &TaskId,
+        config: &ConfigMap,
+    ) -> Result<()> {
+        let settings = dlq_admin_config(&self.config, &task.connector, task.task, config);
+        let overrides = config::ClientKind::Admin.overrides(config);
+        let admin = client_properties(wharf_kafka::ClientKind::Admin, &settings, &overrides)?;
+        ensure_dead_letter_topic(letters, &admin)
+    }
+
+    fn dead_letter_queue(
+        &self,
+        letters: &DeadLetterConfig,
+        reporter: &TaskReporter,
+        config: &ConfigMap,
+        counters: &Arc<ErrorCounters>,
+    ) -> Result<DeadLetterQueue> {
+        let task = &reporter.task;
+        self.ensure_dead_letter_topic(letters, task, config)?;
+        let mut settings = dlq_producer_config(&self.config, &task.connector, task.task, config);
+        let overrides = config::ClientKind::Producer.overrides(config);
+        // A quarter of a sink task's budget is for the batch that is being put; letters may hold as much.
+        let limit = self.memory.task_limit() / 4;
+        let buffer = settings
+            .get("buffer.memory")
+            .and_then(|text| text.trim().parse::<u64>().ok());
+        if buffer.is_none_or(|bytes| bytes > limit) {
+            settings.insert("buffer.memory".to_owned(), limit.to_string());
+        }
+        let mut properties = client_properties(wharf_kafka::ClientKind::Producer, &settings, &overrides)?;
+        properties.bound_queued_records(limit / RECORD_OVERHEAD);
+        Ok(DeadLetterQueue::new(
+            TaskProducer::new(properties, Keeping::WhileUsed)?,
+            letters.clone(),
+            task.clone(),
+            Arc::clone(&reporter.control),
+            Arc::clone(counters),
+        ))
+    }
+}

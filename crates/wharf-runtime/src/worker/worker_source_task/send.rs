@@ -1,0 +1,418 @@
+//! From a batch that the task gave to records in the producer's queue: transforms, conversion, send.
+//!
+//! Record by record where all is built in. Where a converter or transform is in a library, first attempts are made for the whole
+//! batch, one crossing of the border each, and then the records are looked at in their order all the same.
+//!
+//! What must stay true: records of a batch are sent in their order; each is entered in [`SubmittedRecords`] before the producer
+//! gets it, those that are left out or skipped too.
+//!
+//! [`SubmittedRecords`]: crate::worker::submitted_records::SubmittedRecords
+
+use wharf_api::batch::{Datum, OriginRef, RecordBatchRef};
+use wharf_api::{ConnectError, Headers, Record, RecordBatch, RecordRef, Result, Value};
+use wharf_kafka::{ErrorCode, TopicHandle};
+
+use super::failures::Failed;
+use super::{Conversion, Running};
+use crate::worker::converters::{RemoteBatch, TaskConverter, TaskConverters, single_value};
+use crate::worker::errors::{Attempt, Stage, WORKER_SOURCE_TASK};
+use crate::worker::record_sender::{
+    Offered, RecordParts, Sent, kafka_error, send, take_added_headers, valid_timestamp,
+};
+use crate::worker::submitted_records::PartitionId;
+use crate::worker::transactions::Committed;
+use crate::worker::transformation_chain::Pending;
+
+/// What is known of the partitions and topics of a batch.
+struct Known {
+    partitions: Vec<Option<PartitionId>>,
+    topics: Vec<Option<TopicHandle>>,
+    /// The topic that a transform gave to the last record.
+    changed_topic: Option<(String, TopicHandle)>,
+}
+
+/// First attempts for a whole batch.
+#[derive(Default)]
+struct Ahead {
+    /// What the transforms made of each record; none when there are no transforms.
+    pending: Option<std::vec::IntoIter<Pending>>,
+    /// Only of records that went through all transforms.
+    keys: Option<RemoteBatch>,
+    values: Option<RemoteBatch>,
+}
+
+/// A record as it is to be sent.
+struct Outgoing<'r> {
+    topic: &'r str,
+    kafka_partition: Option<i32>,
+    timestamp: Option<i64>,
+    key: Datum<'r>,
+    value: Datum<'r>,
+}
+
+impl<'r> Outgoing<'r> {
+    #[inline]
+    fn unchanged(record: &RecordRef<'r>) -> Self {
+        Self {
+            topic: record.topic(),
+            kafka_partition: record.kafka_partition(),
+            timestamp: record.timestamp(),
+            key: Datum {
+                schema: record.key_schema(),
+                value: record.key(),
+            },
+            value: Datum {
+                schema: record.value_schema(),
+                value: record.value(),
+            },
+        }
+    }
+
+    fn changed(record: &'r Record) -> Self {
+        Self {
+            topic: &record.topic,
+            kafka_partition: record.kafka_partition,
+            timestamp: record.timestamp,
+            key: Datum::new(record.key_schema.as_ref(), &record.key),
+            value: Datum::new(record.value_schema.as_ref(), &record.value),
+        }
+    }
+}
+
+type Answer<'b> = Result<RecordRef<'b>>;
+
+impl Running {
+    pub(super) fn send_batch(
+        &mut self,
+        batch: &RecordBatchRef<'_>,
+        tracked: Option<u64>,
+        conversion: &mut Conversion,
+    ) -> Result<Sent> {
+        let mut known = Known {
+            partitions: vec![None; batch.partition_count() + 1],
+            topics: vec![None; batch.topics().len()],
+            changed_topic: None,
+        };
+        let mut ahead = if conversion.converters.are_remote() || conversion.chain.is_remote() {
+            look_ahead(batch, conversion)?
+        } else {
+            Ahead::default()
+        };
+        let mut keys = ahead.keys.as_mut().map(RemoteBatch::parse).transpose()?;
+        let mut values = ahead.values.as_mut().map(RemoteBatch::parse).transpose()?;
+        let mut keys = keys
+            .as_mut()
+            .map(|keys| keys.in_order())
+            .transpose()?
+            .map(Vec::into_iter);
+        let mut values = values
+            .as_mut()
+            .map(|values| values.in_order())
+            .transpose()?
+            .map(Vec::into_iter);
+        let (mut arena, mut places) = (Vec::new(), Vec::new());
+
+        for (position, record) in batch.iter().enumerate() {
+            let record = record?;
+            let failed = Failed {
+                batch,
+                record: &record,
+                position,
+                partition: self.known_partition(batch, &record, &mut known)?,
+                tracked,
+            };
+            let Conversion {
+                chain,
+                converters,
+                rules,
+            } = conversion;
+            // Whether the first attempts at the conversion are those of this record.
+            let mut is_ahead = true;
+            let mut changed = None;
+            if !chain.is_empty() {
+                let pending = match ahead.pending.as_mut().and_then(Iterator::next) {
+                    Some(pending) => pending,
+                    None => Pending::new(record.to_record(batch)?),
+                };
+                is_ahead = chain.is_through(&pending);
+                match chain.finish(pending, rules) {
+                    Attempt::Done(Some(record)) => changed = Some(record),
+                    Attempt::Done(None) => {
+                        self.leave_out(&failed);
+                        self.after_record(position, &mut known)?;
+                        continue;
+                    }
+                    Attempt::Interrupted => return Ok(Sent::Interrupted),
+                    Attempt::Failed(failure) => match self.fail(&failure, &failed)? {
+                        Sent::All => {
+                            self.after_record(position, &mut known)?;
+                            continue;
+                        }
+                        Sent::Interrupted => return Ok(Sent::Interrupted),
+                    },
+                }
+            }
+            let mut headers = match &mut changed {
+                Some(record) => std::mem::take(&mut record.headers),
+                None if record.headers().is_empty() => Headers::new(),
+                None => record.headers().to_headers()?,
+            };
+            let connect_headers = headers.len();
+            let outgoing = match &changed {
+                Some(record) => Outgoing::changed(record),
+                None => Outgoing::unchanged(&record),
+            };
+            /// The value of an attempt; a failure is reported and ends this record's way.
+            macro_rules! go {
+                ($attempt:expr) => {
+                    match $attempt {
+                        Attempt::Done(done) => done,
+                        Attempt::Interrupted => return Ok(Sent::Interrupted),
+                        Attempt::Failed(failure) => match self.fail(&failure, &failed)? {
+                            Sent::All => {
+                                self.after_record(position, &mut known)?;
+                                continue;
+                            }
+                            Sent::Interrupted => return Ok(Sent::Interrupted),
+                        },
+                    }
+                };
+            }
+            let topic = outgoing.topic;
+            // Taken before anything can fail, so that they stay in step with the records.
+            let (first_key, first_value) = if is_ahead {
+                (next_of(&mut keys), next_of(&mut values))
+            } else {
+                (None, None)
+            };
+            go!(converters.try_encode_headers(rules, topic, &headers, &mut arena, &mut places));
+            let TaskConverters { key, value, .. } = converters;
+            let key_holder = first_key;
+            let key = match &key_holder {
+                Some(Ok(answer)) => {
+                    take_added_headers(answer, connect_headers, &mut headers)?;
+                    answer.value().as_bytes()
+                }
+                Some(Err(error)) => {
+                    go!(key.try_encode(rules, topic, outgoing.key, &mut headers, Some(error.clone())))
+                }
+                None => go!(key.try_encode(rules, topic, outgoing.key, &mut headers, None)),
+            };
+            let value_holder = first_value;
+            let value = match &value_holder {
+                Some(Ok(answer)) => {
+                    take_added_headers(answer, connect_headers, &mut headers)?;
+                    answer.value().as_bytes()
+                }
+                Some(Err(error)) => {
+                    go!(value.try_encode(rules, topic, outgoing.value, &mut headers, Some(error.clone())))
+                }
+                None => go!(value.try_encode(rules, topic, outgoing.value, &mut headers, None)),
+            };
+            let timestamp = valid_timestamp(outgoing.timestamp)?;
+            let Some((topic, is_first_of_topic)) =
+                self.known_topic(&outgoing, &record, changed.is_some(), &mut known)?
+            else {
+                return Ok(Sent::Interrupted);
+            };
+            let header_list: Vec<(&str, Option<&[u8]>)> = headers
+                .iter()
+                .enumerate()
+                .map(|(at, header)| match (places.get(at), header.value()) {
+                    (Some(place), _) => (header.key(), place.clone().map(|place| &arena[place])),
+                    // What a converter added is bytes already.
+                    (None, Value::Bytes(bytes)) => (header.key(), Some(bytes.as_slice())),
+                    (None, _) => (header.key(), None),
+                })
+                .collect();
+            let parts = RecordParts {
+                partition: outgoing.kafka_partition,
+                timestamp,
+                key,
+                value,
+                headers: &header_list,
+            };
+            match self.send_one(&failed, &topic, is_first_of_topic, &parts)? {
+                Sent::All => self.after_record(position, &mut known)?,
+                Sent::Interrupted => return Ok(Sent::Interrupted),
+            }
+        }
+        Ok(Sent::All)
+    }
+
+    fn send_one(
+        &mut self,
+        sent: &Failed<'_>,
+        topic: &TopicHandle,
+        is_first_of_topic: bool,
+        parts: &RecordParts<'_>,
+    ) -> Result<Sent> {
+        let Some(producer) = self.worker.producer.client() else {
+            return Err(ConnectError::illegal_state(
+                "the producer was closed while its task was sending; this is a defect of wharf",
+            ));
+        };
+        if let Some(transactions) = &mut self.transactions {
+            transactions.open(producer)?;
+        }
+        // Entered before the producer has it, so that no acknowledgement comes unseen.
+        let deliveries = &mut self.deliveries;
+        let token = deliveries.submitted.submit(sent.partition, sent.offset_bytes());
+        if let (Some(number), Some(tracked)) = (sent.tracked, &mut deliveries.tracked) {
+            tracked.submitted(number, sent.position, topic.name(), token);
+        }
+        let connector = &self.worker.reporter.task.connector;
+        let active = self.worker.active_topics.as_ref();
+        if is_first_of_topic && active.is_some_and(|active| !active.contains(connector, topic.name())) {
+            deliveries
+                .unconfirmed_topics
+                .push((token, topic.name().to_owned()));
+        }
+        let refused = match send(producer, &self.worker.control, deliveries, topic, parts, token) {
+            Ok(Offered::Taken) => return Ok(Sent::All),
+            Ok(Offered::Refused(error)) => Some(error),
+            Ok(Offered::Interrupted) => None,
+            Err(error) => {
+                deliveries.submitted.withdraw(token);
+                return Err(error);
+            }
+        };
+        deliveries.submitted.withdraw(token);
+        deliveries.unconfirmed_topics.retain(|(first, _)| *first != token);
+        if let Some(tracked) = &mut deliveries.tracked {
+            tracked.withdraw(token);
+        }
+        let Some(error) = refused else {
+            return Ok(Sent::Interrupted);
+        };
+        if self.transactions.is_some() || error.code() == Some(ErrorCode::FATAL) {
+            return Err(kafka_error(&error));
+        }
+        let failure =
+            self.worker
+                .errors
+                .rules
+                .failed(Stage::KafkaProduce, WORKER_SOURCE_TASK, kafka_error(&error));
+        self.fail(&failure, sent)
+    }
+
+    /// What is due after a record, sent or not, where the task says where transactions end.
+    fn after_record(&mut self, position: usize, known: &mut Known) -> Result<()> {
+        let due = self.transactions.as_ref().map(|it| it.after_record(position));
+        if let Some(end) = due.transpose()?.flatten() {
+            self.has_committed |= self.end_transaction(end)? == Committed::Yes;
+            // The numbers of source partitions hold until their offsets are taken.
+            known.partitions.fill(None);
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn known_partition(
+        &mut self,
+        batch: &RecordBatchRef<'_>,
+        record: &RecordRef<'_>,
+        known: &mut Known,
+    ) -> Result<PartitionId> {
+        let OriginRef::Source(origin) = record.origin() else {
+            return Err(ConnectError::connect(
+                "a source task gave a record that does not come from a source",
+            ));
+        };
+        let slot = origin
+            .partition_index()
+            .map_or(batch.partition_count(), |index| index as usize);
+        if let Some(partition) = known.partitions.get(slot).copied().flatten() {
+            return Ok(partition);
+        }
+        let partition = self.partition(batch, origin.partition_index())?;
+        known.partitions[slot] = Some(partition);
+        Ok(partition)
+    }
+
+    /// The topic of a record, and whether it is the first for it; `None` when the task is to stop before Kafka can say.
+    #[inline]
+    fn known_topic(
+        &mut self,
+        outgoing: &Outgoing<'_>,
+        record: &RecordRef<'_>,
+        is_changed: bool,
+        known: &mut Known,
+    ) -> Result<Option<(TopicHandle, bool)>> {
+        if is_changed {
+            if let Some((name, topic)) = &known.changed_topic
+                && name == outgoing.topic
+            {
+                return Ok(Some((topic.clone(), false)));
+            }
+            let topic = self.topic_or_stop(outgoing.topic)?;
+            return Ok(topic.map(|topic| {
+                known.changed_topic = Some((outgoing.topic.to_owned(), topic.clone()));
+                (topic, true)
+            }));
+        }
+        let slot = record.topic_index() as usize;
+        if let Some(topic) = &known.topics[slot] {
+            return Ok(Some((topic.clone(), false)));
+        }
+        let topic = self.topic_or_stop(outgoing.topic)?;
+        Ok(topic.map(|topic| {
+            known.topics[slot] = Some(topic.clone());
+            (topic, true)
+        }))
+    }
+}
+
+fn next_of<'b>(answers: &mut Option<std::vec::IntoIter<Answer<'b>>>) -> Option<Answer<'b>> {
+    answers.as_mut()?.next()
+}
+
+/// First attempts at transforms and, of what went through them, at conversions in libraries.
+fn look_ahead(batch: &RecordBatchRef<'_>, conversion: &mut Conversion) -> Result<Ahead> {
+    let Conversion {
+        chain,
+        converters,
+        rules,
+    } = conversion;
+    let mut pending = None;
+    if !chain.is_empty() {
+        let owned = |record: Result<RecordRef<'_>>| Ok(Pending::new(record?.to_record(batch)?));
+        let mut records: Vec<Pending> = batch.iter().map(owned).collect::<Result<_>>()?;
+        chain.pass(&mut records, rules.may_retry())?;
+        pending = Some(records);
+    }
+    let encode = |converter: &mut TaskConverter,
+                  part: for<'o> fn(&Outgoing<'o>) -> Datum<'o>|
+     -> Result<Option<RemoteBatch>> {
+        if !converter.is_remote() {
+            return Ok(None);
+        }
+        let mut values = RecordBatch::new();
+        let mut push = |outgoing: &Outgoing<'_>, headers: &Headers| {
+            values.push(&single_value(outgoing.topic, part(outgoing), headers.as_slice()))
+        };
+        match &pending {
+            Some(pending) => {
+                for pending in pending.iter().filter(|pending| chain.is_through(pending)) {
+                    if let Pending::At { record, .. } = pending {
+                        push(&Outgoing::changed(record), &record.headers)?;
+                    }
+                }
+            }
+            None => {
+                for record in batch.iter() {
+                    let record = record?;
+                    push(&Outgoing::unchanged(&record), &record.headers().to_headers()?)?;
+                }
+            }
+        }
+        converter.encode_batch(values)
+    };
+    let keys = encode(&mut converters.key, |record| record.key)?;
+    let values = encode(&mut converters.value, |record| record.value)?;
+    Ok(Ahead {
+        pending: pending.map(Vec::into_iter),
+        keys,
+        values,
+    })
+}

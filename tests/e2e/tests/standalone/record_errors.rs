@@ -1,0 +1,470 @@
+//! Records that fail: skipped, tried again, kept as dead letters, or the end of their task; with transforms, predicates and
+//! converters of a third party.
+
+use serde_json::{Value, json};
+use wharf_e2e::{PATIENCE, Seen, Stage, Worker};
+use wharf_test_services::process::wait_until;
+
+const JSON: &str = "org.apache.kafka.connect.json.JsonConverter";
+
+/// `config` with more entries.
+fn with(mut config: Value, more: Value) -> Value {
+    config
+        .as_object_mut()
+        .unwrap()
+        .extend(more.as_object().unwrap().clone());
+    config
+}
+
+fn recording(stage: &Stage, topic: &str, more: Value) -> Value {
+    let sink = json!({
+        "connector.class": "wharf.test.RecordingSink", "tasks.max": "1", "topics": topic, "record.file": stage.file("calls")
+    });
+    with(sink, more)
+}
+
+/// Keys by which a sink skips what fails, and keeps it.
+fn tolerant(dead: &str) -> Value {
+    json!({
+        "errors.tolerance": "all",
+        "errors.deadletterqueue.topic.name": dead,
+        "errors.deadletterqueue.topic.replication.factor": "1",
+        "errors.deadletterqueue.context.headers.enable": "true"
+    })
+}
+
+fn lines_of(stage: &Stage, what: &str) -> Vec<String> {
+    let text = String::from_utf8(stage.read("calls")).unwrap();
+    text.lines()
+        .filter_map(|line| line.strip_prefix(what))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// The values that the recording sink got, once there are `count`.
+fn recorded(stage: &Stage, count: usize) -> Vec<String> {
+    let values = || -> Vec<String> {
+        let records = lines_of(stage, "record ");
+        let value = |line: &String| line.split_once(' ').map(|(_, value)| value.to_owned());
+        records.iter().filter_map(value).collect()
+    };
+    assert!(wait_until(PATIENCE, || values().len() >= count), "{:?}", values());
+    values()
+}
+
+fn header(record: &Seen, name: &str) -> Option<String> {
+    let (_, value) = record.headers.iter().find(|(known, _)| known == name)?;
+    Some(String::from_utf8_lossy(value.as_deref()?).into_owned())
+}
+
+fn error_header(record: &Seen, name: &str) -> String {
+    header(record, &format!("__connect.errors.{name}")).unwrap_or_else(|| panic!("no {name} in {record:?}"))
+}
+
+fn trace_of_failed(worker: &Worker, name: &str) -> String {
+    let status = worker.until_states(name, &["RUNNING", "FAILED"]);
+    status["tasks"][0]["trace"].as_str().unwrap().to_owned()
+}
+
+/// Waits until the group of a sink has committed this offset of partition 0 of the topic.
+fn until_committed(stage: &Stage, connector: &str, topic: &str, offset: i64) {
+    let kafka = stage.kafka();
+    let place = (topic.to_owned(), 0);
+    let committed = || {
+        kafka
+            .committed(&format!("connect-{connector}"))
+            .get(&place)
+            .copied()
+    };
+    assert!(
+        wait_until(PATIENCE, || committed() == Some(offset)),
+        "{:?}",
+        committed()
+    );
+}
+
+#[test]
+fn bad_records_of_a_sink_become_dead_letters_and_their_offsets_are_committed() {
+    let Some(stage) = Stage::set_up("dead-letters") else {
+        return;
+    };
+    let (kafka, topic, dead) = (stage.kafka(), stage.named("t"), stage.named("dead"));
+    kafka.create_topic(&topic, 1, &[]);
+    let bad: [&[u8]; 2] = [b"{no json", b"\xff\xfe"];
+    let values: [&[u8]; 4] = [b"{\"a\":1}", bad[0], bad[1], b"2"];
+    kafka.produce(&topic, values.map(|value| (Some("key"), value)));
+    let worker = stage.start(&[("offset.flush.interval.ms", "500")], &[]);
+    let name = stage.named("sink");
+    let json = json!({"value.converter": JSON, "value.converter.schemas.enable": "false", "errors.log.enable": "true",
+                      "errors.log.include.messages": "true"});
+    worker.create(&name, recording(&stage, &topic, with(json, tolerant(&dead))));
+    assert_eq!(recorded(&stage, 2), ["{a=1}", "2"]);
+    let letters = kafka.reader(&dead).read(2);
+    for (index, letter) in letters.iter().enumerate() {
+        assert_eq!(letter.value.as_deref(), Some(bad[index]));
+        assert_eq!(letter.key.as_deref(), Some(b"key".as_slice()));
+        for (header, expected) in [
+            ("topic", topic.as_str()),
+            ("partition", "0"),
+            ("offset", if index == 0 { "1" } else { "2" }),
+            ("connector.name", &name),
+            ("task.id", "0"),
+            ("stage", "VALUE_CONVERTER"),
+            ("class.name", JSON),
+            (
+                "exception.class.name",
+                "org.apache.kafka.connect.errors.DataException",
+            ),
+        ] {
+            assert_eq!(error_header(letter, header), expected, "{header}");
+        }
+        let trace = error_header(letter, "exception.stacktrace");
+        assert!(trace.contains("SerializationException"), "{trace}");
+    }
+    assert_eq!(kafka.partitions(&dead), Some(1));
+    until_committed(&stage, &name, &topic, 4);
+    worker.wait_log(&format!(
+        "Error encountered in task {name}-0. Executing stage 'VALUE_CONVERTER' with class '{JSON}', where consumed record is \
+         {{topic='{topic}', partition=0, offset=1, timestamp="
+    ));
+    worker.until_states(&name, &["RUNNING", "RUNNING"]);
+    assert_eq!(worker.terminate(), Some(143));
+}
+
+#[test]
+fn without_tolerance_a_bad_record_fails_its_task_with_topic_partition_and_offset() {
+    let Some(stage) = Stage::set_up("intolerant") else {
+        return;
+    };
+    let kafka = stage.kafka();
+    let worker = stage.start(&[("offset.flush.interval.ms", "500")], &[]);
+    let huge = [b"{\"a\":\"".as_slice(), &[b'x'; 10 << 20]].concat();
+    let deep = vec![b'['; 100_000];
+    let cases: [(&str, &[u8]); 4] = [
+        ("broken", b"{no json"),
+        ("encoding", b"\xff\xfe"),
+        ("deep", &deep),
+        ("huge", &huge),
+    ];
+    for (what, bad) in cases {
+        let (topic, name) = (stage.named(what), stage.named(&format!("{what}-sink")));
+        kafka.create_topic(&topic, 1, &[("max.message.bytes", "20000000")]);
+        kafka.produce(&topic, [(None, b"1".as_slice()), (None, bad)]);
+        let json = json!({"value.converter": JSON, "value.converter.schemas.enable": "false"});
+        worker.create(&name, recording(&stage, &topic, json));
+        let trace = trace_of_failed(&worker, &name);
+        for part in [
+            "Tolerance exceeded in error handler".to_owned(),
+            format!(
+                "the value converter {JSON} cannot convert the record at topic {topic}, partition 0, offset 1"
+            ),
+        ] {
+            assert!(trace.contains(&part), "{what}: {trace}");
+        }
+        // What came before it was put, and is not put again.
+        until_committed(&stage, &name, &topic, 1);
+    }
+    assert_eq!(recorded(&stage, 4), ["1"; 4]);
+}
+
+#[test]
+fn a_third_party_s_converter_transform_and_predicate_fail_record_by_record_in_their_order() {
+    let Some(stage) = Stage::set_up("third-party") else {
+        return;
+    };
+    let (kafka, topic, dead) = (stage.kafka(), stage.named("t"), stage.named("dead"));
+    kafka.create_topic(&topic, 1, &[]);
+    // As Rot13Converter reads them: one, (not text), refuse, keep drop, drop, panic, busy, two.
+    let rotated: [&[u8]; 8] = [
+        b"bar",
+        b"\xff",
+        b"ershfr",
+        b"xrrc qebc",
+        b"qebc",
+        b"cnavp",
+        b"ohfl",
+        b"gjb",
+    ];
+    kafka.produce(&topic, rotated.map(|value| (None, value)));
+    let worker = stage.start(&[("offset.flush.interval.ms", "500")], &[]);
+    let name = stage.named("sink");
+    let transforms = json!({
+        "value.converter": "wharf.test.Rot13Converter",
+        "transforms": "upper,mark",
+        "transforms.upper.type": "wharf.test.UppercaseValue",
+        "transforms.upper.busy.times": "2",
+        "transforms.upper.predicate": "kept",
+        "transforms.upper.negate": "true",
+        "transforms.mark.type": "org.apache.kafka.connect.transforms.HoistField$Value",
+        "transforms.mark.field": "line",
+        "predicates": "kept",
+        "predicates.kept.type": "wharf.test.ValueContains",
+        "predicates.kept.text": "keep",
+        "errors.retry.timeout": "10000"
+    });
+    worker.create(
+        &name,
+        recording(&stage, &topic, with(transforms, tolerant(&dead))),
+    );
+    let expected = ["{line=ONE}", "{line=keep drop}", "{line=BUSY}", "{line=TWO}"].map(|text| {
+        // Hoisted with a schema, so it is a struct.
+        text.replace("{line=", "Struct{line=")
+    });
+    assert_eq!(recorded(&stage, 4), expected);
+    let letters = kafka.reader(&dead).read(3);
+    let told: Vec<_> = letters
+        .iter()
+        .map(|letter| {
+            let part = |name| error_header(letter, name);
+            (
+                part("offset"),
+                part("stage"),
+                part("class.name"),
+                part("exception.class.name"),
+            )
+        })
+        .collect();
+    let (converter, transform) = ("wharf.test.Rot13Converter", "wharf.test.UppercaseValue");
+    let data = "org.apache.kafka.connect.errors.DataException";
+    let row = |offset: &str, stage: &str, class: &str, error: &str| {
+        (
+            offset.to_owned(),
+            stage.to_owned(),
+            class.to_owned(),
+            error.to_owned(),
+        )
+    };
+    assert_eq!(
+        told,
+        [
+            row("1", "VALUE_CONVERTER", converter, data),
+            row("2", "TRANSFORMATION", transform, data),
+            row("5", "TRANSFORMATION", transform, "java.lang.RuntimeException"),
+        ]
+    );
+    for (letter, at) in letters.iter().zip([1, 2, 5]) {
+        assert_eq!(
+            letter.value.as_deref(),
+            Some(rotated[at]),
+            "the bytes are those that were consumed"
+        );
+    }
+    until_committed(&stage, &name, &topic, 8);
+}
+
+#[test]
+fn a_sink_task_reports_what_it_cannot_write_at_once_or_later() {
+    let Some(stage) = Stage::set_up("errant") else {
+        return;
+    };
+    let kafka = stage.kafka();
+    let worker = stage.start(&[("offset.flush.interval.ms", "500")], &[]);
+    let mut seen = 0;
+    for (what, late) in [("now", "false"), ("later", "true")] {
+        let (topic, dead) = (stage.named(what), stage.named(&format!("{what}-dead")));
+        let name = stage.named(&format!("{what}-sink"));
+        kafka.create_topic(&topic, 1, &[]);
+        let lines: [&[u8]; 3] = [b"\"good\"", b" \"bad one\" ", b"\"fine\""];
+        kafka.produce(&topic, lines.map(|line| (Some("k"), line)));
+        let json = json!({"value.converter": JSON, "value.converter.schemas.enable": "false", "report.prefix": "bad",
+                          "report.late": late});
+        worker.create(&name, recording(&stage, &topic, with(json, tolerant(&dead))));
+        let letter = kafka.reader(&dead).read(1).remove(0);
+        // At once the worker still has the bytes, later the record is converted back.
+        let expected: &[u8] = if late == "true" { b"\"bad one\"" } else { lines[1] };
+        assert_eq!(letter.value.as_deref(), Some(expected), "{what}");
+        assert_eq!(letter.key.as_deref(), Some(b"k".as_slice()));
+        for (name, expected) in [
+            ("stage", "TASK_PUT"),
+            ("class.name", "org.apache.kafka.connect.sink.SinkTask"),
+            ("offset", "1"),
+            ("topic", &topic),
+            (
+                "exception.class.name",
+                "org.apache.kafka.connect.errors.DataException",
+            ),
+        ] {
+            assert_eq!(error_header(&letter, name), expected, "{what} {name}");
+        }
+        until_committed(&stage, &name, &topic, 3);
+        seen += 3;
+        assert_eq!(recorded(&stage, seen).len(), seen);
+    }
+    // Without tolerance the report fails, and the task with it; there is a dead letter all the same.
+    let (topic, dead, name) = (
+        stage.named("none"),
+        stage.named("none-dead"),
+        stage.named("none-sink"),
+    );
+    kafka.create_topic(&topic, 1, &[]);
+    kafka.produce_lines(&topic, &["bad".to_owned()]);
+    let letters = with(
+        tolerant(&dead),
+        json!({"errors.tolerance": "none", "report.prefix": "bad"}),
+    );
+    worker.create(&name, recording(&stage, &topic, letters));
+    let trace = trace_of_failed(&worker, &name);
+    assert!(
+        trace.contains(&format!(
+            "the task cannot write the record at topic {topic}, partition 0, offset 0"
+        )),
+        "{trace}"
+    );
+    assert_eq!(kafka.reader(&dead).read(1)[0].text(), "bad");
+    assert_eq!(kafka.committed(&format!("connect-{name}")).get(&(topic, 0)), None);
+}
+
+#[test]
+fn a_dead_letter_that_cannot_be_written_fails_the_task_and_its_offset_stays() {
+    let Some(stage) = Stage::set_up("lost-letter") else {
+        return;
+    };
+    let (kafka, topic, dead) = (stage.kafka(), stage.named("t"), stage.named("dead"));
+    kafka.create_topic(&topic, 1, &[]);
+    kafka.create_topic(&dead, 1, &[("max.message.bytes", "200")]);
+    let long = format!("no json {}", "x".repeat(2000));
+    kafka.produce_lines(&topic, &["1".to_owned(), long, "2".to_owned()]);
+    let worker = stage.start(&[("offset.flush.interval.ms", "500")], &[]);
+    let name = stage.named("sink");
+    let json = json!({"value.converter": JSON, "value.converter.schemas.enable": "false"});
+    worker.create(&name, recording(&stage, &topic, with(json, tolerant(&dead))));
+    let trace = trace_of_failed(&worker, &name);
+    assert!(
+        trace.contains(&format!("a dead letter cannot be written to topic {dead}")),
+        "{trace}"
+    );
+    assert!(trace.contains("RecordTooLargeException"), "{trace}");
+    let committed = kafka.committed(&format!("connect-{name}"));
+    let offset = committed.get(&(topic, 0)).copied();
+    assert!(offset.is_none_or(|offset| offset <= 1), "{offset:?}");
+}
+
+#[test]
+fn what_a_transform_leaves_out_of_a_source_counts_as_done() {
+    let Some(stage) = Stage::set_up("left-out") else {
+        return;
+    };
+    let (kafka, topic, name) = (stage.kafka(), stage.named("t"), stage.named("source"));
+    kafka.create_topic(&topic, 1, &[]);
+    stage.write("input", "one\ntwo\ndrop\n");
+    let source = json!({
+        "connector.class": "FileStreamSource", "topic": topic, "file": stage.file("input"),
+        "transforms": "upper,route",
+        "transforms.upper.type": "wharf.test.UppercaseValue",
+        "transforms.route.type": "org.apache.kafka.connect.transforms.HoistField$Value",
+        "transforms.route.field": "line",
+        "value.converter": JSON,
+        "value.converter.schemas.enable": "false"
+    });
+    let worker = stage.start(&[("offset.flush.interval.ms", "300")], &[]);
+    worker.create(&name, source);
+    let seen = kafka.reader(&topic).read(2);
+    assert_eq!(
+        [seen[0].text(), seen[1].text()],
+        ["{\"line\":\"ONE\"}", "{\"line\":\"TWO\"}"]
+    );
+    worker.until(
+        &format!("/connectors/{name}/offsets"),
+        "the offset behind the last line",
+        |answer| answer["offsets"][0]["offset"]["position"] == json!(13),
+    );
+    assert_eq!(kafka.count(&topic), 2);
+}
+
+#[test]
+fn a_source_that_must_not_skip_fails_at_its_bad_record_and_sends_those_before() {
+    let Some(stage) = Stage::set_up("source-none") else {
+        return;
+    };
+    let (kafka, topic, name) = (stage.kafka(), stage.named("t"), stage.named("source"));
+    kafka.create_topic(&topic, 1, &[]);
+    stage.write("input", "one\nrefuse\ntwo\n");
+    let worker = stage.start(&[], &[]);
+    worker.create(
+        &name,
+        json!({
+            "connector.class": "FileStreamSource", "topic": topic, "file": stage.file("input"),
+            "transforms": "upper", "transforms.upper.type": "wharf.test.UppercaseValue"
+        }),
+    );
+    let trace = trace_of_failed(&worker, &name);
+    for part in [
+        "the transform wharf.test.UppercaseValue cannot process the record at source partition {filename=",
+        "source offset {position=11}",
+        &topic,
+    ] {
+        assert!(trace.contains(part), "{part}: {trace}");
+    }
+    assert_eq!(kafka.reader(&topic).read_to_end()[0].text(), "ONE");
+    assert_eq!(kafka.count(&topic), 1);
+}
+
+#[test]
+fn dead_letters_of_a_source_hold_the_record_as_it_was_and_what_kafka_refused() {
+    let Some(stage) = Stage::set_up("source-letters") else {
+        return;
+    };
+    let (kafka, topic, dead) = (stage.kafka(), stage.named("t"), stage.named("dead"));
+    kafka.create_topic(&topic, 1, &[("max.message.bytes", "1000")]);
+    let long = "x".repeat(2000);
+    stage.write("input", format!("one\nrefuse\n{long}\ntwo\n"));
+    let worker = stage.start(&[("offset.flush.interval.ms", "300")], &[]);
+    let name = stage.named("source");
+    worker.create(
+        &name,
+        json!({
+            "connector.class": "FileStreamSource", "topic": topic, "file": stage.file("input"),
+            "transforms": "upper", "transforms.upper.type": "wharf.test.UppercaseValue",
+            "errors.tolerance": "all",
+            "wharf.errors.deadletterqueue.topic.name": dead,
+            "wharf.errors.deadletterqueue.topic.replication.factor": "1",
+            // Each record is a request of its own, so that one that is too large is refused alone.
+            "producer.override.batch.size": "1",
+            "producer.override.linger.ms": "0"
+        }),
+    );
+    let mut letters = kafka.reader(&dead).read(2);
+    letters.sort_by_key(|letter| error_header(letter, "stage"));
+    let [refused, failed] = &letters[..] else {
+        panic!("{letters:?}");
+    };
+    assert_eq!(error_header(failed, "stage"), "TRANSFORMATION");
+    let value: Value = serde_json::from_slice(failed.value.as_deref().unwrap()).unwrap();
+    assert_eq!(value["payload"], "refuse", "as it was before any transform");
+    assert_eq!(value["schema"]["type"], "string");
+    let ours = |letter: &Seen, name: &str| header(letter, &format!("__wharf.errors.{name}")).unwrap();
+    assert_eq!(ours(failed, "content"), "connect-json");
+    let partition = json!({"filename": stage.file("input")});
+    for letter in [failed, refused] {
+        let found: Value = serde_json::from_str(&ours(letter, "source.partition")).unwrap();
+        assert_eq!(found, partition);
+        assert_eq!(error_header(letter, "topic"), topic);
+        assert_eq!(error_header(letter, "connector.name"), name);
+    }
+    assert_eq!(ours(failed, "source.offset"), "{\"position\":11}");
+    assert_eq!(error_header(refused, "stage"), "KAFKA_PRODUCE");
+    assert_eq!(
+        error_header(refused, "class.name"),
+        "org.apache.kafka.connect.runtime.WorkerSourceTask"
+    );
+    assert_eq!(
+        error_header(refused, "exception.class.name"),
+        "org.apache.kafka.common.errors.RecordTooLargeException"
+    );
+    assert_eq!(ours(refused, "content"), "bytes");
+    assert_eq!(refused.text(), long.to_uppercase());
+    let end = 11 + 2001 + 4;
+    worker.until(
+        &format!("/connectors/{name}/offsets"),
+        "the offset behind the last line",
+        |answer| answer["offsets"][0]["offset"]["position"] == json!(end),
+    );
+    let sent: Vec<String> = kafka
+        .reader(&topic)
+        .read_to_end()
+        .iter()
+        .map(Seen::text)
+        .collect();
+    assert_eq!(sent, ["ONE", "TWO"]);
+    worker.until_states(&name, &["RUNNING", "RUNNING"]);
+}

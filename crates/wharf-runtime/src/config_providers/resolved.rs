@@ -8,7 +8,7 @@ use wharf_api::ConfigMap;
 
 use super::reference::{Reference, references};
 
-/// Shorter values are hidden only where they stand alone.
+/// Values of fewer characters are no secrets, but parts of every message: numbers, flags.
 const SHORT: usize = 4;
 
 /// A configuration as plugins and clients get it. Its `Debug` form shows no values.
@@ -68,19 +68,18 @@ impl Resolved {
     fn note(&mut self, value: &str, reference: &str) {
         // as messages show it; the parts that lines of it make are not secret alone
         let value = value.trim();
-        if !value.is_empty() && !self.values.iter().any(|(known, _)| known == value) {
+        if value.len() >= SHORT && !self.values.iter().any(|(known, _)| known == value) {
             self.values.push((value.to_owned(), reference.to_owned()));
         }
     }
 
-    /// A text with references in the place of values, for what is shown or stored. Values of less than four characters are
-    /// replaced only where they stand alone, since they are parts of ordinary words.
+    /// A text with references in the place of values, for what is shown or stored.
     #[must_use]
     pub fn hide(&self, text: &str) -> String {
         let mut text = text.to_owned();
         for (value, reference) in &self.values {
             if text.contains(value.as_str()) {
-                text = replaced(&text, value, reference);
+                text = text.replace(value.as_str(), reference);
             }
         }
         text
@@ -91,26 +90,6 @@ impl Resolved {
     pub fn has_values(&self) -> bool {
         !self.values.is_empty()
     }
-}
-
-fn replaced(text: &str, value: &str, reference: &str) -> String {
-    if value.len() >= SHORT {
-        return text.replace(value, reference);
-    }
-    let mut out = String::with_capacity(text.len());
-    let mut rest = 0;
-    for (at, _) in text.match_indices(value) {
-        let before = text[..at].chars().next_back();
-        let after = text[at + value.len()..].chars().next();
-        let alone = |neighbour: Option<char>| neighbour.is_none_or(|char| !char.is_alphanumeric());
-        if alone(before) && alone(after) {
-            out.push_str(&text[rest..at]);
-            out.push_str(reference);
-            rest = at + value.len();
-        }
-    }
-    out.push_str(&text[rest..]);
-    out
 }
 
 impl fmt::Debug for Resolved {
@@ -162,7 +141,7 @@ mod tests {
         assert!(it.has_values());
         assert_eq!(
             it.hide("hunter2 and more, hunter2, 12, 123, (12)"),
-            "${t:p:longer}, ${t:long}, ${t:short}, 123, (${t:short})"
+            "${t:p:longer}, ${t:long}, 12, 123, (12)"
         );
         assert!(!format!("{it:?}").contains("hunter2"));
         assert!(!resolved("plain").has_values());

@@ -6,13 +6,14 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 
 use crate::config_providers::Resolved;
+use crate::sync::lock;
 
 /// The key that says whether a connector restarts.
 const RELOAD_ACTION: &str = "config.action.reload";
@@ -27,7 +28,7 @@ pub(super) struct Reloads(Arc<Mutex<Waiting>>);
 
 impl Reloads {
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 
     /// Sees to it that a connector is restarted when values that it got expire, unless its configuration says otherwise.

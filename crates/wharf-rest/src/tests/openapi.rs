@@ -37,6 +37,7 @@ const OPERATIONS: [(&str, &str); 34] = [
     ("GET", "/connector-plugins"),
     ("GET", "/connector-plugins/{plugin}/config"),
     ("PUT", "/connector-plugins/{plugin}/config/validate"),
+    ("POST", "/connector-plugins/{plugin}/preview"),
     ("GET", "/admin/cluster"),
     ("GET", "/admin/loggers"),
     ("GET", "/admin/loggers/{logger}"),

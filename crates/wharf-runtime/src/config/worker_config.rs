@@ -15,7 +15,9 @@ use super::converter_config::{ConverterConfig, ConverterKind, with_prefix};
 use super::internal_clients::is_internal_client_key;
 use super::listener::{AdminListeners, Listener, RestConfig, Scheme};
 use super::worker_key::{PrefixRule, PrefixSupport, Support};
-use super::worker_keys::{ADMIN_CLIENT_KEYS, ADMIN_CLIENT_PREFIXES, RESTART_BACKOFF, RESTART_BACKOFF_MAX};
+use super::worker_keys::{
+    ADMIN_CLIENT_KEYS, ADMIN_CLIENT_PREFIXES, PREVIEW_ENABLE, RESTART_BACKOFF, RESTART_BACKOFF_MAX,
+};
 use super::worker_mode::WorkerMode;
 use crate::config_providers::ConfigProviders;
 use crate::herder::restart_policy::{ON_FAILURE, RESTART_POLICY, RestartPolicy};
@@ -58,6 +60,8 @@ pub struct WorkerConfig {
     pub topic_tracking_enable: bool,
     /// Whether the record of used topics may be reset.
     pub topic_tracking_allow_reset: bool,
+    /// Whether previews are allowed.
+    pub preview_enable: bool,
     /// The REST interface.
     pub rest: RestConfig,
     /// Byte budgets.
@@ -183,6 +187,7 @@ impl WorkerConfig {
             topic_creation_enable: parsed.boolean("topic.creation.enable")?,
             topic_tracking_enable: parsed.boolean("topic.tracking.enable")?,
             topic_tracking_allow_reset: parsed.boolean("topic.tracking.allow.reset")?,
+            preview_enable: parsed.boolean(PREVIEW_ENABLE)?,
             rest,
             memory,
             restart,

@@ -18,6 +18,8 @@ pub const TASK_MEMORY_DEFAULT: i64 = 32 * 1024 * 1024;
 /// Default of `wharf.worker.memory.max.bytes`: 256 MiB, the initial heap that the JVM worker is started with.
 pub const WORKER_MEMORY_DEFAULT: i64 = 256 * 1024 * 1024;
 
+/// The key that allows previews.
+pub(super) const PREVIEW_ENABLE: &str = "wharf.preview.enable";
 pub(super) const RESTART_BACKOFF: &str = "wharf.restart.backoff.ms";
 pub(super) const RESTART_BACKOFF_MAX: &str = "wharf.restart.backoff.max.ms";
 
@@ -253,6 +255,14 @@ pub(super) fn runtime_keys() -> Vec<WorkerKey> {
         honoured("topic.tracking.enable", Type::Boolean, Low, "Whether the topics that connectors use are recorded.").default(true),
         honoured("topic.tracking.allow.reset", Type::Boolean, Low, "Whether the record of used topics may be reset by REST.")
             .default(true),
+        honoured(
+            PREVIEW_ENABLE,
+            Type::Boolean,
+            Low,
+            "Whether `POST /connector-plugins/{plugin}/preview` shows what converters and transformations make of records. Who \
+             may send requests can read topics by it.",
+        )
+        .default(false),
         honoured(
             "wharf.task.memory.max.bytes",
             Type::Long,

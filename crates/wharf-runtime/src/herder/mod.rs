@@ -29,6 +29,7 @@ pub use self::types::{
 };
 use crate::config::ConfigInfos;
 use crate::logging;
+use crate::worker::preview::{Preview, PreviewRequest};
 
 /// The answer to a change, in time.
 pub type Reply<T> = Pin<Box<dyn Future<Output = Result<T, HerderError>> + Send>>;
@@ -165,6 +166,15 @@ pub trait Herder: Send + Sync + 'static {
     /// Checks a connector configuration. The answer holds the errors found; an error is given only when the check cannot
     /// be made.
     fn validate_connector_config(&self, config: RawConfig) -> Reply<ConfigInfos>;
+
+    /// What a connector's converters and transformations would make of records, where previews are allowed. Nothing is
+    /// started, stored or written for it.
+    fn preview(&self, class: &str, request: PreviewRequest) -> Reply<Preview> {
+        let _ = (class, request);
+        Box::pin(std::future::ready(Err(HerderError::Forbidden(
+            plugin_calls::NO_PREVIEW.to_owned(),
+        ))))
+    }
 
     /// Loggers that have a level of their own.
     fn logger_levels(&self) -> BTreeMap<String, LoggerLevel> {

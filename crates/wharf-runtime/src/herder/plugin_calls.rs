@@ -14,6 +14,7 @@ use crate::config_providers::{Resolved, has_reference};
 use crate::herder::{HerderError, RawConfig, without_nulls};
 use crate::plugins::{PluginRegistry, RegistryView};
 use crate::worker::Worker;
+use crate::worker::preview::{Preview, PreviewRequest};
 
 /// How a secret prints.
 const HIDDEN: &str = "[hidden]";
@@ -46,6 +47,22 @@ pub(super) async fn plugin_config(
         worker.plugins.plugin_config(&class, version.as_deref())
     })
     .await
+}
+
+/// Why there is no preview.
+pub(super) const NO_PREVIEW: &str =
+    "previews are off on this worker; set wharf.preview.enable=true to allow them";
+
+/// Sends records through converters and transformations of a configuration.
+pub(super) async fn preview(
+    worker: Arc<Worker>,
+    class: String,
+    request: PreviewRequest,
+) -> Result<Preview, HerderError> {
+    if !worker.config.preview_enable {
+        return Err(HerderError::Forbidden(NO_PREVIEW.to_owned()));
+    }
+    on_thread("preview", move || worker.preview(&class, request)).await
 }
 
 /// Checks a configuration.

@@ -30,6 +30,7 @@ use super::{
 use crate::config::{ConfigInfos, ConnectorConfig, WorkerConfig};
 use crate::offsets::OffsetBackingStore;
 use crate::plugins::{ConnectorPlugin, PluginRegistry};
+use crate::worker::preview::{Preview, PreviewRequest};
 use crate::worker::{RunningTask, TargetState, Worker};
 
 /// A standalone herder. Cheap to clone.
@@ -404,6 +405,14 @@ impl Herder for StandaloneHerder {
             Arc::clone(&self.inner.worker),
             class.to_owned(),
             version.map(str::to_owned),
+        ))
+    }
+
+    fn preview(&self, class: &str, request: PreviewRequest) -> Reply<Preview> {
+        reply(plugin_calls::preview(
+            Arc::clone(&self.inner.worker),
+            class.to_owned(),
+            request,
         ))
     }
 

@@ -8,6 +8,7 @@ mod errors;
 mod memory;
 mod offset_reads;
 mod plugin_metrics;
+pub mod preview;
 mod record_sender;
 mod source_offsets;
 mod status;

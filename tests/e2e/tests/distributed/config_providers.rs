@@ -14,7 +14,10 @@ fn values_of_config_providers_are_in_no_topic_answer_or_log_of_a_group() {
     };
     let stage = &group.stage;
     let topic = stage.named("topic");
-    let secrets = stage.write("secrets.properties", format!("word={SECRET}\ntopic={topic}\ntasks=1\n"));
+    let secrets = stage.write(
+        "secrets.properties",
+        format!("word={SECRET}\ntopic={topic}\ntasks=1\n"),
+    );
     let secret = |key: &str| format!("${{file:{}:{key}}}", secrets.display());
     let providers = [
         ("config.providers", "file"),
@@ -85,7 +88,10 @@ fn values_of_config_providers_are_in_no_topic_answer_or_log_of_a_group() {
 
     // Other values under the same references reach the tasks when the connector is restarted.
     let other = stage.named("other");
-    stage.write("secrets.properties", format!("word={SECRET}\ntopic={other}\ntasks=1\n"));
+    stage.write(
+        "secrets.properties",
+        format!("word={SECRET}\ntopic={other}\ntasks=1\n"),
+    );
     let restarted = workers[0].request("POST", &format!("/connectors/{name}/restart"), None);
     assert!(restarted.status < 300, "{restarted:?}");
     eventually("its task writes to the other topic", || {

@@ -102,7 +102,7 @@ fn values_of_config_providers_are_used_and_found_in_no_answer_log_or_file() {
         Some(&wrong),
         200,
     );
-    assert_eq!(checked["error_count"], 2, "{checked}");
+    assert_eq!(checked["error_count"], 1, "{checked}");
     let refused = worker.refused("PUT", &path(&name, "/config"), Some(&wrong), 400);
     let expected = format!("Invalid value {} for configuration batch.size", secret("word"));
     assert!(refused.contains(&expected), "{refused}");

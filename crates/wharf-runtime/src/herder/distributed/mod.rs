@@ -48,6 +48,7 @@ use crate::config::{ConfigInfos, DistributedConfig, InternalTopic};
 use crate::stores::{ConfigBackingStore, StatusBackingStore};
 use crate::sync::lock;
 use crate::worker::Worker;
+use crate::worker::preview::{Preview, PreviewRequest};
 
 /// A thread of the herder that does not answer for this long is not healthy.
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(10);
@@ -477,6 +478,14 @@ impl Herder for DistributedHerder {
             Arc::clone(&self.inner.worker),
             class.to_owned(),
             version.map(str::to_owned),
+        ))
+    }
+
+    fn preview(&self, class: &str, request: PreviewRequest) -> Reply<Preview> {
+        reply(plugin_calls::preview(
+            Arc::clone(&self.inner.worker),
+            class.to_owned(),
+            request,
         ))
     }
 

@@ -34,7 +34,7 @@ pub const INTERFACE_MAJOR: u32 = 1;
 ///
 /// | minor | what came |
 /// |---|---|
-/// | 1 | [`module::PluginModule::log_levels_changed`] |
+/// | 1 | [`module::PluginModule::log_levels_changed`], [`method::plugin::VALIDATE`] beyond connectors |
 ///
 /// With `--cfg wharf_interface_1_0` the crate is as it was in 1.0, which tests build plugins with.
 pub const INTERFACE_MINOR: u32 = if cfg!(wharf_interface_1_0) { 0 } else { 1 };

@@ -4,7 +4,7 @@
 pub mod plugin {
     /// Configuration keys. All kinds but tasks.
     pub const CONFIG: u32 = 1;
-    /// Connector: check a configuration.
+    /// Connector, and since interface 1.1 converter, header converter, transformation and predicate: check a configuration.
     pub const VALIDATE: u32 = 2;
     /// Connector: start.
     pub const CONNECTOR_START: u32 = 3;

@@ -11,8 +11,10 @@ use std::pin::pin;
 use axum::body::{Body, HttpBody as _};
 use axum::extract::{FromRequest, Request};
 use axum::http::StatusCode;
+use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use wharf_runtime::herder::{InitialState, OffsetChange, RawConfig};
+use wharf_runtime::worker::preview::PreviewRequest;
 
 use crate::api::Api;
 use crate::error::ApiError;
@@ -81,6 +83,15 @@ fn broken(error: &axum::Error) -> ApiError {
     ))
 }
 
+/// A field of this form, if it is there and not null.
+fn field<T: DeserializeOwned>(object: &mut RawObject, name: &str, form: &str) -> Result<Option<T>, ApiError> {
+    let Some(raw) = object.remove(name) else {
+        return Ok(None);
+    };
+    serde_json::from_str(raw.get())
+        .map_err(|error| ApiError::bad_request(format!("`{name}` has to be {form}: {error}")))
+}
+
 /// A text without the blanks around it, as Java has them: U+0020 and all below, and no others.
 fn java_trim(text: &str) -> &str {
     text.trim_matches(|c| c <= ' ')
@@ -141,6 +152,26 @@ impl JsonObject {
             name,
             config,
             initial_state,
+        })
+    }
+
+    /// `{"config", "records", "topic", "last"}`.
+    pub(crate) fn into_preview_request(mut self) -> Result<PreviewRequest, ApiError> {
+        only_fields(
+            &self.0,
+            "the request body",
+            &["config", "records", "topic", "last"],
+        )?;
+        let config = self.0.remove("config").ok_or_else(|| {
+            ApiError::bad_request(
+                "`config` is missing: send the connector's configuration as an object in it",
+            )
+        })?;
+        Ok(PreviewRequest {
+            config: config_of(&config)?,
+            records: field(&mut self.0, "records", "an array of records")?.unwrap_or_default(),
+            topic: field(&mut self.0, "topic", "the name of a topic")?,
+            last: field(&mut self.0, "last", "a number of records")?,
         })
     }
 

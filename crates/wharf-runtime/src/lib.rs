@@ -1,6 +1,7 @@
 //! The worker: plugin loading, connectors and tasks, offsets, statuses, configuration, and the standalone herder.
 
 pub mod config;
+pub mod config_providers;
 pub mod distributed;
 pub mod herder;
 pub mod http_client;

@@ -12,6 +12,7 @@ use crate::config::{
     ClientOverridePolicy, ConverterKind, StandaloneConfig, WorkerConfig, WorkerMode, sink_consumer_config,
     source_producer_config, task_admin_config, top_level_mistakes, worker_admin_config,
 };
+use crate::config_providers::ConfigProviders;
 use crate::herder::standalone::StandaloneHerder;
 use crate::logging::{self, LogLevel};
 use crate::offsets::{FileOffsetBackingStore, OffsetBackingStore};
@@ -76,6 +77,11 @@ pub(crate) fn check_worker(config: &WorkerConfig) -> Result<PluginRegistry> {
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
+    for name in config.config_providers.without_class() {
+        tracing::warn!(
+            "config.providers names {name}, but config.providers.{name}.class is missing: references to it stay as they are"
+        );
+    }
     let plugins = PluginRegistry::scan(&config.plugin_path);
     let mistakes = worker_mistakes(config, &plugins);
     if mistakes.is_empty() {
@@ -88,6 +94,9 @@ pub(crate) fn check_worker(config: &WorkerConfig) -> Result<PluginRegistry> {
 /// Why a worker with these settings and plugins does not start: clients, converters and a policy that cannot be had.
 pub(crate) fn worker_mistakes(config: &WorkerConfig, plugins: &PluginRegistry) -> Vec<String> {
     let mut mistakes = check_clients(config);
+    if let Err(errors) = config.config_providers.load(plugins) {
+        mistakes.extend(errors.iter().map(|error| format!("{error:#}")));
+    }
     mistakes.extend(check_converters(config, plugins));
     mistakes.extend(load_policy(config, plugins));
     mistakes
@@ -235,6 +244,9 @@ pub fn further_mistakes(mode: WorkerMode, properties: &ConfigMap) -> Vec<String>
         .map(PathBuf::from)
         .collect();
     let plugins = PluginRegistry::scan(&folders);
+    if let Err(errors) = ConfigProviders::named_in(properties).load(&plugins) {
+        found.extend(errors.iter().map(|error| format!("{error:#}")));
+    }
     for kind in [ConverterKind::Key, ConverterKind::Value, ConverterKind::Header] {
         let Some(class) = properties.get(kind.class_key()) else {
             continue;

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use wharf_api::{ConfigMap, ConnectError};
 use wharf_runtime::config::{WorkerMode, read_properties};
+use wharf_runtime::config_providers::resolve_worker_properties;
 use wharf_runtime::logging;
 use wharf_runtime::standalone::further_mistakes;
 
@@ -49,6 +50,12 @@ fn read<T>(
     } else {
         read_properties(path).map_err(|error| vec![format!("{error:#}")])?
     };
+    let properties = resolve_worker_properties(&properties).map_err(|errors| {
+        errors
+            .iter()
+            .map(|error| format!("{error:#}"))
+            .collect::<Vec<_>>()
+    })?;
     parse(&properties).map_err(|errors| {
         let mut mistakes: Vec<String> = errors.iter().map(|error| format!("{error:#}")).collect();
         mistakes.extend(further_mistakes(mode, &properties));

@@ -107,6 +107,9 @@ impl<C: Converter> Instance for ConverterInstance<C> {
         let converter = &mut self.converter;
         match method {
             method::CONFIG => Response::message(&super::connector::checked(converter.config())?),
+            method::VALIDATE => {
+                Response::message(&converter.config().validate(&ConfigMap::from_bytes(args)?))
+            }
             method::CONFIGURE => {
                 let (config, kind) = <(ConfigMap, String)>::from_bytes(args)?;
                 let kind = [ConverterType::Key, ConverterType::Value, ConverterType::Header]
@@ -172,6 +175,9 @@ impl<C: HeaderConverter> Instance for HeaderConverterInstance<C> {
         let key = |record: &RecordRef<'_>| record.key().as_str().unwrap_or_default().to_owned();
         match method {
             method::CONFIG => Response::message(&super::connector::checked(converter.config())?),
+            method::VALIDATE => {
+                Response::message(&converter.config().validate(&ConfigMap::from_bytes(args)?))
+            }
             method::CONFIGURE => {
                 converter.configure(&<(ConfigMap, String)>::from_bytes(args)?.0)?;
                 Response::none()

@@ -46,6 +46,12 @@ impl<T: Transformation> Instance for TransformationInstance<T> {
     fn call(&mut self, method: u32, args: &[u8]) -> Result<Option<Response>> {
         match method {
             method::CONFIG => Response::message(&super::connector::checked(self.transformation.config())?),
+            method::VALIDATE => Response::message(
+                &self
+                    .transformation
+                    .config()
+                    .validate(&ConfigMap::from_bytes(args)?),
+            ),
             method::CONFIGURE => {
                 self.transformation
                     .configure(&<(ConfigMap, String)>::from_bytes(args)?.0)?;
@@ -83,6 +89,9 @@ impl<P: Predicate> Instance for PredicateInstance<P> {
     fn call(&mut self, method: u32, args: &[u8]) -> Result<Option<Response>> {
         match method {
             method::CONFIG => Response::message(&super::connector::checked(self.predicate.config())?),
+            method::VALIDATE => {
+                Response::message(&self.predicate.config().validate(&ConfigMap::from_bytes(args)?))
+            }
             method::CONFIGURE => {
                 self.predicate
                     .configure(&<(ConfigMap, String)>::from_bytes(args)?.0)?;

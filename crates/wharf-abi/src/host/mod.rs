@@ -13,7 +13,8 @@ mod transform;
 use std::ffi::c_void;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use wharf_api::{ConnectError, ErrorKind, Result};
+use wharf_api::config::ConfigValue;
+use wharf_api::{ConfigMap, ConnectError, ErrorKind, Result};
 
 pub use self::connector::ConnectorHandle;
 pub use self::converter::{RemoteConverter, RemoteHeaderConverter, RemotePolicy, RemoteProvider};
@@ -23,6 +24,7 @@ pub use self::task::{SinkTaskHandle, SourceTaskHandle};
 pub use self::transform::{RemotePredicate, RemoteTransformation};
 use crate::manifest::Manifest;
 use crate::message::Message;
+use crate::method::plugin;
 use crate::module::{HostTable, HostTableRef, PluginModuleRef, Role};
 use crate::raw::{RawOutput, RawSlice, Received, Status};
 
@@ -281,6 +283,15 @@ impl Handle {
     /// As [`call_raw`](Self::call_raw), or when the answer is malformed.
     pub fn ask<T: Message>(&mut self, method: u32, args: &impl Message) -> Result<T> {
         T::from_bytes(self.call_raw(method, &args.to_bytes()?)?.bytes())
+    }
+
+    /// Checks a configuration with the validators of the plugin's class; `None` when the plugin does not know the question,
+    /// as libraries of interface 1.0 know it for connectors only.
+    ///
+    /// # Errors
+    /// What the plugin fails with.
+    pub fn validate(&mut self, config: &ConfigMap) -> Result<Option<Vec<ConfigValue>>> {
+        or_default(self.ask(plugin::VALIDATE, config).map(Some), || None)
     }
 
     /// Calls a method without a result.

@@ -3,7 +3,7 @@
 use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
-use axum::routing::{get, put};
+use axum::routing::{get, post, put};
 use wharf_runtime::config::ConfigDefinition;
 use wharf_runtime::herder::RawConfig;
 
@@ -21,6 +21,10 @@ pub(super) fn routes() -> Router<Api> {
         .route(
             "/connector-plugins/{plugin}/config/validate",
             json_resource(put(validate)),
+        )
+        .route(
+            "/connector-plugins/{plugin}/preview",
+            json_resource(post(preview)),
         )
 }
 
@@ -52,6 +56,11 @@ async fn validate(
     Ok(ok(&api
         .wait(api.herder.validate_connector_config(config))
         .await?))
+}
+
+async fn preview(State(api): State<Api>, Name(plugin): Name, body: JsonObject) -> Result<Response, ApiError> {
+    let request = body.into_preview_request()?;
+    Ok(ok(&api.wait(api.herder.preview(&plugin, request)).await?))
 }
 
 fn without_suffix(class: &str) -> &str {

@@ -165,6 +165,7 @@ async fn unreadable_bodies_are_400_and_large_ones_413() {
         ("PATCH", "/connectors/c/config"),
         ("PATCH", "/connectors/c/offsets"),
         ("PUT", "/connector-plugins/X/config/validate"),
+        ("POST", "/connector-plugins/X/preview"),
         ("PUT", "/admin/loggers/a"),
     ] {
         for body in ["", "{", "[]", "null", "1", "\"a\""] {

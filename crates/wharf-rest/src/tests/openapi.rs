@@ -8,7 +8,7 @@ use super::{Api, FakeHerder};
 use crate::OPENAPI;
 
 /// All operations, those between workers too: `OPTIONS` names them, so clients see them anyway.
-const OPERATIONS: [(&str, &str); 35] = [
+const OPERATIONS: [(&str, &str); 36] = [
     ("GET", "/"),
     ("GET", "/health"),
     ("GET", "/openapi.json"),
@@ -38,6 +38,7 @@ const OPERATIONS: [(&str, &str); 35] = [
     ("GET", "/connector-plugins/{plugin}/config"),
     ("PUT", "/connector-plugins/{plugin}/config/validate"),
     ("GET", "/metrics"),
+    ("POST", "/connector-plugins/{plugin}/preview"),
     ("GET", "/admin/cluster"),
     ("GET", "/admin/loggers"),
     ("GET", "/admin/loggers/{logger}"),

@@ -117,7 +117,7 @@ impl fmt::Debug for ConverterConfig {
 }
 
 /// The entries whose key starts with `prefix`, without it.
-pub(super) fn with_prefix(config: &ConfigMap, prefix: &str) -> ConfigMap {
+pub(crate) fn with_prefix(config: &ConfigMap, prefix: &str) -> ConfigMap {
     config
         .range(prefix.to_owned()..)
         .take_while(|(key, _)| key.starts_with(prefix))

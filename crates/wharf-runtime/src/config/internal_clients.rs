@@ -280,7 +280,8 @@ pub(crate) fn top_level_mistakes(mode: WorkerMode, properties: &ConfigMap) -> Ve
         WorkerMode::Standalone => &[ClientKind::Admin],
         WorkerMode::Distributed => &[ClientKind::Producer, ClientKind::Consumer, ClientKind::Admin],
     };
-    let mut told: Vec<String> = Vec::new();
+    // variables have been replaced before a client is made
+    let mut told = vec!["config.providers".to_owned()];
     for entry in mode.keys() {
         if matches!(entry.support, Support::Refused { .. }) {
             told.push(entry.key.name().to_owned());

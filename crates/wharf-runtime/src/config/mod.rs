@@ -11,6 +11,7 @@ mod connector_file;
 mod converter_config;
 mod distributed_config;
 mod distributed_keys;
+mod enriched_config;
 mod error_config;
 mod exactly_once_checks;
 mod internal_clients;
@@ -41,9 +42,11 @@ pub use connector_config::{
     connector_config_def,
 };
 pub use connector_file::{ConnectorFile, parse_connector_file, read_connector_file};
+pub(crate) use converter_config::with_prefix;
 pub use converter_config::{ConverterConfig, ConverterKind};
 pub use distributed_config::{DistributedConfig, ExactlyOnceSupport, InterWorkerConfig};
 pub use distributed_keys::{HEARTBEAT_INTERVAL_DEFAULT, REBALANCE_DELAY_DEFAULT};
+pub(crate) use enriched_config::add_library_errors;
 pub use error_config::{DeadLetterConfig, ErrorConfig, ToleranceType};
 pub use exactly_once_checks::ExactlyOnceWorker;
 pub(crate) use internal_clients::top_level_mistakes;
@@ -64,7 +67,7 @@ pub use standalone_config::StandaloneConfig;
 pub use topic_creation::{TOPIC_CREATION_PREFIX, TopicCreation, TopicCreationGroup};
 pub use validation::{
     PluginValidation, PluginView, ValidationRequest, VersionProblem, connector_class, connector_definitions,
-    framework_config_def, validate_connector,
+    framework_config_def, is_framework_key, validate_connector,
 };
 pub use wharf_transforms::JavaRegex;
 pub use worker_config::{MemoryLimits, WorkerConfig};

@@ -6,16 +6,20 @@
 //! class before.
 
 use std::collections::BTreeSet;
+use std::sync::OnceLock;
 
 use wharf_api::config::{ConfigDef, ConfigKeyInfo, ConfigValue, NullableConfigMap, ParsedValue, parse_type};
 use wharf_api::policy::{ClientType, OverrideRequest};
-use wharf_api::{ConfigMap, ConnectError, ConnectorTransactionBoundaries, ExactlyOnceSupport, Result};
+use wharf_api::{
+    ConfigMap, ConnectError, ConnectorTransactionBoundaries, ExactlyOnceSupport, PluginKind, Result,
+};
 
 use super::client_config::ClientKind;
 use super::client_override_policy::ClientOverridePolicy;
 use super::config_infos::{ConfigDefinition, ConfigInfo, ConfigInfos, ConfigValueInfo};
 use super::connector_config::{CONNECTOR_CLASS, CONNECTOR_VERSION, FrameworkDefaults, NAME};
 use super::converter_config::ConverterKind;
+use super::enriched_config::EnrichedConfig;
 use super::exactly_once_checks::{self, ConnectorAnswers, ExactlyOnceWorker};
 use super::sink_connector_config::{
     DLQ_TOPIC_NAME, check_consumer_group, check_topics, sink_connector_config_def,
@@ -46,26 +50,42 @@ pub struct VersionProblem {
 
 /// What validation has to know about the worker's plugins and clients.
 pub trait PluginView {
-    /// The full class name of the converter that a class name or alias stands for.
-    fn find_converter(&self, kind: ConverterKind, name: &str) -> Option<String>;
+    /// The full class name that a class name or alias stands for among the classes of a kind.
+    fn find_class(&self, kind: PluginKind, name: &str) -> Option<String>;
 
-    /// Full class names of all converters that can stand in this place.
-    fn converters(&self, kind: ConverterKind) -> Vec<String>;
+    /// Full names of all classes of a kind.
+    fn classes(&self, kind: PluginKind) -> Vec<String>;
 
-    /// All versions of a converter class.
-    fn converter_versions(&self, kind: ConverterKind, class: &str) -> Vec<String>;
+    /// All versions of a class, lowest first.
+    fn versions(&self, kind: PluginKind, class: &str) -> Vec<String>;
 
-    /// Checks that a converter class has a version that meets the requirement.
+    /// Checks that a class has a version that meets the requirement.
     ///
     /// # Errors
     ///
     /// The requirement cannot be read or met.
-    fn check_converter_version(
+    fn check_version(&self, kind: PluginKind, class: &str, requirement: &str) -> Result<(), VersionProblem>;
+
+    /// The keys that a transformation or predicate takes.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be made; this becomes an error on the class key.
+    fn plugin_config(&self, kind: PluginKind, class: &str, version: Option<&str>) -> Result<ConfigDef>;
+
+    /// What a transformation or predicate says of its settings (prefix removed) beyond what its definition does: the
+    /// validators of classes in libraries run there. Empty for those that are built in.
+    ///
+    /// # Errors
+    ///
+    /// The plugin fails.
+    fn plugin_values(
         &self,
-        kind: ConverterKind,
+        kind: PluginKind,
         class: &str,
-        requirement: &str,
-    ) -> Result<(), VersionProblem>;
+        version: Option<&str>,
+        config: &ConfigMap,
+    ) -> Result<Vec<ConfigValue>>;
 
     /// All versions of the connector's class.
     fn connector_versions(&self) -> Vec<String>;
@@ -170,6 +190,23 @@ pub fn framework_config_def(connector_type: ConnectorType, defaults: &FrameworkD
     }
 }
 
+/// Whether a key is one that the framework reads for connectors of either kind.
+#[must_use]
+pub fn is_framework_key(key: &str) -> bool {
+    static NAMES: OnceLock<BTreeSet<String>> = OnceLock::new();
+    let names = NAMES.get_or_init(|| {
+        let defaults = FrameworkDefaults::default();
+        [ConnectorType::Source, ConnectorType::Sink]
+            .into_iter()
+            .flat_map(|kind| {
+                let def = framework_config_def(kind, &defaults);
+                def.names().map(str::to_owned).collect::<Vec<_>>()
+            })
+            .collect()
+    });
+    names.contains(key)
+}
+
 /// The listing of a connector's keys: its own in definition order, then the framework's that it does not define.
 #[must_use]
 pub fn connector_definitions(
@@ -200,8 +237,11 @@ pub fn validate_connector(
     connector: impl FnOnce(&NullableConfigMap) -> Result<PluginValidation>,
 ) -> Result<ConfigInfos> {
     let class = connector_class(request.config)?;
-    let def = framework_config_def(request.connector_type, request.defaults);
-    let mut values = def.validate_nullable(request.config);
+    let framework = framework_config_def(request.connector_type, request.defaults);
+    let enriched = EnrichedConfig::new(framework, request.config, request.plugins);
+    let mut values = enriched.def().validate_nullable(request.config);
+    enriched.check(request.config, request.plugins, &mut values);
+    let def = enriched.into_def();
     if request.connector_type == ConnectorType::Sink {
         check_topics(request.config, &mut values);
         if let Some(group) = request.worker_group {
@@ -260,13 +300,13 @@ pub(super) fn add_error(values: &mut Vec<ConfigValue>, key: &str, message: Strin
     values[at].add_error(message);
 }
 
-fn set_recommended(values: &mut [ConfigValue], key: &str, recommended: Vec<String>) {
+pub(super) fn set_recommended(values: &mut [ConfigValue], key: &str, recommended: Vec<String>) {
     if let Some(value) = values.iter_mut().find(|value| value.name == key) {
         value.recommended_values = recommended.into_iter().map(ParsedValue::from).collect();
     }
 }
 
-fn given<'a>(config: &'a NullableConfigMap, key: &str) -> Option<&'a str> {
+pub(super) fn given<'a>(config: &'a NullableConfigMap, key: &str) -> Option<&'a str> {
     config.get(key)?.as_deref().map(str::trim)
 }
 
@@ -291,10 +331,14 @@ fn check_converter(
     kind: ConverterKind,
     values: &mut Vec<ConfigValue>,
 ) -> Option<String> {
-    set_recommended(values, kind.class_key(), request.plugins.converters(kind));
+    set_recommended(
+        values,
+        kind.class_key(),
+        request.plugins.classes(kind.plugin_kind()),
+    );
     let own = given(request.config, kind.class_key());
     let found = match own {
-        Some(name) => match request.plugins.find_converter(kind, name) {
+        Some(name) => match request.plugins.find_class(kind.plugin_kind(), name) {
             Some(class) => Some(class),
             None => {
                 let reason = format!("Class {name} could not be found.");
@@ -330,10 +374,12 @@ fn check_converter(
         set_recommended(
             values,
             kind.version_key(),
-            request.plugins.converter_versions(kind, class),
+            request.plugins.versions(kind.plugin_kind(), class),
         );
         if let Some(requirement) = given(request.config, kind.version_key())
-            && let Err(problem) = request.plugins.check_converter_version(kind, class, requirement)
+            && let Err(problem) = request
+                .plugins
+                .check_version(kind.plugin_kind(), class, requirement)
         {
             if !problem.available.is_empty() {
                 add_error(values, kind.class_key(), problem.message.clone());
@@ -553,7 +599,7 @@ fn merge(
 }
 
 /// The entries that have a value.
-fn texts(config: &NullableConfigMap) -> ConfigMap {
+pub(super) fn texts(config: &NullableConfigMap) -> ConfigMap {
     config
         .iter()
         .filter_map(|(key, value)| Some((key.clone(), value.clone()?)))

@@ -15,8 +15,11 @@ use super::converter_config::{ConverterConfig, ConverterKind, with_prefix};
 use super::internal_clients::is_internal_client_key;
 use super::listener::{AdminListeners, Listener, RestConfig, Scheme};
 use super::worker_key::{PrefixRule, PrefixSupport, Support};
-use super::worker_keys::{ADMIN_CLIENT_KEYS, ADMIN_CLIENT_PREFIXES, RESTART_BACKOFF, RESTART_BACKOFF_MAX};
+use super::worker_keys::{
+    ADMIN_CLIENT_KEYS, ADMIN_CLIENT_PREFIXES, PREVIEW_ENABLE, RESTART_BACKOFF, RESTART_BACKOFF_MAX,
+};
 use super::worker_mode::WorkerMode;
+use crate::config_providers::ConfigProviders;
 use crate::herder::restart_policy::{ON_FAILURE, RESTART_POLICY, RestartPolicy};
 use crate::metrics::Sampling;
 
@@ -58,6 +61,8 @@ pub struct WorkerConfig {
     pub topic_tracking_enable: bool,
     /// Whether the record of used topics may be reset.
     pub topic_tracking_allow_reset: bool,
+    /// Whether previews are allowed.
+    pub preview_enable: bool,
     /// The REST interface.
     pub rest: RestConfig,
     /// Byte budgets.
@@ -76,7 +81,9 @@ pub struct WorkerConfig {
     pub inherited_by_admin: ConfigMap,
     /// Things worth one warning each at start: keys without effect, unknown keys.
     pub warnings: Vec<String>,
-    /// The properties as given.
+    /// What references in configurations of connectors are resolved with.
+    pub config_providers: ConfigProviders,
+    /// The properties, references of the file resolved.
     pub originals: ConfigMap,
 }
 
@@ -183,6 +190,7 @@ impl WorkerConfig {
             topic_creation_enable: parsed.boolean("topic.creation.enable")?,
             topic_tracking_enable: parsed.boolean("topic.tracking.enable")?,
             topic_tracking_allow_reset: parsed.boolean("topic.tracking.allow.reset")?,
+            preview_enable: parsed.boolean(PREVIEW_ENABLE)?,
             rest,
             memory,
             restart,
@@ -199,6 +207,7 @@ impl WorkerConfig {
                 .map(|(key, value)| (key.clone(), value.clone()))
                 .collect(),
             warnings: warnings(mode, parsed),
+            config_providers: ConfigProviders::named_in(originals),
             originals: originals.clone(),
         })
     }

@@ -127,7 +127,6 @@ fn what_changes_behaviour_and_is_not_done_is_refused_by_name() {
         ("access.control.allow.methods", "GET"),
         ("response.http.headers.config", "add X-A: b"),
         ("rest.extension.classes", "x.Y"),
-        ("config.providers", "file"),
         ("metric.reporters", "x.Y"),
     ];
     for (key, value) in cases {
@@ -146,7 +145,7 @@ fn what_cannot_change_anything_is_accepted() {
         ("metrics.context.zone", "a"),
         ("access.control.allow.origin", ""),
         ("rest.extension.classes", ""),
-        ("config.providers", ""),
+        ("config.providers", "file"),
         ("config.providers.file.class", "x"),
         ("ssl.client.auth", "required"),
     ]);

@@ -18,6 +18,8 @@ pub const TASK_MEMORY_DEFAULT: i64 = 32 * 1024 * 1024;
 /// Default of `wharf.worker.memory.max.bytes`: 256 MiB, the initial heap that the JVM worker is started with.
 pub const WORKER_MEMORY_DEFAULT: i64 = 256 * 1024 * 1024;
 
+/// The key that allows previews.
+pub(super) const PREVIEW_ENABLE: &str = "wharf.preview.enable";
 pub(super) const RESTART_BACKOFF: &str = "wharf.restart.backoff.ms";
 pub(super) const RESTART_BACKOFF_MAX: &str = "wharf.restart.backoff.max.ms";
 
@@ -57,9 +59,7 @@ pub const PREFIX_RULES: &[PrefixRule] = &[
     },
     PrefixRule {
         prefix: "config.providers.",
-        support: PrefixSupport::NoEffect(
-            "settings of providers matter only when config.providers names them, which is refused",
-        ),
+        support: PrefixSupport::Honoured,
     },
     PrefixRule {
         prefix: "metrics.context.",
@@ -250,13 +250,20 @@ pub(super) fn runtime_keys() -> Vec<WorkerKey> {
             .valid(Validator::one_of_ignore_case(["only_scan", "hybrid_warn", "hybrid_fail", "service_load"]))
             .no_effect("plugins are native libraries that say themselves what they hold, so there is one way to find them"),
         honoured("config.providers", Type::List, Low, "Names of sources for variables in configurations.")
-            .default("")
-            .refused(is_blank, "config providers are not supported by this build yet; remove the key and write values in place of variables"),
+            .default(""),
         honoured("topic.creation.enable", Type::Boolean, Low, "Whether source connectors may create topics by `topic.creation.` rules.")
             .default(true),
         honoured("topic.tracking.enable", Type::Boolean, Low, "Whether the topics that connectors use are recorded.").default(true),
         honoured("topic.tracking.allow.reset", Type::Boolean, Low, "Whether the record of used topics may be reset by REST.")
             .default(true),
+        honoured(
+            PREVIEW_ENABLE,
+            Type::Boolean,
+            Low,
+            "Whether `POST /connector-plugins/{plugin}/preview` shows what converters and transformations make of records. Who \
+             may send requests can read topics by it.",
+        )
+        .default(false),
         honoured(
             "wharf.task.memory.max.bytes",
             Type::Long,

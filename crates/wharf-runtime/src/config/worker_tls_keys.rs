@@ -107,6 +107,8 @@ mod tests {
             .into_iter()
             .flat_map(WorkerMode::keys)
             .filter(|entry| is_refused_by_a_client(entry.key.name()))
+            // the worker resolves variables, so that no client has to
+            .filter(|entry| entry.key.name() != "config.providers")
             .collect();
         for name in [
             "ssl.provider",

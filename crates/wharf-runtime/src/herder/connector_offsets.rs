@@ -39,15 +39,18 @@ pub(super) async fn read(
     config: ConfigMap,
     connector_type: ConnectorType,
 ) -> Result<ConnectorOffsets, HerderError> {
-    on_thread("connector-offsets", move || match connector_type {
-        ConnectorType::Source => source_offsets(&worker, &name, &config),
-        ConnectorType::Sink => sink_offsets(&worker, &name, &config),
-        ConnectorType::Unknown => {
-            let stored = source_offsets(&worker, &name, &config)?;
-            if stored.offsets.is_empty() {
-                sink_offsets(&worker, &name, &config)
-            } else {
-                Ok(stored)
+    on_thread("connector-offsets", move || {
+        let config = worker.resolve(&config)?.config;
+        match connector_type {
+            ConnectorType::Source => source_offsets(&worker, &name, &config),
+            ConnectorType::Sink => sink_offsets(&worker, &name, &config),
+            ConnectorType::Unknown => {
+                let stored = source_offsets(&worker, &name, &config)?;
+                if stored.offsets.is_empty() {
+                    sink_offsets(&worker, &name, &config)
+                } else {
+                    Ok(stored)
+                }
             }
         }
     })
@@ -64,9 +67,12 @@ pub(super) async fn alter(
     changes: Option<Vec<OffsetChange>>,
     allowed: Arc<AtomicBool>,
 ) -> Result<String, HerderError> {
-    on_thread("connector-offsets", move || match plugin.kind {
-        ConnectorType::Source => alter_source(&worker, &name, &plugin, &config, changes, &allowed),
-        _ => alter_sink(&worker, &name, &plugin, &config, changes, &allowed),
+    on_thread("connector-offsets", move || {
+        let config = worker.resolve(&config)?.config;
+        match plugin.kind {
+            ConnectorType::Source => alter_source(&worker, &name, &plugin, &config, changes, &allowed),
+            _ => alter_sink(&worker, &name, &plugin, &config, changes, &allowed),
+        }
     })
     .await
 }

@@ -8,6 +8,7 @@ mod common;
 mod connector_offsets;
 pub mod distributed;
 pub(crate) mod plugin_calls;
+mod reloads;
 pub mod restart_policy;
 pub mod standalone;
 mod types;
@@ -29,6 +30,7 @@ pub use self::types::{
 use crate::config::ConfigInfos;
 use crate::logging;
 use crate::metrics::TextFormat;
+use crate::worker::preview::{Preview, PreviewRequest};
 
 /// The answer to a change, in time.
 pub type Reply<T> = Pin<Box<dyn Future<Output = Result<T, HerderError>> + Send>>;
@@ -168,6 +170,15 @@ pub trait Herder: Send + Sync + 'static {
 
     /// All metrics of this worker, as text.
     fn metrics(&self, format: TextFormat) -> String;
+
+    /// What a connector's converters and transformations would make of records, where previews are allowed. Nothing is
+    /// started, stored or written for it.
+    fn preview(&self, class: &str, request: PreviewRequest) -> Reply<Preview> {
+        let _ = (class, request);
+        Box::pin(std::future::ready(Err(HerderError::Forbidden(
+            plugin_calls::NO_PREVIEW.to_owned(),
+        ))))
+    }
 
     /// Loggers that have a level of their own.
     fn logger_levels(&self) -> BTreeMap<String, LoggerLevel> {

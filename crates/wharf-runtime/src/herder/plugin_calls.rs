@@ -10,9 +10,14 @@ use crate::config::{
     ConfigInfos, ConverterDefault, ConverterKind, ExactlyOnceWorker, FrameworkDefaults, PluginView as _,
     ValidationRequest, WorkerConfig, connector_class, validate_connector,
 };
-use crate::herder::{HerderError, RawConfig};
+use crate::config_providers::{Resolved, has_reference};
+use crate::herder::{HerderError, RawConfig, without_nulls};
 use crate::plugins::{PluginRegistry, RegistryView};
 use crate::worker::Worker;
+use crate::worker::preview::{Preview, PreviewRequest};
+
+/// How a secret prints.
+const HIDDEN: &str = "[hidden]";
 
 /// Runs plugin code on a thread of its own and waits for its answer without blocking.
 pub(super) async fn on_thread<T: Send + 'static>(
@@ -44,6 +49,22 @@ pub(super) async fn plugin_config(
     .await
 }
 
+/// Why there is no preview.
+pub(super) const NO_PREVIEW: &str =
+    "previews are off on this worker; set wharf.preview.enable=true to allow them";
+
+/// Sends records through converters and transformations of a configuration.
+pub(super) async fn preview(
+    worker: Arc<Worker>,
+    class: String,
+    request: PreviewRequest,
+) -> Result<Preview, HerderError> {
+    if !worker.config.preview_enable {
+        return Err(HerderError::Forbidden(NO_PREVIEW.to_owned()));
+    }
+    on_thread("preview", move || worker.preview(&class, request)).await
+}
+
 /// Checks a configuration.
 pub(super) async fn validate(worker: Arc<Worker>, config: RawConfig) -> Result<ConfigInfos, HerderError> {
     on_thread("connector-validation", move || {
@@ -64,6 +85,18 @@ pub(crate) fn validate_now(
     exactly_once: ExactlyOnceWorker,
     config: &RawConfig,
 ) -> Result<ConfigInfos, HerderError> {
+    let given = config;
+    let resolved = worker
+        .config_providers
+        .resolve(&without_nulls(given))
+        .map_err(|error| HerderError::Internal(format!("{error:#}")))?;
+    let config: &RawConfig = &given
+        .iter()
+        .map(|(key, value)| {
+            let value = value.as_ref().and_then(|_| resolved.config.get(key)).cloned();
+            (key.clone(), value)
+        })
+        .collect();
     let bad_request = |error: wharf_api::ConnectError| HerderError::BadRequest(format!("{error:#}"));
     let class = connector_class(config).map_err(bad_request)?;
     let version = config
@@ -76,8 +109,9 @@ pub(crate) fn validate_now(
         .map_err(bad_request)?;
     let view = RegistryView::new(plugins, &plugin).with_worker(worker);
     let newest = |kind, name: &str| {
-        let class = view.find_converter(kind, name)?;
-        view.converter_versions(kind, &class).pop()
+        let kind = ConverterKind::plugin_kind(kind);
+        let class = view.find_class(kind, name)?;
+        view.versions(kind, &class).pop()
     };
     let converter = |kind: ConverterKind| {
         let settings = worker.converter(kind);
@@ -105,8 +139,31 @@ pub(crate) fn validate_now(
         exactly_once,
         plugins: &view,
     };
-    validate_connector(&request, |config| plugin.validate(config))
-        .map_err(|error| HerderError::Internal(format!("{error:#}")))
+    let mut infos = validate_connector(&request, |config| plugin.validate(config))
+        .map_err(|error| HerderError::Internal(resolved.hide(&format!("{error:#}"))))?;
+    if resolved.has_values() {
+        show_references(&mut infos, given, &resolved);
+    }
+    Ok(infos)
+}
+
+/// An answer shows references where the check saw the values that they stand for.
+fn show_references(infos: &mut ConfigInfos, given: &RawConfig, resolved: &Resolved) {
+    for value in infos.configs.iter_mut().filter_map(|info| info.value.as_mut()) {
+        let reference = given
+            .get(&value.name)
+            .and_then(Option::as_deref)
+            .filter(|text| has_reference(text));
+        if let (Some(reference), Some(shown)) = (reference, &mut value.value)
+            && shown != HIDDEN
+        {
+            reference.clone_into(shown);
+        }
+        for error in &mut value.errors {
+            *error = resolved.hide(error);
+        }
+    }
+    infos.name = resolved.hide(&infos.name);
 }
 
 /// Refuses a validated configuration with errors, in upstream's words.

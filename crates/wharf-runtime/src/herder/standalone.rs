@@ -21,6 +21,7 @@ use wharf_api::{ConfigMap, ConnectError};
 use self::lifecycle::CONNECTOR_STOP_TIMEOUT;
 use self::slot::{ConnectorSlot, Entry};
 use super::common::{check_topic_reset, check_topic_tracking, named, not_found, patched, reply};
+use super::reloads::Reloads;
 use super::{
     ActiveTopics, ConnectorInfo, ConnectorOffsets, ConnectorStateInfo, Created, HealthStatus, Herder,
     HerderError, InitialState, OffsetChange, PluginInfo, RawConfig, Reply, RestartRequest, ServerInfo, Stage,
@@ -30,6 +31,7 @@ use crate::config::{ConfigInfos, ConnectorConfig, WorkerConfig};
 use crate::metrics::TextFormat;
 use crate::offsets::OffsetBackingStore;
 use crate::plugins::{ConnectorPlugin, PluginRegistry};
+use crate::worker::preview::{Preview, PreviewRequest};
 use crate::worker::{RunningTask, TargetState, Worker};
 
 /// A standalone herder. Cheap to clone.
@@ -47,6 +49,7 @@ struct Inner {
     stages: Mutex<Vec<(u64, Stage)>>,
     last_stage: Mutex<Option<Stage>>,
     next_stage: AtomicU64,
+    reloads: Reloads,
 }
 
 impl StandaloneHerder {
@@ -72,6 +75,7 @@ impl StandaloneHerder {
                 stages: Mutex::default(),
                 last_stage: Mutex::default(),
                 next_stage: AtomicU64::new(0),
+                reloads: Reloads::default(),
             }),
         })
     }
@@ -181,7 +185,7 @@ impl Inner {
     }
 
     fn plugin_of(&self, config: &ConfigMap) -> Result<ConnectorPlugin, ConnectError> {
-        let parsed = ConnectorConfig::parse(config)?;
+        let parsed = ConnectorConfig::parse(&self.worker.framework_config(config)?)?;
         self.worker
             .plugins
             .connector(&parsed.class, parsed.version.as_deref())
@@ -402,6 +406,14 @@ impl Herder for StandaloneHerder {
             Arc::clone(&self.inner.worker),
             class.to_owned(),
             version.map(str::to_owned),
+        ))
+    }
+
+    fn preview(&self, class: &str, request: PreviewRequest) -> Reply<Preview> {
+        reply(plugin_calls::preview(
+            Arc::clone(&self.inner.worker),
+            class.to_owned(),
+            request,
         ))
     }
 

@@ -8,7 +8,7 @@ use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use serde::Serialize;
-use wharf_api::ConfigMap;
+use wharf_api::{ConfigMap, PluginKind};
 use wharf_cluster::config_state::{ConfigSnapshot, has_placeholder};
 use wharf_cluster::status_state::StatusState;
 
@@ -16,9 +16,10 @@ use super::WorkerFile;
 use super::migration::config_of;
 use super::secrets::Secrets;
 use crate::config::{
-    CONNECTOR_CLASS, CONNECTOR_VERSION, ConfigInfos, ConverterKind, ExactlyOnceWorker, Support, WorkerConfig,
-    WorkerMode, sink_consumer_config, source_producer_config,
+    CONNECTOR_CLASS, CONNECTOR_VERSION, ConfigInfos, ConverterKind, ExactlyOnceWorker, WorkerConfig,
+    sink_consumer_config, source_producer_config,
 };
+use crate::config_providers::ConfigProviders;
 use crate::herder::{ConnectorType, HerderError, RawConfig, plugin_calls};
 use crate::plugins::{ConnectorPlugin, PluginRegistry};
 use crate::worker::TASK_CLASS;
@@ -136,31 +137,26 @@ pub(super) struct Migration {
     worker: Arc<WorkerConfig>,
     exactly_once: ExactlyOnceWorker,
     plugins: Arc<PluginRegistry>,
-    /// Config providers that the worker file names, and whether this build asks them.
+    /// Config providers that a worker would have.
     providers: BTreeSet<String>,
-    resolves: bool,
 }
 
 impl Migration {
     pub(super) fn new(file: &WorkerFile, plugins: PluginRegistry) -> Self {
-        const PROVIDERS: &str = "config.providers";
-        let named = file.properties.get(PROVIDERS).map_or("", String::as_str);
-        let is_refused = WorkerMode::Distributed
-            .keys()
-            .iter()
-            .any(|entry| entry.key.name() == PROVIDERS && matches!(entry.support, Support::Refused { .. }));
+        let worker = &file.config.worker;
+        let providers = worker.config_providers.names().map(str::to_owned).collect();
+        // Who checks may have neither the files nor the environment of the workers, so nothing is asked for values.
+        let worker = WorkerConfig {
+            config_providers: ConfigProviders::default(),
+            ..WorkerConfig::clone(worker)
+        };
         Self {
-            worker: Arc::clone(&file.config.worker),
+            worker: Arc::new(worker),
             exactly_once: ExactlyOnceWorker::Distributed {
                 enabled: file.config.exactly_once.is_enabled(),
             },
             plugins: Arc::new(plugins),
-            providers: named
-                .split(',')
-                .map(|name| name.trim().to_owned())
-                .filter(|name| !name.is_empty())
-                .collect(),
-            resolves: !is_refused,
+            providers,
         }
     }
 
@@ -189,7 +185,10 @@ impl Migration {
                 self.check_validation(configs, name, &config, &references, &mut parts);
                 self.check_changes(name, plugin, configs, statuses, &mut parts);
             }
-            Err(problem) => parts.problems.push(problem.clone()),
+            Err(problem) => {
+                parts.problems.push(problem.clone());
+                self.check_transforms(&config, &mut parts);
+            }
         }
         for (key, converter) in converters.iter().filter(|(_, converter)| !converter.is_available) {
             // Validation has told of those that the connector names.
@@ -293,19 +292,44 @@ impl Migration {
             .collect()
     }
 
+    /// Classes of transformations and predicates, where no validation tells of them.
+    fn check_transforms(&self, config: &ConfigMap, parts: &mut Parts) {
+        for (list, kind) in [
+            ("transforms", PluginKind::Transformation),
+            ("predicates", PluginKind::Predicate),
+        ] {
+            let aliases = config.get(list).map_or("", String::as_str);
+            for alias in aliases
+                .split(',')
+                .map(str::trim)
+                .filter(|alias| !alias.is_empty())
+            {
+                let key = format!("{list}.{alias}.type");
+                let version = config.get(&format!("{list}.{alias}.plugin.version"));
+                let Some(class) = config.get(&key).map(|class| class.trim()) else {
+                    parts.problem(
+                        Some(&key),
+                        &format!("its configuration names no {} class", kind.name()),
+                    );
+                    continue;
+                };
+                let version = version.map(String::as_str);
+                if !has_placeholder(class) && self.plugins.plugin_class(kind, class, version).is_none() {
+                    let text = format!(
+                        "{} class {class} is neither built in nor in plugin.path",
+                        kind.name()
+                    );
+                    parts.problem(Some(&key), &text);
+                }
+            }
+        }
+    }
+
     /// References to config providers that nobody would resolve.
     fn check_references(&self, references: &BTreeMap<String, BTreeSet<String>>, parts: &mut Parts) {
         for (provider, keys) in references {
             let keys = keys.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
-            if !self.resolves {
-                parts.problem(
-                    None,
-                    &format!(
-                        "it refers to config provider `{provider}` (in {keys}): config providers are not supported by this build \
-                         yet, and the text would be taken as it stands"
-                    ),
-                );
-            } else if !self.providers.contains(provider) {
+            if !self.providers.contains(provider) {
                 parts.problem(
                     None,
                     &format!(

@@ -92,10 +92,29 @@ fn a_connector_with_a_native_plugin_moves_and_what_changes_is_said() {
 fn a_class_or_version_that_is_not_there_is_told_with_everything_else_that_is_missing() {
     let check = check(&[
         ("connector.class", "io.example.JvmOnlySource"),
+        ("transforms", "t, h,none"),
+        ("transforms.t.type", "io.example.Mask"),
+        (
+            "transforms.h.type",
+            "org.apache.kafka.connect.transforms.HoistField$Key",
+        ),
+        ("predicates", "p,r"),
+        ("predicates.p.type", "io.example.IsBig"),
+        ("predicates.r.type", "RecordIsTombstone"),
         ("value.converter", "io.example.AvroConverter"),
     ]);
     assert_eq!(check.plugin, None);
-    assert_eq!(keys(&check), ["connector.class", "value.converter"], "{check:?}");
+    assert_eq!(
+        keys(&check),
+        [
+            "connector.class",
+            "transforms.t.type",
+            "transforms.none.type",
+            "predicates.p.type",
+            "value.converter"
+        ],
+        "{check:?}"
+    );
     assert!(
         check.problems[0].message.contains("plugin.path=/opt/native;"),
         "{check:?}"
@@ -109,6 +128,12 @@ fn a_class_or_version_that_is_not_there_is_told_with_everything_else_that_is_mis
 fn validation_is_that_of_the_worker() {
     let check = check(&[
         ALPHA,
+        ("transforms", "t,h"),
+        ("transforms.t.type", "io.example.Mask"),
+        (
+            "transforms.h.type",
+            "org.apache.kafka.connect.transforms.HoistField$Key",
+        ),
         ("errors.tolerance", "some"),
         ("tasks.max", "many"),
         ("producer.override.linger.ms", "soon"),
@@ -116,6 +141,8 @@ fn validation_is_that_of_the_worker() {
     ]);
     assert!(!check.can_move);
     for key in [
+        "transforms.t.type",
+        "transforms.h.field",
         "errors.tolerance",
         "tasks.max",
         "producer.override.linger.ms",
@@ -143,6 +170,23 @@ fn a_default_converter_that_is_not_there_keeps_those_from_moving_that_use_it() {
     assert_eq!(keys(&check_with(&[ALPHA], &avro)), ["value.converter"]);
     let own = [ALPHA, ("value.converter", "ByteArrayConverter")];
     assert!(check_with(&own, &avro).can_move);
+}
+
+#[test]
+fn references_to_config_providers_that_the_worker_has_are_no_problem() {
+    let providers = [
+        ("config.providers", "vault,env"),
+        ("config.providers.vault.class", "FileConfigProvider"),
+        ("config.providers.env.class", "EnvVarConfigProvider"),
+    ];
+    let config = [
+        ALPHA,
+        ("password", "${vault:/no/such/file:pw}"),
+        ("url", "${env:X}"),
+    ];
+    let check = check_with(&config, &providers);
+    assert!(check.can_move, "{check:?}");
+    assert!(!check_with(&config, &providers[..2]).can_move);
 }
 
 #[test]

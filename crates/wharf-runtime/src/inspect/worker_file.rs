@@ -10,6 +10,7 @@ use wharf_cluster::config_state::has_placeholder;
 use super::InspectError;
 use super::secrets::Secrets;
 use crate::config::{DistributedConfig, PrefixSupport, Support, WorkerMode, read_properties};
+use crate::config_providers::resolve_worker_properties;
 
 /// A worker file of distributed mode.
 pub struct WorkerFile {
@@ -17,7 +18,7 @@ pub struct WorkerFile {
     pub config: DistributedConfig,
     /// Why a worker would not start with it; none when it would.
     pub mistakes: Vec<String>,
-    /// The properties as given; secrets among them.
+    /// The properties, references resolved as far as they can be here; secrets among them.
     pub(super) properties: ConfigMap,
 }
 
@@ -46,14 +47,20 @@ impl WorkerFile {
     /// # Errors
     /// As [`WorkerFile::read`].
     pub fn parse(properties: ConfigMap) -> Result<Self, InspectError> {
-        let secrets = Secrets::of_worker(&properties);
+        let resolved = resolve_worker_properties(&properties);
+        let secrets = Secrets::of_worker(resolved.as_ref().unwrap_or(&properties));
         let shown = |errors: Vec<wharf_api::ConnectError>| -> Vec<String> {
             errors
                 .iter()
                 .map(|error| secrets.hide(&format!("{error:#}")))
                 .collect()
         };
-        let (config, mistakes) = match DistributedConfig::parse(&properties) {
+        let (properties, failures) = match resolved {
+            Ok(resolved) => (resolved, Vec::new()),
+            // whoever only looks may not have what the worker has: its files, its environment
+            Err(errors) => (properties, shown(errors)),
+        };
+        let (config, mut mistakes) = match DistributedConfig::parse(&properties) {
             Ok(config) => (config, Vec::new()),
             Err(errors) => {
                 let mistakes = shown(errors);
@@ -62,7 +69,17 @@ impl WorkerFile {
                 (config, mistakes)
             }
         };
-        refuse_unresolved(&unresolved(&properties))?;
+        let unresolved = unresolved(&properties);
+        if !unresolved.is_empty() {
+            let mut told = vec![format!(
+                "the worker file refers to config providers in {}, and they gave no values here; write the values themselves \
+                 into a copy of the file for this command",
+                unresolved.join(", ")
+            )];
+            told.extend(failures);
+            return Err(InspectError::WorkerFile(told));
+        }
+        mistakes.extend(failures);
         Ok(Self {
             config,
             mistakes,
@@ -193,7 +210,40 @@ mod tests {
         assert!(
             file.mistakes
                 .iter()
-                .any(|mistake| mistake.contains("config.providers"))
+                .any(|mistake| mistake.contains("config.providers.file.class")),
+            "{:?}",
+            file.mistakes
+        );
+    }
+
+    #[test]
+    fn values_of_config_providers_are_used_and_never_shown() {
+        let folder = tempfile::tempdir().unwrap();
+        let secrets = folder.path().join("s.properties");
+        std::fs::write(&secrets, "group=g7\nword=s3cret-word\n").unwrap();
+        let reference = |key: &str| format!("${{f:{}:{key}}}", secrets.display());
+        let (group, word) = (reference("group"), reference("word"));
+        let file = WorkerFile::parse(properties(&[
+            ("config.providers", "f"),
+            ("config.providers.f.class", "FileConfigProvider"),
+            ("group.id", &group),
+            ("ssl.keystore.password", &word),
+            ("ssl.keystore.type", "PKCS12"),
+            ("listeners", "https://:8443"),
+        ]))
+        .unwrap();
+        assert_eq!(file.config.group_id, "g7");
+        assert_eq!(file.mistakes.len(), 1, "{:?}", file.mistakes);
+        let bad = WorkerFile::parse(properties(&[
+            ("config.providers", "f"),
+            ("config.providers.f.class", "FileConfigProvider"),
+            ("ssl.keystore.password", &word),
+            ("session.timeout.ms", &word),
+        ]));
+        let shown = bad.unwrap_err().to_string();
+        assert!(
+            shown.contains("session.timeout.ms") && !shown.contains("s3cret-word"),
+            "{shown}"
         );
     }
 }

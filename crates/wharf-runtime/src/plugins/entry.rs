@@ -11,6 +11,7 @@ use wharf_transforms::{BuiltinPredicate, BuiltinTransformation};
 
 use super::connector_plugin::ConnectorPlugin;
 use super::maven_version::MavenVersion;
+use crate::config_providers::BuiltinProvider;
 use crate::herder::ConnectorType;
 
 /// Where what is built in is said to be.
@@ -22,6 +23,7 @@ pub(super) enum Builtin {
     Converter(&'static BuiltinConverter),
     Transformation(&'static BuiltinTransformation),
     Predicate(&'static BuiltinPredicate),
+    Provider(&'static BuiltinProvider),
 }
 
 /// Where a class comes from.

@@ -20,6 +20,7 @@ use super::plugin_error::{no_such_version, not_found, unreadable_range, version_
 use super::refused::RefusedPlugin;
 use super::version_range::VersionRange;
 use crate::config::VersionProblem;
+use crate::config_providers;
 use crate::herder::PluginInfo;
 
 /// Version of what is built in.
@@ -76,6 +77,13 @@ impl Default for PluginRegistry {
         }
         for builtin in wharf_transforms::PREDICATES {
             registry.add_builtin(PluginKind::Predicate, builtin.class, Builtin::Predicate(builtin));
+        }
+        for builtin in &config_providers::BUILTIN {
+            registry.add_builtin(
+                PluginKind::ConfigProvider,
+                builtin.class,
+                Builtin::Provider(builtin),
+            );
         }
         registry
     }
@@ -264,7 +272,7 @@ impl PluginRegistry {
             })
     }
 
-    fn find(&self, kind: PluginKind, name: &str, version: Option<&str>) -> Result<&Entry> {
+    pub(super) fn find(&self, kind: PluginKind, name: &str, version: Option<&str>) -> Result<&Entry> {
         let kinds = &[kind];
         let class = self.class(kinds, name).ok_or_else(|| {
             let available: Vec<String> = self.of_kinds(kinds).map(Entry::describe).collect();
@@ -416,14 +424,16 @@ impl PluginRegistry {
         })
     }
 
-    /// A config provider of a library.
+    /// A config provider.
     ///
     /// # Errors
     /// When there is none of that name, or its plugin fails.
     pub fn config_provider(&self, name: &str, version: Option<&str>) -> Result<Box<dyn ConfigProvider>> {
-        Ok(Box::new(RemoteProvider::new(
-            self.find(PluginKind::ConfigProvider, name, version)?.create()?,
-        )))
+        let entry = self.find(PluginKind::ConfigProvider, name, version)?;
+        if let Origin::Builtin(Builtin::Provider(builtin)) = entry.origin {
+            return Ok((builtin.new)());
+        }
+        Ok(Box::new(RemoteProvider::new(entry.create()?)))
     }
 
     /// An override policy of a library.

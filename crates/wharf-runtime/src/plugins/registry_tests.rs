@@ -129,18 +129,27 @@ fn the_listing_is_ordered_by_kind_class_and_version() {
     assert_eq!(shown(true), connectors);
     let all = shown(false);
     assert_eq!(all[..5], connectors);
-    assert_eq!(all.len(), 5 + 9 + 1 + 10, "{all:#?}");
-    assert!(
-        all[5].starts_with("converter org.apache.kafka.connect.converters.BooleanConverter "),
-        "{}",
-        all[5]
-    );
-    assert!(all[14].starts_with("converter org.x.RotConverter"), "{}", all[14]);
-    assert!(
-        all[24].starts_with("header_converter org.apache.kafka.connect.storage.StringConverter"),
-        "{}",
-        all[24]
-    );
+    let transforms = wharf_transforms::TRANSFORMATIONS.len();
+    let smt = transforms + wharf_transforms::PREDICATES.len();
+    assert_eq!(all.len(), 5 + smt + 9 + 1 + 10, "{all:#?}");
+    for (at, start) in [
+        (5, "transformation org.apache.kafka.connect.transforms."),
+        (
+            5 + transforms,
+            "predicate org.apache.kafka.connect.transforms.predicates.HasHeaderKey ",
+        ),
+        (
+            5 + smt,
+            "converter org.apache.kafka.connect.converters.BooleanConverter ",
+        ),
+        (14 + smt, "converter org.x.RotConverter"),
+        (
+            24 + smt,
+            "header_converter org.apache.kafka.connect.storage.StringConverter",
+        ),
+    ] {
+        assert!(all[at].starts_with(start), "{}", all[at]);
+    }
 }
 
 #[test]

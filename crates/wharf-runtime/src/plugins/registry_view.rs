@@ -3,7 +3,9 @@
 use std::fmt;
 
 use wharf_abi::host::NoServices;
-use wharf_api::config::{ConfigKey, ConfigKeyInfo, Importance, NullableConfigMap, Type};
+use wharf_api::config::{
+    ConfigDef, ConfigKey, ConfigKeyInfo, ConfigValue, Importance, NullableConfigMap, Type,
+};
 use wharf_api::{ConfigMap, ConnectorTransactionBoundaries, ExactlyOnceSupport, PluginKind, Result};
 use wharf_kafka::{PropertyDefault, PropertyImportance, PropertyType};
 
@@ -11,9 +13,9 @@ use super::connector_plugin::ConnectorPlugin;
 use super::registry::PluginRegistry;
 use crate::config::{
     ClientKind, ConverterKind, PluginValidation, PluginView, VersionProblem, WorkerConfig,
-    offsets_admin_config, sink_consumer_config, source_producer_config,
+    add_library_errors, offsets_admin_config, sink_consumer_config, source_producer_config,
 };
-use crate::herder::ConnectorType;
+use crate::herder::{ConnectorType, without_nulls};
 
 /// Plugins and Kafka clients, for validating the configuration of one connector.
 #[derive(Clone, Copy)]
@@ -121,27 +123,36 @@ impl PluginView for RegistryView<'_> {
         connector.transaction_boundaries(config)
     }
 
-    fn find_converter(&self, kind: ConverterKind, name: &str) -> Option<String> {
-        self.registry.plugin_class(kind.plugin_kind(), name, None)
+    fn find_class(&self, kind: PluginKind, name: &str) -> Option<String> {
+        self.registry.plugin_class(kind, name, None)
     }
 
-    fn converters(&self, kind: ConverterKind) -> Vec<String> {
-        self.registry.plugin_classes(kind.plugin_kind())
+    fn classes(&self, kind: PluginKind) -> Vec<String> {
+        self.registry.plugin_classes(kind)
     }
 
-    fn converter_versions(&self, kind: ConverterKind, class: &str) -> Vec<String> {
-        self.registry.plugin_versions(kind.plugin_kind(), class)
+    fn versions(&self, kind: PluginKind, class: &str) -> Vec<String> {
+        self.registry.plugin_versions(kind, class)
     }
 
-    fn check_converter_version(
-        &self,
-        kind: ConverterKind,
-        class: &str,
-        requirement: &str,
-    ) -> Result<(), VersionProblem> {
+    fn check_version(&self, kind: PluginKind, class: &str, requirement: &str) -> Result<(), VersionProblem> {
         self.registry
-            .select_version(kind.plugin_kind(), class, Some(requirement))
+            .select_version(kind, class, Some(requirement))
             .map(drop)
+    }
+
+    fn plugin_config(&self, kind: PluginKind, class: &str, version: Option<&str>) -> Result<ConfigDef> {
+        self.registry.plugin_definition(kind, class, version)
+    }
+
+    fn plugin_values(
+        &self,
+        kind: PluginKind,
+        class: &str,
+        version: Option<&str>,
+        config: &ConfigMap,
+    ) -> Result<Vec<ConfigValue>> {
+        self.registry.validate_in_library(kind, class, version, config)
     }
 
     fn connector_versions(&self) -> Vec<String> {
@@ -162,16 +173,17 @@ impl PluginView for RegistryView<'_> {
         version: Option<&str>,
         config: &NullableConfigMap,
     ) -> Result<Option<PluginValidation>> {
-        let def = match kind {
-            ConverterKind::Header => self.registry.header_converter(class, version)?.config(),
-            ConverterKind::Key | ConverterKind::Value => {
-                self.registry.converter(class, version)?.as_converter().config()
-            }
-        };
+        let kind = kind.plugin_kind();
+        let def = self.registry.plugin_definition(kind, class, version)?;
         if def.keys().is_empty() {
             return Ok(None);
         }
-        let values = def.validate_nullable(config);
+        let mut values = def.validate_nullable(config);
+        let texts = without_nulls(config);
+        add_library_errors(
+            &mut values,
+            self.registry.validate_in_library(kind, class, version, &texts)?,
+        );
         Ok(Some(PluginValidation {
             definition: def.infos().cloned().collect(),
             values,
@@ -243,17 +255,17 @@ mod tests {
                 .is_empty()
         );
         assert_eq!(
-            view.find_converter(ConverterKind::Key, "Rot").as_deref(),
+            view.find_class(PluginKind::Converter, "Rot").as_deref(),
             Some("org.x.RotConverter")
         );
-        assert_eq!(view.find_converter(ConverterKind::Header, "Rot"), None);
-        assert_eq!(view.converters(ConverterKind::Value).len(), 10);
+        assert_eq!(view.find_class(PluginKind::HeaderConverter, "Rot"), None);
+        assert_eq!(view.classes(PluginKind::Converter).len(), 10);
         assert_eq!(
-            view.converter_versions(ConverterKind::Key, "org.x.RotConverter"),
+            view.versions(PluginKind::Converter, "org.x.RotConverter"),
             ["1.0"]
         );
         assert!(
-            view.check_converter_version(ConverterKind::Key, "org.x.RotConverter", "2")
+            view.check_version(PluginKind::Converter, "org.x.RotConverter", "2")
                 .is_err()
         );
     }
@@ -263,7 +275,7 @@ mod tests {
         let registry = registry();
         let connector = registry.connector("AlphaSource", None).unwrap();
         let view = RegistryView::new(&registry, &connector);
-        let class = view.find_converter(ConverterKind::Value, "Json").unwrap();
+        let class = view.find_class(PluginKind::Converter, "Json").unwrap();
         let config = [("schemas.enable".to_owned(), Some("maybe".to_owned()))].into();
         let found = view
             .validate_converter(ConverterKind::Value, &class, None, &config)

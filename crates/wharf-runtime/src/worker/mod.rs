@@ -8,6 +8,7 @@ mod errors;
 mod memory;
 mod offset_reads;
 mod plugin_metrics;
+pub mod preview;
 mod record_sender;
 mod source_offsets;
 mod status;
@@ -59,6 +60,7 @@ use crate::config::{
     TransactionBoundary, WorkerConfig, sink_consumer_config, source_producer_config, task_admin_config,
     transactional,
 };
+use crate::config_providers::{Resolved, has_reference};
 use crate::herder::{ConnectorState, ConnectorType, TaskId};
 use crate::logging;
 use crate::metrics::{
@@ -286,18 +288,37 @@ impl Worker {
         }
     }
 
+    /// A configuration with the values that its references stand for. Calls plugin code, which may block.
+    ///
+    /// # Errors
+    /// When a config provider fails.
+    pub(crate) fn resolve(&self, config: &ConfigMap) -> Result<Resolved> {
+        self.config.config_providers.resolve(config)
+    }
+
+    /// A configuration for those who read the framework's keys only: references in other keys stay, and nobody is asked
+    /// unless one of the framework's has one.
+    ///
+    /// # Errors
+    /// When a config provider fails.
+    pub(crate) fn framework_config(&self, config: &ConfigMap) -> Result<ConfigMap> {
+        self.config
+            .config_providers
+            .resolve_keys(config, config::is_framework_key)
+    }
+
     /// Source offsets for a connector instance; a topic of its own is opened when it first asks.
     pub(crate) fn connector_offsets(self: &Arc<Self>, connector: &str, config: &ConfigMap) -> OffsetStorage {
-        let is_open = self
-            .group
-            .as_ref()
-            .is_none_or(|group| group.are_open(connector, config));
+        // Where a reference leads is not asked here: that may block.
+        let is_open = self.group.as_ref().is_none_or(|group| {
+            !config.values().any(|value| has_reference(value)) && group.are_open(connector, config)
+        });
         if is_open {
             return OffsetStorage::new(connector, Arc::clone(&self.offsets));
         }
         let (worker, config) = (Arc::clone(self), config.clone());
         let name = connector.to_owned();
-        let open = move || worker.source_offsets(&name, &config);
+        let open = move || worker.source_offsets(&name, &worker.resolve(&config)?.config);
         OffsetStorage::new(connector, Arc::new(LazyOffsetStore::new(Box::new(open))))
     }
 
@@ -338,6 +359,7 @@ impl Worker {
             version: plugin.stated_version(),
             statuses: Arc::clone(&self.statuses),
             control: Arc::clone(&control),
+            secrets: Arc::default(),
         };
         let state = if paused {
             ConnectorState::Paused
@@ -354,18 +376,27 @@ impl Worker {
                 "[{}|task-{}] ",
                 of_thread.task.connector, of_thread.task.task
             ));
-            let run = match plugin.kind {
+            let resolved = worker.resolve(&connector_config).and_then(|connector| {
+                let task = worker.resolve(&task_config)?;
+                let configs = (connector.config.clone(), task.config.clone());
+                of_thread.keep_secret(vec![connector, task]);
+                Ok(configs)
+            });
+            let run = resolved.and_then(|(connector_config, task_config)| match plugin.kind {
                 ConnectorType::Source => worker
                     .source_task(&plugin, &connector_config, &task_config, &of_thread, gate)
                     .map(|(task, conversion)| Box::new(move || task.run(conversion)) as Box<dyn FnOnce()>),
                 _ => worker
                     .sink_task(&plugin, &connector_config, &task_config, &of_thread)
                     .map(|task| Box::new(move || task.run()) as Box<dyn FnOnce()>),
-            };
+            });
             match run {
                 Ok(run) => run(),
                 Err(error) => {
-                    tracing::error!("failed to start task {}: {error:#}", of_thread.task);
+                    tracing::error!(
+                        "{}",
+                        of_thread.hide(&format!("failed to start task {}: {error:#}", of_thread.task))
+                    );
                     of_thread.report(ConnectorState::Failed, Some(error.trace()));
                     of_thread.control.set_done();
                 }

@@ -1,7 +1,7 @@
 //! What every task of a worker shares, and the worker as tasks' plugins see it.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use wharf_api::plugin::{MetricKind, PluginHost};
@@ -14,6 +14,7 @@ use super::errors::SharedSinkReporter;
 use super::plugin_metrics::{MetricName, PluginMetricRegistry};
 use super::status::{Epoch, StatusStore};
 use super::transactions::TransactionRequests;
+use crate::config_providers::Resolved;
 use crate::herder::{ConnectorState, TaskId};
 use crate::metrics::TaskMetrics;
 use crate::offsets::OffsetStorage;
@@ -27,9 +28,25 @@ pub(crate) struct TaskReporter {
     pub(crate) statuses: Arc<StatusStore>,
     pub(crate) control: Arc<TaskControl>,
     pub(crate) metrics: Arc<TaskMetrics>,
+    /// Values of config providers, which must not show in what is reported.
+    pub(crate) secrets: Arc<OnceLock<Vec<Resolved>>>,
 }
 
 impl TaskReporter {
+    /// Takes note of values that must not show, once for all configurations of the task.
+    pub(crate) fn keep_secret(&self, resolved: Vec<Resolved>) {
+        // A task is configured once.
+        let _ = self.secrets.set(resolved);
+    }
+
+    /// A text without values of config providers.
+    pub(crate) fn hide(&self, text: &str) -> String {
+        let secrets = self.secrets.get().map_or(&[][..], Vec::as_slice);
+        secrets
+            .iter()
+            .fold(text.to_owned(), |text, resolved| resolved.hide(&text))
+    }
+
     /// Waits while the task is paused from the beginning. Says whether it is to run at all.
     pub(crate) fn wait_to_start(&self) -> bool {
         if self.control.is_paused() {
@@ -44,10 +61,11 @@ impl TaskReporter {
         match outcome {
             Ok(()) => self.report(ConnectorState::Unassigned, None),
             Err(error) => {
-                tracing::error!(
+                let text = format!(
                     "task {} threw an uncaught error and will not recover until it is restarted: {error:#}",
                     self.task
                 );
+                tracing::error!("{}", self.hide(&text));
                 self.report(ConnectorState::Failed, Some(error.trace()));
             }
         }
@@ -71,6 +89,7 @@ impl TaskReporter {
 
     pub(crate) fn report(&self, state: ConnectorState, trace: Option<String>) {
         self.metrics.state(state);
+        let trace = trace.map(|trace| self.hide(&trace));
         if !self.control.is_cancelled() {
             self.statuses
                 .set_task(&self.task, self.epoch, state, trace, self.version.clone());

@@ -306,6 +306,11 @@ impl TransformationChain {
         Self { stages }
     }
 
+    /// The transforms one by one, for a look at what each does.
+    pub(crate) fn stages_mut(&mut self) -> &mut [TransformationStage] {
+        &mut self.stages
+    }
+
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.stages.is_empty()

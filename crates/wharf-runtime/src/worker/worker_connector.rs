@@ -4,9 +4,9 @@
 //! and waits for answers as long as it wants to; when it gives the connector up, the thread may hang on, but its reports no
 //! longer count.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{oneshot, watch};
@@ -19,6 +19,7 @@ use wharf_membership::HeldLease;
 use super::control::{TargetState, TaskControl};
 use super::plugin_metrics::{MetricName, PluginMetricRegistry};
 use super::status::{Epoch, StatusStore};
+use crate::config_providers::{ConfigProviders, Resolved};
 use crate::herder::ConnectorState;
 use crate::logging;
 use crate::metrics::{ConnectorFacts, Registration, WorkerMetrics};
@@ -28,11 +29,18 @@ use crate::plugins::ConnectorPlugin;
 /// What the herder hears from a connector by itself.
 pub(crate) type ReconfigurationRequest = Arc<dyn Fn() + Send + Sync>;
 
+/// What the herder hears when references of a connector were resolved: its leases among other things.
+pub(crate) type ResolvedConfig = Arc<dyn Fn(&Resolved) + Send + Sync>;
+
 /// What a connector instance needs.
 pub(crate) struct ConnectorSetup {
     pub(crate) name: String,
     pub(crate) plugin: ConnectorPlugin,
+    /// As it was given; references are resolved on the connector's thread before its first start.
     pub(crate) config: ConfigMap,
+    pub(crate) providers: ConfigProviders,
+    /// Told of the values that references stood for at a start.
+    pub(crate) resolved: ResolvedConfig,
     pub(crate) offsets: Option<OffsetStorage>,
     pub(crate) statuses: Arc<StatusStore>,
     pub(crate) metrics: Arc<PluginMetricRegistry>,
@@ -66,6 +74,11 @@ struct Shared {
     control: TaskControl,
     offsets: Option<OffsetStorage>,
     request_reconfiguration: ReconfigurationRequest,
+    given: ConfigMap,
+    providers: ConfigProviders,
+    on_resolved: ResolvedConfig,
+    /// What the plugin runs with, once it was asked to start.
+    resolved: OnceLock<Resolved>,
     failed: AtomicBool,
     started: AtomicBool,
     /// Whether the plugin has not answered the first order yet.
@@ -78,10 +91,28 @@ impl Shared {
         if state != ConnectorState::Unassigned {
             self.unanswered.store(false, Ordering::Release);
         }
+        let trace = trace.map(|trace| self.hide(&trace));
         if !self.abandoned.load(Ordering::Acquire) && !self.control.is_cancelled() {
             self.statuses
                 .set_connector(&self.name, self.epoch, state, trace, self.version.clone());
         }
+    }
+
+    /// A text without values of config providers.
+    fn hide(&self, text: &str) -> String {
+        self.resolved
+            .get()
+            .map_or_else(|| text.to_owned(), |resolved| resolved.hide(text))
+    }
+
+    /// The configuration that the plugin gets. Asks config providers the first time.
+    fn resolved(&self) -> Result<&Resolved> {
+        if let Some(resolved) = self.resolved.get() {
+            return Ok(resolved);
+        }
+        let resolved = self.providers.resolve(&self.given)?;
+        (self.on_resolved)(&resolved);
+        Ok(self.resolved.get_or_init(|| resolved))
     }
 
     fn fail(&self, error: &ConnectError) {
@@ -135,7 +166,8 @@ impl ConnectorHost for WorkerConnectorHost {
 
     fn raise_error(&self, error: ConnectError) {
         let _context = logging::with_context(format!("[{}|worker] ", self.0.name));
-        tracing::error!("the connector raised an error: {error:#}");
+        let text = self.0.hide(&format!("the connector raised an error: {error:#}"));
+        tracing::error!("{text}");
         self.0.fail(&error);
     }
 
@@ -161,6 +193,8 @@ impl WorkerConnector {
             name,
             plugin,
             config,
+            providers,
+            resolved,
             offsets,
             statuses,
             metrics,
@@ -187,6 +221,10 @@ impl WorkerConnector {
             control,
             offsets,
             request_reconfiguration,
+            given: config,
+            providers,
+            on_resolved: resolved,
+            resolved: OnceLock::new(),
             failed: AtomicBool::new(false),
             started: AtomicBool::new(false),
             unanswered: AtomicBool::new(true),
@@ -197,7 +235,7 @@ impl WorkerConnector {
         std::thread::Builder::new()
             .name(format!("connector-thread-{}", shared.name))
             .spawn(move || {
-                let work = std::panic::AssertUnwindSafe(|| run(&of_thread, &plugin, &config, &inbox));
+                let work = std::panic::AssertUnwindSafe(|| run(&of_thread, &plugin, &inbox));
                 // A defect of the worker itself must not leave a connector that only looks alive.
                 if std::panic::catch_unwind(work).is_err() {
                     of_thread.fail(&ConnectError::panic(
@@ -240,6 +278,11 @@ impl WorkerConnector {
     /// Moves the connector to FAILED from outside.
     pub(crate) fn fail(&self, error: &ConnectError) {
         self.shared.fail(error);
+    }
+
+    /// The configuration that the plugin was started with, references resolved; none before its first start.
+    pub(crate) fn resolved_config(&self) -> Option<ConfigMap> {
+        self.shared.resolved.get().map(|resolved| resolved.config.clone())
     }
 
     /// Whether the connector is FAILED.
@@ -291,12 +334,11 @@ impl WorkerConnector {
 }
 
 /// The thread: carries out orders until there can be no more.
-fn run(shared: &Arc<Shared>, plugin: &ConnectorPlugin, config: &ConfigMap, inbox: &Receiver<Order>) {
+fn run(shared: &Arc<Shared>, plugin: &ConnectorPlugin, inbox: &Receiver<Order>) {
     let _context = logging::with_context(format!("[{}|worker] ", shared.name));
     let mut instance = Instance {
         shared,
         plugin,
-        config,
         handle: None,
     };
     while let Ok(order) = inbox.recv() {
@@ -319,7 +361,6 @@ fn run(shared: &Arc<Shared>, plugin: &ConnectorPlugin, config: &ConfigMap, inbox
 struct Instance<'c> {
     shared: &'c Arc<Shared>,
     plugin: &'c ConnectorPlugin,
-    config: &'c ConfigMap,
     handle: Option<ConnectorHandle>,
 }
 
@@ -372,8 +413,11 @@ impl Instance<'_> {
         if self.is_started() {
             return Ok(());
         }
-        let config = self.config;
-        match self.handle().and_then(|handle| handle.start(config)) {
+        let shared = Arc::clone(self.shared);
+        let started = shared
+            .resolved()
+            .and_then(|resolved| self.handle()?.start(&resolved.config));
+        match started {
             Ok(()) => {
                 self.shared.started.store(true, Ordering::Release);
                 // The plugin may have raised an error meanwhile, which stands.
@@ -384,7 +428,8 @@ impl Instance<'_> {
                 Ok(())
             }
             Err(error) => {
-                tracing::error!("connector {} failed to start: {error:#}", self.shared.name);
+                let text = format!("connector {} failed to start: {error:#}", self.shared.name);
+                tracing::error!("{}", self.shared.hide(&text));
                 self.shared.fail(&error);
                 Err(error)
             }

@@ -3,6 +3,7 @@
 mod bad_input;
 mod client_rules;
 mod cluster;
+mod config_providers;
 mod coordinator;
 mod dead_letter_replay;
 mod dead_letters;

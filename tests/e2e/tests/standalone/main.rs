@@ -6,6 +6,7 @@
 
 mod avro;
 mod client_security;
+mod config_providers;
 mod conversions;
 mod delivery;
 mod file_connectors;

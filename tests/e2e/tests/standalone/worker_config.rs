@@ -39,6 +39,7 @@ fn all_mistakes_of_a_worker_file_are_listed_at_once_and_end_it_with_2() {
         ("task.shutdown.graceful.timeout.ms", "1.5"),
         ("rest.extension.classes", "com.example.Basic"),
         ("config.providers", "file"),
+        ("config.providers.file.class", "com.example.Vault"),
         ("header.converter", "com.example.NoSuchHeaders"),
         ("producer.batch.size", "abc"),
     ]);
@@ -51,7 +52,7 @@ fn all_mistakes_of_a_worker_file_are_listed_at_once_and_end_it_with_2() {
         "task.shutdown.graceful.timeout.ms",
         "Listener doesn't have the right format",
         "rest.extension.classes",
-        "config.providers",
+        "com.example.Vault for configuration config.providers.file.class",
         "com.example.NoSuchHeaders",
         "producer.batch.size: Invalid value abc",
         "9 mistake(s)",

@@ -138,6 +138,7 @@ impl Inner {
         let (herder, name) = (Arc::clone(self), name.to_owned());
         let lease = self.worker.held_lease();
         on_thread("fencing", move || {
+            let config = herder.worker.resolve(&config)?.config;
             let next = AtomicI32::new(0);
             let claim_some = || -> Result<(), HerderError> {
                 loop {

@@ -16,14 +16,15 @@ mod requests;
 mod running;
 mod view;
 
+use std::collections::HashMap;
 use std::hash::{Hash as _, Hasher as _};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
-use wharf_api::ConnectError;
 use wharf_api::config::ConfigKeyInfo;
+use wharf_api::{ConfigMap, ConnectError};
 use wharf_cluster::config_state::write;
 use wharf_cluster::herder::{Admission, HerderSettings, WorkId};
 use wharf_cluster::session_key::SessionKey;
@@ -37,6 +38,7 @@ use self::fencing::Turns;
 use self::running::Running;
 use self::view::ClusterView;
 use super::common::{check_topic_reset, check_topic_tracking, named, reply};
+use super::reloads::Reloads;
 use super::{
     ActiveTopics, ClusterInfo, ConnectorInfo, ConnectorOffsets, ConnectorStateInfo, Created, HealthStatus,
     Herder, HerderError, InitialState, OffsetChange, PeerRequest, PluginInfo, RawConfig, Reply,
@@ -47,6 +49,7 @@ use crate::metrics::{CoordinatorMetrics, GroupFacts, RebalanceMetrics, TextForma
 use crate::stores::{ConfigBackingStore, StatusBackingStore};
 use crate::sync::lock;
 use crate::worker::Worker;
+use crate::worker::preview::{Preview, PreviewRequest};
 
 /// A thread of the herder that does not answer for this long is not healthy.
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(10);
@@ -107,6 +110,10 @@ struct Inner {
     fencing: Turns,
     /// What belongs to one connector and must not change while its offsets are changed.
     connector_turns: Turns,
+    reloads: Reloads,
+    /// What connectors were started with when their task configurations were last published or found to be as they were,
+    /// references resolved.
+    applied: Mutex<HashMap<String, ConfigMap>>,
     ended: watch::Sender<Option<Ended>>,
 }
 
@@ -168,6 +175,8 @@ impl DistributedHerder {
             writes: tokio::sync::Mutex::new(()),
             fencing: Turns::default(),
             connector_turns: Turns::default(),
+            reloads: Reloads::default(),
+            applied: Mutex::default(),
             ended: watch::Sender::new(None),
             configs,
             statuses,
@@ -485,6 +494,14 @@ impl Herder for DistributedHerder {
             Arc::clone(&self.inner.worker),
             class.to_owned(),
             version.map(str::to_owned),
+        ))
+    }
+
+    fn preview(&self, class: &str, request: PreviewRequest) -> Reply<Preview> {
+        reply(plugin_calls::preview(
+            Arc::clone(&self.inner.worker),
+            class.to_owned(),
+            request,
         ))
     }
 

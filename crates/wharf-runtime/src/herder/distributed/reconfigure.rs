@@ -17,6 +17,8 @@ use super::forward::Signing;
 use super::running::config_map;
 use crate::config::ConnectorConfig;
 use crate::herder::{HerderError, PeerRequest};
+use crate::sync::lock;
+use crate::worker::WorkerConnector;
 
 /// Why task configurations were not published.
 enum Failure {
@@ -76,7 +78,11 @@ impl Inner {
         {
             return Ok(());
         }
-        let config = config_map(&raw);
+        // What it was started with: a value that is another one by now counts with the next start.
+        let resolved = self.with_connector(name, run, WorkerConnector::resolved_config);
+        let Some(Some(config)) = resolved else {
+            return Ok(());
+        };
         let parsed = ConnectorConfig::parse(&config).map_err(Failure::Connector)?;
         let asked = self.with_connector(name, run, |connector| {
             (connector.is_started() && !connector.is_failed())
@@ -97,12 +103,19 @@ impl Inner {
         self.note_proposed(name, run, &configs);
         let state = snapshot.connector(name);
         let applied = state.and_then(|state| state.applied_config.as_deref());
-        if !task_configs_changed(&snapshot, name, &configs, applied, Some(&raw)) {
-            return Ok(());
+        // The same references may stand for other values than before.
+        let has_other_values = lock(&self.applied)
+            .get(name)
+            .is_some_and(|before| *before != config);
+        if has_other_values || task_configs_changed(&snapshot, name, &configs, applied, Some(&raw)) {
+            self.publish(name, configs)
+                .await
+                .map_err(|error| Failure::Later(error.to_string()))?;
         }
-        self.publish(name, configs)
-            .await
-            .map_err(|error| Failure::Later(error.to_string()))
+        let mut applied = lock(&self.applied);
+        applied.retain(|name, _| snapshot.contains(name));
+        applied.insert(name.to_owned(), config);
+        Ok(())
     }
 
     fn check_task_count(&self, parsed: &ConnectorConfig, count: usize) -> Result<(), ConnectError> {

@@ -18,7 +18,7 @@ use wharf_cluster::target_state;
 use super::Inner;
 use super::driver::DriverEvent;
 use crate::config::{CONNECTOR_CLASS, ConnectorConfig, requires_exactly_once};
-use crate::herder::{ConnectorState, ConnectorType, TaskId};
+use crate::herder::{ConnectorState, ConnectorType, HerderError, TaskId};
 use crate::logging;
 use crate::plugins::ConnectorPlugin;
 use crate::sync::lock;
@@ -87,9 +87,23 @@ fn missing_plugin(class: &str, plugin_path: &[PathBuf]) -> ConnectError {
     ))
 }
 
+/// Values of config providers that a connector runs with have expired. One that was given to another worker meanwhile has got
+/// new ones there.
+async fn reload(herder: Weak<Inner>, name: String) {
+    let Some(herder) = herder.upgrade() else { return };
+    match herder.restart_instance(name.clone()).await {
+        Ok(()) | Err(HerderError::Elsewhere(_) | HerderError::NotFound(_)) => {}
+        Err(error) => {
+            tracing::error!(
+                "connector {name} cannot be restarted with new values of config providers: {error}"
+            );
+        }
+    }
+}
+
 impl Inner {
     pub(super) fn plugin_of(&self, config: &ConfigMap) -> Result<ConnectorPlugin, ConnectError> {
-        let parsed = ConnectorConfig::parse(config)?;
+        let parsed = ConnectorConfig::parse(&self.worker.framework_config(config)?)?;
         self.worker
             .plugins
             .connector(&parsed.class, parsed.version.as_deref())
@@ -106,7 +120,7 @@ impl Inner {
             missing_plugin(class, &self.worker.config.plugin_path).caused_by(error)
         })?;
         if plugin.kind == ConnectorType::Source
-            && requires_exactly_once(config)
+            && requires_exactly_once(&self.worker.framework_config(config)?)
             && !self.settings.exactly_once.is_enabled()
         {
             return Err(ConnectError::config(
@@ -236,10 +250,19 @@ impl Inner {
         let runtime = self.runtime.clone();
         // One request waits at the most: those that come meanwhile ask for the same.
         let waiting = Arc::new(AtomicBool::new(false));
+        let (of_reload, reloads) = (name.to_owned(), self.reloads.clone());
+        let (reload_herder, reload_runtime) = (Weak::clone(&herder), runtime.clone());
         WorkerConnector::spawn(ConnectorSetup {
             name: name.to_owned(),
             plugin: plugin.clone(),
             config: config.clone(),
+            providers: self.worker.config.config_providers.clone(),
+            resolved: Arc::new(move |resolved| {
+                let (herder, name) = (Weak::clone(&reload_herder), of_reload.clone());
+                reloads.schedule(&reload_runtime, &of_reload, resolved, move || {
+                    reload(Weak::clone(&herder), name.clone())
+                });
+            }),
             offsets: (plugin.kind == ConnectorType::Source)
                 .then(|| self.worker.connector_offsets(name, config)),
             statuses: Arc::clone(&self.worker.statuses),
@@ -275,7 +298,7 @@ impl Inner {
         let public = task_id(id);
         let _context = logging::with_context(format!("[{}|task-{}] ", id.connector, id.task));
         let allowed = self.plugin_to_run(&config).and_then(|plugin| {
-            let parsed = ConnectorConfig::parse(&config)?;
+            let parsed = ConnectorConfig::parse(&self.worker.framework_config(&config)?)?;
             let count = snapshot.task_count(&id.connector);
             if parsed.tasks_max_enforce && i64::from(count) > i64::from(parsed.tasks_max) {
                 return Err(ConnectError::connect(format!(
@@ -342,10 +365,13 @@ impl Inner {
             let mut running = lock(&self.running);
             for id in ids {
                 match &id {
-                    WorkId::Connector(name) => match running.connectors.remove(name) {
-                        Some(connector) => connectors.push((id, connector.connector)),
-                        None => ended.push(id),
-                    },
+                    WorkId::Connector(name) => {
+                        self.reloads.forget(name);
+                        match running.connectors.remove(name) {
+                            Some(connector) => connectors.push((id, connector.connector)),
+                            None => ended.push(id),
+                        }
+                    }
                     WorkId::Task(task) => match running.tasks.remove(task) {
                         Some(task) => tasks.push(task),
                         None => ended.push(id),

@@ -9,6 +9,7 @@ use wharf_api::{ConfigMap, ConnectError};
 use super::Inner;
 use super::slot::{ConnectorSlot, Operation, PluginWait};
 use crate::config::ConnectorConfig;
+use crate::config_providers::restore_references;
 use crate::herder::common::not_found;
 use crate::herder::{ConnectorState, ConnectorType, HerderError, TaskId};
 use crate::logging;
@@ -87,12 +88,21 @@ impl Inner {
         let of_request = name.to_owned();
         let runtime = tokio::runtime::Handle::current();
         let is_source = plugin.kind == ConnectorType::Source;
+        let (of_reload, reloads) = (name.to_owned(), self.reloads.clone());
+        let (reload_herder, reload_runtime) = (Weak::clone(&herder), runtime.clone());
         // One request waits at the most: those that come meanwhile ask for the same.
         let waiting = Arc::new(AtomicBool::new(false));
         WorkerConnector::spawn(ConnectorSetup {
             name: name.to_owned(),
             plugin: plugin.clone(),
             config: config.clone(),
+            providers: self.worker.config.config_providers.clone(),
+            resolved: Arc::new(move |resolved| {
+                let (herder, name) = (Weak::clone(&reload_herder), of_reload.clone());
+                reloads.schedule(&reload_runtime, &of_reload, resolved, move || {
+                    reload(Weak::clone(&herder), name.clone())
+                });
+            }),
             offsets: is_source.then(|| self.worker.connector_offsets(name, config)),
             statuses: Arc::clone(&self.worker.statuses),
             metrics: Arc::clone(&self.worker.metrics),
@@ -119,7 +129,7 @@ impl Inner {
         let slot = operation.slot;
         let name = &slot.name;
         let _stage = self.stage(format!("generating task configs for connector {name}"));
-        let (config, answer) = {
+        let (config, resolved, answer) = {
             let entry = slot.entry();
             let entry = entry.as_ref().ok_or_else(|| not_found(name))?;
             let Some(connector) = &entry.connector else {
@@ -128,13 +138,17 @@ impl Inner {
             if entry.target != TargetState::Started || connector.is_failed() || !connector.is_started() {
                 return Ok(());
             }
-            let max = ConnectorConfig::parse(&entry.config)
+            // What it was started with: a value that is another one by now counts with the next start.
+            let resolved = connector
+                .resolved_config()
+                .unwrap_or_else(|| entry.config.clone());
+            let max = ConnectorConfig::parse(&resolved)
                 .map_err(HerderError::from)?
                 .tasks_max as usize;
-            (entry.config.clone(), connector.task_configs(max))
+            (entry.config.clone(), resolved, connector.task_configs(max))
         };
         let configs = match operation.plugin(answer).await {
-            Ok(configs) => self.complete_task_configs(&config, configs),
+            Ok(configs) => self.complete_task_configs(&config, &resolved, configs),
             Err(PluginWait::Failed(error)) => Err(error),
             Err(PluginWait::TakenOver) => return Err(HerderError::taken_over(name)),
         };
@@ -154,7 +168,7 @@ impl Inner {
         };
         let unchanged = slot.with(|entry| {
             entry.task_configs == configs
-                && entry.applied_config.as_ref() == Some(&config)
+                && entry.applied_config.as_ref() == Some(&resolved)
                 && !configs.is_empty()
         })?;
         if unchanged {
@@ -164,18 +178,20 @@ impl Inner {
         self.worker.statuses.remove_tasks(name);
         slot.with(|entry| {
             entry.task_configs = configs;
-            entry.applied_config = Some(config);
+            entry.applied_config = Some(resolved);
         })?;
         self.start_tasks(slot, None)
     }
 
-    /// Adds what the framework puts into task configurations, and holds the connector to its limit.
+    /// Adds what the framework puts into task configurations, puts references back where the connector's configuration has
+    /// them, and holds the connector to its limit.
     pub(super) fn complete_task_configs(
         &self,
         config: &ConfigMap,
+        resolved: &ConfigMap,
         configs: Vec<ConfigMap>,
     ) -> Result<Vec<ConfigMap>, ConnectError> {
-        let parsed = ConnectorConfig::parse(config)?;
+        let parsed = ConnectorConfig::parse(resolved)?;
         let plugin = self
             .worker
             .plugins
@@ -208,6 +224,7 @@ impl Inner {
                         }
                     }
                 }
+                restore_references(config, &mut task);
                 task
             })
             .collect())
@@ -266,10 +283,19 @@ impl Inner {
 
     pub(super) async fn stop_instance(self: &Arc<Self>, slot: &ConnectorSlot) {
         let connector = slot.entry().as_mut().and_then(|entry| entry.connector.take());
+        self.reloads.forget(&slot.name);
         if let Some(connector) = connector {
             let _stage = self.stage(format!("stopping connector {}", slot.name));
             connector.shut_down(Instant::now() + CONNECTOR_STOP_TIMEOUT).await;
         }
+    }
+}
+
+/// Values of config providers that a connector runs with have expired.
+async fn reload(herder: Weak<Inner>, name: String) {
+    let Some(herder) = herder.upgrade() else { return };
+    if let Err(error) = herder.restart_instance(name.clone()).await {
+        tracing::error!("connector {name} cannot be restarted with new values of config providers: {error}");
     }
 }
 

@@ -29,7 +29,7 @@ pub(super) struct Entry {
     pub(super) connector_type: ConnectorType,
     pub(super) target: TargetState,
     pub(super) task_configs: Vec<ConfigMap>,
-    /// The configuration that the task configurations were made under.
+    /// The configuration that the task configurations were made under, references resolved.
     pub(super) applied_config: Option<ConfigMap>,
     pub(super) connector: Option<WorkerConnector>,
     pub(super) tasks: BTreeMap<u32, RunningTask>,

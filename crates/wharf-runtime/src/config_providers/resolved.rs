@@ -1,0 +1,149 @@
+//! A configuration with the values that its references stand for.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use wharf_api::ConfigMap;
+
+use super::reference::{Reference, references};
+
+/// Values of fewer characters are no secrets, but parts of every message: numbers, flags.
+const SHORT: usize = 4;
+
+/// A configuration as plugins and clients get it. Its `Debug` form shows no values.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Resolved {
+    /// All keys; values without references that could be resolved.
+    pub config: ConfigMap,
+    /// How long values hold, by provider and path.
+    pub ttls: BTreeMap<(String, String), Duration>,
+    /// What stands for what: values that providers gave, with their references; the longest value first.
+    values: Vec<(String, String)>,
+}
+
+impl Resolved {
+    /// A configuration in which nothing had to be resolved.
+    pub(super) fn plain(config: ConfigMap) -> Self {
+        Self {
+            config,
+            ..Self::default()
+        }
+    }
+
+    /// Replaces references by what `lookup` knows of them; those that it does not know stay.
+    pub(super) fn new(
+        given: &ConfigMap,
+        ttls: BTreeMap<(String, String), Duration>,
+        lookup: impl Fn(&Reference<'_>) -> Option<String>,
+    ) -> Self {
+        let mut resolved = Self {
+            ttls,
+            ..Self::default()
+        };
+        for (key, text) in given {
+            let mut out = String::with_capacity(text.len());
+            let mut from = 0;
+            for reference in references(text) {
+                out.push_str(&text[from..reference.start]);
+                from = reference.end;
+                let whole = &text[reference.start..reference.end];
+                match lookup(&reference) {
+                    Some(value) => {
+                        out.push_str(&value);
+                        resolved.note(&value, whole);
+                    }
+                    None => out.push_str(whole),
+                }
+            }
+            out.push_str(&text[from..]);
+            resolved.config.insert(key.clone(), out);
+        }
+        resolved
+            .values
+            .sort_by(|(a, _), (b, _)| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+        resolved
+    }
+
+    fn note(&mut self, value: &str, reference: &str) {
+        // as messages show it; the parts that lines of it make are not secret alone
+        let value = value.trim();
+        if value.len() >= SHORT && !self.values.iter().any(|(known, _)| known == value) {
+            self.values.push((value.to_owned(), reference.to_owned()));
+        }
+    }
+
+    /// A text with references in the place of values, for what is shown or stored.
+    #[must_use]
+    pub fn hide(&self, text: &str) -> String {
+        let mut text = text.to_owned();
+        for (value, reference) in &self.values {
+            if text.contains(value.as_str()) {
+                text = text.replace(value.as_str(), reference);
+            }
+        }
+        text
+    }
+
+    /// Whether there is anything to [`hide`](Self::hide).
+    #[must_use]
+    pub fn has_values(&self) -> bool {
+        !self.values.is_empty()
+    }
+}
+
+impl fmt::Debug for Resolved {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Resolved")
+            .field("keys", &self.config.keys())
+            .field("ttls", &self.ttls)
+            .field("values", &self.values.len())
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resolved(text: &str) -> Resolved {
+        let given = [("k".to_owned(), text.to_owned())].into();
+        Resolved::new(&given, BTreeMap::new(), |reference| {
+            let value = match (reference.provider, reference.key) {
+                ("t", "long") => Some("hunter2"),
+                ("t", "longer") => Some("hunter2 and more\n"),
+                ("t", "short") => Some("12"),
+                ("t", "empty") => Some(""),
+                ("t", "nested") => Some("${t:long}"),
+                _ => None,
+            };
+            value.map(str::to_owned)
+        })
+    }
+
+    #[test]
+    fn known_references_are_replaced_and_others_stay() {
+        for (text, expected) in [
+            ("a${t:long}b${t:p:short}", "ahunter2b12"),
+            ("${t:unknown}${u:long}", "${t:unknown}${u:long}"),
+            ("${t:nested}", "${t:long}"),
+            ("<${t:empty}>", "<>"),
+            ("${t:longer}", "hunter2 and more\n"),
+            ("plain", "plain"),
+        ] {
+            assert_eq!(resolved(text).config["k"], expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn values_are_hidden_in_texts_and_in_debug() {
+        let it = resolved("${t:long} ${t:p:longer} ${t:short} ${t:empty}");
+        assert!(it.has_values());
+        assert_eq!(
+            it.hide("hunter2 and more, hunter2, 12, 123, (12)"),
+            "${t:p:longer}, ${t:long}, 12, 123, (12)"
+        );
+        assert!(!format!("{it:?}").contains("hunter2"));
+        assert!(!resolved("plain").has_values());
+    }
+}

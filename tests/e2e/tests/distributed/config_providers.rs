@@ -1,0 +1,110 @@
+//! Variables of config providers in a group: what workers store and tell each other has references only.
+
+use serde_json::{Value, json};
+
+use crate::group::{Group, eventually, file_source};
+
+/// A value that must be found nowhere but in the file that a provider reads.
+const SECRET: &str = "correct-horse-battery";
+
+#[test]
+fn values_of_config_providers_are_in_no_topic_answer_or_log_of_a_group() {
+    let Some(group) = Group::set_up("variables") else {
+        return;
+    };
+    let stage = &group.stage;
+    let topic = stage.named("topic");
+    let secrets = stage.write(
+        "secrets.properties",
+        format!("word={SECRET}\ntopic={topic}\ntasks=1\n"),
+    );
+    let secret = |key: &str| format!("${{file:{}:{key}}}", secrets.display());
+    let providers = [
+        ("config.providers", "file"),
+        ("config.providers.file.class", "FileConfigProvider"),
+    ];
+    let workers = [
+        group.start_with("one", &providers),
+        group.start_with("two", &providers),
+    ];
+    stage.write("in.txt", "one\ntwo\n");
+    let name = stage.named("source");
+    let mut config = file_source(&stage.file("in.txt"), &secret("topic"));
+    config["tasks.max"] = json!(secret("tasks"));
+    config["note"] = json!(format!("<{}>", secret("word")));
+    config["producer.override.ssl.key.password"] = json!(secret("word"));
+    workers[0].create(&name, config.clone());
+    workers[1].until_states(&name, &["RUNNING", "RUNNING"]);
+    let lines: Vec<String> = stage
+        .kafka()
+        .reader(&topic)
+        .read(2)
+        .iter()
+        .map(|seen| seen.text())
+        .collect();
+    assert_eq!(lines, ["one", "two"]);
+
+    // A worker that fails to start its part quotes nothing, either.
+    let mut failing = config.clone();
+    failing["header.converter"] = json!("org.apache.kafka.connect.converters.ByteArrayConverter");
+    failing["file"] = json!(format!("/no/such/{}/in.txt", secret("word")));
+    failing["connector.class"] = json!("FileStreamSink");
+    failing["topics"] = json!(topic);
+    let failed = stage.named("failing");
+    workers[0].create(&failed, failing);
+    let status = workers[1].until(
+        &format!("/connectors/{failed}/status"),
+        "its task failed",
+        |status| status["tasks"][0]["state"] == "FAILED",
+    );
+    let trace = status["tasks"][0]["trace"].as_str().unwrap();
+    assert!(trace.contains(&secret("word")), "{trace}");
+
+    let mut seen: Vec<String> = Vec::new();
+    for worker in &workers {
+        for name in [&name, &failed] {
+            for part in ["", "/config", "/tasks", "/status", "/offsets"] {
+                seen.push(worker.get(&format!("/connectors/{name}{part}")).to_string());
+            }
+        }
+    }
+    let tasks: Value = workers[0].get(&format!("/connectors/{name}/tasks"));
+    for key in ["topic", "note"] {
+        assert_eq!(tasks[0]["config"][key], config[key], "{tasks}");
+    }
+    let mut found_reference = false;
+    for role in ["configs", "offsets", "statuses"] {
+        for record in stage.kafka().reader(&stage.named(role)).read_to_end() {
+            let text = format!(
+                "{} {}",
+                String::from_utf8_lossy(record.key.as_deref().unwrap_or_default()),
+                record.text()
+            );
+            found_reference |= text.contains(&secret("word"));
+            seen.push(text);
+        }
+    }
+    assert!(found_reference, "the references were read back");
+
+    // Other values under the same references reach the tasks when the connector is restarted.
+    let other = stage.named("other");
+    stage.write(
+        "secrets.properties",
+        format!("word={SECRET}\ntopic={other}\ntasks=1\n"),
+    );
+    let restarted = workers[0].request("POST", &format!("/connectors/{name}/restart"), None);
+    assert!(restarted.status < 300, "{restarted:?}");
+    eventually("its task writes to the other topic", || {
+        std::fs::OpenOptions::new()
+            .append(true)
+            .open(stage.path("in.txt"))
+            .and_then(|mut file| std::io::Write::write_all(&mut file, b"more\n"))
+            .unwrap();
+        stage.kafka().partitions(&other).is_some() && stage.kafka().count(&other) > 0
+    });
+
+    seen.extend(workers.iter().map(wharf_e2e::Worker::log));
+    for text in seen {
+        assert!(!text.contains(SECRET), "{text}");
+    }
+}

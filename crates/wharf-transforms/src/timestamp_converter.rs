@@ -140,7 +140,8 @@ impl Conversion {
         Ok(match self.target {
             Form::Text => Value::String(self.format()?.format(millis)),
             Form::Unix => Value::Int64(self.precision.of_millis(millis)),
-            Form::Date => Value::Date(millis - millis.rem_euclid(MILLIS_PER_DAY)),
+            // there is no midnight before the first of all instants
+            Form::Date => Value::Date(millis.saturating_sub(millis.rem_euclid(MILLIS_PER_DAY))),
             Form::Time => Value::Date(millis.rem_euclid(MILLIS_PER_DAY)),
             Form::Timestamp => Value::Date(millis),
         })

@@ -164,6 +164,17 @@ impl Admin {
         }
     }
 
+    /// Deletes a topic with all that is in it; a missing one is [`Deletion::NotFound`].
+    pub fn delete_topic(&self, name: &str, timeout: Duration) -> Result<Deletion, KafkaError> {
+        match native::delete_topic(&self.client, name, timeout)? {
+            Ok(()) => Ok(Deletion::Deleted),
+            Err((code, _)) if ErrorCode(code) == ErrorCode::UNKNOWN_TOPIC_OR_PARTITION => {
+                Ok(Deletion::NotFound)
+            }
+            Err(failure) => Err(explain(format!("deletion of topic {name}"))(failure)),
+        }
+    }
+
     /// The settings of a topic that are in force, by Kafka's names, defaults included; those that the broker keeps to itself
     /// are left out.
     pub fn describe_topic_configs(
@@ -177,6 +188,16 @@ impl Admin {
 
     /// All committed offsets of a group; empty for a group that does not exist.
     pub fn group_offsets(&self, group: &str, timeout: Duration) -> Result<Vec<PartitionOffset>, KafkaError> {
+        let committed = self.group_offsets_with_metadata(group, timeout)?;
+        Ok(committed.into_iter().map(|(at, _)| at).collect())
+    }
+
+    /// The same, each with the text that was committed with it.
+    pub fn group_offsets_with_metadata(
+        &self,
+        group: &str,
+        timeout: Duration,
+    ) -> Result<Vec<(PartitionOffset, String)>, KafkaError> {
         let operation = format!("listing the offsets of group {group}");
         let request = native::GroupOffsets::List;
         let entries = native::group_offsets(&self.client, group, request, timeout)?
@@ -185,9 +206,9 @@ impl Admin {
         Ok(entries
             .into_iter()
             .filter(|entry| entry.offset >= 0)
-            .map(|entry| PartitionOffset {
-                partition: entry.partition,
-                offset: entry.offset,
+            .map(|entry| {
+                let (partition, offset) = (entry.partition, entry.offset);
+                (PartitionOffset { partition, offset }, entry.metadata)
             })
             .collect())
     }
@@ -202,12 +223,29 @@ impl Admin {
         offsets: &[PartitionOffset],
         timeout: Duration,
     ) -> Result<(), KafkaError> {
-        if offsets.is_empty() {
+        self.alter_offsets(group, &List::of_offsets(offsets)?, timeout)
+    }
+
+    /// The same with a text for each, which the broker keeps with the offset; brokers take up to 4096 bytes unless
+    /// `offset.metadata.max.bytes` says otherwise.
+    ///
+    /// # Errors
+    /// As [`Admin::alter_group_offsets`].
+    pub fn alter_group_offsets_with_metadata(
+        &self,
+        group: &str,
+        offsets: &[(PartitionOffset, String)],
+        timeout: Duration,
+    ) -> Result<(), KafkaError> {
+        self.alter_offsets(group, &List::of_committed(offsets)?, timeout)
+    }
+
+    fn alter_offsets(&self, group: &str, offsets: &List, timeout: Duration) -> Result<(), KafkaError> {
+        if offsets.entries().is_empty() {
             return Ok(());
         }
         let operation = format!("altering the offsets of group {group}");
-        let list = List::of_offsets(offsets)?;
-        let request = native::GroupOffsets::Alter(&list);
+        let request = native::GroupOffsets::Alter(offsets);
         let entries = native::group_offsets(&self.client, group, request, timeout)?
             .map_err(explain(operation.clone()))?;
         all_succeeded(&operation, entries)

@@ -4,7 +4,7 @@
 //! true: everything below [`Reader::position`] was handed over or is not for readers (markers of transactions, records of
 //! aborted ones), so a position that has reached the topic's end means that all of it was read.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use crate::native::client::{Client, Queue};
@@ -37,6 +37,31 @@ impl Reader {
     /// # Errors
     /// When the client library does not accept the properties.
     pub fn new(properties: &Translated, topic: &str, partitions: i32) -> Result<Self, KafkaError> {
+        let beginnings: Vec<PartitionOffset> = (0..partitions)
+            .map(|partition| PartitionOffset::new(topic, partition, BEGINNING))
+            .collect();
+        Self::assigned(properties, topic, &beginnings, HashMap::new())
+    }
+
+    /// Starts to read some partitions of `topic`, each from an offset of its own; what is not there any more is passed over.
+    ///
+    /// # Errors
+    /// As [`Reader::new`].
+    pub fn at(properties: &Translated, topic: &str, starts: &BTreeMap<i32, i64>) -> Result<Self, KafkaError> {
+        let offsets: Vec<PartitionOffset> = starts
+            .iter()
+            .map(|(partition, offset)| PartitionOffset::new(topic, *partition, *offset))
+            .collect();
+        let positions = starts.iter().map(|(partition, offset)| (*partition, *offset));
+        Self::assigned(properties, topic, &offsets, positions.collect())
+    }
+
+    fn assigned(
+        properties: &Translated,
+        topic: &str,
+        starts: &[PartitionOffset],
+        positions: HashMap<i32, i64>,
+    ) -> Result<Self, KafkaError> {
         let mut settings = properties.librdkafka.clone();
         // Only so is it known that what lies between the last record and the end is nothing for readers.
         settings.insert("enable.partition.eof".to_owned(), "true".to_owned());
@@ -48,16 +73,13 @@ impl Reader {
             detail,
         };
         let queue = native::single_queue(&client).map_err(create)?;
-        let beginnings: Vec<PartitionOffset> = (0..partitions)
-            .map(|partition| PartitionOffset::new(topic, partition, BEGINNING))
-            .collect();
-        native::assign(&client, &List::of_offsets(&beginnings)?, false).map_err(create)?;
+        native::assign(&client, &List::of_offsets(starts)?, false).map_err(create)?;
         Ok(Self {
             batch: Batch::with_capacity(STEP),
             queue,
             client,
             topic: topic.to_owned(),
-            positions: HashMap::new(),
+            positions,
         })
     }
 
@@ -67,7 +89,8 @@ impl Reader {
         &self.topic
     }
 
-    /// The next offset of a partition that was not read yet; 0 before anything of it came.
+    /// The next offset of a partition that was not read yet; 0, or where it was told to start, before anything of
+    /// it came.
     #[must_use]
     pub fn position(&self, partition: i32) -> i64 {
         self.positions.get(&partition).copied().unwrap_or_default()

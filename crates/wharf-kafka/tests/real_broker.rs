@@ -127,6 +127,35 @@ fn group_offsets_are_listed_altered_and_deleted_and_the_group_with_them() {
 }
 
 #[test]
+fn a_text_is_kept_with_a_groups_offset_and_a_topic_can_be_deleted() {
+    let Some(kafka) = KafkaBroker::shared() else {
+        return;
+    };
+    let admin = admin(kafka.bootstrap());
+    let (topic, group) = (new_topic(&admin, 2), fresh("noted"));
+    let noted = [
+        (
+            PartitionOffset::new(topic.as_str(), 0, 11),
+            "{\"what\":\"é\"}".to_owned(),
+        ),
+        (PartitionOffset::new(topic.as_str(), 1, 22), String::new()),
+    ];
+    let deadline = std::time::Instant::now() + PATIENCE;
+    // A broker that has just started is the coordinator of no group for a moment.
+    while let Err(error) = admin.alter_group_offsets_with_metadata(&group, &noted, PATIENCE) {
+        assert!(
+            error.is_retriable() && std::time::Instant::now() < deadline,
+            "{error}"
+        );
+    }
+    let mut found = admin.group_offsets_with_metadata(&group, PATIENCE).unwrap();
+    found.sort_by_key(|(at, _)| at.partition.partition);
+    assert_eq!(found, noted);
+    assert_eq!(admin.delete_topic(&topic, PATIENCE), Ok(Deletion::Deleted));
+    assert_eq!(admin.delete_topic(&topic, PATIENCE), Ok(Deletion::NotFound));
+}
+
+#[test]
 fn a_group_with_members_can_be_told_from_other_failures() {
     let Some(kafka) = KafkaBroker::shared() else {
         return;

@@ -26,6 +26,9 @@ const PATH: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'.')
     .remove(b'~');
 
+/// A subject, and the metadata that its version shall have.
+type LatestKey = (String, Vec<(String, String)>);
+
 /// The result of a call.
 pub type Attempted<T> = Result<T, RegistryError>;
 
@@ -52,7 +55,7 @@ pub struct SchemaRegistryClient {
     by_id: LruCache<(Option<String>, i32), Arc<RegisteredSchema>>,
     by_guid: LruCache<Guid, Arc<RegisteredSchema>>,
     by_version: LruCache<(String, i32), Arc<RegisteredSchema>>,
-    latest: LruCache<(String, Vec<(String, String)>), Arc<RegisteredSchema>>,
+    latest: LruCache<LatestKey, Arc<RegisteredSchema>>,
 }
 
 impl std::fmt::Debug for SchemaRegistryClient {

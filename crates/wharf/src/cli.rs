@@ -6,13 +6,16 @@ use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
+use crate::dlq::DlqCommand;
+
 const EXIT_CODES: &str = "\
 Exit codes:
   0    done (all commands but those that run a worker)
   1    a plugin was refused or does not exist; a distributed worker can no longer be a member of its group;
-       cluster: something does not run as it should; migrate check: something cannot move
+       cluster: something does not run as it should; migrate check: something cannot move;
+       dlq: not all was sent, or some failed again, or there is no such record
   2    the command line, the worker file or a setting is wrong, Kafka cannot be reached, an address is taken;
-       cluster, migrate check: what was to be looked at is not there
+       cluster, migrate check, dlq: what was to be looked at is not there, or nothing was begun
   3    the worker could not start, or a connector file could not be read or its connector not be created
   130  stopped by SIGINT, after an orderly stop
   143  stopped by SIGTERM, after an orderly stop";
@@ -107,6 +110,9 @@ pub(crate) enum Command {
     /// Move a group of JVM workers to this worker.
     #[command(subcommand, arg_required_else_help = true)]
     Migrate(MigrateCommand),
+    /// Look at dead letters, and send them again.
+    #[command(subcommand, arg_required_else_help = true)]
+    Dlq(Box<DlqCommand>),
     /// List, check and describe plugins.
     #[command(subcommand, arg_required_else_help = true)]
     Plugin(PluginCommand),

@@ -7,6 +7,7 @@ mod cli;
 mod cluster;
 mod cluster_text;
 mod distributed;
+mod dlq;
 mod exit;
 mod look;
 mod migrate;
@@ -59,6 +60,7 @@ fn run(command: Command) -> Exit {
         Command::Distributed(args) => distributed::run(&args),
         Command::Cluster(args) => cluster::run(&args),
         Command::Migrate(MigrateCommand::Check(args)) => migrate::check(&args),
+        Command::Dlq(command) => dlq::run(&command),
         Command::Plugin(PluginCommand::List(sources)) => plugin::list(&sources),
         Command::Plugin(PluginCommand::Verify { file }) => plugin::verify(&file),
         Command::Plugin(PluginCommand::Info { class, sources }) => plugin::info(&class, &sources),

@@ -133,19 +133,30 @@ impl Looked {
     }
 }
 
-impl Group {
-    /// Runs `wharf` with these arguments and a worker file of the group.
-    pub fn look(&self, arguments: &[&str], more: &[(&str, &str)]) -> Looked {
-        let file = self.stage.write("look.properties", self.properties(more));
-        let output = std::process::Command::new(self.stage.binary())
-            .args(arguments)
-            .arg(file)
-            .output()
-            .unwrap();
-        Looked {
+impl From<std::process::Output> for Looked {
+    fn from(output: std::process::Output) -> Self {
+        Self {
             code: output.status.code().unwrap(),
             stdout: String::from_utf8(output.stdout).unwrap(),
             stderr: String::from_utf8(output.stderr).unwrap(),
         }
+    }
+}
+
+impl Group {
+    /// Runs `wharf` with these arguments and a worker file of the group.
+    pub fn look(&self, arguments: &[&str], more: &[(&str, &str)]) -> Looked {
+        self.command(arguments, more).output().unwrap().into()
+    }
+
+    /// The command that does so, without a terminal.
+    pub fn command(&self, arguments: &[&str], more: &[(&str, &str)]) -> std::process::Command {
+        let file = self.stage.write("look.properties", self.properties(more));
+        let mut command = std::process::Command::new(self.stage.binary());
+        command
+            .args(arguments)
+            .arg(file)
+            .stdin(std::process::Stdio::null());
+        command
     }
 }

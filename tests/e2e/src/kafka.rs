@@ -45,6 +45,21 @@ impl Seen {
     }
 }
 
+/// A record to be written as it is.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ToWrite {
+    /// Chosen by the key where there is none.
+    pub partition: Option<i32>,
+    /// Milliseconds since 1970; now where there are none.
+    pub timestamp: Option<i64>,
+    /// Its key.
+    pub key: Option<Vec<u8>>,
+    /// Its value.
+    pub value: Option<Vec<u8>>,
+    /// Its headers.
+    pub headers: Vec<(String, Option<Vec<u8>>)>,
+}
+
 fn client(bootstrap: &str, kind: ClientKind, more: &[(&str, &str)]) -> Translated {
     let mut all = BTreeMap::from([("bootstrap.servers".to_owned(), bootstrap.to_owned())]);
     all.extend(
@@ -148,6 +163,19 @@ impl Kafka {
         partition: Option<i32>,
         records: impl IntoIterator<Item = (Option<&'a str>, &'a [u8])>,
     ) {
+        self.write_records(
+            topic,
+            records.into_iter().map(|(key, value)| ToWrite {
+                partition,
+                key: key.map(|key| key.as_bytes().to_vec()),
+                value: Some(value.to_vec()),
+                ..ToWrite::default()
+            }),
+        );
+    }
+
+    /// Writes records as they are and waits until they are acknowledged.
+    pub fn write_records(&self, topic: &str, records: impl IntoIterator<Item = ToWrite>) {
         let producer = Producer::new(&client(
             &self.bootstrap,
             ClientKind::Producer,
@@ -157,9 +185,25 @@ impl Kafka {
         let handle = producer.topic(topic).unwrap();
         let mut failed = Vec::new();
         let mut note = |delivery: wharf_kafka::Delivery| failed.extend(delivery.result.err());
-        for (key, value) in records {
-            let key = key.map(str::as_bytes);
-            while let Err(error) = producer.send(&handle, partition, None, key, Some(value), &[], 0) {
+        for record in records {
+            let headers: Vec<(&str, Option<&[u8]>)> = record
+                .headers
+                .iter()
+                .map(|(name, value)| (name.as_str(), value.as_deref()))
+                .collect();
+            let (key, value) = (record.key.as_deref(), record.value.as_deref());
+            let send = || {
+                producer.send(
+                    &handle,
+                    record.partition,
+                    record.timestamp,
+                    key,
+                    value,
+                    &headers,
+                    0,
+                )
+            };
+            while let Err(error) = send() {
                 match error {
                     SendError::QueueFull => drop(producer.poll_acks(TICK, &mut note)),
                     other => panic!("{other}"),

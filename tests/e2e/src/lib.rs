@@ -17,6 +17,6 @@ mod stage;
 pub mod truth;
 mod worker;
 
-pub use kafka::{Kafka, Seen, TopicReader};
+pub use kafka::{Kafka, Seen, ToWrite, TopicReader};
 pub use stage::{Stage, properties};
 pub use worker::{Launch, PATIENCE, Worker, has_state, states};

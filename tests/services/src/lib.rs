@@ -34,6 +34,7 @@ pub mod ports;
 pub mod process;
 mod proxy;
 pub mod python;
+pub mod schema_registry;
 mod skip;
 
 pub use certificates::{CertificateFile, Certificates};
@@ -42,6 +43,7 @@ pub use kafka::{KafkaBroker, KafkaOptions, SharedKafka};
 pub use kafka_security::{SecuredListener, Security};
 pub use process::Lifetime;
 pub use proxy::Proxy;
+pub use schema_registry::SchemaRegistry;
 pub use skip::{REQUIRE_SERVICES, SKIP_LOG, SKIP_REASON, TEST_KAFKA, available, required};
 
 use std::path::{Path, PathBuf};

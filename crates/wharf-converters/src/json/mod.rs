@@ -33,11 +33,11 @@
 pub mod config;
 mod decode;
 mod encode;
-mod number;
-mod reader;
+pub mod number;
+pub mod reader;
 mod schema_reader;
 mod schema_writer;
-mod text;
+pub mod text;
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -61,7 +61,15 @@ const DEFAULT_CACHE_SIZE: usize = 1000;
 
 /// A schema as a key: found by a few of its attributes, compared in full.
 #[derive(Debug, Clone, PartialEq)]
-struct SchemaKey(SchemaRef);
+pub struct SchemaKey(SchemaRef);
+
+impl SchemaKey {
+    /// The key of a schema.
+    #[must_use]
+    pub fn new(schema: &SchemaRef) -> Self {
+        Self(SchemaRef::clone(schema))
+    }
+}
 
 impl Eq for SchemaKey {}
 

@@ -5,28 +5,33 @@ use wharf_api::Decimal;
 
 /// The text of a number that the reader has checked.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Number<'a> {
+pub struct Number<'a> {
     text: &'a str,
     is_integer: bool,
 }
 
 impl<'a> Number<'a> {
-    pub(super) fn new(text: &'a str, is_integer: bool) -> Self {
+    /// A number whose text was checked; an integer has neither point nor exponent.
+    #[must_use]
+    pub fn new(text: &'a str, is_integer: bool) -> Self {
         Self { text, is_integer }
     }
 
     /// As it was written.
-    pub(super) fn text(&self) -> &'a str {
+    #[must_use]
+    pub fn text(&self) -> &'a str {
         self.text
     }
 
     /// Whether it was written without fraction and exponent.
-    pub(super) fn is_integer(&self) -> bool {
+    #[must_use]
+    pub fn is_integer(&self) -> bool {
         self.is_integer
     }
 
     /// The value, if it was written as an integer and fits.
-    pub(super) fn integer(&self) -> Option<i64> {
+    #[must_use]
+    pub fn integer(&self) -> Option<i64> {
         if self.is_integer {
             self.text.parse().ok()
         } else {
@@ -35,7 +40,8 @@ impl<'a> Number<'a> {
     }
 
     /// The value, if it is whole and fits, however it was written: `1.0` and `1e3` are whole.
-    pub(super) fn whole(&self) -> Option<i64> {
+    #[must_use]
+    pub fn whole(&self) -> Option<i64> {
         if self.is_integer {
             return self.text.parse().ok();
         }
@@ -67,19 +73,22 @@ impl<'a> Number<'a> {
     }
 
     /// The exact value; `None` when the exponent has more than 32 bits.
-    pub(super) fn decimal(&self) -> Option<Decimal> {
+    #[must_use]
+    pub fn decimal(&self) -> Option<Decimal> {
         let (digits, scale) = self.parts();
         let unscaled: BigInt = digits.parse().ok()?;
         Some(Decimal::new(unscaled, i32::try_from(scale?).ok()?))
     }
 
     /// The nearest 64-bit number; infinite when it is too large.
-    pub(super) fn float64(&self) -> f64 {
+    #[must_use]
+    pub fn float64(&self) -> f64 {
         self.text.parse().unwrap_or(f64::NAN)
     }
 
     /// The nearest 32-bit number; infinite when it is too large.
-    pub(super) fn float32(&self) -> f32 {
+    #[must_use]
+    pub fn float32(&self) -> f32 {
         self.text.parse().unwrap_or(f32::NAN)
     }
 }

@@ -12,26 +12,32 @@ use super::number::Number;
 use crate::serialization_error;
 
 /// How deep arrays and objects may nest.
-pub(super) const MAX_DEPTH: usize = 256;
+pub const MAX_DEPTH: usize = 256;
 /// How long the text of a number may be; upstream's reader has the same limit.
-pub(super) const MAX_NUMBER: usize = 1000;
+pub const MAX_NUMBER: usize = 1000;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// What a value is, as its first character tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub enum Kind {
+    /// `null`.
     Null,
+    /// `true` or `false`.
     Boolean,
+    /// A number.
     Number,
+    /// A string.
     String,
+    /// An array.
     Array,
+    /// An object.
     Object,
 }
 
 impl Kind {
     /// The name in error messages.
-    pub(super) fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Self::Null => "NULL",
             Self::Boolean => "BOOLEAN",
@@ -45,7 +51,7 @@ impl Kind {
 
 /// A position in a JSON text.
 #[derive(Debug, Clone)]
-pub(super) struct Reader<'a> {
+pub struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
     depth: usize,
@@ -53,7 +59,7 @@ pub(super) struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     /// Starts at the beginning, after a byte order mark if there is one.
-    pub(super) fn new(bytes: &'a [u8]) -> Self {
+    pub fn new(bytes: &'a [u8]) -> Self {
         Self {
             bytes: bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes),
             at: 0,
@@ -62,7 +68,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Starts at a text that stands inside an array or object.
-    pub(super) fn inside(bytes: &'a [u8]) -> Self {
+    pub fn inside(bytes: &'a [u8]) -> Self {
         Self {
             bytes,
             at: 0,
@@ -76,13 +82,13 @@ impl<'a> Reader<'a> {
     }
 
     /// Whether only blanks are left.
-    pub(super) fn is_at_end(&mut self) -> bool {
+    pub fn is_at_end(&mut self) -> bool {
         self.blanks();
         self.at == self.bytes.len()
     }
 
     /// Skips blanks and gives the next byte; 0 at the end, which is no valid byte anywhere between values.
-    pub(super) fn next_byte(&mut self) -> u8 {
+    pub fn next_byte(&mut self) -> u8 {
         self.blanks();
         self.byte()
     }
@@ -97,8 +103,9 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// The error for what is wrong where the reader stands.
     #[cold]
-    pub(super) fn error(&self, what: &str) -> ConnectError {
+    pub fn error(&self, what: &str) -> ConnectError {
         syntax_error(&format!("{what} at byte {} of {}", self.at, self.bytes.len()))
     }
 
@@ -122,7 +129,7 @@ impl<'a> Reader<'a> {
     }
 
     /// What the next value is.
-    pub(super) fn peek(&mut self) -> Result<Kind> {
+    pub fn peek(&mut self) -> Result<Kind> {
         Ok(match self.next_byte() {
             b'{' => Kind::Object,
             b'[' => Kind::Array,
@@ -145,13 +152,13 @@ impl<'a> Reader<'a> {
     }
 
     /// `null`.
-    pub(super) fn null(&mut self) -> Result<()> {
+    pub fn null(&mut self) -> Result<()> {
         self.blanks();
         self.word(b"null")
     }
 
     /// `true` or `false`.
-    pub(super) fn boolean(&mut self) -> Result<bool> {
+    pub fn boolean(&mut self) -> Result<bool> {
         if self.next_byte() == b't' {
             self.word(b"true").map(|()| true)
         } else {
@@ -172,7 +179,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A number.
-    pub(super) fn number(&mut self) -> Result<Number<'a>> {
+    pub fn number(&mut self) -> Result<Number<'a>> {
         self.blanks();
         let start = self.at;
         if self.byte() == b'-' {
@@ -258,7 +265,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A string.
-    pub(super) fn string(&mut self) -> Result<Cow<'a, str>> {
+    pub fn string(&mut self) -> Result<Cow<'a, str>> {
         let (raw, has_escapes) = self.raw_string()?;
         if !has_escapes {
             return Ok(Cow::Borrowed(raw));
@@ -280,7 +287,7 @@ impl<'a> Reader<'a> {
 
     /// Steps into an array or object. Ask [`next_element`](Self::next_element) or [`next_member`](Self::next_member)
     /// then, until they say that it is over.
-    pub(super) fn begin(&mut self) -> Result<Items> {
+    pub fn begin(&mut self) -> Result<Items> {
         self.blanks();
         self.enter()?;
         Ok(Items { is_first: true })
@@ -306,12 +313,12 @@ impl<'a> Reader<'a> {
     }
 
     /// Whether another element of the array follows.
-    pub(super) fn next_element(&mut self, items: &mut Items) -> Result<bool> {
+    pub fn next_element(&mut self, items: &mut Items) -> Result<bool> {
         self.next_item(items, b']')
     }
 
     /// The name of the next member of the object; its value follows.
-    pub(super) fn next_member(&mut self, items: &mut Items) -> Result<Option<Cow<'a, str>>> {
+    pub fn next_member(&mut self, items: &mut Items) -> Result<Option<Cow<'a, str>>> {
         if !self.next_item(items, b'}')? {
             return Ok(None);
         }
@@ -321,7 +328,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Checks the next value and gives its text. Works without recursion.
-    pub(super) fn skip(&mut self) -> Result<&'a [u8]> {
+    pub fn skip(&mut self) -> Result<&'a [u8]> {
         self.blanks();
         let start = self.at;
         let outside = self.depth;
@@ -362,16 +369,16 @@ impl<'a> Reader<'a> {
 
 /// How far the walk through an array or object has come.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Items {
+pub struct Items {
     is_first: bool,
 }
 
 /// The error for bytes that are not JSON.
 #[cold]
-pub(super) fn syntax_error(reason: &str) -> ConnectError {
+pub fn syntax_error(reason: &str) -> ConnectError {
     serialization_error(
         "Converting byte[] to Kafka Connect data failed due to serialization error: ",
-        format!("the bytes are not the JSON text that JsonConverter reads: {reason}"),
+        format!("the bytes are not JSON text: {reason}"),
     )
 }
 

@@ -19,7 +19,7 @@ const SPECIAL: [bool; 256] = {
 const HEX: &[u8; 16] = b"0123456789ABCDEF";
 
 /// Appends a quoted string.
-pub(super) fn write_string(text: &str, out: &mut Vec<u8>) {
+pub fn write_string(text: &str, out: &mut Vec<u8>) {
     let bytes = text.as_bytes();
     out.reserve(bytes.len() + 2);
     out.push(b'"');
@@ -64,12 +64,12 @@ fn write_escaped(text: &str, out: &mut Vec<u8>) -> usize {
 }
 
 /// Appends an integer.
-pub(super) fn write_integer(number: impl itoa::Integer, out: &mut Vec<u8>) {
+pub fn write_integer(number: impl itoa::Integer, out: &mut Vec<u8>) {
     out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
 
 /// Appends a number in Java's form; one that JSON cannot express becomes a string.
-pub(super) fn write_float32(number: f32, out: &mut Vec<u8>) {
+pub fn write_float32(number: f32, out: &mut Vec<u8>) {
     if PLAIN_FLOATS.contains(&f64::from(number.abs())) {
         out.extend_from_slice(zmij::Buffer::new().format_finite(number).as_bytes());
     } else {
@@ -80,7 +80,7 @@ pub(super) fn write_float32(number: f32, out: &mut Vec<u8>) {
 }
 
 /// As [`write_float32`], for 64 bits.
-pub(super) fn write_float64(number: f64, out: &mut Vec<u8>) {
+pub fn write_float64(number: f64, out: &mut Vec<u8>) {
     if PLAIN_FLOATS.contains(&number.abs()) {
         out.extend_from_slice(zmij::Buffer::new().format_finite(number).as_bytes());
     } else {
@@ -104,7 +104,7 @@ fn quoted_unless(bare: bool, out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)
 }
 
 /// Appends bytes as padded Base64 in quotes.
-pub(super) fn write_bytes(bytes: &[u8], out: &mut Vec<u8>) {
+pub fn write_bytes(bytes: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
     let start = out.len();
     out.resize(start + bytes.len().div_ceil(3) * 4, 0);

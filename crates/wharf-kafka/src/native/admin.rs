@@ -384,6 +384,44 @@ pub(crate) fn group_offsets(
     }
 }
 
+/// Deletes a topic.
+pub(crate) fn delete_topic(
+    client: &Client,
+    name: &str,
+    timeout: Duration,
+) -> Result<Result<(), Failure>, KafkaError> {
+    let name = c_string(name, "a topic name")?;
+    let options = Options::new(
+        client,
+        ffi::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DELETETOPICS,
+        timeout,
+    );
+    // SAFETY: as in `create_topic`.
+    unsafe {
+        let answer = ask(client, timeout, |queue| {
+            let mut one = [ffi::rd_kafka_DeleteTopic_new(name.as_ptr())];
+            ffi::rd_kafka_DeleteTopics(client.raw(), one.as_mut_ptr(), 1, options.raw(), queue.raw());
+            ffi::rd_kafka_DeleteTopic_destroy(one[0]);
+        });
+        let event = match answer {
+            Ok(event) => event,
+            Err(error) => return Ok(Err(error)),
+        };
+        let mut count = 0;
+        let result = ffi::rd_kafka_event_DeleteTopics_result(event.raw());
+        for topic in array(
+            ffi::rd_kafka_DeleteTopics_result_topics(result, &raw mut count),
+            count,
+        ) {
+            let code = ffi::rd_kafka_topic_result_error(*topic) as i32;
+            if code != 0 {
+                return Ok(Err((code, text(ffi::rd_kafka_topic_result_error_string(*topic)))));
+            }
+        }
+        Ok(Ok(()))
+    }
+}
+
 /// Deletes a group with all its offsets.
 pub(crate) fn delete_group(
     client: &Client,

@@ -1,6 +1,7 @@
 //! Topic-partition lists: the one collection type in which librdkafka takes and gives offsets.
 
-use std::ptr::NonNull;
+use std::ptr::{self, NonNull};
+use std::slice;
 
 use rdkafka::bindings as ffi;
 
@@ -16,6 +17,8 @@ pub(crate) const OFFSET_INVALID: i64 = ffi::RD_KAFKA_OFFSET_INVALID as i64;
 pub(crate) struct Entry {
     pub(crate) partition: TopicPartition,
     pub(crate) offset: i64,
+    /// What was committed with the offset.
+    pub(crate) metadata: String,
     pub(crate) error: Option<ErrorCode>,
 }
 
@@ -47,6 +50,27 @@ impl List {
         Ok(())
     }
 
+    /// Like [`List::add`], with a text that is committed together with the offset.
+    fn add_committed(&mut self, at: &PartitionOffset, metadata: &str) -> Result<(), KafkaError> {
+        self.add(&at.partition.topic, at.partition.partition, at.offset)?;
+        if metadata.is_empty() {
+            return Ok(());
+        }
+        // SAFETY: the entry was added by the call before, so there is a last one; it takes over the memory, which is
+        // librdkafka's own and of the size that is written, and frees it with the list.
+        unsafe {
+            let list = self.0.as_ptr();
+            let entry = (*list).elems.add((*list).cnt as usize - 1);
+            let memory = ffi::rd_kafka_mem_malloc(ptr::null_mut(), metadata.len());
+            if !memory.is_null() {
+                ptr::copy_nonoverlapping(metadata.as_ptr(), memory.cast(), metadata.len());
+                (*entry).metadata = memory;
+                (*entry).metadata_size = metadata.len();
+            }
+        }
+        Ok(())
+    }
+
     /// A list of topic names, as `subscribe` takes it.
     pub(crate) fn of_topics(topics: &[String]) -> Result<Self, KafkaError> {
         let mut list = Self::empty(topics.len());
@@ -70,6 +94,15 @@ impl List {
         let mut list = Self::empty(offsets.len());
         for PartitionOffset { partition, offset } in offsets {
             list.add(&partition.topic, partition.partition, *offset)?;
+        }
+        Ok(list)
+    }
+
+    /// A list of partitions with offsets and what is committed with them.
+    pub(crate) fn of_committed(offsets: &[(PartitionOffset, String)]) -> Result<Self, KafkaError> {
+        let mut list = Self::empty(offsets.len());
+        for (at, metadata) in offsets {
+            list.add_committed(at, metadata)?;
         }
         Ok(list)
     }
@@ -98,7 +131,8 @@ impl Drop for List {
 /// # Safety
 /// `raw` points to a valid entry.
 pub(crate) unsafe fn entry(raw: *const ffi::rd_kafka_topic_partition_t) -> Entry {
-    // SAFETY: valid by the contract; the code is read as an integer because the generated enum is not exhaustive.
+    // SAFETY: valid by the contract, metadata of that size included; the code is read as an integer because the generated enum
+    // is not exhaustive.
     unsafe {
         let code = (&raw const (*raw).err).cast::<i32>().read();
         Entry {
@@ -107,6 +141,12 @@ pub(crate) unsafe fn entry(raw: *const ffi::rd_kafka_topic_partition_t) -> Entry
                 partition: (*raw).partition,
             },
             offset: (*raw).offset,
+            metadata: if (*raw).metadata.is_null() {
+                String::new()
+            } else {
+                let bytes = slice::from_raw_parts((*raw).metadata.cast(), (*raw).metadata_size);
+                String::from_utf8_lossy(bytes).into_owned()
+            },
             error: (code != 0).then_some(ErrorCode(code)),
         }
     }

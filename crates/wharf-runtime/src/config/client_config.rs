@@ -202,6 +202,52 @@ pub fn worker_admin_config(worker: &WorkerConfig) -> ConfigMap {
     settings
 }
 
+/// Settings of the client that reads dead letters, in no group. What a transaction has not committed is no letter.
+#[must_use]
+pub fn dead_letter_reader_config(worker: &WorkerConfig) -> ConfigMap {
+    let mut settings = sink_consumer_config(worker, "wharf-dlq", 0, &ConfigMap::new());
+    for of_members in ["group.instance.id", "group.protocol", "group.remote.assignor"] {
+        settings.remove(of_members);
+    }
+    for (key, value) in [
+        ("client.id", "wharf-dlq-consumer"),
+        // The client library wants one; it is never joined.
+        ("group.id", "wharf-dlq"),
+        ("isolation.level", "read_committed"),
+    ] {
+        settings.insert(key.to_owned(), value.to_owned());
+    }
+    settings
+}
+
+/// Settings of the producer that sends dead letters again. Somebody waits for it, so it gives up some time; how large a
+/// record may be is for the brokers to say, as it was written once.
+#[must_use]
+pub fn dead_letter_sender_config(worker: &WorkerConfig) -> ConfigMap {
+    let built_in = [
+        ("client.id", "wharf-dlq-producer".to_owned()),
+        ("enable.idempotence", "false".to_owned()),
+        ("acks", "all".to_owned()),
+        ("max.in.flight.requests.per.connection", "1".to_owned()),
+        ("max.request.size", "100000000".to_owned()),
+    ];
+    let mut settings = layers(
+        worker,
+        built_in,
+        &worker.producer,
+        ClientKind::Producer,
+        &ConfigMap::new(),
+    );
+    settings.remove("transactional.id");
+    settings
+}
+
+/// Settings of the admin client beside them.
+#[must_use]
+pub fn dead_letter_admin_config(worker: &WorkerConfig) -> ConfigMap {
+    admin_config(worker, "wharf-dlq-adminclient", &ConfigMap::new())
+}
+
 fn producer_config(worker: &WorkerConfig, client_id: String, config: &ConfigMap) -> ConfigMap {
     let built_in = [
         ("client.id", client_id),
@@ -315,6 +361,28 @@ mod tests {
             assert_eq!(settings["isolation.level"], expected);
             assert_eq!(settings["client.id"], "connector-consumer-c");
         }
+    }
+
+    #[test]
+    fn dead_letters_are_read_and_sent_with_what_a_worker_gives_its_connectors() {
+        let worker = worker(&[
+            ("consumer.group.id", "mine"),
+            ("consumer.isolation.level", "read_uncommitted"),
+            ("consumer.sasl.mechanism", "PLAIN"),
+            ("producer.transactional.id", "mine"),
+            ("producer.max.request.size", "5"),
+            ("sasl.mechanism", "GSSAPI"),
+        ]);
+        let reader = dead_letter_reader_config(&worker);
+        assert_eq!(reader["group.id"], "wharf-dlq");
+        assert_eq!(reader["isolation.level"], "read_committed");
+        assert_eq!(reader["sasl.mechanism"], "PLAIN");
+        let sender = dead_letter_sender_config(&worker);
+        assert_eq!(sender.get("transactional.id"), None);
+        assert_eq!(sender["max.request.size"], "5");
+        assert_eq!(sender["acks"], "all");
+        assert_eq!(sender.get("sasl.mechanism"), None);
+        assert_eq!(dead_letter_admin_config(&worker)["sasl.mechanism"], "GSSAPI");
     }
 
     #[test]

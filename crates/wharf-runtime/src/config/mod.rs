@@ -29,7 +29,8 @@ mod worker_sasl_keys;
 mod worker_tls_keys;
 
 pub use client_config::{
-    ClientKind, dlq_admin_config, dlq_producer_config, offsets_admin_config, offsets_consumer_config,
+    ClientKind, dead_letter_admin_config, dead_letter_reader_config, dead_letter_sender_config,
+    dlq_admin_config, dlq_producer_config, offsets_admin_config, offsets_consumer_config,
     offsets_producer_config, sink_consumer_config, sink_consumer_group, source_producer_config,
     task_admin_config, transactional, worker_admin_config,
 };

@@ -7,8 +7,10 @@
 //! What must stay true: nothing is written, created or joined; what could not be learned is said to be unknown, never guessed;
 //! a value of a key that holds a secret is in no answer.
 
+mod client_file;
 mod cluster;
 mod connector_check;
+pub mod dead_letters;
 mod findings;
 mod found_offsets;
 mod group;
@@ -24,6 +26,7 @@ use std::time::Duration;
 
 use wharf_kafka::KafkaError;
 
+pub use self::client_file::ClientFile;
 pub use self::cluster::{
     ClusterReport, ConnectorReport, GenerationReport, GenerationSource, LeaderReport, MemberReport,
     MemberTopicReport, StatusReport, WorkReport,

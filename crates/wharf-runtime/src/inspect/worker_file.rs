@@ -57,19 +57,12 @@ impl WorkerFile {
             Ok(config) => (config, Vec::new()),
             Err(errors) => {
                 let mistakes = shown(errors);
-                let config = DistributedConfig::parse(&without_refused(&properties))
+                let config = DistributedConfig::parse(&without_refused(WorkerMode::Distributed, &properties))
                     .map_err(|errors| InspectError::WorkerFile(shown(errors)))?;
                 (config, mistakes)
             }
         };
-        let unresolved = unresolved(&properties);
-        if !unresolved.is_empty() {
-            return Err(InspectError::WorkerFile(vec![format!(
-                "the worker file refers to config providers in {}, which this version does not resolve; write the values \
-                 themselves into a copy of the file for this command",
-                unresolved.join(", ")
-            )]));
-        }
+        refuse_unresolved(&unresolved(&properties))?;
         Ok(Self {
             config,
             mistakes,
@@ -78,9 +71,20 @@ impl WorkerFile {
     }
 }
 
+/// Refuses settings whose values stand somewhere else.
+pub(super) fn refuse_unresolved(keys: &[&str]) -> Result<(), InspectError> {
+    if keys.is_empty() {
+        return Ok(());
+    }
+    Err(InspectError::WorkerFile(vec![format!(
+        "the worker file refers to config providers in {}, which this version does not resolve; write the values \
+         themselves into a copy of the file for this command",
+        keys.join(", ")
+    )]))
+}
+
 /// Without what this build refuses by name, whatever its value.
-fn without_refused(properties: &ConfigMap) -> ConfigMap {
-    let mode = WorkerMode::Distributed;
+pub(super) fn without_refused(mode: WorkerMode, properties: &ConfigMap) -> ConfigMap {
     let mut rest = properties.clone();
     for entry in mode.keys() {
         if matches!(entry.support, Support::Refused { .. }) {

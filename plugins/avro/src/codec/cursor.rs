@@ -4,7 +4,7 @@ use wharf_api::{ConnectError, Result};
 
 /// Elements that take no bytes (nulls, empty records) are counted over a whole message, since their number is not bounded by
 /// its length.
-const MAX_EMPTY_ELEMENTS: usize = 1 << 20;
+const MAX_EMPTY_ELEMENTS: usize = 1 << 16;
 
 /// Bytes that are left to read.
 #[derive(Debug)]

@@ -4,6 +4,8 @@ mod bad_input;
 mod client_rules;
 mod cluster;
 mod coordinator;
+mod dead_letter_replay;
+mod dead_letters;
 mod exactly_once;
 mod failures;
 mod flows;

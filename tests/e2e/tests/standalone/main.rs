@@ -4,6 +4,7 @@
     reason = "figures that a run found out are shown with --nocapture"
 )]
 
+mod avro;
 mod client_security;
 mod conversions;
 mod delivery;

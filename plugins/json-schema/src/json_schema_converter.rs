@@ -1,0 +1,366 @@
+//! The converter: which schema a record is written with, and which one a message was written with.
+//!
+//! Everything that does not depend on the record's values is prepared once for each schema and topic and kept; a record that has the
+//! schema of the one before it asks neither a cache nor the registry.
+
+use std::sync::Arc;
+
+use wharf_api::config::ConfigDef;
+use wharf_api::{
+    ConfigMap, ConnectError, Converter, ConverterType, Encoded, Headers, Result, SchemaAndValue, SchemaRef,
+    ValueRef,
+};
+use wharf_converters::json::SchemaKey;
+use wharf_converters::json::reader::Reader;
+use wharf_schema_registry::wire::{self, SchemaId};
+use wharf_schema_registry::{
+    Direction, Format, LruCache, RegisteredSchema, RegistrySchema, SchemaRegistry, SchemaToWrite,
+    serialization,
+};
+
+use crate::compatibility;
+use crate::config::{self, JsonSchemaConverterConfig};
+use crate::decode::Decoder;
+use crate::documents::Documents;
+use crate::encode::{Encoder, Written};
+use crate::from_connect::json_schema_text;
+use crate::json_tree::Json;
+use crate::options::Options;
+use crate::to_connect::connect_schema;
+use crate::validation::Checker;
+
+/// `io.confluent.connect.json.JsonSchemaConverter`.
+#[derive(Default)]
+pub struct JsonSchemaConverter(Option<Configured>);
+
+struct Configured {
+    registry: SchemaRegistry,
+    options: Options,
+    is_key: bool,
+    validates: bool,
+    indents: bool,
+    /// The text of each Connect schema.
+    texts: LruCache<SchemaKey, Arc<Translated>>,
+    /// What a schema is written with, by topic.
+    written: LruCache<(String, SchemaKey), Arc<WriteWith>>,
+    last_written: Option<(String, SchemaRef, Arc<WriteWith>)>,
+    /// What messages of a topic with this id are.
+    read: LruCache<(String, SchemaId), Arc<ReadWith>>,
+    last_read: Option<(String, SchemaId, Arc<ReadWith>)>,
+    /// Connect schemas of registered ones, by id and version.
+    converted: LruCache<(i32, Option<i32>), Arc<ReadWith>>,
+}
+
+/// A Connect schema as the registry gets it.
+struct Translated {
+    schema: RegistrySchema,
+    /// For subjects that are named after it.
+    title: Option<String>,
+}
+
+struct WriteWith {
+    registered: Arc<RegisteredSchema>,
+    checker: Option<Checker>,
+}
+
+struct ReadWith {
+    schema: SchemaRef,
+    checker: Option<Checker>,
+}
+
+impl Configured {
+    fn new(config: JsonSchemaConverterConfig, is_key: bool) -> Result<Self> {
+        let cache = config.registry.schemas_cache.max(1);
+        Ok(Self {
+            registry: SchemaRegistry::new(config.registry, Format::Json, is_key)?,
+            options: config.options,
+            is_key,
+            validates: config.validates,
+            indents: config.indents,
+            texts: LruCache::new(cache),
+            written: LruCache::new(cache),
+            last_written: None,
+            read: LruCache::new(cache),
+            last_read: None,
+            converted: LruCache::new(cache),
+        })
+    }
+
+    fn encode(
+        &mut self,
+        topic: &str,
+        headers: &mut Headers,
+        schema: Option<&SchemaRef>,
+        value: ValueRef<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<Encoded> {
+        let Some(schema) = schema else {
+            if value.is_null() {
+                return Ok(Encoded::Null);
+            }
+            return Err(self.unwritable(
+                topic,
+                ConnectError::data(
+                    "the record has no schema, and a JSON Schema cannot be made without one; set schemas.enable=true at the \
+                     converter that reads it, or use org.apache.kafka.connect.json.JsonConverter",
+                ),
+            ));
+        };
+        let start = out.len();
+        let in_header = self.registry.id_in_header();
+        if !in_header {
+            // The id is filled in when it is known: a null needs none, and asks no registry.
+            wire::write_id(0, out);
+        }
+        let payload = out.len();
+        if Encoder::new(&self.options).value(schema, value, out)? == Written::Nothing {
+            out.truncate(start);
+            return Ok(Encoded::Null);
+        }
+        let with = self.write_with(topic, schema)?;
+        if let Some(checker) = &with.checker {
+            checker
+                .check(&out[payload..])
+                .map_err(|cause| self.unwritable(topic, cause))?;
+        }
+        if self.indents {
+            let text = Json::parse(&out[payload..])?.to_indented_text();
+            out.truncate(payload);
+            out.extend_from_slice(text.as_bytes());
+        }
+        if in_header {
+            let guid = self.registry.guid(topic, &with.registered)?;
+            wire::write_guid_header(headers, self.is_key, guid, &[]);
+        } else {
+            out[payload - 4..payload].copy_from_slice(&with.registered.id.to_be_bytes());
+        }
+        Ok(Encoded::Bytes)
+    }
+
+    fn write_with(&mut self, topic: &str, schema: &SchemaRef) -> Result<Arc<WriteWith>> {
+        if let Some((last_topic, last, with)) = &self.last_written
+            && Arc::ptr_eq(last, schema)
+            && last_topic == topic
+            && self.registry.is_fixed()
+        {
+            return Ok(Arc::clone(with));
+        }
+        let key = (topic.to_owned(), SchemaKey::new(schema));
+        let known = if self.registry.is_fixed() {
+            self.written.get(&key).map(Arc::clone)
+        } else {
+            None
+        };
+        let with = match known {
+            Some(with) => with,
+            None => {
+                let with = Arc::new(self.ask_what_to_write_with(topic, schema)?);
+                self.written.insert(key, Arc::clone(&with));
+                with
+            }
+        };
+        self.last_written = Some((topic.to_owned(), SchemaRef::clone(schema), Arc::clone(&with)));
+        Ok(with)
+    }
+
+    fn ask_what_to_write_with(&mut self, topic: &str, schema: &SchemaRef) -> Result<WriteWith> {
+        let translated = self.translated(schema)?;
+        let to_write = SchemaToWrite {
+            schema: &translated.schema,
+            record_name: translated.title.as_deref(),
+        };
+        let found = self
+            .registry
+            .for_write(topic, to_write, &compatibility::can_read)?;
+        let checker = match self.validates {
+            true => Some(self.checker(Direction::Serialize, topic, &found.registered)?),
+            false => None,
+        };
+        Ok(WriteWith {
+            registered: found.registered,
+            checker,
+        })
+    }
+
+    fn translated(&mut self, schema: &SchemaRef) -> Result<Arc<Translated>> {
+        let key = SchemaKey::new(schema);
+        if let Some(translated) = self.texts.get(&key) {
+            return Ok(Arc::clone(translated));
+        }
+        let text = json_schema_text(&self.options, schema)?;
+        let title = Json::parse(text.as_bytes())?
+            .get("title")
+            .and_then(Json::as_str)
+            .map(str::to_owned);
+        let translated = Arc::new(Translated {
+            schema: RegistrySchema::new(Format::Json, text),
+            title,
+        });
+        self.texts.insert(key, Arc::clone(&translated));
+        Ok(translated)
+    }
+
+    fn decode(&mut self, topic: &str, headers: &Headers, bytes: &[u8]) -> Result<SchemaAndValue> {
+        let envelope =
+            wire::read(headers, self.is_key, bytes).map_err(|cause| self.unreadable(topic, cause))?;
+        let with = self.read_with(topic, envelope.schema_id)?;
+        let failed = |cause: ConnectError| {
+            let message = format!("Error deserializing JSON message for id {}", envelope.schema_id);
+            self.unreadable(topic, serialization(message).caused_by(cause))
+        };
+        if let Some(checker) = &with.checker {
+            checker.check(envelope.rest).map_err(failed)?;
+        }
+        let mut reader = Reader::new(envelope.rest);
+        let value = Decoder::new(&self.options)
+            .value(&with.schema, &mut reader)
+            .map_err(|cause| {
+                // Bytes that are not JSON are the serializer's business, values that do not suit are the converter's.
+                let is_syntax = cause.message().ends_with("due to serialization error: ");
+                match cause.cause() {
+                    Some(reason) if is_syntax => failed(reason.clone()),
+                    _ => cause,
+                }
+            })?;
+        Ok(SchemaAndValue {
+            schema: Some(SchemaRef::clone(&with.schema)),
+            value,
+        })
+    }
+
+    fn read_with(&mut self, topic: &str, id: SchemaId) -> Result<Arc<ReadWith>> {
+        let is_fixed = self.registry.is_fixed() || !self.reads_latest();
+        if let Some((last_topic, last, with)) = &self.last_read
+            && *last == id
+            && last_topic == topic
+            && is_fixed
+        {
+            return Ok(Arc::clone(with));
+        }
+        let key = (topic.to_owned(), id);
+        let known = if is_fixed {
+            self.read.get(&key).map(Arc::clone)
+        } else {
+            None
+        };
+        let with = match known {
+            Some(with) => with,
+            None => {
+                let with = self.ask_what_to_read_with(topic, id)?;
+                self.read.insert(key, Arc::clone(&with));
+                with
+            }
+        };
+        self.last_read = Some((topic.to_owned(), id, Arc::clone(&with)));
+        Ok(with)
+    }
+
+    fn reads_latest(&self) -> bool {
+        let config = self.registry.config();
+        config.read_latest || config.read_latest_with_metadata.is_some()
+    }
+
+    fn ask_what_to_read_with(&mut self, topic: &str, id: SchemaId) -> Result<Arc<ReadWith>> {
+        let title = |registered: &RegisteredSchema| {
+            let json = Json::parse(registered.schema.text.as_bytes()).ok()?;
+            json.get("title").and_then(Json::as_str).map(str::to_owned)
+        };
+        let written = self.registry.for_read(topic, id, &title)?;
+        let (registered, version) = match self.registry.reader_schema(topic, &written.subject)? {
+            Some(reader) => {
+                let version = reader.version;
+                (reader, version)
+            }
+            None => (written.registered, written.version),
+        };
+        let key = (registered.id, version);
+        if let Some(with) = self.converted.get(&key) {
+            return Ok(Arc::clone(with));
+        }
+        let references = self
+            .registry
+            .references(Direction::Deserialize, topic, &registered.schema)?;
+        let texts = references
+            .iter()
+            .map(|(name, schema)| (name.as_str(), schema.schema.text.as_str()));
+        let documents = Documents::parse(
+            &registered.schema.text,
+            texts,
+            self.options.ignore_modern_dialects,
+        )?;
+        let schema = connect_schema(&self.options, &documents, version)?;
+        let checker = match self.validates {
+            true => Some(self.checker(Direction::Deserialize, topic, &registered)?),
+            false => None,
+        };
+        let with = Arc::new(ReadWith { schema, checker });
+        self.converted.insert(key, Arc::clone(&with));
+        Ok(with)
+    }
+
+    fn checker(
+        &mut self,
+        direction: Direction,
+        topic: &str,
+        registered: &RegisteredSchema,
+    ) -> Result<Checker> {
+        let references = self.registry.references(direction, topic, &registered.schema)?;
+        let texts = references
+            .iter()
+            .map(|(name, schema)| (name.as_str(), schema.schema.text.as_str()));
+        Checker::new(
+            &registered.schema.text,
+            texts,
+            self.options.ignore_modern_dialects,
+        )
+        .map_err(|cause| Format::Json.data_error(direction, topic, cause))
+    }
+
+    #[cold]
+    fn unwritable(&self, topic: &str, cause: ConnectError) -> ConnectError {
+        Format::Json.data_error(Direction::Serialize, topic, cause)
+    }
+
+    #[cold]
+    fn unreadable(&self, topic: &str, cause: ConnectError) -> ConnectError {
+        Format::Json.data_error(Direction::Deserialize, topic, cause)
+    }
+}
+
+impl JsonSchemaConverter {
+    fn configured(&mut self) -> Result<&mut Configured> {
+        self.0.as_mut().ok_or_else(|| {
+            ConnectError::illegal_state("JsonSchemaConverter is used before it was configured")
+        })
+    }
+}
+
+impl Converter for JsonSchemaConverter {
+    fn configure(&mut self, config: &ConfigMap, converter_type: ConverterType) -> Result<()> {
+        let config = JsonSchemaConverterConfig::parse(config)?;
+        self.0 = Some(Configured::new(config, converter_type == ConverterType::Key)?);
+        Ok(())
+    }
+
+    fn config(&self) -> ConfigDef {
+        config::definition()
+    }
+
+    fn encode(
+        &mut self,
+        topic: &str,
+        headers: &mut Headers,
+        schema: Option<&SchemaRef>,
+        value: ValueRef<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<Encoded> {
+        self.configured()?.encode(topic, headers, schema, value, out)
+    }
+
+    fn decode(&mut self, topic: &str, headers: &Headers, bytes: Option<&[u8]>) -> Result<SchemaAndValue> {
+        match bytes {
+            Some(bytes) => self.configured()?.decode(topic, headers, bytes),
+            None => Ok(SchemaAndValue::NULL),
+        }
+    }
+}

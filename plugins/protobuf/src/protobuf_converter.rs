@@ -1,0 +1,347 @@
+//! The converter: which schema a record is written with, and which message type a message is of.
+//!
+//! Everything that does not depend on the record's values is compiled once for each schema and topic and kept; a record that has the
+//! schema of the one before it asks neither a cache nor the registry.
+
+use std::sync::Arc;
+
+use wharf_api::config::ConfigDef;
+use wharf_api::{
+    ConfigMap, ConnectError, Converter, ConverterType, Encoded, Headers, Result, SchemaAndValue, SchemaRef,
+    ValueRef,
+};
+use wharf_converters::json::SchemaKey;
+use wharf_schema_registry::wire::{self, SchemaId};
+use wharf_schema_registry::{
+    Direction, Format, LruCache, RegisteredSchema, RegistrySchema, SchemaRegistry, SchemaToWrite,
+    serialization,
+};
+
+use crate::compatibility;
+use crate::config::{self, ProtobufConverterConfig};
+use crate::decode::decode;
+use crate::descriptor::Pool;
+use crate::encode::Encoder;
+use crate::from_connect::{WriteRoot, write_root};
+use crate::link::{Form, link, parse_file};
+use crate::message_index;
+use crate::options::Options;
+use crate::to_connect::{ReadMessage, read_message};
+
+/// `io.confluent.connect.protobuf.ProtobufConverter`.
+#[derive(Default)]
+pub struct ProtobufConverter(Option<Configured>);
+
+struct Configured {
+    registry: SchemaRegistry,
+    options: Options,
+    is_key: bool,
+    /// The message type of each Connect schema.
+    roots: LruCache<SchemaKey, Arc<Translated>>,
+    /// What a schema is written with, by topic.
+    written: LruCache<(String, SchemaKey), Arc<WriteWith>>,
+    last_written: Option<(String, SchemaRef, Arc<WriteWith>)>,
+    /// What messages of a topic with this id and message index are.
+    read: LruCache<(String, SchemaId, Vec<u8>), Arc<ReadMessage>>,
+    last_read: Option<LastRead>,
+}
+
+struct LastRead {
+    topic: String,
+    id: SchemaId,
+    index: Vec<u8>,
+    with: Arc<ReadMessage>,
+}
+
+/// A Connect schema as the registry gets it, and how its values are written.
+struct Translated {
+    schema: RegistrySchema,
+    root: WriteRoot,
+}
+
+struct WriteWith {
+    registered: Arc<RegisteredSchema>,
+    translated: Arc<Translated>,
+    /// The message index, as it is written.
+    index: Vec<u8>,
+}
+
+impl Configured {
+    fn new(config: ProtobufConverterConfig, is_key: bool) -> Result<Self> {
+        let cache = config.registry.schemas_cache.max(1);
+        Ok(Self {
+            registry: SchemaRegistry::new(config.registry, Format::Protobuf, is_key)?,
+            options: config.options,
+            is_key,
+            roots: LruCache::new(cache),
+            written: LruCache::new(cache),
+            last_written: None,
+            read: LruCache::new(cache),
+            last_read: None,
+        })
+    }
+
+    fn encode(
+        &mut self,
+        topic: &str,
+        headers: &mut Headers,
+        schema: Option<&SchemaRef>,
+        value: ValueRef<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<Encoded> {
+        if value.is_null() {
+            return Ok(Encoded::Null);
+        }
+        let schema = schema.ok_or_else(|| {
+            ConnectError::data(
+                "the record has no schema, and a Protobuf message cannot be made without one; set schemas.enable=true at the \
+                 converter that reads it, or use org.apache.kafka.connect.json.JsonConverter",
+            )
+        })?;
+        let with = self.write_with(topic, schema)?;
+        let in_header = self.registry.id_in_header();
+        if !in_header {
+            wire::write_id(with.registered.id, out);
+            out.extend_from_slice(&with.index);
+        }
+        let encoder = Encoder {
+            ignore_default_for_nullables: self.options.ignore_default_for_nullables,
+        };
+        encoder.root(&with.translated.root.value, schema, value, out)?;
+        if in_header {
+            let guid = self.registry.guid(topic, &with.registered)?;
+            wire::write_guid_header(headers, self.is_key, guid, &with.index);
+        }
+        Ok(Encoded::Bytes)
+    }
+
+    fn write_with(&mut self, topic: &str, schema: &SchemaRef) -> Result<Arc<WriteWith>> {
+        if let Some((last_topic, last, with)) = &self.last_written
+            && Arc::ptr_eq(last, schema)
+            && last_topic == topic
+            && self.registry.is_fixed()
+        {
+            return Ok(Arc::clone(with));
+        }
+        let key = (topic.to_owned(), SchemaKey::new(schema));
+        let known = if self.registry.is_fixed() {
+            self.written.get(&key).map(Arc::clone)
+        } else {
+            None
+        };
+        let with = match known {
+            Some(with) => with,
+            None => {
+                let with = Arc::new(self.ask_what_to_write_with(topic, schema)?);
+                self.written.insert(key, Arc::clone(&with));
+                with
+            }
+        };
+        self.last_written = Some((topic.to_owned(), SchemaRef::clone(schema), Arc::clone(&with)));
+        Ok(with)
+    }
+
+    fn ask_what_to_write_with(&mut self, topic: &str, schema: &SchemaRef) -> Result<WriteWith> {
+        let translated = self.translated(schema)?;
+        let to_write = SchemaToWrite {
+            schema: &translated.schema,
+            record_name: Some(&translated.root.full_name),
+        };
+        let registered = self
+            .registry
+            .for_write(topic, to_write, &compatibility::can_read)?
+            .registered;
+        let mut index = Vec::new();
+        if registered.schema.text == translated.schema.text {
+            message_index::write(&translated.root.path, &mut index);
+        } else {
+            let pool = self.pool(Direction::Serialize, topic, &registered)?;
+            let full_name = &translated.root.full_name;
+            let path = pool.path_of(full_name).ok_or_else(|| {
+                let reason = ConnectError::data(format!(
+                    "the schema {} in the registry has no message {full_name}; name the Connect schema as the message",
+                    registered.id
+                ));
+                Format::Protobuf.data_error(Direction::Serialize, topic, serialization("Error serializing Protobuf message").caused_by(reason))
+            })?;
+            message_index::write(&path, &mut index);
+        }
+        Ok(WriteWith {
+            registered,
+            translated,
+            index,
+        })
+    }
+
+    fn translated(&mut self, schema: &SchemaRef) -> Result<Arc<Translated>> {
+        let key = SchemaKey::new(schema);
+        if let Some(translated) = self.roots.get(&key) {
+            return Ok(Arc::clone(translated));
+        }
+        let root = write_root(&self.options, schema)?;
+        let schema = RegistrySchema::new(Format::Protobuf, root.text.clone());
+        let translated = Arc::new(Translated { schema, root });
+        self.roots.insert(key, Arc::clone(&translated));
+        Ok(translated)
+    }
+
+    fn pool(&mut self, direction: Direction, topic: &str, registered: &RegisteredSchema) -> Result<Pool> {
+        let references = self.registry.references(direction, topic, &registered.schema)?;
+        let texts = references
+            .iter()
+            .map(|(name, schema)| (name.as_str(), schema.schema.text.as_str()));
+        link(&registered.schema.text, texts)
+            .map_err(|cause| Format::Protobuf.data_error(direction, topic, cause))
+    }
+
+    fn decode(&mut self, topic: &str, headers: &Headers, bytes: &[u8]) -> Result<SchemaAndValue> {
+        let unreadable = |cause| Format::Protobuf.data_error(Direction::Deserialize, topic, cause);
+        let envelope = wire::read(headers, self.is_key, bytes).map_err(unreadable)?;
+        let failed = |cause: ConnectError| {
+            let message = format!(
+                "Error deserializing Protobuf message for id {}",
+                envelope.schema_id
+            );
+            unreadable(serialization(message).caused_by(cause))
+        };
+        let (index, payload) = match envelope.header_rest {
+            Some(rest) => (message_index::split(rest).map_err(failed)?.0, envelope.rest),
+            None => message_index::split(envelope.rest).map_err(failed)?,
+        };
+        let with = self.read_with(topic, envelope.schema_id, index)?;
+        let value = decode(&with, payload).map_err(failed)?;
+        Ok(SchemaAndValue {
+            schema: Some(SchemaRef::clone(&with.schema)),
+            value,
+        })
+    }
+
+    fn read_with(&mut self, topic: &str, id: SchemaId, index: &[u8]) -> Result<Arc<ReadMessage>> {
+        let config = self.registry.config();
+        let reads_latest = config.read_latest || config.read_latest_with_metadata.is_some();
+        let is_fixed = self.registry.is_fixed() || !reads_latest;
+        if let Some(last) = &self.last_read
+            && last.id == id
+            && last.index == index
+            && last.topic == topic
+            && is_fixed
+        {
+            return Ok(Arc::clone(&last.with));
+        }
+        let key = (topic.to_owned(), id, index.to_vec());
+        let known = if is_fixed {
+            self.read.get(&key).map(Arc::clone)
+        } else {
+            None
+        };
+        let with = match known {
+            Some(with) => with,
+            None => {
+                let with = Arc::new(self.ask_what_to_read_with(topic, id, index)?);
+                self.read.insert(key, Arc::clone(&with));
+                with
+            }
+        };
+        self.last_read = Some(LastRead {
+            topic: topic.to_owned(),
+            id,
+            index: index.to_vec(),
+            with: Arc::clone(&with),
+        });
+        Ok(with)
+    }
+
+    fn ask_what_to_read_with(&mut self, topic: &str, id: SchemaId, index: &[u8]) -> Result<ReadMessage> {
+        let failed = |cause: ConnectError| {
+            let message = format!("Error deserializing Protobuf message for id {id}");
+            Format::Protobuf.data_error(
+                Direction::Deserialize,
+                topic,
+                serialization(message).caused_by(cause),
+            )
+        };
+        let path = message_index::parse(index).map_err(failed)?;
+        let name = |registered: &RegisteredSchema| message_name(&registered.schema.text, &path);
+        let written = self.registry.for_read(topic, id, &name)?;
+        let no_message = || {
+            failed(ConnectError::data(format!(
+                "the schema has no message with the index {path:?}"
+            )))
+        };
+        let pool = self.pool(Direction::Deserialize, topic, &written.registered)?;
+        let message = pool.at(&path).ok_or_else(no_message)?;
+        match self.registry.reader_schema(topic, &written.subject)? {
+            Some(reader) => {
+                let full_name = &pool.message(message).full_name;
+                let pool = self.pool(Direction::Deserialize, topic, &reader)?;
+                let message = pool
+                    .path_of(full_name)
+                    .and_then(|path| pool.at(&path))
+                    .ok_or_else(no_message)?;
+                read_message(&self.options, &pool, message, reader.version)
+            }
+            None => read_message(&self.options, &pool, message, written.version),
+        }
+    }
+}
+
+/// The full name of the message at a path, without resolving any types.
+fn message_name(text: &str, path: &[usize]) -> Option<String> {
+    let (file, form) = parse_file("schema", text).ok()?;
+    let mut name = file.package().to_owned();
+    let mut level = &file.message_type;
+    for index in path {
+        let counted = |message: &&prost_types::DescriptorProto| {
+            form == Form::Binary
+                || !message
+                    .options
+                    .as_ref()
+                    .is_some_and(|options| options.map_entry())
+        };
+        let message = level.iter().filter(counted).nth(*index)?;
+        if !name.is_empty() {
+            name.push('.');
+        }
+        name.push_str(message.name());
+        level = &message.nested_type;
+    }
+    Some(name)
+}
+
+impl ProtobufConverter {
+    fn configured(&mut self) -> Result<&mut Configured> {
+        self.0
+            .as_mut()
+            .ok_or_else(|| ConnectError::illegal_state("ProtobufConverter is used before it was configured"))
+    }
+}
+
+impl Converter for ProtobufConverter {
+    fn configure(&mut self, config: &ConfigMap, converter_type: ConverterType) -> Result<()> {
+        let config = ProtobufConverterConfig::parse(config)?;
+        self.0 = Some(Configured::new(config, converter_type == ConverterType::Key)?);
+        Ok(())
+    }
+
+    fn config(&self) -> ConfigDef {
+        config::definition()
+    }
+
+    fn encode(
+        &mut self,
+        topic: &str,
+        headers: &mut Headers,
+        schema: Option<&SchemaRef>,
+        value: ValueRef<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<Encoded> {
+        self.configured()?.encode(topic, headers, schema, value, out)
+    }
+
+    fn decode(&mut self, topic: &str, headers: &Headers, bytes: Option<&[u8]>) -> Result<SchemaAndValue> {
+        match bytes {
+            Some(bytes) => self.configured()?.decode(topic, headers, bytes),
+            None => Ok(SchemaAndValue::NULL),
+        }
+    }
+}

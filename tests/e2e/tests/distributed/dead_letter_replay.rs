@@ -1,0 +1,308 @@
+//! `wharf dlq replay`: nothing is lost however a run ends, what comes back is known, and a connector alone can have it.
+
+use std::collections::BTreeMap;
+use std::process::Child;
+
+use serde_json::{Value, json};
+use wharf_e2e::{Seen, Worker};
+use wharf_test_services::process::signal;
+
+use crate::dead_letters::{dlq, letter};
+use crate::group::{Group, Looked, eventually};
+use crate::mixed::{Mixed, ask, create, path, terminate};
+
+/// Starts a replay that is not waited for.
+fn spawn(group: &Group, topic: &str, more: &[&str]) -> Child {
+    let line = [&["dlq", "replay", "--topic", topic], more].concat();
+    let mut command = group.command(&line, &[]);
+    command
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped());
+    command.spawn().unwrap()
+}
+
+fn ended(child: Child) -> Looked {
+    child.wait_with_output().unwrap().into()
+}
+
+fn header<'r>(record: &'r Seen, name: &str) -> Option<&'r str> {
+    let (_, value) = record.headers.iter().find(|(key, _)| key == name)?;
+    std::str::from_utf8(value.as_deref()?).ok()
+}
+
+/// How often each value is there.
+fn tally(records: &[Seen]) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    for record in records {
+        *counts.entry(record.text()).or_default() += 1;
+    }
+    counts
+}
+
+#[test]
+fn a_replay_that_is_stopped_or_killed_goes_on_where_it_was_and_no_record_is_missing() {
+    const LETTERS: i64 = 1_500;
+    let Some(group) = Group::set_up("dlq-killed") else {
+        return;
+    };
+    let (stage, kafka) = (&group.stage, group.stage.kafka());
+    let (topic, original) = (stage.named("dlq"), stage.named("original"));
+    kafka.create_topic(&topic, 2, &[]);
+    kafka.create_topic(&original, 3, &[]);
+    kafka.write_records(
+        &topic,
+        (0..LETTERS).map(|number| letter("a", &original, number, "TASK_PUT", "down")),
+    );
+    // A letter of another connector is none of this replay's.
+    kafka.write_records(&topic, [letter("b", &original, LETTERS, "TASK_PUT", "down")]);
+    let line = [
+        "--to",
+        "original",
+        "--connector",
+        "a",
+        "--since",
+        "30000d",
+        "--yes",
+    ];
+    let slow = [&line[..], &["--rate", "200/s"]].concat();
+
+    let stopped = spawn(&group, &topic, &slow);
+    eventually("some letters are sent", || kafka.count(&original) > 100);
+    signal(stopped.id(), "INT").unwrap();
+    let stopped = ended(stopped);
+    assert_eq!(stopped.code, 130, "{} {}", stopped.stdout, stopped.stderr);
+    assert!(
+        stopped.stdout.contains("goes on where this one was"),
+        "{}",
+        stopped.stdout
+    );
+    let after_stop = kafka.count(&original);
+    assert!(after_stop < LETTERS / 2, "{after_stop}: the rate was not kept to");
+
+    let mut killed = spawn(&group, &topic, &slow);
+    eventually("more letters are sent", || {
+        kafka.count(&original) > after_stop + 300
+    });
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    let after_kill = kafka.count(&original);
+
+    // It does not go beyond what there was when it began.
+    kafka.write_records(&topic, [letter("a", &original, LETTERS + 1, "TASK_PUT", "later")]);
+    let last = dlq(&group, &["replay", "--json"], &topic, &line);
+    assert_eq!(last.code, 0, "{} {}", last.stdout, last.stderr);
+    let last = last.json();
+    assert_eq!(last["plan"]["resumes"], true);
+    let sent = last["outcome"]["sent"].as_i64().unwrap();
+    assert!(
+        sent < LETTERS - after_stop,
+        "{last}: what was sent before the kill is known"
+    );
+    let records = kafka.reader(&original).read_to_end();
+    let counts = tally(&records);
+    assert_eq!(
+        counts.len() as i64,
+        LETTERS,
+        "a record is missing, or one too many is there"
+    );
+    let repeats = records.len() as i64 - LETTERS;
+    assert_eq!(repeats, after_kill + sent - LETTERS);
+    assert!(
+        repeats <= 400,
+        "{repeats} repeats, though progress is written every second and 200 are sent in one"
+    );
+
+    let record = records.iter().find(|record| record.text() == "v7").unwrap();
+    assert_eq!(record.key.as_deref(), Some(&b"k7"[..]));
+    assert_eq!(record.timestamp.millis(), Some(1_700_000_000_000 + 7 * 3_600_000));
+    assert_eq!(header(record, "mine"), Some("x"));
+    assert_eq!(header(record, "__wharf.replay.count"), Some("1"));
+    assert_eq!(header(record, "__wharf.replay.topic"), Some(original.as_str()));
+    assert_eq!(header(record, "__wharf.replay.offset"), Some("7"));
+    assert!(
+        !record
+            .headers
+            .iter()
+            .any(|(name, _)| name.starts_with("__connect.errors.")),
+        "{:?}",
+        record.headers
+    );
+
+    // The same command takes what came later, and then there is nothing left.
+    for (sent, records) in [(1, records.len() + 1), (0, records.len() + 1)] {
+        let more = dlq(&group, &["replay", "--json"], &topic, &line).json();
+        assert_eq!(more["outcome"]["sent"], sent, "{more}");
+        assert_eq!(kafka.count(&original) as usize, records);
+    }
+}
+
+#[test]
+fn of_two_runs_of_one_replay_the_older_one_ends() {
+    let Some(group) = Group::set_up("dlq-two") else {
+        return;
+    };
+    let (stage, kafka) = (&group.stage, group.stage.kafka());
+    let (topic, original) = (stage.named("dlq"), stage.named("original"));
+    kafka.create_topic(&topic, 1, &[]);
+    kafka.create_topic(&original, 1, &[]);
+    kafka.write_records(
+        &topic,
+        (0..60).map(|number| letter("a", &original, number, "TASK_PUT", "down")),
+    );
+    let line = ["--to", "original", "--yes"];
+    let older = spawn(&group, &topic, &[&line[..], &["--rate", "4"]].concat());
+    eventually("the older one has begun", || kafka.count(&original) > 4);
+    let newer = dlq(&group, &["replay"], &topic, &line);
+    assert_eq!(newer.code, 0, "{} {}", newer.stdout, newer.stderr);
+    let older = ended(older);
+    assert_eq!(older.code, 1, "{} {}", older.stdout, older.stderr);
+    assert!(older.stderr.contains("another run"), "{}", older.stderr);
+    assert_eq!(tally(&kafka.reader(&original).read_to_end()).len(), 60);
+    let after = dlq(&group, &["replay", "--json"], &topic, &line).json();
+    assert_eq!(
+        after["outcome"]["sent"], 0,
+        "the older one has not moved the progress back: {after}"
+    );
+}
+
+fn sink(file: &str, topic: &str, dlq: &str) -> Value {
+    json!({
+        "connector.class": "org.apache.kafka.connect.file.FileStreamSinkConnector",
+        "tasks.max": "2",
+        "file": file,
+        "topics": topic,
+        "value.converter": "org.apache.kafka.connect.json.JsonConverter",
+        "value.converter.schemas.enable": "false",
+        "transforms": "where",
+        "transforms.where.type": "org.apache.kafka.connect.transforms.InsertField$Value",
+        "transforms.where.topic.field": "t",
+        "errors.tolerance": "all",
+        "errors.deadletterqueue.topic.name": dlq,
+        "errors.deadletterqueue.topic.replication.factor": "1",
+        "errors.deadletterqueue.context.headers.enable": "true",
+    })
+}
+
+/// A record that a connector's transform refuses goes to the connector alone, again and again until the cause is mended; the
+/// connector sees it under its own topic.
+fn goes_through_the_connector(group: &Group, worker: &Worker) {
+    let (stage, kafka) = (&group.stage, group.stage.kafka());
+    let (name, topic, queue) = (stage.named("sink"), stage.named("orders"), stage.named("dlq"));
+    let stand_in = format!("wharf-replay.{name}");
+    kafka.create_topic(&topic, 1, &[]);
+    kafka.produce(&topic, [(None, &br#"{"a":1}"#[..]), (None, &br#""text""#[..])]);
+    create(worker, &name, sink(&stage.file("out.txt"), &topic, &queue));
+    let good = format!("{{a=1, t={topic}}}\n");
+    eventually("a record is there", || !stage.read("out.txt").is_empty());
+    assert_eq!(String::from_utf8(stage.read("out.txt")).unwrap(), good);
+    eventually("the other one is a dead letter", || {
+        kafka.partitions(&queue).is_some() && kafka.count(&queue) == 1
+    });
+    let overview = dlq(group, &["list", "--json"], &queue, &[]).json();
+    let found = &overview["groups"][0];
+    assert_eq!(
+        (&found["connector"], &found["stage"]),
+        (&json!(name), &json!("TRANSFORMATION"))
+    );
+
+    let url = format!("http://{}", worker.address());
+    let line = ["--through-connector", &name, "--url", &url, "--yes"];
+    let replay = || dlq(group, &["replay", "--json"], &queue, &line);
+    let gone = || {
+        assert_eq!(worker.request("GET", &path(&stand_in, ""), None).status, 404);
+        eventually("its topic is deleted", || {
+            kafka.partitions(&format!("{stand_in}.{topic}")).is_none()
+        });
+    };
+    let first = replay();
+    assert_eq!(first.code, 1, "{} {}", first.stdout, first.stderr);
+    let first = first.json();
+    assert_eq!(first["outcome"]["sent"], 1);
+    assert_eq!(
+        first["through_connector"],
+        json!({"is_complete": true, "came_back": 1})
+    );
+    gone();
+
+    let back = dlq(group, &["list", "--json", "--again"], &queue, &["--records"]).json();
+    let record = &back["records"][0];
+    assert_eq!(record["connector"], json!(name));
+    assert_eq!(
+        record["from"],
+        json!(format!("{topic} 0:1")),
+        "the place where it is in truth"
+    );
+    assert_eq!(record["replays"], 1);
+
+    let mut mended = sink(&stage.file("out.txt"), &topic, &queue);
+    mended["transforms"] = json!("wrap,where");
+    mended["transforms.wrap.type"] = json!("org.apache.kafka.connect.transforms.HoistField$Value");
+    mended["transforms.wrap.field"] = json!("v");
+    ask(worker, "PUT", &path(&name, "/config"), Some(&mended), 200);
+    // A run that is killed while the connector works leaves everything to the next one.
+    let mut killed = spawn(group, &queue, &line);
+    let replayed = format!("{stand_in}.{topic}");
+    eventually("the letter is sent to the connector", || {
+        kafka.count(&replayed) > 0
+    });
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    let second = replay();
+    assert_eq!(second.code, 0, "{} {}", second.stdout, second.stderr);
+    let second = second.json();
+    assert_eq!(
+        second["through_connector"],
+        json!({"is_complete": true, "came_back": 0})
+    );
+    let lines = String::from_utf8(stage.read("out.txt")).unwrap();
+    let wrapped = format!("{{v=text, t={topic}}}\n");
+    let repeats = lines.strip_prefix(&good).unwrap().replace(&wrapped, "x");
+    assert!(["x", "xx"].contains(&repeats.as_str()), "{lines}");
+    gone();
+    assert_eq!(kafka.count(&topic), 2, "nobody else sees it");
+}
+
+#[test]
+fn letters_of_a_jvm_workers_connector_go_through_it_alone() {
+    let Some(mixed) = Mixed::set_up("dlq-through-jvm") else {
+        return;
+    };
+    let worker = mixed.start_jvm("jvm");
+    goes_through_the_connector(&mixed.group, &worker);
+    terminate([worker]);
+}
+
+#[test]
+fn letters_of_a_native_workers_connector_go_through_it_alone() {
+    let Some(group) = Group::set_up("dlq-through") else {
+        return;
+    };
+    let worker = group.start("one");
+    goes_through_the_connector(&group, &worker);
+    assert_eq!(worker.terminate(), Some(143));
+}
+
+#[test]
+fn a_connector_that_names_what_it_writes_by_offsets_is_refused() {
+    let Some(group) = Group::set_up("dlq-through-harm") else {
+        return;
+    };
+    let (stage, kafka) = (&group.stage, group.stage.kafka());
+    let (topic, queue) = (stage.named("orders"), stage.named("dlq"));
+    kafka.create_topic(&queue, 1, &[]);
+    kafka.create_topic(&topic, 1, &[]);
+    let name = stage.named("sink");
+    kafka.write_records(&queue, [letter(&name, &topic, 0, "TASK_PUT", "down")]);
+    let worker = group.start("one");
+    let mut config = crate::group::file_sink(&stage.file("out.txt"), &topic);
+    config["pk.mode"] = json!("kafka");
+    worker.create(&name, config);
+    let url = format!("http://{}", worker.address());
+    for (connector, part) in [(name.as_str(), "pk.mode=kafka"), ("nobody", "404")] {
+        let line = ["--through-connector", connector, "--url", &url, "--yes"];
+        let said = dlq(&group, &["replay"], &queue, &line);
+        assert_eq!(said.code, 2, "{} {}", said.stdout, said.stderr);
+        assert!(said.stderr.contains(part), "{}", said.stderr);
+    }
+    assert_eq!(worker.get("/connectors"), json!([name]));
+}

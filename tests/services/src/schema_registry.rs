@@ -1,0 +1,208 @@
+//! A real schema registry: Apicurio, whose API under `/apis/ccompat/v7` is that of Confluent's registry, and the clients that
+//! speak with such a registry in Python.
+//!
+//! The registry keeps everything in memory. It wants a newer Java than the broker, which is looked for among the installed
+//! ones.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use crate::bundle::cache_dir;
+use crate::process::{Lifetime, Service, on_path, wait_until};
+use crate::python::Package;
+use crate::{ServiceError, http, ports, skip, target_dir};
+
+/// Version of Apicurio.
+pub const APICURIO_VERSION: &str = "3.3.3";
+/// The Java that its classes are made for.
+const LEAST_JAVA: u32 = 21;
+/// Pinned, so that the same plugin is used on every machine.
+const DEPENDENCY_PLUGIN: &str = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1";
+/// A cold JVM on a busy machine with two cores needs tens of seconds.
+const PATIENCE: Duration = Duration::from_secs(120);
+const API: &str = "/apis/ccompat/v7";
+
+/// The original serializers and deserializers of Avro, JSON Schema and Protobuf, in Python.
+pub const CONFLUENT_KAFKA: Package<'static> = Package {
+    name: "confluent-kafka",
+    version: "2.16.0",
+    with: &[
+        "confluent-kafka[avro,protobuf,json]==2.16.0",
+        "fastavro==1.13.1",
+        "protobuf==7.36.2",
+        "googleapis-common-protos==1.76.0",
+        "jsonschema==4.26.0",
+    ],
+    check: &[
+        "-c",
+        "import confluent_kafka.schema_registry.avro, confluent_kafka.schema_registry.protobuf, \
+         confluent_kafka.schema_registry.json_schema, importlib.metadata as m; print(m.version('confluent-kafka'))",
+    ],
+};
+
+/// A running registry. Dropping it ends it.
+#[derive(Debug)]
+pub struct SchemaRegistry {
+    service: Service,
+    port: u16,
+}
+
+impl SchemaRegistry {
+    /// Starts a registry and waits until it answers.
+    ///
+    /// # Errors
+    /// [`ServiceError::Unavailable`] when Java or the files cannot be had, else [`ServiceError::Failed`].
+    pub fn start() -> Result<Self, ServiceError> {
+        skip::told_to_skip()?;
+        let java = newer_java()?;
+        let folder = fetch()?;
+        let [port] = ports::free().map_err(|e| ServiceError::failed(format!("no free port: {e}")))?;
+        let logs = target_dir().join("services");
+        fs::create_dir_all(&logs).map_err(|e| ServiceError::failed(format!("cannot write logs: {e}")))?;
+        let log = logs.join(format!("schema-registry-{port}.log"));
+        let command = [
+            java.display().to_string(),
+            "-Xmx512m".to_owned(),
+            format!("-Dquarkus.http.port={port}"),
+            "-Dquarkus.http.host=127.0.0.1".to_owned(),
+            "-jar".to_owned(),
+            folder.join("quarkus-run.jar").display().to_string(),
+        ];
+        let mut service = Service::start(&command, &log, Lifetime::WithParent)
+            .map_err(|e| ServiceError::failed(format!("cannot start the schema registry: {e}")))?;
+        let address = format!("127.0.0.1:{port}");
+        let mut up = false;
+        wait_until(PATIENCE, || {
+            up = http::request(&address, "GET", &format!("{API}/subjects"), None)
+                .is_ok_and(|answer| answer.status == 200);
+            up || !service.is_running()
+        });
+        match up {
+            true => Ok(Self { service, port }),
+            false => Err(ServiceError::failed(format!(
+                "the schema registry did not come up:\n{}",
+                service.log_tail(20)
+            ))),
+        }
+    }
+
+    /// Its address, as `schema.registry.url` takes it.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}{API}", self.port)
+    }
+
+    /// The last lines of its log.
+    pub fn log_tail(&self, lines: usize) -> String {
+        self.service.log_tail(lines)
+    }
+}
+
+/// The unpacked registry, fetched once from Maven Central.
+fn fetch() -> Result<PathBuf, ServiceError> {
+    let name = format!("apicurio-registry-{APICURIO_VERSION}");
+    let cache = cache_dir();
+    let folder = cache.join(&name);
+    if folder.is_dir() {
+        return Ok(folder);
+    }
+    for tool in ["mvn", "tar"] {
+        if !on_path(tool) {
+            return Err(ServiceError::unavailable(format!(
+                "`{tool}` is needed once to fetch the schema registry"
+            )));
+        }
+    }
+    let cannot = |what: &str, error: std::io::Error| {
+        ServiceError::unavailable(format!("cannot {what} in {}: {error}", cache.display()))
+    };
+    fs::create_dir_all(&cache).map_err(|e| cannot("create the cache", e))?;
+    let lock = File::create(cache.join(format!("{name}.lock"))).map_err(|e| cannot("lock", e))?;
+    lock.lock().map_err(|e| cannot("lock", e))?;
+    if folder.is_dir() {
+        return Ok(folder);
+    }
+    let work = cache.join(format!("{name}.partial"));
+    let _ = fs::remove_dir_all(&work);
+    let unpacked = work.join("unpacked");
+    fs::create_dir_all(&unpacked).map_err(|e| cannot("write", e))?;
+    run(Command::new("mvn")
+        .args(["-q", "-B"])
+        .arg(format!("{DEPENDENCY_PLUGIN}:copy"))
+        .arg(format!(
+            "-Dartifact=io.apicurio:apicurio-registry-app:{APICURIO_VERSION}:tar.gz:all"
+        ))
+        .arg(format!("-DoutputDirectory={}", work.display())))?;
+    let archive = work.join(format!("apicurio-registry-app-{APICURIO_VERSION}-all.tar.gz"));
+    run(Command::new("tar")
+        .arg("xzf")
+        .arg(archive)
+        .arg("-C")
+        .arg(&unpacked))?;
+    fs::rename(&unpacked, &folder).map_err(|e| cannot("rename", e))?;
+    let _ = fs::remove_dir_all(&work);
+    Ok(folder)
+}
+
+fn run(command: &mut Command) -> Result<(), ServiceError> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|e| ServiceError::unavailable(format!("cannot run {program}: {e}")))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let text =
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    let line = text
+        .lines()
+        .find(|line| line.contains("ERROR"))
+        .unwrap_or_else(|| text.trim());
+    Err(ServiceError::unavailable(format!(
+        "cannot fetch the schema registry: {line}"
+    )))
+}
+
+/// The first Java that is new enough: `JAVA_HOME`, the one on `PATH`, those that are installed beside it.
+fn newer_java() -> Result<PathBuf, ServiceError> {
+    let home = std::env::var_os("JAVA_HOME").map(|home| Path::new(&home).join("bin/java"));
+    let installed = fs::read_dir("/usr/lib/jvm").into_iter().flatten().flatten();
+    home.into_iter()
+        .chain([PathBuf::from("java")])
+        .chain(installed.map(|entry| entry.path().join("bin/java")))
+        .find(|java| version(java).is_some_and(|version| version >= LEAST_JAVA))
+        .ok_or_else(|| {
+            ServiceError::unavailable(format!(
+                "the schema registry needs Java {LEAST_JAVA} or later, in JAVA_HOME, on PATH or in /usr/lib/jvm"
+            ))
+        })
+}
+
+fn version(java: &Path) -> Option<u32> {
+    let output = Command::new(java)
+        .arg("-version")
+        .stdin(Stdio::null())
+        .output()
+        .ok()?;
+    major(&String::from_utf8_lossy(&output.stderr))
+}
+
+/// The major version in what `java -version` prints.
+fn major(text: &str) -> Option<u32> {
+    let (_, quoted) = text.split_once('"')?;
+    quoted.split(['.', '"', '-']).next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_of_java_are_read() {
+        assert_eq!(major("openjdk version \"25.0.1\" 2025-10-21"), Some(25));
+        assert_eq!(major("openjdk version \"22\" 2024"), Some(22));
+        assert_eq!(major("no java"), None);
+    }
+}

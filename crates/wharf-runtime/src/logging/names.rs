@@ -22,11 +22,19 @@ pub(super) const ROWS: &[(&str, &str)] = &[
     ("wharf_converters.json", "org.apache.kafka.connect.json"),
     ("wharf_file", "org.apache.kafka.connect.file"),
     (
-        "wharf_file.sink",
+        "wharf_file.file_stream_sink_connector",
+        "org.apache.kafka.connect.file.FileStreamSinkConnector",
+    ),
+    (
+        "wharf_file.file_stream_sink_task",
         "org.apache.kafka.connect.file.FileStreamSinkTask",
     ),
     (
-        "wharf_file.source",
+        "wharf_file.file_stream_source_connector",
+        "org.apache.kafka.connect.file.FileStreamSourceConnector",
+    ),
+    (
+        "wharf_file.file_stream_source_task",
         "org.apache.kafka.connect.file.FileStreamSourceTask",
     ),
     ("wharf_kafka", "org.apache.kafka.clients"),

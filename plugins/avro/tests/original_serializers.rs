@@ -136,8 +136,8 @@ fn cases() -> Vec<(Json, Json, Json)> {
     let record = |name: &str, fields: Json| json!({"type": "record", "name": name, "namespace": "n", "fields": fields});
     let field = |name: &str, kind: Json| json!({"name": name, "type": kind});
     vec![
-        (json!("int"), json!(-7), json!(-7)),
-        (json!("string"), json!("héllo"), json!("héllo")),
+        (json!({"type": "int"}), json!(-7), json!(-7)),
+        (json!({"type": "string"}), json!("héllo"), json!("héllo")),
         (
             record(
                 "Flat",

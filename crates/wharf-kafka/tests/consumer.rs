@@ -43,6 +43,31 @@ fn records_come_in_batches_in_order_and_within_the_limit() {
 }
 
 #[test]
+fn records_that_are_kept_outlive_their_poll_and_their_consumer() {
+    let cluster = cluster("t", 2);
+    fill(&cluster, "t", 0, 300);
+    fill(&cluster, "t", 1, 200);
+    let consumer = consumer(&cluster, &[]);
+    consumer.keep_records();
+    consumer.subscribe(&topics()).unwrap();
+    let mut recorder = Recorder::default();
+    poll_until(&consumer, &mut recorder, |recorder| recorder.seen.len() >= 250);
+    let mut kept = consumer.take_kept();
+    assert_eq!(consumer.take_kept().size(), 0, "they are handed over once");
+    poll_until(&consumer, &mut recorder, |recorder| recorder.seen.len() == 500);
+    kept.append(consumer.take_kept());
+    assert!(consumer.close(PATIENCE, &mut recorder));
+    let bytes = |seen: &common::Seen| seen.value.as_ref().map_or(0, Vec::len);
+    assert_eq!(kept.size(), recorder.seen.iter().map(bytes).sum::<usize>());
+    // In their order, and from the last to the first.
+    for seen in recorder.seen.iter().chain(recorder.seen.iter().rev()) {
+        let found = kept.find("t", seen.partition, seen.offset).unwrap();
+        assert_eq!(found.value(), seen.value.as_deref());
+    }
+    assert!(kept.find("t", 0, 300).is_none() && kept.find("u", 0, 0).is_none());
+}
+
+#[test]
 fn a_batch_ends_soon_after_the_limit_of_bytes() {
     let cluster = cluster("t", 1);
     fill(&cluster, "t", 0, 3000);

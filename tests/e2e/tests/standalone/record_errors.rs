@@ -468,3 +468,60 @@ fn dead_letters_of_a_source_hold_the_record_as_it_was_and_what_kafka_refused() {
     assert_eq!(sent, ["ONE", "TWO"]);
     worker.until_states(&name, &["RUNNING", "RUNNING"]);
 }
+
+#[test]
+fn a_stop_in_the_middle_of_retries_loses_no_record() {
+    let Some(stage) = Stage::set_up("cut-off") else {
+        return;
+    };
+    let (kafka, worker) = (
+        stage.kafka(),
+        stage.start(&[("offset.flush.interval.ms", "500")], &[]),
+    );
+    let level = json!({"level": "DEBUG"});
+    worker.call(
+        "PUT",
+        "/admin/loggers/org.apache.kafka.connect.runtime",
+        Some(&level),
+        200,
+    );
+    let (read, written) = (stage.named("read"), stage.named("written"));
+    kafka.create_topic(&read, 1, &[]);
+    kafka.create_topic(&written, 1, &[]);
+    kafka.produce_lines(&read, &["one".to_owned(), "busy".to_owned(), "two".to_owned()]);
+    stage.write("input", "one\nbusy\ntwo\n");
+    let retries = |config: Value, times: &str| {
+        let more = json!({
+            "transforms": "upper", "transforms.upper.type": "wharf.test.UppercaseValue",
+            "transforms.upper.busy.times": times, "errors.tolerance": "all", "errors.retry.timeout": "-1"
+        });
+        with(config, more)
+    };
+    let source =
+        json!({"connector.class": "FileStreamSource", "topic": written, "file": stage.file("input")});
+    let sink = recording(&stage, &read, json!({}));
+    for (name, config) in [(stage.named("source"), &source), (stage.named("sink"), &sink)] {
+        worker.create(&name, retries(config.clone(), "1000000000"));
+        worker.wait_log(&format!(
+            "[{name}|task-0] stage TRANSFORMATION with class wharf.test.UppercaseValue failed and is tried again in 600 ms: asked to \
+             be busy"
+        ));
+        worker.call("PUT", &format!("/connectors/{name}/stop"), None, 204);
+        worker.until_states(&name, &["STOPPED"]);
+        worker.call(
+            "PUT",
+            &format!("/connectors/{name}/config"),
+            Some(&retries(config.clone(), "0")),
+            200,
+        );
+        worker.call("PUT", &format!("/connectors/{name}/resume"), None, 202);
+    }
+    let sent: Vec<String> = kafka.reader(&written).read(3).iter().map(Seen::text).collect();
+    assert_eq!(sent, ["ONE", "BUSY", "TWO"]);
+    assert_eq!(recorded(&stage, 3), ["ONE", "BUSY", "TWO"]);
+    let log = worker.log();
+    assert!(
+        !log.contains("did not stop within"),
+        "the wait for another try ends with the task"
+    );
+}

@@ -147,7 +147,13 @@ impl RetryWithTolerance {
                 break;
             }
             let left = deadline.map_or(Duration::MAX, |deadline| deadline - now);
-            if self.clock.wait(self.delay(attempt).min(left)) {
+            let delay = self.delay(attempt).min(left);
+            tracing::debug!(
+                "stage {} with class {class} failed and is tried again in {} ms: {error:#}",
+                stage.name(),
+                delay.as_millis()
+            );
+            if self.clock.wait(delay) {
                 return Attempt::Interrupted;
             }
             self.counters.retry();

@@ -132,7 +132,7 @@ impl Loop {
                 return Ok(());
             }
         };
-        let commit = self.committable(&offers, allowed);
+        let commit = self.committable(&offers, self.held_back(partitions, allowed));
         if commit.is_empty() || self.worker.control.is_cancelled() {
             if commit.is_empty() {
                 metrics.committed(began, true);
@@ -169,6 +169,21 @@ impl Loop {
             }
         }
         close_result
+    }
+
+    /// What the task reported while it was asked may stand before what it allows.
+    fn held_back(&self, partitions: &[TopicPartition], allowed: Offsets) -> Offsets {
+        let mut errors = self.worker.errors.lock();
+        if !errors.is_waiting() {
+            return allowed;
+        }
+        errors.wait(partitions, self.worker.flush_timeout);
+        let safe = |(partition, offset): (TopicPartition, i64)| {
+            let held = errors.first_outstanding(&partition);
+            let offset = held.map_or(offset, |held| held.min(offset));
+            (partition, offset)
+        };
+        allowed.into_iter().map(safe).collect()
     }
 
     /// Of what the task allows: only what was offered, not beyond it, and only what is news.

@@ -136,8 +136,8 @@ fn cases() -> Vec<(Json, Json, Json)> {
     let record = |name: &str, fields: Json| json!({"type": "record", "name": name, "namespace": "n", "fields": fields});
     let field = |name: &str, kind: Json| json!({"name": name, "type": kind});
     vec![
-        (json!("int"), json!(-7), json!(-7)),
-        (json!("string"), json!("héllo"), json!("héllo")),
+        (json!({"type": "int"}), json!(-7), json!(-7)),
+        (json!({"type": "string"}), json!("héllo"), json!("héllo")),
         (
             record(
                 "Flat",
@@ -149,7 +149,7 @@ fn cases() -> Vec<(Json, Json, Json)> {
                     field("s", json!("string")),
                     field("raw", json!("bytes")),
                     field("o", json!(["null", "string"])),
-                    field("p", json!(["int", "null"]))
+                    field("p", json!(["null", "int"]))
                 ]),
             ),
             json!({"l": 1_i64 << 40, "f": 1.5, "d": 0.1, "b": true, "s": "x", "raw": {"$bytes": "00ff"}, "o": null, "p": 3}),

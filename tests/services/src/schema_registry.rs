@@ -58,7 +58,8 @@ impl SchemaRegistry {
         skip::told_to_skip()?;
         let java = newer_java()?;
         let folder = fetch()?;
-        let [port] = ports::free().map_err(|e| ServiceError::failed(format!("no free port: {e}")))?;
+        let [port, management] =
+            ports::free().map_err(|e| ServiceError::failed(format!("no free port: {e}")))?;
         let logs = target_dir().join("services");
         fs::create_dir_all(&logs).map_err(|e| ServiceError::failed(format!("cannot write logs: {e}")))?;
         let log = logs.join(format!("schema-registry-{port}.log"));
@@ -67,6 +68,9 @@ impl SchemaRegistry {
             "-Xmx512m".to_owned(),
             format!("-Dquarkus.http.port={port}"),
             "-Dquarkus.http.host=127.0.0.1".to_owned(),
+            // Health and metrics have a listener of their own, on a fixed port unless told otherwise.
+            format!("-Dquarkus.management.port={management}"),
+            "-Dquarkus.management.host=127.0.0.1".to_owned(),
             "-jar".to_owned(),
             folder.join("quarkus-run.jar").display().to_string(),
         ];

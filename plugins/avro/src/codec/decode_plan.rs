@@ -63,7 +63,7 @@ impl Planner<'_> {
                 };
                 Ok(Decode::Union(members.iter().map(branch).collect()))
             }
-            (_, Kind::Union(members)) => self.to_union_member(writer, members, schema, depth),
+            (_, Kind::Union(members)) => self.member_of(writer, members, schema, depth),
             _ => self.plain(writer, reader, schema, depth),
         }
     }
@@ -75,7 +75,7 @@ impl Planner<'_> {
     }
 
     /// The reader's member that a writer's type goes to: the same one first, then one of its name, then a wider one.
-    fn to_union_member(
+    fn member_of(
         &self,
         writer: NodeId,
         members: &[NodeId],

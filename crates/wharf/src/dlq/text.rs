@@ -298,7 +298,7 @@ mod tests {
              Time             2026-11-21T03:00:00.000Z (of the record)\n\
              It has no context headers, so it is not known why it is here.\n\
              Key: null\n\
-             Value (12 bytes)\n  {\n      \"a\": 1\n  }"
+             Value (11 bytes)\n  {\n      \"a\": 1\n  }"
         );
         shown.failure.connector = Some("sink".to_owned());
         shown.failure.task = Some(3);

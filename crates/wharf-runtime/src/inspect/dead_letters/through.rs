@@ -28,6 +28,8 @@ use crate::http_client::{WorkerRequest, ask};
 const TIMEOUT: Duration = Duration::from_secs(90);
 /// For a group that rebalances.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// In which a topic that was deleted may come back.
+const SETTLE: Duration = Duration::from_secs(2);
 /// Between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
@@ -175,7 +177,7 @@ impl ThroughConnector {
         let admin = &queue.admin;
         retried(|| admin.delete_group(&group(&name), REQUEST))?;
         for topic in &topics {
-            admin.delete_topic(topic, REQUEST)?;
+            delete_for_good(admin, topic)?;
         }
         Ok(Drained {
             is_complete: true,
@@ -196,6 +198,19 @@ impl ThroughConnector {
             std::ops::ControlFlow::Continue(())
         })?;
         Ok(count)
+    }
+}
+
+/// Deletes a topic, and once more where it came back: a consumer that is about to end may still ask for it, and brokers that make
+/// topics by themselves then make it anew.
+fn delete_for_good(admin: &Admin, topic: &str) -> Result<(), DeadLetterError> {
+    let deadline = Instant::now() + REQUEST;
+    loop {
+        admin.delete_topic(topic, REQUEST)?;
+        std::thread::sleep(SETTLE);
+        if admin.describe_topic(topic, REQUEST)?.is_none() || Instant::now() >= deadline {
+            return Ok(());
+        }
     }
 }
 

@@ -144,7 +144,7 @@ fn a_text_is_kept_with_a_groups_offset_and_a_topic_can_be_deleted() {
     // A broker that has just started is the coordinator of no group for a moment.
     while let Err(error) = admin.alter_group_offsets_with_metadata(&group, &noted, PATIENCE) {
         assert!(
-            error.is_retriable() && std::time::Instant::now() < deadline,
+            error.is_retriable() && Instant::now() < deadline,
             "{error}"
         );
     }

@@ -93,14 +93,14 @@ impl Documents {
     pub(crate) fn get(&self, place: &Place) -> Result<(&Json, Draft)> {
         let document = &self.0[place.document];
         let mut json = &document.json;
-        let mut parts = place.pointer.split('/').skip(1).enumerate();
+        let parts = place.pointer.split('/').skip(1).enumerate();
         let nothing = || {
             ConnectError::data(format!(
                 "a $ref of the JSON Schema leads to #{}, where nothing is",
                 place.pointer
             ))
         };
-        while let Some((position, part)) = parts.next() {
+        for (position, part) in parts {
             let part = part.replace("~1", "/").replace("~0", "~");
             json = match json {
                 Json::Object(members) => match members.get(&part) {

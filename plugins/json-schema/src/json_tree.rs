@@ -205,10 +205,10 @@ pub(crate) fn java_number(text: &str) -> String {
     if text.find('.').is_some_and(|at| at > 0) && !has_exponent {
         text = text.trim_end_matches('0').trim_end_matches('.');
     }
-    if text.contains(['.', 'e', 'E']) {
-        if let Ok(decimal) = text.parse::<Decimal>() {
-            return decimal.to_string();
-        }
+    if text.contains(['.', 'e', 'E'])
+        && let Ok(decimal) = text.parse::<Decimal>()
+    {
+        return decimal.to_string();
     }
     if text == "-0" {
         "0".to_owned()

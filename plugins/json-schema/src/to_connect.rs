@@ -123,7 +123,7 @@ impl Context<'_> {
             }
             Kind::Combined(_, members) => match self.choice(at, members, version, depth)? {
                 Choice::Other(schema) => return Ok(schema),
-                Choice::Union(builder) => builder,
+                Choice::Union(builder) => *builder,
             },
             Kind::Reference(reference) => {
                 return self.reference(at.place, reference, version, optional, depth);
@@ -309,7 +309,7 @@ impl Context<'_> {
         if members.iter().any(|member| is_null(&member)) {
             builder = builder.optional();
         }
-        Ok(Choice::Union(builder))
+        Ok(Choice::Union(Box::new(builder)))
     }
 
     fn all_of(
@@ -471,7 +471,7 @@ impl Context<'_> {
 enum Choice {
     /// The choice was none; this is the finished schema.
     Other(SchemaRef),
-    Union(SchemaBuilder),
+    Union(Box<SchemaBuilder>),
 }
 
 struct Property {

@@ -5,7 +5,7 @@ use wharf_api::SchemaBuilder as B;
 use wharf_api::logical;
 
 fn root(options: &Options, builder: B) -> Result<WriteRoot> {
-    write_root(options, &*builder.build().unwrap())
+    write_root(options, &builder.build().unwrap())
 }
 
 fn text(builder: B) -> String {

@@ -217,10 +217,10 @@ impl Alias {
         let lacks_predicate = self.kind == PluginKind::Transformation
             && config.contains_key(&negate)
             && !config.contains_key(&predicate);
-        if let Some(value) = values.iter_mut().find(|value| value.name == type_key) {
-            if given(config, &type_key).is_some() {
-                value.value = self.shown.clone().map_or(ParsedValue::Null, ParsedValue::Class);
-            }
+        if let Some(value) = values.iter_mut().find(|value| value.name == type_key)
+            && given(config, &type_key).is_some()
+        {
+            value.value = self.shown.clone().map_or(ParsedValue::Null, ParsedValue::Class);
         }
         for (key, message) in &self.problems {
             add_error(values, key, message.clone());

@@ -633,7 +633,8 @@ fn a_transformation_brings_its_keys_behind_those_of_every_transformation() {
 
 #[test]
 fn what_is_wrong_with_a_transformation_or_predicate_stands_on_its_key() {
-    let cases: &[(&[(&str, &str)], &[(&str, &str)])] = &[
+    type Pairs = &'static [(&'static str, &'static str)];
+    let cases: &[(Pairs, Pairs)] = &[
         (
             &[("transforms", "m")],
             &[(

@@ -70,7 +70,8 @@ mod tests {
 
     #[test]
     fn references_are_found_as_upstreams_pattern_finds_them() {
-        let cases: &[(&str, &[(&str, &str, &str)])] = &[
+        type References = &'static [(&'static str, &'static str, &'static str)];
+        let cases: &[(&str, References)] = &[
             ("${t:p:k}", &[("t", "p", "k")]),
             ("${t:k}", &[("t", "", "k")]),
             ("${t::k}", &[("t", "", "k")]),

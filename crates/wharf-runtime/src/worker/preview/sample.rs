@@ -153,7 +153,7 @@ impl Worker {
         let partitions = i32::try_from(found.partitions).unwrap_or(i32::MAX);
         let of = |spec: &OffsetSpec| -> Result<BTreeMap<i32, i64>> {
             let specs: Vec<_> = (0..partitions)
-                .map(|partition| (TopicPartition::new(topic, partition), spec.clone()))
+                .map(|partition| (TopicPartition::new(topic, partition), *spec))
                 .collect();
             let listed = admin.list_offsets(&specs, false, READ_TIME).map_err(unreadable)?;
             Ok(listed

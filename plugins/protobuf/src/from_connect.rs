@@ -14,9 +14,11 @@ use crate::names::{
     VARIANT_MESSAGE, WRAPPER,
 };
 use crate::options::Options;
-use crate::to_connect::{MAX_DEPTH, scalar_type};
+use crate::scalars::scalar_type;
+use crate::to_connect::MAX_DEPTH;
 use crate::well_known::WRAPPERS;
-use crate::write_plan::{WriteField, WriteMessage, WriteOne, WriteValue};
+use crate::write_plan::WriteValue;
+use crate::write_planner::Planner;
 
 /// What a Connect schema becomes.
 #[derive(Debug)]
@@ -108,13 +110,13 @@ pub(crate) fn write_root(options: &Options, schema: &Schema) -> Result<WriteRoot
     })
 }
 
-fn too_deep() -> ConnectError {
+pub(crate) fn too_deep() -> ConnectError {
     ConnectError::data(format!(
         "the schema nests deeper than {MAX_DEPTH} levels, which ProtobufConverter cannot write; flatten it"
     ))
 }
 
-fn part<'a>(part: Option<&'a SchemaRef>, whole: &str) -> Result<&'a Schema> {
+pub(crate) fn part<'a>(part: Option<&'a SchemaRef>, whole: &str) -> Result<&'a Schema> {
     part.map(AsRef::as_ref).ok_or_else(|| {
         ConnectError::data(format!(
             "an {whole} has no schema for its elements, so it has no Protobuf schema"
@@ -389,7 +391,7 @@ impl Builder<'_> {
 }
 
 /// The symbols of an enum, in the order of the parameters.
-fn symbols(options: &Options, schema: &Schema) -> Result<Vec<(String, i32)>> {
+pub(crate) fn symbols(options: &Options, schema: &Schema) -> Result<Vec<(String, i32)>> {
     let prefix = format!(
         "{}.",
         if options.generalized_sum_types {
@@ -423,7 +425,7 @@ fn tag(schema: &Schema) -> Result<Option<u32>> {
         .transpose()
 }
 
-fn is_enum(schema: &Schema) -> bool {
+pub(crate) fn is_enum(schema: &Schema) -> bool {
     match schema.schema_type() {
         SchemaType::String => {
             schema.parameter(GENERALIZED_ENUM).is_some() || schema.parameter(ENUM).is_some()
@@ -459,7 +461,7 @@ fn wrapper_of(scalar: Scalar) -> &'static str {
 }
 
 /// The scalar of a plain schema, and whether it goes into a wrapper message.
-fn scalar_of(options: &Options, schema: &Schema, in_oneof: bool) -> Result<(Scalar, bool)> {
+pub(crate) fn scalar_of(options: &Options, schema: &Schema, in_oneof: bool) -> Result<(Scalar, bool)> {
     let scalar = match schema.schema_type() {
         SchemaType::Int8 | SchemaType::Int16 => Scalar::Int32,
         SchemaType::Int32 | SchemaType::Int64 => match schema.parameter(TYPE) {
@@ -487,176 +489,6 @@ fn scalar_of(options: &Options, schema: &Schema, in_oneof: bool) -> Result<(Scal
         scalar,
         options.wrapper_for_nullables && schema.is_optional() && (!in_oneof || is_marked),
     ))
-}
-
-/// Makes the plan by the finished definitions, as upstream looks fields up by name.
-struct Planner<'a> {
-    options: &'a Options,
-    definitions: &'a Definitions,
-}
-
-impl Planner<'_> {
-    fn message(&self, schema: &Schema, at: DefinitionId, depth: usize) -> Result<WriteMessage> {
-        if depth > MAX_DEPTH {
-            return Err(too_deep());
-        }
-        let mut fields = Vec::new();
-        for field in schema.fields()? {
-            let field_schema = field.schema();
-            if field_schema.schema_type() == SchemaType::Struct && names::is_union(field_schema) {
-                let members = field_schema.fields()?.iter().map(|member| {
-                    let (number, value, _) = self.one(member.schema(), member.name(), at, true, depth)?;
-                    Ok(WriteOne {
-                        number,
-                        value,
-                        has_presence: true,
-                    })
-                });
-                fields.push(WriteField::Oneof(members.collect::<Result<_>>()?));
-                continue;
-            }
-            fields.push(self.field(field_schema, field.name(), at, depth)?);
-        }
-        let numbers: Vec<Option<u32>> = fields
-            .iter()
-            .map(|field| match field {
-                WriteField::One(one) => Some(one.number),
-                WriteField::Repeated { number, .. } | WriteField::Map { number, .. } => Some(*number),
-                WriteField::Oneof(_) => None,
-            })
-            .collect();
-        let is_ordered = numbers.iter().all(Option::is_some) && numbers.is_sorted();
-        Ok(WriteMessage { fields, is_ordered })
-    }
-
-    fn field(&self, schema: &Schema, name: &str, at: DefinitionId, depth: usize) -> Result<WriteField> {
-        Ok(match schema.schema_type() {
-            SchemaType::Array => {
-                let element = part(schema.value_schema()?, "array")?;
-                let (number, element, _) = self.one(element, name, at, false, depth)?;
-                WriteField::Repeated {
-                    number,
-                    is_packed: element.is_packable(),
-                    element,
-                }
-            }
-            SchemaType::Map => {
-                let definition = self.definition(name, at)?;
-                let TypeName::Named(type_name) = &definition.type_name else {
-                    return Err(self.unknown(name, at));
-                };
-                let entry = self
-                    .definitions
-                    .resolve(at, type_name)
-                    .ok_or_else(|| self.unknown(name, at))?;
-                let one = |schema: Option<&SchemaRef>, name: &str| {
-                    let schema = part(schema, "map")?;
-                    match self.field(schema, name, entry, depth + 1)? {
-                        WriteField::One(one) => Ok(one),
-                        _ => Err(ConnectError::data(
-                            "a map's key or value is an array or a map, which the type of its entries cannot hold; put it into a \
-                             struct",
-                        )),
-                    }
-                };
-                WriteField::Map {
-                    number: definition.number,
-                    key: one(schema.key_schema()?, names::KEY)?,
-                    value: one(schema.value_schema()?, names::VALUE)?,
-                }
-            }
-            _ => {
-                let (number, value, label) = self.one(schema, name, at, false, depth)?;
-                let has_presence = value.is_message() || label == Label::Optional;
-                WriteField::One(WriteOne {
-                    number,
-                    value,
-                    has_presence,
-                })
-            }
-        })
-    }
-
-    fn definition(&self, name: &str, at: DefinitionId) -> Result<&FieldDefinition> {
-        let name = if self.options.scrub_names {
-            case::scrubbed(name)
-        } else {
-            name.to_owned()
-        };
-        let found = self
-            .definitions
-            .get(at)
-            .fields
-            .iter()
-            .find(|field| field.name == name);
-        found.ok_or_else(|| self.unknown(&name, at))
-    }
-
-    #[cold]
-    fn unknown(&self, name: &str, at: DefinitionId) -> ConnectError {
-        ConnectError::data(format!("Cannot find field with name {name}")).caused_by(ConnectError::data(
-            format!(
-                "two structs share the name {}, but not their fields; name them differently",
-                self.definitions.get(at).name
-            ),
-        ))
-    }
-
-    fn one(
-        &self,
-        schema: &Schema,
-        name: &str,
-        at: DefinitionId,
-        in_oneof: bool,
-        depth: usize,
-    ) -> Result<(u32, WriteValue, Label)> {
-        let definition = self.definition(name, at)?;
-        let value = match (schema.name(), schema.schema_type()) {
-            (Some(DECIMAL), _) => WriteValue::Decimal,
-            (Some(DATE), _) => WriteValue::Date,
-            (Some(TIME), _) => WriteValue::Time,
-            (Some(TIMESTAMP), _) => WriteValue::Timestamp,
-            (Some(VARIANT), _) => {
-                let bytes = |number| {
-                    let value = WriteValue::Scalar(Scalar::Bytes, SchemaType::Bytes);
-                    WriteField::One(WriteOne {
-                        number,
-                        value,
-                        has_presence: false,
-                    })
-                };
-                let fields = vec![bytes(1), bytes(2)];
-                WriteValue::Message(Arc::new(WriteMessage {
-                    fields,
-                    is_ordered: true,
-                }))
-            }
-            (_, SchemaType::Struct) => {
-                let TypeName::Named(type_name) = &definition.type_name else {
-                    return Err(self.unknown(name, at));
-                };
-                let nested = self
-                    .definitions
-                    .resolve(at, type_name)
-                    .ok_or_else(|| self.unknown(name, at))?;
-                WriteValue::Message(Arc::new(self.message(schema, nested, depth + 1)?))
-            }
-            (_, SchemaType::Array | SchemaType::Map) => {
-                return Err(ConnectError::data("Array cannot be nested")
-                    .with_class("java.lang.IllegalArgumentException"));
-            }
-            _ if is_enum(schema) => WriteValue::Enum(Arc::new(symbols(self.options, schema)?)),
-            _ => {
-                let (scalar, is_wrapped) = scalar_of(self.options, schema, in_oneof)?;
-                if is_wrapped {
-                    WriteValue::Wrapped(scalar, schema.schema_type())
-                } else {
-                    WriteValue::Scalar(scalar, schema.schema_type())
-                }
-            }
-        };
-        Ok((definition.number, value, definition.label))
-    }
 }
 
 #[cfg(test)]

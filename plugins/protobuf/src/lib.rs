@@ -39,10 +39,12 @@ mod names;
 mod options;
 mod protobuf_converter;
 mod read_plan;
+mod scalars;
 mod to_connect;
 mod well_known;
 mod wire;
 mod write_plan;
+mod write_planner;
 
 pub use protobuf_converter::ProtobufConverter;
 

@@ -16,6 +16,7 @@ use crate::names::{
 };
 use crate::options::Options;
 use crate::read_plan::{Many, ReadEntry, ReadEnum, ReadField, ReadValue, Shape, Slot};
+use crate::scalars::{declared_default, scalar_type, zero};
 
 /// The most schemas that one message type may become, counted as often as they are used.
 pub(crate) const MAX_NODES: usize = 100_000;
@@ -534,19 +535,6 @@ struct Layout {
     initial: Vec<Value>,
 }
 
-/// The Connect type of a scalar.
-pub(crate) fn scalar_type(scalar: Scalar) -> SchemaType {
-    match scalar {
-        Scalar::Double => SchemaType::Float64,
-        Scalar::Float => SchemaType::Float32,
-        Scalar::Bool => SchemaType::Boolean,
-        Scalar::String => SchemaType::String,
-        Scalar::Bytes => SchemaType::Bytes,
-        Scalar::Int32 | Scalar::Sint32 | Scalar::Sfixed32 => SchemaType::Int32,
-        _ => SchemaType::Int64,
-    }
-}
-
 fn scalar_parts(field: &Field, scalar: Scalar) -> Parts {
     let mut schema_type = scalar_type(scalar);
     if schema_type == SchemaType::Int32 {
@@ -567,39 +555,6 @@ fn scalar_parts(field: &Field, scalar: Scalar) -> Parts {
         builder = builder.parameter(TYPE, scalar.word());
     }
     Parts::plain(builder, ReadValue::Scalar(scalar, schema_type))
-}
-
-fn zero(schema_type: SchemaType) -> Value {
-    match schema_type {
-        SchemaType::Int8 => Value::Int8(0),
-        SchemaType::Int16 => Value::Int16(0),
-        SchemaType::Int32 => Value::Int32(0),
-        SchemaType::Int64 => Value::Int64(0),
-        SchemaType::Float32 => Value::Float32(0.0),
-        SchemaType::Float64 => Value::Float64(0.0),
-        SchemaType::Boolean => Value::Boolean(false),
-        SchemaType::Bytes => Value::Bytes(Vec::new()),
-        _ => Value::String(String::new()),
-    }
-}
-
-/// A default that proto2 declares.
-fn declared_default(scalar: Scalar, schema_type: SchemaType, text: &str) -> Option<Value> {
-    Some(match schema_type {
-        SchemaType::Int8 => Value::Int8(text.parse().ok()?),
-        SchemaType::Int16 => Value::Int16(text.parse().ok()?),
-        SchemaType::Int32 => Value::Int32(text.parse().ok()?),
-        SchemaType::Int64 if scalar == Scalar::Uint64 || scalar == Scalar::Fixed64 => {
-            Value::Int64(text.parse::<u64>().ok()?.cast_signed())
-        }
-        SchemaType::Int64 => Value::Int64(text.parse().ok()?),
-        SchemaType::Float32 => Value::Float32(text.parse().ok()?),
-        SchemaType::Float64 => Value::Float64(text.parse().ok()?),
-        SchemaType::Boolean => Value::Boolean(text.parse().ok()?),
-        // As the parser left it; its escapes are not resolved.
-        SchemaType::Bytes => Value::Bytes(text.as_bytes().to_vec()),
-        _ => Value::String(text.to_owned()),
-    })
 }
 
 #[cfg(test)]

@@ -228,7 +228,7 @@ fn goes_through_the_connector(group: &Group, worker: &Worker) {
     let first = replay();
     assert_eq!(first.code, 1, "{} {}", first.stdout, first.stderr);
     let first = first.json();
-    assert_eq!(first["outcome"]["sent"], 1);
+    assert_eq!(first["outcome"]["sent"], 1, "{first}");
     assert_eq!(
         first["through_connector"],
         json!({"is_complete": true, "came_back": 1})

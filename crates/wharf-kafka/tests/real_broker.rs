@@ -143,10 +143,7 @@ fn a_text_is_kept_with_a_groups_offset_and_a_topic_can_be_deleted() {
     let deadline = Instant::now() + PATIENCE;
     // A broker that has just started is the coordinator of no group for a moment.
     while let Err(error) = admin.alter_group_offsets_with_metadata(&group, &noted, PATIENCE) {
-        assert!(
-            error.is_retriable() && Instant::now() < deadline,
-            "{error}"
-        );
+        assert!(error.is_retriable() && Instant::now() < deadline, "{error}");
     }
     let mut found = admin.group_offsets_with_metadata(&group, PATIENCE).unwrap();
     found.sort_by_key(|(at, _)| at.partition.partition);

@@ -9,7 +9,7 @@ use wharf_api::config::{
 };
 use wharf_api::{ConfigMap, ConnectError, PluginKind};
 
-use super::validation::{PluginView, add_error, given, set_recommended, texts};
+use super::validation::{PluginView, add_error, given, set_recommended};
 
 /// The key with the aliases of transformations.
 pub(super) const TRANSFORMS: &str = "transforms";
@@ -358,4 +358,12 @@ fn check_predicates(config: &NullableConfigMap, values: &mut Vec<ConfigValue>) {
         let error = ConnectError::invalid_config(&key, predicate, &reason);
         add_error(values, &key, error.message().to_owned());
     }
+}
+
+/// The entries that have a value.
+pub(super) fn texts(config: &NullableConfigMap) -> ConfigMap {
+    config
+        .iter()
+        .filter_map(|(key, value)| Some((key.clone(), value.clone()?)))
+        .collect()
 }

@@ -19,7 +19,7 @@ use super::client_override_policy::ClientOverridePolicy;
 use super::config_infos::{ConfigDefinition, ConfigInfo, ConfigInfos, ConfigValueInfo};
 use super::connector_config::{CONNECTOR_CLASS, CONNECTOR_VERSION, FrameworkDefaults, NAME};
 use super::converter_config::ConverterKind;
-use super::enriched_config::EnrichedConfig;
+use super::enriched_config::{EnrichedConfig, texts};
 use super::exactly_once_checks::{self, ConnectorAnswers, ExactlyOnceWorker};
 use super::sink_connector_config::{
     DLQ_TOPIC_NAME, check_consumer_group, check_topics, sink_connector_config_def,
@@ -596,14 +596,6 @@ fn merge(
         groups,
         configs,
     }
-}
-
-/// The entries that have a value.
-pub(super) fn texts(config: &NullableConfigMap) -> ConfigMap {
-    config
-        .iter()
-        .filter_map(|(key, value)| Some((key.clone(), value.clone()?)))
-        .collect()
 }
 
 #[cfg(test)]

@@ -1,3 +1,5 @@
+//! What of a worker and its connectors is shown, and what is gone with them.
+
 use super::*;
 use crate::metrics::TextFormat;
 use crate::metrics::text_check::check;

@@ -1,3 +1,5 @@
+//! What a task's loops count, and what becomes of it under a clock that is turned.
+
 use super::*;
 use crate::metrics::TextFormat;
 use crate::metrics::clock::Turn;

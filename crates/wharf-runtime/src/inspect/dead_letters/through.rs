@@ -9,7 +9,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use hyper::body::Bytes;
-use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{Method, StatusCode};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
@@ -317,7 +316,7 @@ impl Rest<'_> {
             let request = WorkerRequest {
                 method: method.clone(),
                 url: format!("{}/{path}", self.url.trim_end_matches('/')),
-                headers: vec![(CONTENT_TYPE, HeaderValue::from_static("application/json"))],
+                headers: Vec::new(),
                 body: body.map_or_else(Bytes::new, |body| Bytes::from(body.to_string())),
             };
             let told = |error: &dyn std::fmt::Display| {

@@ -9,7 +9,7 @@ use wharf_api::config::{
 };
 use wharf_api::{ConfigMap, ConnectError, PluginKind};
 
-use super::validation::{PluginView, add_error, given, set_recommended};
+use super::validation::{PluginView, add_error, set_recommended};
 
 /// The key with the aliases of transformations.
 pub(super) const TRANSFORMS: &str = "transforms";
@@ -366,4 +366,8 @@ pub(super) fn texts(config: &NullableConfigMap) -> ConfigMap {
         .iter()
         .filter_map(|(key, value)| Some((key.clone(), value.clone()?)))
         .collect()
+}
+
+pub(super) fn given<'a>(config: &'a NullableConfigMap, key: &str) -> Option<&'a str> {
+    config.get(key)?.as_deref().map(str::trim)
 }

@@ -19,7 +19,7 @@ use super::client_override_policy::ClientOverridePolicy;
 use super::config_infos::{ConfigDefinition, ConfigInfo, ConfigInfos, ConfigValueInfo};
 use super::connector_config::{CONNECTOR_CLASS, CONNECTOR_VERSION, FrameworkDefaults, NAME};
 use super::converter_config::ConverterKind;
-use super::enriched_config::{EnrichedConfig, texts};
+use super::enriched_config::{EnrichedConfig, given, texts};
 use super::exactly_once_checks::{self, ConnectorAnswers, ExactlyOnceWorker};
 use super::sink_connector_config::{
     DLQ_TOPIC_NAME, check_consumer_group, check_topics, sink_connector_config_def,
@@ -304,10 +304,6 @@ pub(super) fn set_recommended(values: &mut [ConfigValue], key: &str, recommended
     if let Some(value) = values.iter_mut().find(|value| value.name == key) {
         value.recommended_values = recommended.into_iter().map(ParsedValue::from).collect();
     }
-}
-
-pub(super) fn given<'a>(config: &'a NullableConfigMap, key: &str) -> Option<&'a str> {
-    config.get(key)?.as_deref().map(str::trim)
 }
 
 fn check_connector_version(request: &ValidationRequest<'_>, values: &mut Vec<ConfigValue>) -> bool {

@@ -196,7 +196,6 @@ mod tests {
             ("ssl.keystore.type", "PKCS12"),
             ("ssl.keystore.password", "s3cret-word"),
             ("ssl.keystore.location", "/no/such/s3cret-word"),
-            ("metrics.context.team", "a"),
             ("grouup.id", "typo"),
         ]);
         assert!(!check.can_start);
@@ -211,7 +210,7 @@ mod tests {
             check.warnings.iter().any(|warning| warning.contains("grouup.id")),
             "{check:?}"
         );
-        for key in ["connect.protocol", "metrics.context.*"] {
+        for key in ["connect.protocol", "ssl.keystore.location"] {
             assert!(keys(&check).contains(&key), "{check:?}");
         }
     }

@@ -9,6 +9,9 @@ use wharf_test_services::{ServiceError, built};
 use super::process::Processes;
 use super::{Engine, Place, Workers, properties};
 
+/// The library with the file connectors.
+const PLUGIN: &str = "libwharf_file.so";
+
 /// Wharf.
 #[derive(Debug, Clone)]
 pub struct Wharf {
@@ -37,7 +40,15 @@ impl Engine for Wharf {
 
     fn start(&self, place: &Place) -> Result<Box<dyn Workers>> {
         let file = place.folder.join("worker.properties");
-        fs::write(&file, properties(place, &self.plugins))
+        // What is in its plugin.path shows in many answers: the same plugins as the peer's.
+        let plugins = place.folder.join("plugins");
+        let library = plugins.join(PLUGIN);
+        fs::create_dir_all(&plugins)
+            .and_then(|()| match library.exists() {
+                true => Ok(()),
+                false => std::os::unix::fs::symlink(self.plugins.join(PLUGIN), &library),
+            })
+            .and_then(|()| fs::write(&file, properties(place, &plugins)))
             .with_context(|| format!("cannot write into {}", place.folder.display()))?;
         let path = |path: &PathBuf| path.to_string_lossy().into_owned();
         // Levels that the caller's environment sets would show in answers about loggers.

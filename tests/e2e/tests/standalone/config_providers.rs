@@ -119,7 +119,7 @@ fn values_of_config_providers_are_used_and_found_in_no_answer_log_or_file() {
     seen.push(checked.to_string());
     seen.push(refused);
     let log = worker.log();
-    assert_eq!(worker.terminate(), Some(0));
+    assert_eq!(worker.terminate(), Some(143));
     seen.push(log);
     seen.push(String::from_utf8_lossy(&stage.read("offsets")).into_owned());
     for text in seen {

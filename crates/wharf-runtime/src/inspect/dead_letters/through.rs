@@ -121,7 +121,8 @@ impl ThroughConnector {
         if existing.is_some() {
             // What failed in an earlier run is tried once more.
             let restart = path(&name, "/restart?includeTasks=true&onlyFailed=true");
-            worker.ok(Method::POST, &restart, None)?;
+            // One that has no status yet has not been started since, so nothing of it has failed.
+            worker.unless_absent(Method::POST, &restart)?;
         }
         Ok(())
     }
@@ -297,10 +298,15 @@ impl Rest<'_> {
 
     /// What is there; `None` when it is not.
     fn found(&self, path: &str) -> Result<Option<Value>, DeadLetterError> {
-        match self.settled(Method::GET, path, None)? {
+        self.unless_absent(Method::GET, path)
+    }
+
+    /// The answer to a request that may find nothing there.
+    fn unless_absent(&self, method: Method, path: &str) -> Result<Option<Value>, DeadLetterError> {
+        match self.settled(method.clone(), path, None)? {
             (StatusCode::NOT_FOUND, _) => Ok(None),
             (status, answer) if status.is_success() => Ok(Some(answer)),
-            _ => self.ok(Method::GET, path, None).map(Some),
+            _ => self.ok(method, path, None).map(Some),
         }
     }
 

@@ -44,14 +44,18 @@ impl Member {
     }
 
     fn next(&self) -> Event {
-        match self.events.recv_timeout(PATIENCE).expect("nothing was told") {
-            GroupEvent::Member(event) => {
-                if event.decides_ownership() {
-                    self.client.event_taken();
+        loop {
+            match self.events.recv_timeout(PATIENCE).expect("nothing was told") {
+                GroupEvent::Member(event) => {
+                    if event.decides_ownership() {
+                        self.client.event_taken();
+                    }
+                    return event;
                 }
-                event
+                // For metrics only.
+                GroupEvent::Exchange(_) => {}
+                other => panic!("{other:?}"),
             }
-            other => panic!("{other:?}"),
         }
     }
 

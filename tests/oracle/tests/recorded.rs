@@ -58,5 +58,6 @@ fn recorded_files_stay_small_and_are_those_of_the_kinds() {
         assert!(kind.is_some(), "{name} belongs to no kind");
         bytes += entry.metadata().unwrap().len();
     }
-    assert!(bytes < 3_000_000, "{bytes} bytes");
+    // Records with their schemas, for transformations, are the most of it.
+    assert!(bytes < 4_000_000, "{bytes} bytes");
 }

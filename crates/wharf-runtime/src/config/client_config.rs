@@ -21,6 +21,16 @@ pub enum ClientKind {
     Admin,
 }
 
+impl From<ClientKind> for wharf_kafka::ClientKind {
+    fn from(kind: ClientKind) -> Self {
+        match kind {
+            ClientKind::Producer => Self::Producer,
+            ClientKind::Consumer => Self::Consumer,
+            ClientKind::Admin => Self::Admin,
+        }
+    }
+}
+
 impl ClientKind {
     /// In the order in which validation lists their overrides.
     pub const ALL: [Self; 3] = [Self::Producer, Self::Consumer, Self::Admin];

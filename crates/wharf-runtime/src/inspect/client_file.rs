@@ -4,12 +4,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use wharf_api::{ConfigMap, ConnectError};
-use wharf_cluster::config_state::has_placeholder;
+use wharf_api::ConfigMap;
 
 use super::InspectError;
-use super::secrets::Secrets;
-use super::worker_file::{refuse_unresolved, without_refused};
+use super::resolved::Resolved;
 use crate::config::{DistributedConfig, Scheme, StandaloneConfig, WorkerConfig, WorkerMode, read_properties};
 
 /// What clients of a worker's connectors are made of.
@@ -27,14 +25,14 @@ impl ClientFile {
     pub fn read(path: &Path) -> Result<Self, InspectError> {
         let properties =
             read_properties(path).map_err(|error| InspectError::WorkerFile(vec![format!("{error:#}")]))?;
-        Self::parse(&properties)
+        Self::parse(properties)
     }
 
     /// Checks properties.
     ///
     /// # Errors
     /// As [`ClientFile::read`].
-    pub fn parse(properties: &ConfigMap) -> Result<Self, InspectError> {
+    pub fn parse(properties: ConfigMap) -> Result<Self, InspectError> {
         let is_distributed = ["group.id", "config.storage.topic"]
             .iter()
             .all(|key| properties.contains_key(*key));
@@ -47,14 +45,11 @@ impl ClientFile {
             WorkerMode::Distributed => DistributedConfig::parse(properties).map(|config| config.worker),
             WorkerMode::Standalone => StandaloneConfig::parse(properties).map(|config| config.worker),
         };
-        let worker = parse(properties).or_else(|_| parse(&without_refused(mode, properties)));
-        let secrets = Secrets::of_worker(properties);
-        let shown = |errors: Vec<ConnectError>| {
-            let texts = errors.iter().map(|error| secrets.hide(&format!("{error:#}")));
-            InspectError::WorkerFile(texts.collect())
-        };
-        let worker = worker.map_err(shown)?;
-        refuse_unresolved(&unresolved(properties))?;
+        let file = Resolved::of(properties);
+        let worker = parse(&file.properties)
+            .or_else(|_| parse(&file.without_refused(mode)))
+            .map_err(|errors| InspectError::WorkerFile(file.shown(&errors)))?;
+        file.refuse_unresolved(&[])?;
         Ok(Self { worker })
     }
 
@@ -69,28 +64,6 @@ impl ClientFile {
             .find(|listener| listener.scheme == Scheme::Http && listener.port != 0)?;
         Some(rest.advertised_url(&[listener.port], "localhost"))
     }
-}
-
-/// Keys of clients whose values stand somewhere else.
-fn unresolved(properties: &ConfigMap) -> Vec<&str> {
-    if !properties.contains_key("config.providers") {
-        return Vec::new();
-    }
-    properties
-        .iter()
-        .filter(|(key, value)| {
-            let is_of_others = [
-                "key.converter.",
-                "value.converter.",
-                "header.converter.",
-                "config.providers.",
-            ]
-            .iter()
-            .any(|prefix| key.starts_with(prefix));
-            !is_of_others && has_placeholder(value)
-        })
-        .map(|(key, _)| key.as_str())
-        .collect()
 }
 
 #[cfg(test)]
@@ -123,9 +96,9 @@ mod tests {
             ("rest.extension.classes", "com.example.Auth"),
             ("consumer.sasl.mechanism", "PLAIN"),
         ]);
-        let file = ClientFile::parse(&standalone).unwrap();
+        let file = ClientFile::parse(standalone).unwrap();
         assert_eq!(file.worker.consumer["sasl.mechanism"], "PLAIN");
-        let file = ClientFile::parse(&properties(&GROUP)).unwrap();
+        let file = ClientFile::parse(properties(&GROUP)).unwrap();
         assert_eq!(file.worker.bootstrap_servers, ["b:9092"]);
     }
 
@@ -136,7 +109,7 @@ mod tests {
             ("producer.ssl.key.password", "s3cret"),
             ("offset.flush.interval.ms", "s3cret"),
         ]);
-        let error = ClientFile::parse(&wrong).unwrap_err().to_string();
+        let error = ClientFile::parse(wrong).unwrap_err().to_string();
         assert!(
             error.contains("offset.flush.interval.ms") && !error.contains("s3cret"),
             "{error}"
@@ -146,7 +119,7 @@ mod tests {
     #[test]
     fn references_to_config_providers_are_told_where_a_client_needs_the_value() {
         let with = |key: &str| {
-            ClientFile::parse(&properties(&[
+            ClientFile::parse(properties(&[
                 ("offset.storage.file.filename", "/o"),
                 ("config.providers", "file"),
                 ("config.providers.file.class", "org.example.FileConfigProvider"),
@@ -162,7 +135,7 @@ mod tests {
     fn the_rest_api_is_asked_for_where_the_file_has_it() {
         let url = |listeners: &str| {
             let more = [("offset.storage.file.filename", "/o"), ("listeners", listeners)];
-            ClientFile::parse(&properties(&more)).unwrap().rest_url()
+            ClientFile::parse(properties(&more)).unwrap().rest_url()
         };
         assert_eq!(
             url("http://10.0.0.5:8085").as_deref(),

@@ -16,6 +16,7 @@ mod found_offsets;
 mod group;
 mod migration;
 mod observer;
+mod resolved;
 mod secrets;
 mod topics;
 mod worker_check;

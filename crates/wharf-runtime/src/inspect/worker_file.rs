@@ -5,12 +5,10 @@ use std::fmt;
 use std::path::Path;
 
 use wharf_api::ConfigMap;
-use wharf_cluster::config_state::has_placeholder;
 
 use super::InspectError;
-use super::secrets::Secrets;
-use crate::config::{DistributedConfig, PrefixSupport, Support, WorkerMode, read_properties};
-use crate::config_providers::resolve_worker_properties;
+use super::resolved::Resolved;
+use crate::config::{DistributedConfig, WorkerMode, read_properties};
 
 /// A worker file of distributed mode.
 pub struct WorkerFile {
@@ -47,99 +45,24 @@ impl WorkerFile {
     /// # Errors
     /// As [`WorkerFile::read`].
     pub fn parse(properties: ConfigMap) -> Result<Self, InspectError> {
-        let resolved = resolve_worker_properties(&properties);
-        let secrets = Secrets::of_worker(resolved.as_ref().unwrap_or(&properties));
-        let shown = |errors: Vec<wharf_api::ConnectError>| -> Vec<String> {
-            errors
-                .iter()
-                .map(|error| secrets.hide(&format!("{error:#}")))
-                .collect()
-        };
-        let (properties, failures) = match resolved {
-            Ok(resolved) => (resolved, Vec::new()),
-            // whoever only looks may not have what the worker has: its files, its environment
-            Err(errors) => (properties, shown(errors)),
-        };
-        let (config, mut mistakes) = match DistributedConfig::parse(&properties) {
+        let file = Resolved::of(properties);
+        let (config, mut mistakes) = match DistributedConfig::parse(&file.properties) {
             Ok(config) => (config, Vec::new()),
             Err(errors) => {
-                let mistakes = shown(errors);
-                let config = DistributedConfig::parse(&without_refused(WorkerMode::Distributed, &properties))
-                    .map_err(|errors| InspectError::WorkerFile(shown(errors)))?;
-                (config, mistakes)
+                let config = DistributedConfig::parse(&file.without_refused(WorkerMode::Distributed))
+                    .map_err(|errors| InspectError::WorkerFile(file.shown(&errors)))?;
+                (config, file.shown(&errors))
             }
         };
-        let unresolved = unresolved(&properties);
-        if !unresolved.is_empty() {
-            let mut told = vec![format!(
-                "the worker file refers to config providers in {}, and they gave no values here; write the values themselves \
-                 into a copy of the file for this command",
-                unresolved.join(", ")
-            )];
-            told.extend(failures);
-            return Err(InspectError::WorkerFile(told));
-        }
-        mistakes.extend(failures);
+        // the worker's own connections are all that is needed
+        file.refuse_unresolved(&["producer.", "consumer.", "admin."])?;
+        mistakes.extend(file.failures);
         Ok(Self {
             config,
             mistakes,
-            properties,
+            properties: file.properties,
         })
     }
-}
-
-/// Refuses settings whose values stand somewhere else.
-pub(super) fn refuse_unresolved(keys: &[&str]) -> Result<(), InspectError> {
-    if keys.is_empty() {
-        return Ok(());
-    }
-    Err(InspectError::WorkerFile(vec![format!(
-        "the worker file refers to config providers in {}, which this version does not resolve; write the values \
-         themselves into a copy of the file for this command",
-        keys.join(", ")
-    )]))
-}
-
-/// Without what this build refuses by name, whatever its value.
-pub(super) fn without_refused(mode: WorkerMode, properties: &ConfigMap) -> ConfigMap {
-    let mut rest = properties.clone();
-    for entry in mode.keys() {
-        if matches!(entry.support, Support::Refused { .. }) {
-            rest.remove(entry.key.name());
-        }
-    }
-    rest.retain(|key, _| {
-        !mode
-            .prefix_rules()
-            .any(|rule| matches!(rule.support, PrefixSupport::Refused(_)) && key.starts_with(rule.prefix))
-    });
-    rest
-}
-
-/// Keys of the worker's own connections whose values stand somewhere else.
-fn unresolved(properties: &ConfigMap) -> Vec<&str> {
-    if !properties.contains_key("config.providers") {
-        return Vec::new();
-    }
-    let concerns_the_worker = |key: &str| {
-        let is_setting_of_others = [
-            "producer.",
-            "consumer.",
-            "admin.",
-            "key.converter.",
-            "value.converter.",
-            "header.converter.",
-            "config.providers.",
-        ]
-        .iter()
-        .any(|prefix| key.starts_with(prefix));
-        !is_setting_of_others
-    };
-    properties
-        .iter()
-        .filter(|(key, value)| concerns_the_worker(key) && has_placeholder(value))
-        .map(|(key, _)| key.as_str())
-        .collect()
 }
 
 #[cfg(test)]

@@ -31,36 +31,23 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use wharf_api::{ConfigMap, ConnectError, Result};
-use wharf_kafka::{Consumer, Translated, translate};
+use wharf_kafka::{Translated, translate};
 use wharf_membership::{HeldLease, Lease};
 
 pub use self::active_topics::{ActiveTopicStore, TopicSink};
 pub use self::control::{TargetState, TaskControl};
 pub use self::errors::{ErrorCounters, ErrorCounts};
 pub use self::memory::WorkerMemory;
-use self::offset_reads::OffsetReads;
 pub use self::plugin_metrics::{Metric, MetricName, PluginMetricRegistry};
-use self::record_sender::kafka_error;
 pub(crate) use self::source_offsets::SourceOffsets;
 use self::source_offsets::{GroupOffsets, LazyOffsetStore};
 pub(crate) use self::status::Epoch;
 pub use self::status::{FailedWork, Failure, StatusSink, StatusStore};
-use self::task_context::{TaskHost, TaskReporter, WorkerSinkHost, WorkerSourceHost};
-use self::task_errors::{rules, task_converters};
-use self::task_producer::{Keeping, TaskProducer};
-use self::topic_creator::TopicCreator;
+use self::task_context::TaskReporter;
 pub(crate) use self::transactional_id::{claim_transactional_id, write_offsets_in_transaction};
 pub(crate) use self::transactions::StartGate;
-use self::transactions::{Boundary, ExactlyOnce, TransactionRequests};
-use self::transformation_chain::TransformationChain;
 pub(crate) use self::worker_connector::{ConnectorSetup, WorkerConnector};
-use self::worker_sink_task::WorkerSinkTask;
-use self::worker_source_task::{Conversion, WorkerSourceTask};
-use crate::config::{
-    self, DistributedConfig, ExactlyOnceWorker, SinkConnectorConfig, SourceConnectorConfig,
-    TransactionBoundary, WorkerConfig, sink_consumer_config, source_producer_config, task_admin_config,
-    transactional,
-};
+use crate::config::{self, DistributedConfig, ExactlyOnceWorker, WorkerConfig};
 use crate::config_providers::{Resolved, has_reference};
 use crate::herder::{ConnectorState, ConnectorType, TaskId};
 use crate::logging;
@@ -68,9 +55,7 @@ use crate::metrics::{
     Exposition, Labels, MetricId, Registration, TaskKind, TaskMetrics, TextFormat, WorkerMetrics,
     context_labels,
 };
-use crate::offsets::{
-    KafkaOffsetBackingStore, OffsetBackingStore, OffsetStorage, OffsetStorageWriter, OffsetStoreThread,
-};
+use crate::offsets::{KafkaOffsetBackingStore, OffsetBackingStore, OffsetStorage, OffsetStoreThread};
 use crate::plugins::{ConnectorPlugin, PluginRegistry};
 
 /// The key by which a task configuration names its class.
@@ -124,6 +109,15 @@ impl RunningTask {
         let (method, time) = self.control.hanging_call(HANGING)?;
         Some(task_context::hanging(method, time))
     }
+}
+
+/// The settings of a connector's own client, translated for librdkafka.
+fn connector_client(
+    kind: config::ClientKind,
+    settings: &ConfigMap,
+    connector_config: &ConfigMap,
+) -> Result<Translated> {
+    client_properties(kind.into(), settings, &kind.overrides(connector_config))
 }
 
 /// Java settings translated for librdkafka; all problems in one error.

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, OnceLock, Weak};
 use wharf_api::{ConfigMap, ConnectError, Result};
 use wharf_kafka::{Admin, LogClients, LogTopic, NewTopic};
 
-use super::client_properties;
+use super::connector_client;
 use crate::config::{
     ClientKind, DistributedConfig, OFFSETS_TOPIC, offsets_admin_config, offsets_consumer_config,
     offsets_producer_config, source_producer_config,
@@ -173,20 +173,11 @@ impl GroupOffsets {
     }
 
     fn open(&self, connector: &str, config: &ConfigMap, settings: &OwnSettings) -> Result<OwnStore> {
-        let client =
-            |kind: ClientKind, kafka, settings| client_properties(kafka, settings, &kind.overrides(config));
-        let admin = client(ClientKind::Admin, wharf_kafka::ClientKind::Admin, &settings.admin)?;
+        let client = |kind, settings| connector_client(kind, settings, config);
+        let admin = client(ClientKind::Admin, &settings.admin)?;
         let clients = LogClients {
-            producer: client(
-                ClientKind::Producer,
-                wharf_kafka::ClientKind::Producer,
-                &settings.producer,
-            )?,
-            consumer: client(
-                ClientKind::Consumer,
-                wharf_kafka::ClientKind::Consumer,
-                &settings.consumer,
-            )?,
+            producer: client(ClientKind::Producer, &settings.producer)?,
+            consumer: client(ClientKind::Consumer, &settings.consumer)?,
         };
         let unusable = |error: &dyn fmt::Display| {
             ConnectError::connect(format!(

@@ -11,9 +11,9 @@ use super::errors::{
 };
 use super::task_context::TaskReporter;
 use super::task_producer::{Keeping, TaskProducer};
-use super::{RECORD_OVERHEAD, Worker, client_properties};
+use super::{RECORD_OVERHEAD, Worker, connector_client};
 use crate::config::{
-    self, ConnectorConfig, ConverterKind, DeadLetterConfig, SinkConnectorConfig, SourceConnectorConfig,
+    ClientKind, ConnectorConfig, ConverterKind, DeadLetterConfig, SinkConnectorConfig, SourceConnectorConfig,
     WorkerConfig, dlq_admin_config, dlq_producer_config,
 };
 use crate::herder::TaskId;
@@ -112,8 +112,7 @@ impl Worker {
         config: &ConfigMap,
     ) -> Result<()> {
         let settings = dlq_admin_config(&self.config, &task.connector, task.task, config);
-        let overrides = config::ClientKind::Admin.overrides(config);
-        let admin = client_properties(wharf_kafka::ClientKind::Admin, &settings, &overrides)?;
+        let admin = connector_client(ClientKind::Admin, &settings, config)?;
         ensure_dead_letter_topic(letters, &admin)
     }
 
@@ -127,7 +126,6 @@ impl Worker {
         let task = &reporter.task;
         self.ensure_dead_letter_topic(letters, task, config)?;
         let mut settings = dlq_producer_config(&self.config, &task.connector, task.task, config);
-        let overrides = config::ClientKind::Producer.overrides(config);
         // A quarter of a sink task's budget is for the batch that is being put; letters may hold as much.
         let limit = self.memory.task_limit() / 4;
         let buffer = settings
@@ -136,7 +134,7 @@ impl Worker {
         if buffer.is_none_or(|bytes| bytes > limit) {
             settings.insert("buffer.memory".to_owned(), limit.to_string());
         }
-        let mut properties = client_properties(wharf_kafka::ClientKind::Producer, &settings, &overrides)?;
+        let mut properties = connector_client(ClientKind::Producer, &settings, config)?;
         properties.bound_queued_records(limit / RECORD_OVERHEAD);
         Ok(DeadLetterQueue::new(
             TaskProducer::new(properties, Keeping::WhileUsed)?,

@@ -1,6 +1,28 @@
 //! Puts together what the thread of a source or sink task needs: clients, converters, transforms, reporters, offsets.
 
-use super::*;
+use std::sync::Arc;
+
+use wharf_api::{ConfigMap, ConnectError, Result};
+use wharf_kafka::Consumer;
+
+use super::offset_reads::OffsetReads;
+use super::record_sender::kafka_error;
+use super::task_context::{TaskHost, TaskReporter, WorkerSinkHost, WorkerSourceHost};
+use super::task_errors::{rules, task_converters};
+use super::task_producer::{Keeping, TaskProducer};
+use super::topic_creator::TopicCreator;
+use super::transactions::{Boundary, ExactlyOnce, StartGate, TransactionRequests};
+use super::transformation_chain::TransformationChain;
+use super::worker_sink_task::WorkerSinkTask;
+use super::worker_source_task::{Conversion, WorkerSourceTask};
+use super::{BATCH_SIZE, RECORD_OVERHEAD, Worker, connector_client};
+use crate::config::{
+    ClientKind, SinkConnectorConfig, SourceConnectorConfig, TransactionBoundary, sink_consumer_config,
+    source_producer_config, task_admin_config, transactional,
+};
+use crate::herder::TaskId;
+use crate::offsets::{OffsetStorage, OffsetStorageWriter};
+use crate::plugins::ConnectorPlugin;
 
 impl Worker {
     pub(super) fn task_host(&self, reporter: &TaskReporter, task_config: &ConfigMap) -> TaskHost {
@@ -65,11 +87,7 @@ impl Worker {
         settings
             .entry("batch.size".to_owned())
             .or_insert_with(|| BATCH_SIZE.to_owned());
-        let mut properties = client_properties(
-            wharf_kafka::ClientKind::Producer,
-            &settings,
-            &config::ClientKind::Producer.overrides(connector_config),
-        )?;
+        let mut properties = connector_client(ClientKind::Producer, &settings, connector_config)?;
         properties.bound_queued_records(limit / RECORD_OVERHEAD);
         let keeping = if exactly_once.is_some() {
             Keeping::Open
@@ -80,22 +98,15 @@ impl Worker {
         let topic_creator = match parsed.topic_creation {
             Some(rules) => {
                 let settings = task_admin_config(&self.config, connector, *task, connector_config);
-                let admin = client_properties(
-                    wharf_kafka::ClientKind::Admin,
-                    &settings,
-                    &config::ClientKind::Admin.overrides(connector_config),
-                )?;
+                let admin = connector_client(ClientKind::Admin, &settings, connector_config)?;
                 Some(TopicCreator::new(rules, admin))
             }
             None => None,
         };
-        let storage = || {
-            let reads = OffsetReads::new(Arc::clone(&offsets.store), Arc::clone(&reporter.control));
-            OffsetStorage::new(connector.as_str(), Arc::new(reads))
-        };
+        let reads = OffsetReads::new(Arc::clone(&offsets.store), Arc::clone(&reporter.control));
         let host = WorkerSourceHost {
             common: self.task_host(reporter, task_config),
-            offsets: storage(),
+            offsets: OffsetStorage::new(connector.as_str(), Arc::new(reads)),
             transactions: exactly_once.as_ref().and_then(|it| it.boundary.requests()),
         };
         let task = WorkerSourceTask {
@@ -111,7 +122,6 @@ impl Worker {
                 .config
                 .topic_tracking_enable
                 .then(|| Arc::clone(&self.active_topics)),
-            offsets: storage(),
             offset_writer: OffsetStorageWriter::new(offsets.thread.clone()),
             _store: offsets,
             flush_interval: self.config.offset_flush_interval,
@@ -142,11 +152,7 @@ impl Worker {
         let TaskId { connector, task } = &reporter.task;
         let parsed = SinkConnectorConfig::parse(connector_config)?;
         let settings = sink_consumer_config(&self.config, connector, *task, connector_config);
-        let mut properties = client_properties(
-            wharf_kafka::ClientKind::Consumer,
-            &settings,
-            &config::ClientKind::Consumer.overrides(connector_config),
-        )?;
+        let mut properties = connector_client(ClientKind::Consumer, &settings, connector_config)?;
         // Half of a sink task's budget is for records fetched ahead, half for the batch that is being put.
         let mut memory = self.memory.share();
         let prefetch = memory.reserve(self.memory.task_limit() / 2, 64 * 1024);

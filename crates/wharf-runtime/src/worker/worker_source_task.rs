@@ -41,7 +41,7 @@ use super::transactions::{End, ExactlyOnce, Transactions};
 use super::transformation_chain::TransformationChain;
 use crate::herder::ConnectorState;
 use crate::metrics::RecordTimer;
-use crate::offsets::{OffsetStorage, OffsetStorageWriter};
+use crate::offsets::OffsetStorageWriter;
 use crate::plugins::ConnectorPlugin;
 
 /// A poll that gave nothing and took less than this is followed by a short rest, so that a plugin that does not wait by itself
@@ -63,7 +63,6 @@ pub(crate) struct WorkerSourceTask {
     pub(crate) producer: TaskProducer,
     pub(crate) topic_creator: Option<TopicCreator>,
     pub(crate) active_topics: Option<Arc<ActiveTopicStore>>,
-    pub(crate) offsets: OffsetStorage,
     pub(crate) offset_writer: OffsetStorageWriter,
     /// Keeps the store open for as long as the task runs.
     pub(crate) _store: SourceOffsets,
@@ -316,8 +315,8 @@ impl Running {
             None => None,
         };
         let key = match &partition {
-            Some(partition) => self.worker.offsets.key_bytes(partition)?,
-            None => self.worker.offsets.null_partition_key()?,
+            Some(partition) => self.worker.host.offsets.key_bytes(partition)?,
+            None => self.worker.host.offsets.null_partition_key()?,
         };
         Ok(self.deliveries.submitted.partition(&key))
     }

@@ -22,7 +22,7 @@ impl Running {
         let WorkerSourceTask {
             control,
             offset_writer,
-            offsets,
+            host,
             reporter,
             flush_timeout,
             ..
@@ -40,7 +40,7 @@ impl Running {
         let started = Instant::now();
         for Committable { key, offset } in self.deliveries.submitted.take_committable() {
             let offset = offset.map(|bytes| decode_offset(&bytes)).transpose();
-            match offset.and_then(|offset| offsets.value_bytes(offset.as_ref())) {
+            match offset.and_then(|offset| host.offsets.value_bytes(offset.as_ref())) {
                 Ok(value) => offset_writer.put(key.to_vec(), value),
                 Err(error) => {
                     tracing::error!("an offset cannot be stored and is skipped: {error:#}");

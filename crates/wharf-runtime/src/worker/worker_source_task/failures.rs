@@ -65,7 +65,7 @@ impl Running {
             return Ok(Sent::All);
         };
         let remains = Remains::Record(Box::new(record));
-        let letter = letters.letter(&place, failure, &remains, &self.worker.offsets);
+        let letter = letters.letter(&place, failure, &remains, &self.worker.host.offsets);
         let deliveries = &mut self.deliveries;
         let token = deliveries
             .submitted
@@ -162,10 +162,14 @@ impl Running {
         self.deliveries
             .unconfirmed_topics
             .retain(|(first, _)| *first != token);
-        let letter = errors
-            .dead_letters
-            .as_mut()
-            .map(|letters| letters.letter(&place, &failure, &Remains::Bytes(record), &self.worker.offsets));
+        let letter = errors.dead_letters.as_mut().map(|letters| {
+            letters.letter(
+                &place,
+                &failure,
+                &Remains::Bytes(record),
+                &self.worker.host.offsets,
+            )
+        });
         if let Some(tracked) = &mut self.deliveries.tracked {
             tracked.refused(token, letter.is_some());
         }

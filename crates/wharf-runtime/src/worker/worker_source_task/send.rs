@@ -18,7 +18,7 @@ use super::failures::Failed;
 use super::{Conversion, Running};
 use crate::metrics::{RecordStage, TaskMetrics};
 use crate::worker::converters::{RemoteBatch, TaskConverter, TaskConverters, single_value};
-use crate::worker::errors::{Attempt, Stage, WORKER_SOURCE_TASK};
+use crate::worker::errors::{Attempt, RetryWithTolerance, Stage, WORKER_SOURCE_TASK};
 use crate::worker::record_sender::{
     Offered, RecordParts, Sent, kafka_error, send, take_added_headers, valid_timestamp,
 };
@@ -130,49 +130,6 @@ impl Running {
                 partition: self.known_partition(batch, &record, &mut known)?,
                 tracked,
             };
-            let Conversion {
-                chain,
-                converters,
-                rules,
-            } = conversion;
-            // Whether the first attempts at the conversion are those of this record.
-            let mut is_ahead = true;
-            let mut changed = None;
-            if !chain.is_empty() {
-                let pending = match ahead.pending.as_mut().and_then(Iterator::next) {
-                    Some(pending) => pending,
-                    None => Pending::new(record.to_record(batch)?),
-                };
-                is_ahead = chain.is_through(&pending);
-                let attempt = chain.finish(pending, rules);
-                self.timer.lap(&metrics.stages, RecordStage::Transform);
-                match attempt {
-                    Attempt::Done(Some(record)) => changed = Some(record),
-                    Attempt::Done(None) => {
-                        self.leave_out(&failed);
-                        self.after_record(position, &mut known)?;
-                        continue;
-                    }
-                    Attempt::Interrupted => return Ok(Sent::Interrupted),
-                    Attempt::Failed(failure) => match self.fail(&failure, &failed)? {
-                        Sent::All => {
-                            self.after_record(position, &mut known)?;
-                            continue;
-                        }
-                        Sent::Interrupted => return Ok(Sent::Interrupted),
-                    },
-                }
-            }
-            let mut headers = match &mut changed {
-                Some(record) => std::mem::take(&mut record.headers),
-                None if record.headers().is_empty() => Headers::new(),
-                None => record.headers().to_headers()?,
-            };
-            let connect_headers = headers.len();
-            let outgoing = match &changed {
-                Some(record) => Outgoing::changed(record),
-                None => Outgoing::unchanged(&record),
-            };
             /// The value of an attempt; a failure is reported and ends this record's way.
             macro_rules! go {
                 ($attempt:expr) => {
@@ -189,6 +146,39 @@ impl Running {
                     }
                 };
             }
+            let Conversion {
+                chain,
+                converters,
+                rules,
+            } = conversion;
+            // Whether the first attempts at the conversion are those of this record.
+            let mut is_ahead = true;
+            let mut changed = None;
+            if !chain.is_empty() {
+                let pending = match ahead.pending.as_mut().and_then(Iterator::next) {
+                    Some(pending) => pending,
+                    None => Pending::new(record.to_record(batch)?),
+                };
+                is_ahead = chain.is_through(&pending);
+                let attempt = chain.finish(pending, rules);
+                self.timer.lap(&metrics.stages, RecordStage::Transform);
+                changed = go!(attempt);
+                if changed.is_none() {
+                    self.leave_out(&failed);
+                    self.after_record(position, &mut known)?;
+                    continue;
+                }
+            }
+            let mut headers = match &mut changed {
+                Some(record) => std::mem::take(&mut record.headers),
+                None if record.headers().is_empty() => Headers::new(),
+                None => record.headers().to_headers()?,
+            };
+            let connect_headers = headers.len();
+            let outgoing = match &changed {
+                Some(record) => Outgoing::changed(record),
+                None => Outgoing::unchanged(&record),
+            };
             let topic = outgoing.topic;
             // Taken before anything can fail, so that they stay in step with the records.
             let (first_key, first_value) = if is_ahead {
@@ -198,28 +188,19 @@ impl Running {
             };
             go!(converters.try_encode_headers(rules, topic, &headers, &mut arena, &mut places));
             let TaskConverters { key, value, .. } = converters;
-            let key_holder = first_key;
-            let key = match &key_holder {
-                Some(Ok(answer)) => {
-                    take_added_headers(answer, connect_headers, &mut headers)?;
-                    answer.value().as_bytes()
-                }
-                Some(Err(error)) => {
-                    go!(key.try_encode(rules, topic, outgoing.key, &mut headers, Some(error.clone())))
-                }
-                None => go!(key.try_encode(rules, topic, outgoing.key, &mut headers, None)),
+            let mut encode = |converter, datum, first| {
+                encoded(
+                    converter,
+                    datum,
+                    first,
+                    rules,
+                    topic,
+                    connect_headers,
+                    &mut headers,
+                )
             };
-            let value_holder = first_value;
-            let value = match &value_holder {
-                Some(Ok(answer)) => {
-                    take_added_headers(answer, connect_headers, &mut headers)?;
-                    answer.value().as_bytes()
-                }
-                Some(Err(error)) => {
-                    go!(value.try_encode(rules, topic, outgoing.value, &mut headers, Some(error.clone())))
-                }
-                None => go!(value.try_encode(rules, topic, outgoing.value, &mut headers, None)),
-            };
+            let key = go!(encode(key, outgoing.key, first_key.as_ref())?);
+            let value = go!(encode(value, outgoing.value, first_value.as_ref())?);
             self.timer.lap(&metrics.stages, RecordStage::Convert);
             let timestamp = valid_timestamp(outgoing.timestamp)?;
             let Some((topic, is_first_of_topic)) =
@@ -380,6 +361,28 @@ impl Running {
 
 fn next_of<'b>(answers: &mut Option<std::vec::IntoIter<Answer<'b>>>) -> Option<Answer<'b>> {
     answers.as_mut()?.next()
+}
+
+/// The bytes of a key or a value: those of the `first` attempt, made in a library, or of attempts made here.
+#[inline]
+fn encoded<'o>(
+    converter: &'o mut TaskConverter,
+    datum: Datum<'o>,
+    first: Option<&'o Answer<'_>>,
+    rules: &RetryWithTolerance,
+    topic: &str,
+    connect_headers: usize,
+    headers: &mut Headers,
+) -> Result<Attempt<Option<&'o [u8]>>> {
+    let error = match first {
+        Some(Ok(answer)) => {
+            take_added_headers(answer, connect_headers, headers)?;
+            return Ok(Attempt::Done(answer.value().as_bytes()));
+        }
+        Some(Err(error)) => Some(error.clone()),
+        None => None,
+    };
+    Ok(converter.try_encode(rules, topic, datum, headers, error))
 }
 
 /// First attempts at transforms and, of what went through them, at conversions in libraries.

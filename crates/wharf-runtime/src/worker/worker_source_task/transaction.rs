@@ -57,7 +57,7 @@ impl Running {
         let WorkerSourceTask {
             producer,
             control,
-            offsets,
+            host,
             ..
         } = &self.worker;
         let Some(producer) = producer.client() else {
@@ -74,7 +74,7 @@ impl Running {
         let mut entries = Vec::new();
         for Committable { key, offset } in self.deliveries.submitted.take_submitted() {
             let offset = offset.map(|bytes| decode_offset(&bytes)).transpose()?;
-            entries.push((key.to_vec(), offsets.value_bytes(offset.as_ref())?));
+            entries.push((key.to_vec(), host.offsets.value_bytes(offset.as_ref())?));
         }
         let is_news = records > 0 || !entries.is_empty();
         let committed = transactions.commit(producer, control, &mut self.deliveries, entries);

@@ -133,6 +133,7 @@ impl TaskConverter {
     }
 
     /// The bytes of one value; `None` is Kafka's null. They lie in the value or in this converter.
+    #[inline]
     pub(crate) fn encode<'o>(
         &'o mut self,
         topic: &str,
@@ -166,24 +167,16 @@ impl TaskConverter {
         }
     }
 
-    /// As [`encode`](Self::encode), by the task's rules. `first` is what a first attempt that was made elsewhere failed with.
-    #[inline]
-    pub(crate) fn try_encode<'o>(
+    /// Goes on, by the task's rules, after an attempt that failed. Of the headers, the first `known` were there before it.
+    #[cold]
+    pub(crate) fn encode_again<'o>(
         &'o mut self,
         rules: &RetryWithTolerance,
         topic: &str,
         datum: Datum<'o>,
-        headers: &mut Headers,
-        first: Option<ConnectError>,
+        (headers, known): (&mut Headers, usize),
+        error: ConnectError,
     ) -> Attempt<Option<&'o [u8]>> {
-        let known = headers.len();
-        let error = match first {
-            Some(error) => error,
-            None => match self.encode_place(topic, datum, headers) {
-                Ok(place) => return Attempt::Done(self.at(place, datum)),
-                Err(error) => error,
-            },
-        };
         let (stage, class) = (self.stage(), Arc::clone(&self.class));
         let attempt = rules.resume(stage, &class, error, || {
             // What an attempt that failed has added is not to be there twice.
@@ -235,6 +228,15 @@ impl TaskConverter {
             }
             _ => {}
         }
+        self.decode_by_converter(topic, headers, bytes)
+    }
+
+    fn decode_by_converter<'m>(
+        &mut self,
+        topic: &str,
+        headers: &Headers,
+        bytes: Option<&'m [u8]>,
+    ) -> Result<Decoded<'m>> {
         match &mut self.place {
             Place::Builtin(converter, _) => converter.decode(topic, headers, bytes),
             Place::Remote(converter) => converter.decode(topic, headers, bytes),
@@ -242,22 +244,7 @@ impl TaskConverter {
         .map(Decoded::Owned)
     }
 
-    /// As [`decode`](Self::decode), by the task's rules.
-    #[inline]
-    pub(crate) fn try_decode<'m>(
-        &mut self,
-        rules: &RetryWithTolerance,
-        topic: &str,
-        headers: &Headers,
-        bytes: Option<&'m [u8]>,
-    ) -> Attempt<Decoded<'m>> {
-        match self.decode(topic, headers, bytes) {
-            Ok(decoded) => Attempt::Done(decoded),
-            Err(error) => self.decode_again(rules, topic, headers, bytes, error),
-        }
-    }
-
-    /// Goes on after an attempt that failed.
+    /// Goes on, by the task's rules, after an attempt that failed.
     #[cold]
     pub(crate) fn decode_again<'m>(
         &mut self,

@@ -261,10 +261,11 @@ fn convert<'b>(
     let topic = record.topic();
     let raw = record.headers().to_headers()?;
     let original = || ConsumedRecord::of_raw(record);
-    let decode = |converter: &mut TaskConverter, first: Option<Result<Decoded<'b>>>, bytes| match first {
-        None => converter.try_decode(rules, topic, &raw, bytes),
-        Some(Ok(decoded)) => Attempt::Done(decoded),
-        Some(Err(error)) => converter.decode_again(rules, topic, &raw, bytes, error),
+    let decode = |converter: &mut TaskConverter, first: Option<Result<Decoded<'b>>>, bytes| match first
+        .unwrap_or_else(|| converter.decode(topic, &raw, bytes))
+    {
+        Ok(decoded) => Attempt::Done(decoded),
+        Err(error) => converter.decode_again(rules, topic, &raw, bytes, error),
     };
     let key = decode(&mut converters.key, first.key, record.key().as_bytes());
     let key = go!(settle(errors, key, original));

@@ -118,10 +118,20 @@ impl Loop {
         self.timer.begin();
         let original = || Ok(ConsumedRecord::of_message(message));
         let (key, value) = (&mut converters.key, &mut converters.value);
-        let attempt = key.try_decode(rules, topic, &raw, message.key());
-        let key = go!(settle(errors, attempt, original));
-        let attempt = value.try_decode(rules, topic, &raw, message.value());
-        let value = go!(settle(errors, attempt, original));
+        /// A key or a value as its converter reads it.
+        macro_rules! decoded {
+            ($converter:expr, $bytes:expr) => {
+                match $converter.decode(topic, &raw, $bytes) {
+                    Ok(decoded) => decoded,
+                    Err(error) => {
+                        let attempt = $converter.decode_again(rules, topic, &raw, $bytes, error);
+                        go!(settle(errors, attempt, original))
+                    }
+                }
+            };
+        }
+        let key = decoded!(key, message.key());
+        let value = decoded!(value, message.value());
         let headers = if raw.is_empty() {
             Headers::new()
         } else {

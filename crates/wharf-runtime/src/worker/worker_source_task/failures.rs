@@ -2,8 +2,8 @@
 //!
 //! What must stay true: such a record is done in its place among the others, and not before its dead letter is acknowledged.
 
-use wharf_api::batch::{OriginRef, RecordBatchRef, decode_offset};
-use wharf_api::{RecordRef, Result};
+use wharf_api::batch::{RecordBatchRef, Records, decode_offset};
+use wharf_api::{ConnectError, Record, Result};
 
 use super::Running;
 use crate::offsets::offset_json::OffsetJson;
@@ -14,21 +14,24 @@ use crate::worker::errors::{
 use crate::worker::record_sender::{Offered, RecordParts, Sent, kafka_error, send};
 use crate::worker::submitted_records::{Committable, PartitionId, Token};
 
-/// A record of the batch that is being sent.
+/// A record of the batch that is being sent, as far as it is needed when it is not sent.
 pub(super) struct Failed<'r> {
     pub(super) batch: &'r RecordBatchRef<'r>,
-    pub(super) record: &'r RecordRef<'r>,
+    /// Where it is read again: a whole record that is kept beside would be moved about for all those that do not fail.
+    pub(super) place: Records<'r>,
     pub(super) position: usize,
     pub(super) partition: PartitionId,
+    pub(super) offset: Option<&'r [u8]>,
     pub(super) tracked: Option<u64>,
 }
 
-impl<'r> Failed<'r> {
-    #[inline]
-    pub(super) fn offset_bytes(&self) -> Option<&'r [u8]> {
-        match self.record.origin() {
-            OriginRef::Source(origin) => origin.offset_bytes(),
-            OriginRef::Sink(_) => None,
+impl Failed<'_> {
+    pub(super) fn record(&self) -> Result<Record> {
+        match self.place.clone().next() {
+            Some(record) => record?.to_record(self.batch),
+            None => Err(ConnectError::illegal_state(
+                "a record was read once and is not there any more; this is a defect of wharf",
+            )),
         }
     }
 }
@@ -37,9 +40,7 @@ impl Running {
     /// A record is not sent: it counts as done in its place, and its task is told so.
     pub(super) fn leave_out(&mut self, record: &Failed<'_>) {
         let deliveries = &mut self.deliveries;
-        let token = deliveries
-            .submitted
-            .submit(record.partition, record.offset_bytes());
+        let token = deliveries.submitted.submit(record.partition, record.offset);
         deliveries.submitted.ack(token);
         deliveries.dropped += 1;
         if let (Some(number), Some(tracked)) = (record.tracked, &mut deliveries.tracked) {
@@ -53,7 +54,7 @@ impl Running {
     /// When it is not, or the dead letter cannot be sent.
     #[cold]
     pub(super) fn fail(&mut self, failure: &RecordFailure, failed: &Failed<'_>) -> Result<Sent> {
-        let record = failed.record.to_record(failed.batch)?;
+        let record = failed.record()?;
         let place = SourcePlace::of(&record);
         self.worker.errors.log(failure, || record.to_string());
         if !failure.is_tolerated {
@@ -67,9 +68,7 @@ impl Running {
         let remains = Remains::Record(Box::new(record));
         let letter = letters.letter(&place, failure, &remains, &self.worker.host.offsets);
         let deliveries = &mut self.deliveries;
-        let token = deliveries
-            .submitted
-            .submit(failed.partition, failed.offset_bytes());
+        let token = deliveries.submitted.submit(failed.partition, failed.offset);
         if let (Some(number), Some(tracked)) = (failed.tracked, &mut deliveries.tracked) {
             tracked.buried(number, failed.position, token);
         }

@@ -18,7 +18,7 @@ use super::failures::Failed;
 use super::{Conversion, Running};
 use crate::metrics::{RecordStage, TaskMetrics};
 use crate::worker::converters::{RemoteBatch, TaskConverter, TaskConverters, single_value};
-use crate::worker::errors::{Attempt, RetryWithTolerance, Stage, WORKER_SOURCE_TASK};
+use crate::worker::errors::{Attempt, Stage, WORKER_SOURCE_TASK};
 use crate::worker::record_sender::{
     Offered, RecordParts, Sent, kafka_error, send, take_added_headers, valid_timestamp,
 };
@@ -118,16 +118,27 @@ impl Running {
         let is_timed = !conversion.converters.are_remote() && !conversion.chain.is_remote();
         let metrics = Arc::clone(&self.worker.reporter.metrics);
 
-        for (position, record) in batch.iter().enumerate() {
-            let record = record?;
+        let mut records = batch.iter();
+        for position in 0.. {
+            let place = records.clone();
+            // From here on nothing may refer to this whole: then it is never built, only what is asked of it is read.
+            let Some(record) = records.next().transpose()? else {
+                break;
+            };
+            let OriginRef::Source(origin) = record.origin() else {
+                return Err(ConnectError::connect(
+                    "a source task gave a record that does not come from a source",
+                ));
+            };
             if is_timed {
                 self.timer.begin();
             }
             let failed = Failed {
                 batch,
-                record: &record,
+                place,
                 position,
-                partition: self.known_partition(batch, &record, &mut known)?,
+                partition: self.known_partition(batch, origin.partition_index(), &mut known)?,
+                offset: origin.offset_bytes(),
                 tracked,
             };
             /// The value of an attempt; a failure is reported and ends this record's way.
@@ -157,7 +168,7 @@ impl Running {
             if !chain.is_empty() {
                 let pending = match ahead.pending.as_mut().and_then(Iterator::next) {
                     Some(pending) => pending,
-                    None => Pending::new(record.to_record(batch)?),
+                    None => Pending::new(failed.record()?),
                 };
                 is_ahead = chain.is_through(&pending);
                 let attempt = chain.finish(pending, rules);
@@ -180,6 +191,27 @@ impl Running {
                 None => Outgoing::unchanged(&record),
             };
             let topic = outgoing.topic;
+            /// The bytes of a key or a value: those of the first attempt, made in a library, or of attempts made here.
+            macro_rules! bytes_of {
+                ($converter:ident, $datum:expr, $first:expr) => {{
+                    let known = headers.len();
+                    let attempt = match $first {
+                        None => $converter.encode(topic, $datum, &mut headers),
+                        Some(Ok(answer)) => {
+                            take_added_headers(answer, connect_headers, &mut headers)?;
+                            Ok(answer.value().as_bytes())
+                        }
+                        Some(Err(error)) => Err(error.clone()),
+                    };
+                    match attempt {
+                        Ok(bytes) => bytes,
+                        Err(error) => {
+                            let headers = (&mut headers, known);
+                            go!($converter.encode_again(rules, topic, $datum, headers, error))
+                        }
+                    }
+                }};
+            }
             // Taken before anything can fail, so that they stay in step with the records.
             let (first_key, first_value) = if is_ahead {
                 (next_of(&mut keys), next_of(&mut values))
@@ -188,24 +220,12 @@ impl Running {
             };
             go!(converters.try_encode_headers(rules, topic, &headers, &mut arena, &mut places));
             let TaskConverters { key, value, .. } = converters;
-            let mut encode = |converter, datum, first| {
-                encoded(
-                    converter,
-                    datum,
-                    first,
-                    rules,
-                    topic,
-                    connect_headers,
-                    &mut headers,
-                )
-            };
-            let key = go!(encode(key, outgoing.key, first_key.as_ref())?);
-            let value = go!(encode(value, outgoing.value, first_value.as_ref())?);
+            let key = bytes_of!(key, outgoing.key, &first_key);
+            let value = bytes_of!(value, outgoing.value, &first_value);
             self.timer.lap(&metrics.stages, RecordStage::Convert);
             let timestamp = valid_timestamp(outgoing.timestamp)?;
-            let Some((topic, is_first_of_topic)) =
-                self.known_topic(&outgoing, &record, changed.is_some(), &mut known)?
-            else {
+            let index = changed.is_none().then(|| record.topic_index());
+            let Some((topic, is_first_of_topic)) = self.known_topic(topic, index, &mut known)? else {
                 return Ok(Sent::Interrupted);
             };
             let header_list: Vec<(&str, Option<&[u8]>)> = headers
@@ -253,7 +273,7 @@ impl Running {
         }
         // Entered before the producer has it, so that no acknowledgement comes unseen.
         let deliveries = &mut self.deliveries;
-        let token = deliveries.submitted.submit(sent.partition, sent.offset_bytes());
+        let token = deliveries.submitted.submit(sent.partition, sent.offset);
         if let (Some(number), Some(tracked)) = (sent.tracked, &mut deliveries.tracked) {
             tracked.submitted(number, sent.position, topic.name(), token);
         }
@@ -307,51 +327,43 @@ impl Running {
     fn known_partition(
         &mut self,
         batch: &RecordBatchRef<'_>,
-        record: &RecordRef<'_>,
+        index: Option<u32>,
         known: &mut Known,
     ) -> Result<PartitionId> {
-        let OriginRef::Source(origin) = record.origin() else {
-            return Err(ConnectError::connect(
-                "a source task gave a record that does not come from a source",
-            ));
-        };
-        let slot = origin
-            .partition_index()
-            .map_or(batch.partition_count(), |index| index as usize);
+        let slot = index.map_or(batch.partition_count(), |index| index as usize);
         if let Some(partition) = known.partitions.get(slot).copied().flatten() {
             return Ok(partition);
         }
-        let partition = self.partition(batch, origin.partition_index())?;
+        let partition = self.partition(batch, index)?;
         known.partitions[slot] = Some(partition);
         Ok(partition)
     }
 
-    /// The topic of a record, and whether it is the first for it; `None` when the task is to stop before Kafka can say.
+    /// A topic, and whether this is its first record; `None` when the task is to stop before Kafka can say. The topic of a
+    /// record that no transform changed has an `index`.
     #[inline]
     fn known_topic(
         &mut self,
-        outgoing: &Outgoing<'_>,
-        record: &RecordRef<'_>,
-        is_changed: bool,
+        name: &str,
+        index: Option<u32>,
         known: &mut Known,
     ) -> Result<Option<(TopicHandle, bool)>> {
-        if is_changed {
-            if let Some((name, topic)) = &known.changed_topic
-                && name == outgoing.topic
+        let Some(slot) = index.map(|index| index as usize) else {
+            if let Some((known, topic)) = &known.changed_topic
+                && known == name
             {
                 return Ok(Some((topic.clone(), false)));
             }
-            let topic = self.topic_or_stop(outgoing.topic)?;
+            let topic = self.topic_or_stop(name)?;
             return Ok(topic.map(|topic| {
-                known.changed_topic = Some((outgoing.topic.to_owned(), topic.clone()));
+                known.changed_topic = Some((name.to_owned(), topic.clone()));
                 (topic, true)
             }));
-        }
-        let slot = record.topic_index() as usize;
+        };
         if let Some(topic) = &known.topics[slot] {
             return Ok(Some((topic.clone(), false)));
         }
-        let topic = self.topic_or_stop(outgoing.topic)?;
+        let topic = self.topic_or_stop(name)?;
         Ok(topic.map(|topic| {
             known.topics[slot] = Some(topic.clone());
             (topic, true)
@@ -361,28 +373,6 @@ impl Running {
 
 fn next_of<'b>(answers: &mut Option<std::vec::IntoIter<Answer<'b>>>) -> Option<Answer<'b>> {
     answers.as_mut()?.next()
-}
-
-/// The bytes of a key or a value: those of the `first` attempt, made in a library, or of attempts made here.
-#[inline]
-fn encoded<'o>(
-    converter: &'o mut TaskConverter,
-    datum: Datum<'o>,
-    first: Option<&'o Answer<'_>>,
-    rules: &RetryWithTolerance,
-    topic: &str,
-    connect_headers: usize,
-    headers: &mut Headers,
-) -> Result<Attempt<Option<&'o [u8]>>> {
-    let error = match first {
-        Some(Ok(answer)) => {
-            take_added_headers(answer, connect_headers, headers)?;
-            return Ok(Attempt::Done(answer.value().as_bytes()));
-        }
-        Some(Err(error)) => Some(error.clone()),
-        None => None,
-    };
-    Ok(converter.try_encode(rules, topic, datum, headers, error))
 }
 
 /// First attempts at transforms and, of what went through them, at conversions in libraries.

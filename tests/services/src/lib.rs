@@ -25,6 +25,7 @@ pub mod built;
 pub mod bundle;
 mod certificates;
 mod error;
+mod hex;
 pub mod http;
 pub mod jvm_connect;
 mod kafka;
@@ -39,6 +40,7 @@ mod skip;
 
 pub use certificates::{CertificateFile, Certificates};
 pub use error::ServiceError;
+pub use hex::{hex, unhex};
 pub use kafka::{KafkaBroker, KafkaOptions, SharedKafka};
 pub use kafka_security::{SecuredListener, Security};
 pub use process::Lifetime;

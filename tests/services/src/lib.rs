@@ -35,6 +35,7 @@ pub mod ports;
 pub mod process;
 mod proxy;
 pub mod python;
+mod random;
 pub mod schema_registry;
 mod skip;
 
@@ -45,6 +46,7 @@ pub use kafka::{KafkaBroker, KafkaOptions, SharedKafka};
 pub use kafka_security::{SecuredListener, Security};
 pub use process::Lifetime;
 pub use proxy::Proxy;
+pub use random::Random;
 pub use schema_registry::SchemaRegistry;
 pub use skip::{REQUIRE_SERVICES, SKIP_LOG, SKIP_REASON, TEST_KAFKA, available, required};
 

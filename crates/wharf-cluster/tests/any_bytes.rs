@@ -11,47 +11,31 @@ use wharf_cluster::fencing::Fencing;
 use wharf_cluster::java_json::Json;
 use wharf_cluster::restart::{RestartPlan, RestartRequest};
 use wharf_cluster::status_state::{StatusState, stale_statuses};
+use wharf_test_services::Random;
 
 const ROUNDS: u64 = 300;
 const RECORDS: i64 = 60;
 
-/// SplitMix64: small, and every seed is a good one.
-struct Random(u64);
+fn any_bytes(random: &mut Random) -> Vec<u8> {
+    let length = random.below(40);
+    (0..length).map(|_| random.bits() as u8).collect()
+}
 
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        usize::try_from(self.next() % bound.max(1) as u64).unwrap()
-    }
-
-    fn bytes(&mut self) -> Vec<u8> {
-        let length = self.below(40);
-        (0..length).map(|_| self.next() as u8).collect()
-    }
-
-    /// Changes, removes, doubles or inserts a few bytes; often none.
-    fn damage(&mut self, bytes: &[u8]) -> Vec<u8> {
-        const INTERESTING: &[u8] = b"{}[]\",:\\-0919ntfu.eE \xff\x00";
-        let mut bytes = bytes.to_vec();
-        for _ in 0..self.below(4) {
-            let at = self.below(bytes.len());
-            match self.below(4) {
-                0 => bytes.truncate(at),
-                1 => bytes.insert(at, INTERESTING[self.below(INTERESTING.len())]),
-                2 if !bytes.is_empty() => bytes[at] = INTERESTING[self.below(INTERESTING.len())],
-                _ if !bytes.is_empty() => drop(bytes.remove(at)),
-                _ => {}
-            }
+/// Changes, removes, doubles or inserts a few bytes; often none.
+fn damaged(random: &mut Random, bytes: &[u8]) -> Vec<u8> {
+    const INTERESTING: &[u8] = b"{}[]\",:\\-0919ntfu.eE \xff\x00";
+    let mut bytes = bytes.to_vec();
+    for _ in 0..random.below(4) {
+        let at = random.below(bytes.len());
+        match random.below(4) {
+            0 => bytes.truncate(at),
+            1 => bytes.insert(at, INTERESTING[random.below(INTERESTING.len())]),
+            2 if !bytes.is_empty() => bytes[at] = INTERESTING[random.below(INTERESTING.len())],
+            _ if !bytes.is_empty() => drop(bytes.remove(at)),
+            _ => {}
         }
-        bytes
     }
+    bytes
 }
 
 type KeyAndValue = (Vec<u8>, Option<Vec<u8>>);
@@ -76,14 +60,14 @@ fn recorded() -> Vec<KeyAndValue> {
 fn some_record(random: &mut Random, recorded: &[KeyAndValue]) -> (Option<Vec<u8>>, Option<Vec<u8>>) {
     let (key, value) = &recorded[random.below(recorded.len())];
     match random.below(8) {
-        0 => (Some(random.bytes()), Some(random.bytes())),
-        1 => (Some(key.clone()), Some(random.bytes())),
+        0 => (Some(any_bytes(random)), Some(any_bytes(random))),
+        1 => (Some(key.clone()), Some(any_bytes(random))),
         2 => (None, value.clone()),
-        3 => (Some(random.damage(key)), value.clone()),
+        3 => (Some(damaged(random, key)), value.clone()),
         4 => (Some(key.clone()), None),
         _ => (
             Some(key.clone()),
-            value.as_ref().map(|value| random.damage(value)),
+            value.as_ref().map(|value| damaged(random, value)),
         ),
     }
 }
@@ -110,7 +94,7 @@ fn check(snapshot: &ConfigSnapshot, seed: u64) {
 fn no_records_break_the_config_state() {
     let recorded = recorded();
     for seed in 0..ROUNDS {
-        let mut random = Random(seed);
+        let mut random = Random::new(seed);
         let (mut early, mut late) = (ConfigState::new(), ConfigState::new());
         late.initial_read_complete();
         for offset in 0..RECORDS {
@@ -148,7 +132,7 @@ fn no_records_break_the_config_state() {
 fn no_records_break_the_status_state() {
     let recorded = recorded();
     for seed in 0..ROUNDS {
-        let mut random = Random(seed);
+        let mut random = Random::new(seed);
         let mut statuses = StatusState::new();
         for _ in 0..RECORDS {
             let (key, value) = some_record(&mut random, &recorded);
@@ -186,11 +170,11 @@ fn no_bytes_break_the_json_reader_and_it_accepts_what_serde_json_accepts() {
     let recorded = recorded();
     let mut accepted = 0;
     for seed in 0..20 * ROUNDS {
-        let mut random = Random(seed);
+        let mut random = Random::new(seed);
         let (_, value) = &recorded[random.below(recorded.len())];
         let bytes = match value {
-            Some(value) if random.below(3) > 0 => random.damage(value),
-            _ => random.bytes(),
+            Some(value) if random.below(3) > 0 => damaged(&mut random, value),
+            _ => any_bytes(&mut random),
         };
         let ours = Json::parse(&bytes);
         if serde_json::from_slice::<serde_json::Value>(&bytes).is_ok() {

@@ -14,11 +14,11 @@
 
 mod boolean_converter;
 mod byte_array_converter;
+pub mod cache;
 mod charset;
 pub mod config;
 mod for_headers;
 pub mod json;
-mod lru;
 mod number_converters;
 mod simple_header_converter;
 mod string_converter;

@@ -9,151 +9,132 @@ use wharf_api::{
     Schema, SchemaBuilder, SchemaRef, SchemaType, Struct, Value, ValueRef, logical,
 };
 use wharf_converters::{BUILTIN, JsonConverter};
+use wharf_test_services::Random;
 
-/// A small generator of pseudo-random numbers, so that a failing seed can be run again.
-struct Random(u64);
+fn any_text(random: &mut Random) -> String {
+    let length = random.below_u64(20);
+    (0..length)
+        .map(|_| {
+            random.one_of(&[
+                'a',
+                'Z',
+                '0',
+                ' ',
+                '"',
+                '\\',
+                '/',
+                '\n',
+                '\0',
+                '\u{1f}',
+                '\u{7f}',
+                'é',
+                '日',
+                '😀',
+                '\u{10ffff}',
+            ])
+        })
+        .collect()
+}
 
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
+fn any_bytes(random: &mut Random) -> Vec<u8> {
+    let length = random.below_u64(20);
+    (0..length).map(|_| random.bits().to_le_bytes()[0]).collect()
+}
 
-    fn below(&mut self, limit: u64) -> u64 {
-        self.next() % limit
-    }
-
-    fn chance(&mut self, one_in: u64) -> bool {
-        self.below(one_in) == 0
-    }
-
-    fn pick<T: Copy>(&mut self, items: &[T]) -> T {
-        items[usize::try_from(self.below(items.len() as u64)).unwrap()]
-    }
-
-    fn text(&mut self) -> String {
-        let length = self.below(20);
-        (0..length)
-            .map(|_| {
-                self.pick(&[
-                    'a',
-                    'Z',
-                    '0',
-                    ' ',
-                    '"',
-                    '\\',
-                    '/',
-                    '\n',
-                    '\0',
-                    '\u{1f}',
-                    '\u{7f}',
-                    'é',
-                    '日',
-                    '😀',
-                    '\u{10ffff}',
-                ])
-            })
-            .collect()
-    }
-
-    fn bytes(&mut self) -> Vec<u8> {
-        let length = self.below(20);
-        (0..length).map(|_| self.next().to_le_bytes()[0]).collect()
-    }
-
-    fn schema(&mut self, depth: u64) -> SchemaRef {
-        let kinds = if depth == 0 { 13 } else { 17 };
-        let mut builder = match self.below(kinds) {
-            kind @ 0..=8 => SchemaBuilder::new(SchemaType::ALL[usize::try_from(kind).unwrap()]),
-            9 => SchemaBuilder::bytes()
-                .name(logical::DECIMAL)
-                .version(1)
-                .parameter(
-                    logical::SCALE_PARAMETER,
-                    (i64::try_from(self.below(10)).unwrap() - 3).to_string(),
-                ),
-            10 => SchemaBuilder::int32().name(logical::DATE).version(1),
-            11 => SchemaBuilder::int32().name(logical::TIME).version(1),
-            12 => SchemaBuilder::int64().name(logical::TIMESTAMP).version(1),
-            13 => SchemaBuilder::array(self.schema(depth - 1)),
-            14 => SchemaBuilder::map(Schema::string(), self.schema(depth - 1)),
-            15 => SchemaBuilder::map(Schema::int32(), self.schema(depth - 1)),
-            _ => {
-                let fields = self.below(12);
-                (0..fields).fold(SchemaBuilder::structure(), |builder, number| {
-                    let name = if self.chance(4) {
-                        format!("{}{number}", self.text())
-                    } else {
-                        format!("f{number}")
-                    };
-                    builder.field(name, self.schema(depth - 1))
-                })
-            }
-        };
-        if self.chance(3) {
-            builder = builder.optional();
-        }
-        if self.chance(4) {
-            builder = builder.doc(self.text()).parameter("key", self.text());
-        }
-        let schema = builder.clone().build().unwrap();
-        if self.chance(4) && schema.schema_type().is_primitive() {
-            let default = self.value(&schema, true);
-            return builder.default_value(default).build().unwrap();
-        }
-        schema
-    }
-
-    fn value(&mut self, schema: &SchemaRef, never_null: bool) -> Value {
-        // With a default, null would come back as the default.
-        if schema.is_optional() && schema.default_value().is_none() && !never_null && self.chance(4) {
-            return Value::Null;
-        }
-        // Narrowing is the point: any bits will do.
-        #[allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap)]
-        match (schema.schema_type(), schema.name()) {
-            (_, Some(logical::DECIMAL)) => {
-                Decimal::new(self.next() as i64, logical::scale(schema).unwrap()).into()
-            }
-            (_, Some(logical::DATE)) => Value::Date(i64::from(self.next() as i32) * logical::MILLIS_PER_DAY),
-            (_, Some(logical::TIME)) => Value::Date(self.below(86_400_001) as i64),
-            (_, Some(logical::TIMESTAMP)) => Value::Date(self.next() as i64),
-            (SchemaType::Int8, _) => (self.next() as i8).into(),
-            (SchemaType::Int16, _) => (self.next() as i16).into(),
-            (SchemaType::Int32, _) => (self.next() as i32).into(),
-            (SchemaType::Int64, _) => (self.next() as i64).into(),
-            (SchemaType::Float32, _) => f32::from_bits(self.next() as u32).into(),
-            (SchemaType::Float64, _) => f64::from_bits(self.next()).into(),
-            (SchemaType::Boolean, _) => self.chance(2).into(),
-            (SchemaType::String, _) => self.text().into(),
-            (SchemaType::Bytes, _) => self.bytes().into(),
-            (SchemaType::Array, _) => {
-                let element = Arc::clone(schema.value_schema().unwrap().unwrap());
-                Value::Array((0..self.below(5)).map(|_| self.value(&element, false)).collect())
-            }
-            (SchemaType::Map, _) => {
-                let key = schema.key_schema().unwrap().unwrap().schema_type();
-                let item = Arc::clone(schema.value_schema().unwrap().unwrap());
-                let key = |number: u64| match key {
-                    SchemaType::String => format!("k{number}").into(),
-                    _ => Value::Int32(number as i32),
+fn any_schema(random: &mut Random, depth: u64) -> SchemaRef {
+    let kinds = if depth == 0 { 13 } else { 17 };
+    let mut builder = match random.below_u64(kinds) {
+        kind @ 0..=8 => SchemaBuilder::new(SchemaType::ALL[usize::try_from(kind).unwrap()]),
+        9 => SchemaBuilder::bytes()
+            .name(logical::DECIMAL)
+            .version(1)
+            .parameter(
+                logical::SCALE_PARAMETER,
+                (i64::try_from(random.below_u64(10)).unwrap() - 3).to_string(),
+            ),
+        10 => SchemaBuilder::int32().name(logical::DATE).version(1),
+        11 => SchemaBuilder::int32().name(logical::TIME).version(1),
+        12 => SchemaBuilder::int64().name(logical::TIMESTAMP).version(1),
+        13 => SchemaBuilder::array(any_schema(random, depth - 1)),
+        14 => SchemaBuilder::map(Schema::string(), any_schema(random, depth - 1)),
+        15 => SchemaBuilder::map(Schema::int32(), any_schema(random, depth - 1)),
+        _ => {
+            let fields = random.below_u64(12);
+            (0..fields).fold(SchemaBuilder::structure(), |builder, number| {
+                let name = if random.once_in(4) {
+                    format!("{}{number}", any_text(random))
+                } else {
+                    format!("f{number}")
                 };
-                Value::Map(
-                    (0..self.below(20))
-                        .map(|number| (key(number), self.value(&item, false)))
-                        .collect(),
-                )
+                builder.field(name, any_schema(random, depth - 1))
+            })
+        }
+    };
+    if random.once_in(3) {
+        builder = builder.optional();
+    }
+    if random.once_in(4) {
+        builder = builder.doc(any_text(random)).parameter("key", any_text(random));
+    }
+    let schema = builder.clone().build().unwrap();
+    if random.once_in(4) && schema.schema_type().is_primitive() {
+        let default = any_value(random, &schema, true);
+        return builder.default_value(default).build().unwrap();
+    }
+    schema
+}
+
+fn any_value(random: &mut Random, schema: &SchemaRef, never_null: bool) -> Value {
+    // With a default, null would come back as the default.
+    if schema.is_optional() && schema.default_value().is_none() && !never_null && random.once_in(4) {
+        return Value::Null;
+    }
+    // Narrowing is the point: any bits will do.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap)]
+    match (schema.schema_type(), schema.name()) {
+        (_, Some(logical::DECIMAL)) => {
+            Decimal::new(random.bits() as i64, logical::scale(schema).unwrap()).into()
+        }
+        (_, Some(logical::DATE)) => Value::Date(i64::from(random.bits() as i32) * logical::MILLIS_PER_DAY),
+        (_, Some(logical::TIME)) => Value::Date(random.below_u64(86_400_001) as i64),
+        (_, Some(logical::TIMESTAMP)) => Value::Date(random.bits() as i64),
+        (SchemaType::Int8, _) => (random.bits() as i8).into(),
+        (SchemaType::Int16, _) => (random.bits() as i16).into(),
+        (SchemaType::Int32, _) => (random.bits() as i32).into(),
+        (SchemaType::Int64, _) => (random.bits() as i64).into(),
+        (SchemaType::Float32, _) => f32::from_bits(random.bits() as u32).into(),
+        (SchemaType::Float64, _) => f64::from_bits(random.bits()).into(),
+        (SchemaType::Boolean, _) => random.once_in(2).into(),
+        (SchemaType::String, _) => any_text(random).into(),
+        (SchemaType::Bytes, _) => any_bytes(random).into(),
+        (SchemaType::Array, _) => {
+            let element = Arc::clone(schema.value_schema().unwrap().unwrap());
+            Value::Array(
+                (0..random.below_u64(5))
+                    .map(|_| any_value(random, &element, false))
+                    .collect(),
+            )
+        }
+        (SchemaType::Map, _) => {
+            let key = schema.key_schema().unwrap().unwrap().schema_type();
+            let item = Arc::clone(schema.value_schema().unwrap().unwrap());
+            let key = |number: u64| match key {
+                SchemaType::String => format!("k{number}").into(),
+                _ => Value::Int32(number as i32),
+            };
+            Value::Map(
+                (0..random.below_u64(20))
+                    .map(|number| (key(number), any_value(random, &item, false)))
+                    .collect(),
+            )
+        }
+        (SchemaType::Struct, _) => {
+            let mut value = Struct::new(Arc::clone(schema)).unwrap();
+            for field in schema.fields().unwrap() {
+                let item = any_value(random, field.schema(), false);
+                value.put(field.name(), item).unwrap();
             }
-            (SchemaType::Struct, _) => {
-                let mut value = Struct::new(Arc::clone(schema)).unwrap();
-                for field in schema.fields().unwrap() {
-                    let item = self.value(field.schema(), false);
-                    value.put(field.name(), item).unwrap();
-                }
-                value.into()
-            }
+            value.into()
         }
     }
 }
@@ -177,9 +158,9 @@ fn encode(converter: &mut JsonConverter, schema: &SchemaRef, value: ValueRef<'_>
 fn what_is_written_is_read_again() {
     let mut converters = [converter("BASE64"), converter("NUMERIC")];
     for seed in 0..2000 {
-        let mut random = Random(seed);
-        let schema = random.schema(3);
-        let value = random.value(&schema, false);
+        let mut random = Random::new(seed);
+        let schema = any_schema(&mut random, 3);
+        let value = any_value(&mut random, &schema, false);
         for converter in &mut converters {
             let written = encode(converter, &schema, value.as_ref());
             let text = String::from_utf8(written.clone()).expect("JSON is text");
@@ -198,9 +179,9 @@ fn flat_values_are_written_as_owned_ones() {
     let mut converter = converter("BASE64");
     let mut containers = 0;
     for seed in 0..500 {
-        let mut random = Random(seed);
-        let schema = random.schema(3);
-        let value = random.value(&schema, false);
+        let mut random = Random::new(seed);
+        let schema = any_schema(&mut random, 3);
+        let value = any_value(&mut random, &schema, false);
         let mut batch = RecordBatch::new();
         let partition = OffsetMap::new();
         let record = NewRecord::source("t", &partition, &[]).value(Some(&schema), value.as_ref());
@@ -238,22 +219,22 @@ fn no_bytes_make_a_converter_panic() {
     let mut json = converter("BASE64");
     let mut refused = 0;
     for seed in 0..3000 {
-        let mut random = Random(seed);
-        let mut bytes = if random.chance(4) {
-            random.bytes()
+        let mut random = Random::new(seed);
+        let mut bytes = if random.once_in(4) {
+            any_bytes(&mut random)
         } else {
-            let schema = random.schema(2);
-            let value = random.value(&schema, false);
+            let schema = any_schema(&mut random, 2);
+            let value = any_value(&mut random, &schema, false);
             encode(&mut json, &schema, value.as_ref())
         };
-        for _ in 0..random.below(4) {
-            let at = usize::try_from(random.below(bytes.len() as u64 + 1)).unwrap();
-            match random.below(3) {
+        for _ in 0..random.below_u64(4) {
+            let at = usize::try_from(random.below_u64(bytes.len() as u64 + 1)).unwrap();
+            match random.below_u64(3) {
                 0 => bytes.truncate(at),
-                1 => bytes.insert(at, random.pick(b"\"\\{}[],:0-.eE\x00\xff\xc3unt")),
+                1 => bytes.insert(at, random.one_of(b"\"\\{}[],:0-.eE\x00\xff\xc3unt")),
                 _ => {
                     if let Some(byte) = bytes.get_mut(at) {
-                        *byte = random.next().to_le_bytes()[0];
+                        *byte = random.bits().to_le_bytes()[0];
                     }
                 }
             }

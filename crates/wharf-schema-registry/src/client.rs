@@ -10,9 +10,9 @@ use std::time::Duration;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use wharf_api::Result;
+use wharf_converters::cache::LruCache;
 
 use crate::auth::{self, Credentials};
-use crate::cache::LruCache;
 use crate::config::RegistryConfig;
 use crate::error::RegistryError;
 use crate::http::{self, Http, REGISTRY_JSON};

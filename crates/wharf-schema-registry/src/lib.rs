@@ -6,6 +6,7 @@
 //!   ([`SchemaRegistry::for_write`]), and which schema a message was written with ([`SchemaRegistry::for_read`]). Both ask
 //!   the network only for what they have not seen.
 //! - [`SchemaRegistryClient`] makes the calls of the registry's REST API, with caches, retries and fail-over.
+//! - [`TopicCache`] keeps what a converter prepared for a schema or an id of a topic.
 //! - [`wire`] is the form of a message: magic byte and id, or a GUID in a header.
 //! - [`config`] is the catalogue of keys that all three converters share.
 //! - [`testing`] is a registry in this process, for tests without network.
@@ -14,7 +15,6 @@
 //! plugins stand in for; a secret never appears in a message or in a `Debug` text; every cache is bounded.
 
 mod auth;
-mod cache;
 mod client;
 pub mod config;
 mod error;
@@ -25,12 +25,14 @@ mod serde;
 mod subject;
 pub mod testing;
 mod tls;
+mod topic_cache;
 pub mod wire;
 
-pub use cache::LruCache;
 pub use client::{Attempted, SchemaRegistryClient};
 pub use config::RegistryConfig;
 pub use error::{Direction, Format, RegistryError, serialization};
 pub use model::{Guid, RegisteredSchema, RegistrySchema, SchemaReference};
 pub use serde::{Compatibility, Compatible, SchemaRegistry, SchemaToWrite, WrittenWith};
 pub use subject::SubjectNameStrategy;
+pub use topic_cache::{CacheKey, TopicCache};
+pub use wharf_converters::cache::LruCache;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use wharf_api::{ConnectError, Result};
+use wharf_converters::cache::LruCache;
 
-use crate::cache::LruCache;
 use crate::client::SchemaRegistryClient;
 use crate::config::{RegistryConfig, WriteWith};
 use crate::error::{Direction, Format, RegistryError, serialization};
@@ -354,6 +354,13 @@ impl SchemaRegistry {
         };
         self.versions.insert(key, version);
         Ok(version)
+    }
+
+    /// Whether messages are read with another schema than the one they were written with: what
+    /// [`reader_schema`](Self::reader_schema) finds may then change.
+    #[must_use]
+    pub fn reads_latest(&self) -> bool {
+        self.config.read_latest || self.config.read_latest_with_metadata.is_some()
     }
 
     /// The schema to read a message into, where the configuration names one by `use.latest.version` or

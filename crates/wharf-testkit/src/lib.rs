@@ -10,7 +10,10 @@
 //! }
 //! ```
 
+#[cfg(feature = "benches")]
+pub mod benches;
 mod configuration;
+mod converters;
 mod fake_worker;
 mod plugin;
 mod sink_harness;
@@ -18,6 +21,7 @@ mod sink_suite;
 mod source_harness;
 mod source_suite;
 
+pub use converters::{converter_with_registry, encode};
 pub use fake_worker::{FakeWorker, Metric};
 pub use plugin::PluginUnderTest;
 pub use sink_harness::SinkHarness;

@@ -3,47 +3,24 @@
 //! What is needed per record is kept for the last schema and the last id; behind that are caches of `schemas.cache.config`
 //! entries. The network is asked only for what is in neither.
 
-use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use wharf_api::config::ConfigDef;
 use wharf_api::{
-    ConfigMap, ConnectError, Converter, ConverterType, Encoded, Headers, Result, Schema, SchemaAndValue,
-    SchemaRef, ValueRef,
+    ConfigMap, ConnectError, Converter, ConverterType, Encoded, Headers, Result, SchemaAndValue, SchemaRef,
+    ValueRef,
 };
+use wharf_converters::cache::SchemaKey;
 use wharf_schema_registry::wire::{self, SchemaId};
 use wharf_schema_registry::{
     Compatible, Direction, Format, Guid, LruCache, RegisteredSchema, RegistrySchema, SchemaRegistry,
-    SchemaToWrite, serialization,
+    SchemaToWrite, TopicCache, serialization,
 };
 
 use crate::codec::{Cursor, Decode, Encode, decoder, encoder};
 use crate::config::{AvroConverterConfig, definition};
 use crate::data::{ToConnect, from_connect, is_anything};
 use crate::schema::{AvroSchema, Kind, can_read};
-
-/// A Connect schema as a key: found by a few of its attributes, compared in full.
-#[derive(Debug, Clone, PartialEq)]
-struct SchemaKey(Option<SchemaRef>);
-
-impl Eq for SchemaKey {}
-
-impl Hash for SchemaKey {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        fn shallow<H: Hasher>(schema: &Schema, state: &mut H) {
-            schema.schema_type().hash(state);
-            schema.is_optional().hash(state);
-            schema.name().hash(state);
-            schema.version().hash(state);
-        }
-        let Some(schema) = &self.0 else { return };
-        shallow(schema, state);
-        for field in schema.fields().unwrap_or_default() {
-            field.name().hash(state);
-            shallow(field.schema(), state);
-        }
-    }
-}
 
 /// The Avro side of a Connect schema.
 #[derive(Debug)]
@@ -56,7 +33,6 @@ struct Translated {
 /// How records of one schema to one topic are written.
 #[derive(Debug)]
 struct Writer {
-    topic: String,
     id: i32,
     guid: Option<Guid>,
     /// Whether the message is the bytes alone.
@@ -67,8 +43,6 @@ struct Writer {
 /// How messages of one id from one topic are read.
 #[derive(Debug)]
 struct Reader {
-    topic: String,
-    id: SchemaId,
     schema: Option<SchemaRef>,
     is_raw: bool,
     decode: Decode,
@@ -81,12 +55,9 @@ struct Ready {
     config: AvroConverterConfig,
     is_key: bool,
     unions: usize,
-    translated: LruCache<SchemaKey, Arc<Translated>>,
-    writers: LruCache<(SchemaKey, String), Arc<Writer>>,
-    /// The last schema, found again by its address, with its writer.
-    last_writer: Option<(Option<SchemaRef>, Arc<Writer>)>,
-    readers: LruCache<(SchemaId, String), Arc<Reader>>,
-    last_reader: Option<Arc<Reader>>,
+    translated: LruCache<Option<SchemaKey>, Arc<Translated>>,
+    writers: TopicCache<Option<SchemaKey>, Writer>,
+    readers: TopicCache<SchemaId, Reader>,
     /// Avro schemas by id, shared by topics.
     parsed: LruCache<SchemaId, Arc<AvroSchema>>,
 }
@@ -110,10 +81,8 @@ impl Converter for AvroConverter {
             is_key,
             unions: 0,
             translated: LruCache::new(size),
-            writers: LruCache::new(size),
-            last_writer: None,
-            readers: LruCache::new(size),
-            last_reader: None,
+            writers: TopicCache::new(size),
+            readers: TopicCache::new(size),
             parsed: LruCache::new(size),
         });
         Ok(())
@@ -199,31 +168,13 @@ impl Converter for AvroConverter {
     }
 }
 
-fn same_schema(left: Option<&SchemaRef>, right: Option<&SchemaRef>) -> bool {
-    match (left, right) {
-        (None, None) => true,
-        (Some(left), Some(right)) => SchemaRef::ptr_eq(left, right),
-        _ => false,
-    }
-}
-
 impl Ready {
     fn writer(&mut self, topic: &str, schema: Option<&SchemaRef>) -> Result<Arc<Writer>> {
         let is_fixed = self.registry.is_fixed();
-        if let Some((last, writer)) = &self.last_writer
-            && is_fixed
-            && same_schema(last.as_ref(), schema)
-            && writer.topic == topic
-        {
-            return Ok(Arc::clone(writer));
-        }
-        let key = (SchemaKey(schema.cloned()), topic.to_owned());
-        if is_fixed && let Some(known) = self.writers.get(&key) {
-            let known = Arc::clone(known);
-            self.last_writer = Some((schema.cloned(), Arc::clone(&known)));
+        if is_fixed && let Some(known) = self.writers.get(topic, schema) {
             return Ok(known);
         }
-        let translated = self.translate(&key.0)?;
+        let translated = self.translate(schema)?;
         let written = SchemaToWrite {
             schema: &translated.registry,
             record_name: translated.record_name.as_deref(),
@@ -237,10 +188,10 @@ impl Ready {
             }
         };
         let chosen = self.registry.for_write(topic, written, &compatible)?;
-        if let Some(known) = self.writers.get(&key)
+        if let Some(known) = self.writers.get(topic, schema)
             && known.id == chosen.registered.id
         {
-            return Ok(Arc::clone(known));
+            return Ok(known);
         }
         let other;
         let avro = if chosen.registered.schema == translated.registry {
@@ -262,28 +213,27 @@ impl Ready {
                 None => error,
             })?;
         let writer = Arc::new(Writer {
-            topic: topic.to_owned(),
             id: chosen.registered.id,
             guid,
             is_raw: matches!(avro.root().kind, Kind::Bytes),
             encode,
         });
-        self.writers.insert(key, Arc::clone(&writer));
-        self.last_writer = Some((schema.cloned(), Arc::clone(&writer)));
+        self.writers.insert(topic, schema, &writer);
         Ok(writer)
     }
 
-    fn translate(&mut self, key: &SchemaKey) -> Result<Arc<Translated>> {
-        if let Some(known) = self.translated.get(key) {
+    fn translate(&mut self, schema: Option<&SchemaRef>) -> Result<Arc<Translated>> {
+        let key = schema.map(SchemaKey::new);
+        if let Some(known) = self.translated.get(&key) {
             return Ok(Arc::clone(known));
         }
-        let avro = from_connect(&self.config.data, key.0.as_ref())?;
+        let avro = from_connect(&self.config.data, schema)?;
         let translated = Arc::new(Translated {
             registry: RegistrySchema::new(Format::Avro, avro.to_text()),
             record_name: avro.record_name(),
             avro,
         });
-        self.translated.insert(key.clone(), Arc::clone(&translated));
+        self.translated.insert(key, Arc::clone(&translated));
         Ok(translated)
     }
 
@@ -310,19 +260,8 @@ impl Ready {
 
     fn reader(&mut self, topic: &str, id: SchemaId) -> Result<Arc<Reader>> {
         let config = self.registry.config();
-        let wants_latest = config.read_latest || config.read_latest_with_metadata.is_some();
-        let is_fixed = !wants_latest || config.latest_time_to_live.is_none();
-        if let Some(last) = &self.last_reader
-            && is_fixed
-            && last.id == id
-            && last.topic == topic
-        {
-            return Ok(Arc::clone(last));
-        }
-        let key = (id, topic.to_owned());
-        if is_fixed && let Some(known) = self.readers.get(&key) {
-            let known = Arc::clone(known);
-            self.last_reader = Some(Arc::clone(&known));
+        let is_fixed = !self.registry.reads_latest() || config.latest_time_to_live.is_none();
+        if is_fixed && let Some(known) = self.readers.get(topic, id) {
             return Ok(known);
         }
         let name = |registered: &RegisteredSchema| {
@@ -361,14 +300,11 @@ impl Ready {
             Format::Avro.data_error(Direction::Deserialize, topic, cause)
         })?;
         let reader = Arc::new(Reader {
-            topic: topic.to_owned(),
-            id,
             schema,
             is_raw: matches!(writer.root().kind, Kind::Bytes),
             decode,
         });
-        self.readers.insert(key, Arc::clone(&reader));
-        self.last_reader = Some(Arc::clone(&reader));
+        self.readers.insert(topic, id, &reader);
         Ok(reader)
     }
 }

@@ -1,12 +1,13 @@
 //! The converter with a registry: which schema is written with, what is asked and how often, and what goes wrong.
 
 use wharf_api::{
-    ConfigMap, Converter as _, ConverterType, Encoded, ErrorKind, Header, Headers, Result, Schema,
-    SchemaAndValue, SchemaBuilder, SchemaRef, Struct, Value,
+    Converter as _, Encoded, ErrorKind, Header, Headers, Result, Schema, SchemaAndValue, SchemaBuilder,
+    SchemaRef, Struct, Value,
 };
 use wharf_avro::AvroConverter;
 use wharf_schema_registry::testing::TestRegistry;
 use wharf_schema_registry::{Format, RegistrySchema, SchemaReference};
+use wharf_testkit::converter_with_registry;
 
 const TOPIC_NAMES: (&str, &str) = (
     "value.subject.name.strategy",
@@ -15,15 +16,8 @@ const TOPIC_NAMES: (&str, &str) = (
 const NO_REGISTERING: (&str, &str) = ("auto.register.schemas", "false");
 
 fn converter(registry: &TestRegistry, entries: &[(&str, &str)]) -> AvroConverter {
-    let mut config: ConfigMap = entries
-        .iter()
-        .chain(&[TOPIC_NAMES, ("retries.wait.ms", "1")])
-        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
-        .collect();
-    config.insert("schema.registry.url".to_owned(), registry.url());
-    let mut converter = AvroConverter::default();
-    converter.configure(&config, ConverterType::Value).unwrap();
-    converter
+    let entries = [entries, &[TOPIC_NAMES, ("retries.wait.ms", "1")]].concat();
+    converter_with_registry(&registry.url(), &entries)
 }
 
 fn encode(

@@ -10,7 +10,8 @@ use wharf_api::{ConfigMap, Converter as _, ConverterType, Headers, SchemaAndValu
 use wharf_avro::AvroConverter;
 use wharf_converters::JsonConverter;
 use wharf_test_services::schema_registry::CONFLUENT_KAFKA;
-use wharf_test_services::{SchemaRegistry, available};
+use wharf_test_services::{SchemaRegistry, available, hex, unhex};
+use wharf_testkit::converter_with_registry;
 
 /// Writes and reads messages, one JSON line per call; values are JSON with `{"$bytes": hex}` for bytes and
 /// `{"$decimal": text}`, `{"$date": days}`, `{"$time": ms}`, `{"$timestamp": ms}` for logical types.
@@ -104,31 +105,10 @@ impl Drop for Python {
     }
 }
 
-fn converter(url: &str, entries: &[(&str, &str)]) -> AvroConverter {
-    let mut config: ConfigMap = entries
-        .iter()
-        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
-        .collect();
-    config.insert("schema.registry.url".to_owned(), url.to_owned());
-    let mut converter = AvroConverter::default();
-    converter.configure(&config, ConverterType::Value).unwrap();
-    converter
-}
-
 fn json_converter() -> JsonConverter {
     let mut json = JsonConverter::default();
     json.configure(&ConfigMap::new(), ConverterType::Value).unwrap();
     json
-}
-
-fn unhex(text: &str) -> Vec<u8> {
-    (0..text.len() / 2)
-        .map(|at| u8::from_str_radix(&text[2 * at..2 * at + 2], 16).unwrap())
-        .collect()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Schema, the value that Python writes, and what it is as Connect's JSON.
@@ -208,7 +188,7 @@ fn messages_of_the_original_serializers_are_read_here_and_ours_there() {
     };
     let url = registry.url();
     let mut original = Python::start(&python, &url);
-    let mut avro = converter(
+    let mut avro: AvroConverter = converter_with_registry(
         &url,
         &[
             ("enhanced.avro.schema.support", "true"),

@@ -3,12 +3,13 @@
 
 use wharf_api::flat::SchemaCache;
 use wharf_api::{
-    ConfigMap, Converter as _, ConverterType, Decimal, Headers, NewRecord, OffsetMap, RecordBatch,
-    RecordBatchRef, Schema, SchemaAndValue, SchemaBuilder, SchemaRef, Struct, Value, ValueRef, logical,
+    Converter as _, Decimal, Headers, NewRecord, OffsetMap, RecordBatch, RecordBatchRef, Schema,
+    SchemaAndValue, SchemaBuilder, SchemaRef, Struct, Value, ValueRef, logical,
 };
 use wharf_avro::AvroConverter;
 use wharf_schema_registry::testing::TestRegistry;
 use wharf_schema_registry::{Format, RegistrySchema};
+use wharf_testkit::converter_with_registry;
 
 /// A small generator of pseudo-random numbers, so that a failing seed can be run again.
 struct Random(u64);
@@ -147,16 +148,11 @@ impl Random {
 }
 
 fn converter(registry: &TestRegistry) -> AvroConverter {
-    let mut converter = AvroConverter::default();
-    let config = ConfigMap::from([
-        ("schema.registry.url".to_owned(), registry.url()),
-        (
-            "value.subject.name.strategy".to_owned(),
-            "io.confluent.kafka.serializers.subject.TopicNameStrategy".to_owned(),
-        ),
-    ]);
-    converter.configure(&config, ConverterType::Value).unwrap();
-    converter
+    let topic_names = (
+        "value.subject.name.strategy",
+        "io.confluent.kafka.serializers.subject.TopicNameStrategy",
+    );
+    converter_with_registry(&registry.url(), &[topic_names])
 }
 
 fn encode(converter: &mut AvroConverter, schema: Option<&SchemaRef>, value: ValueRef<'_>) -> Vec<u8> {

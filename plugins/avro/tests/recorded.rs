@@ -7,6 +7,8 @@ use wharf_avro::AvroConverter;
 use wharf_converters::JsonConverter;
 use wharf_schema_registry::testing::TestRegistry;
 use wharf_schema_registry::{Format, RegistrySchema};
+use wharf_test_services::{hex, unhex};
+use wharf_testkit::converter_with_registry;
 
 const RECORDED: &str = include_str!("recorded.jsonl");
 
@@ -18,29 +20,14 @@ fn json_converter() -> JsonConverter {
 }
 
 fn avro_converter(registry: &TestRegistry, test: &Json) -> AvroConverter {
-    let mut config = ConfigMap::from([
-        ("schema.registry.url".to_owned(), registry.url()),
-        (
-            "value.subject.name.strategy".to_owned(),
-            "io.confluent.kafka.serializers.subject.TopicNameStrategy".to_owned(),
-        ),
-    ]);
+    let mut entries = vec![(
+        "value.subject.name.strategy",
+        "io.confluent.kafka.serializers.subject.TopicNameStrategy",
+    )];
     for (key, value) in test["config"].as_object().unwrap() {
-        config.insert(key.clone(), value.as_str().unwrap().to_owned());
+        entries.push((key, value.as_str().unwrap()));
     }
-    let mut avro = AvroConverter::default();
-    avro.configure(&config, ConverterType::Value).unwrap();
-    avro
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn unhex(text: &str) -> Vec<u8> {
-    (0..text.len() / 2)
-        .map(|at| u8::from_str_radix(&text[2 * at..2 * at + 2], 16).unwrap())
-        .collect()
+    converter_with_registry(&registry.url(), &entries)
 }
 
 /// What a case gives here, in the form of the recording.

@@ -10,11 +10,11 @@ use wharf_api::{
     ConfigMap, ConnectError, Converter, ConverterType, Encoded, Headers, Result, SchemaAndValue, SchemaRef,
     ValueRef,
 };
-use wharf_converters::json::SchemaKey;
+use wharf_converters::cache::SchemaKey;
 use wharf_converters::json::reader::Reader;
 use wharf_schema_registry::wire::{self, SchemaId};
 use wharf_schema_registry::{
-    Direction, Format, LruCache, RegisteredSchema, RegistrySchema, SchemaRegistry, SchemaToWrite,
+    Direction, Format, LruCache, RegisteredSchema, RegistrySchema, SchemaRegistry, SchemaToWrite, TopicCache,
     serialization,
 };
 
@@ -42,11 +42,9 @@ struct Configured {
     /// The text of each Connect schema.
     texts: LruCache<SchemaKey, Arc<Translated>>,
     /// What a schema is written with, by topic.
-    written: LruCache<(String, SchemaKey), Arc<WriteWith>>,
-    last_written: Option<(String, SchemaRef, Arc<WriteWith>)>,
+    written: TopicCache<Option<SchemaKey>, WriteWith>,
     /// What messages of a topic with this id are.
-    read: LruCache<(String, SchemaId), Arc<ReadWith>>,
-    last_read: Option<(String, SchemaId, Arc<ReadWith>)>,
+    read: TopicCache<SchemaId, ReadWith>,
     /// Connect schemas of registered ones, by id and version.
     converted: LruCache<(i32, Option<i32>), Arc<ReadWith>>,
 }
@@ -78,10 +76,8 @@ impl Configured {
             validates: config.validates,
             indents: config.indents,
             texts: LruCache::new(cache),
-            written: LruCache::new(cache),
-            last_written: None,
-            read: LruCache::new(cache),
-            last_read: None,
+            written: TopicCache::new(cache),
+            read: TopicCache::new(cache),
             converted: LruCache::new(cache),
         })
     }
@@ -138,28 +134,13 @@ impl Configured {
     }
 
     fn write_with(&mut self, topic: &str, schema: &SchemaRef) -> Result<Arc<WriteWith>> {
-        if let Some((last_topic, last, with)) = &self.last_written
-            && Arc::ptr_eq(last, schema)
-            && last_topic == topic
-            && self.registry.is_fixed()
+        if self.registry.is_fixed()
+            && let Some(known) = self.written.get(topic, Some(schema))
         {
-            return Ok(Arc::clone(with));
+            return Ok(known);
         }
-        let key = (topic.to_owned(), SchemaKey::new(schema));
-        let known = if self.registry.is_fixed() {
-            self.written.get(&key).map(Arc::clone)
-        } else {
-            None
-        };
-        let with = match known {
-            Some(with) => with,
-            None => {
-                let with = Arc::new(self.ask_what_to_write_with(topic, schema)?);
-                self.written.insert(key, Arc::clone(&with));
-                with
-            }
-        };
-        self.last_written = Some((topic.to_owned(), SchemaRef::clone(schema), Arc::clone(&with)));
+        let with = Arc::new(self.ask_what_to_write_with(topic, schema)?);
+        self.written.insert(topic, Some(schema), &with);
         Ok(with)
     }
 
@@ -229,35 +210,13 @@ impl Configured {
     }
 
     fn read_with(&mut self, topic: &str, id: SchemaId) -> Result<Arc<ReadWith>> {
-        let is_fixed = self.registry.is_fixed() || !self.reads_latest();
-        if let Some((last_topic, last, with)) = &self.last_read
-            && *last == id
-            && last_topic == topic
-            && is_fixed
-        {
-            return Ok(Arc::clone(with));
+        let is_fixed = self.registry.is_fixed() || !self.registry.reads_latest();
+        if is_fixed && let Some(known) = self.read.get(topic, id) {
+            return Ok(known);
         }
-        let key = (topic.to_owned(), id);
-        let known = if is_fixed {
-            self.read.get(&key).map(Arc::clone)
-        } else {
-            None
-        };
-        let with = match known {
-            Some(with) => with,
-            None => {
-                let with = self.ask_what_to_read_with(topic, id)?;
-                self.read.insert(key, Arc::clone(&with));
-                with
-            }
-        };
-        self.last_read = Some((topic.to_owned(), id, Arc::clone(&with)));
+        let with = self.ask_what_to_read_with(topic, id)?;
+        self.read.insert(topic, id, &with);
         Ok(with)
-    }
-
-    fn reads_latest(&self) -> bool {
-        let config = self.registry.config();
-        config.read_latest || config.read_latest_with_metadata.is_some()
     }
 
     fn ask_what_to_read_with(&mut self, topic: &str, id: SchemaId) -> Result<Arc<ReadWith>> {

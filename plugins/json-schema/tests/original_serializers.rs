@@ -1,16 +1,12 @@
 //! Confluent's own JSON Schema serializers (Python) on the other side, through a real registry: their messages are read here, ours
 //! there.
 
-use std::process::Command;
-
 use serde_json::{Value as Json, json};
-use wharf_api::{
-    ConfigMap, Converter as _, ConverterType, Headers, Schema, SchemaBuilder, SchemaRef, Struct, Value,
-    logical,
-};
+use wharf_api::{Converter as _, Headers, Schema, SchemaBuilder, SchemaRef, Struct, Value, logical};
 use wharf_json_schema::JsonSchemaConverter;
 use wharf_test_services::schema_registry::CONFLUENT_KAFKA;
-use wharf_test_services::{SchemaRegistry, available};
+use wharf_test_services::{SchemaRegistry, available, hex, python, unhex};
+use wharf_testkit::converter_with_registry;
 
 /// `write URL TOPIC SCHEMA VALUE` prints a message in hexadecimal, `read URL TOPIC MESSAGE` what is in one.
 const SCRIPT: &str = r#"
@@ -32,32 +28,6 @@ else:
     print(json.dumps(JSONDeserializer(None, schema_registry_client=client)(bytes.fromhex(rest[0]), context)))
 "#;
 
-fn run(python: &std::path::Path, arguments: &[&str]) -> String {
-    let output = Command::new(python)
-        .arg("-c")
-        .arg(SCRIPT)
-        .args(arguments)
-        .output()
-        .unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    String::from_utf8(output.stdout).unwrap().trim().to_owned()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn unhex(text: &str) -> Vec<u8> {
-    (0..text.len())
-        .step_by(2)
-        .map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap())
-        .collect()
-}
-
 #[test]
 fn messages_of_the_original_serializers_are_read_here_and_ours_there() {
     let Some(python) = available(CONFLUENT_KAFKA.python()) else {
@@ -67,12 +37,8 @@ fn messages_of_the_original_serializers_are_read_here_and_ours_there() {
         return;
     };
     let url = registry.url();
-    let mut converter = JsonSchemaConverter::default();
-    let config = ConfigMap::from([
-        ("schema.registry.url".to_owned(), url.clone()),
-        ("json.fail.invalid.schema".to_owned(), "true".to_owned()),
-    ]);
-    converter.configure(&config, ConverterType::Value).unwrap();
+    let mut converter: JsonSchemaConverter =
+        converter_with_registry(&url, &[("json.fail.invalid.schema", "true")]);
 
     let schema = json!({
         "$schema": "http://json-schema.org/draft-07/schema#", "title": "Person", "type": "object",
@@ -84,8 +50,9 @@ fn messages_of_the_original_serializers_are_read_here_and_ours_there() {
     });
     let inner = r#"{"title": "Address", "type": "object", "properties": {"street": {"type": "string"}}}"#;
     let value = json!({"name": "grüße 😀", "age": null, "scores": [1.5, 2], "home": {"street": "x"}});
-    let message = run(
+    let message = python::run(
         &python,
+        SCRIPT,
         &[
             "write",
             &url,
@@ -149,7 +116,8 @@ fn messages_of_the_original_serializers_are_read_here_and_ours_there() {
             &mut out,
         )
         .unwrap();
-    let there: Json = serde_json::from_str(&run(&python, &["read", &url, "ours", &hex(&out)])).unwrap();
+    let there: Json =
+        serde_json::from_str(&python::run(&python, SCRIPT, &["read", &url, "ours", &hex(&out)])).unwrap();
     let expected = json!({"id": 1_i64 << 40, "note": null, "at": 1_483_425_001_864_i64, "lines": [-1], "marks": {"k": true}});
     assert_eq!(there, expected);
     let back = converter.decode("ours", &Headers::new(), Some(&out)).unwrap();

@@ -2,19 +2,14 @@
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use wharf_api::{
-    ConfigMap, Converter, ConverterType, Decimal, Headers, Schema, SchemaBuilder, SchemaRef, Struct, Value,
-    logical,
-};
+use wharf_api::{Converter, Decimal, Headers, Schema, SchemaBuilder, SchemaRef, Struct, Value, logical};
 use wharf_json_schema::JsonSchemaConverter;
 use wharf_schema_registry::testing::TestRegistry;
 use wharf_schema_registry::{Format, RegistrySchema};
+use wharf_testkit::converter_with_registry;
 
 fn converter(registry: &TestRegistry) -> JsonSchemaConverter {
-    let config = ConfigMap::from([("schema.registry.url".to_owned(), registry.url())]);
-    let mut converter = JsonSchemaConverter::default();
-    converter.configure(&config, ConverterType::Value).unwrap();
-    converter
+    converter_with_registry(&registry.url(), &[])
 }
 
 /// Schemas with a value of each. Floats are finite, since NaN is written as a text.

@@ -1,23 +1,16 @@
 //! The converter with a registry in this process: what is registered, what messages look like, what is read back.
 
 use wharf_api::{
-    ConfigMap, ConnectError, Converter, ConverterType, Decimal, Encoded, ErrorKind, Headers, Schema,
-    SchemaAndValue, SchemaBuilder, SchemaRef, Struct, Value, logical,
+    ConnectError, Converter, Decimal, ErrorKind, Headers, Schema, SchemaAndValue, SchemaBuilder, SchemaRef,
+    Struct, Value, logical,
 };
 use wharf_json_schema::JsonSchemaConverter;
 use wharf_schema_registry::testing::TestRegistry;
 use wharf_schema_registry::{Format, RegistrySchema, SchemaReference};
+use wharf_testkit::converter_with_registry;
 
 fn converter(registry: &TestRegistry, entries: &[(&str, &str)]) -> JsonSchemaConverter {
-    let mut config = ConfigMap::from([("schema.registry.url".to_owned(), registry.url())]);
-    config.extend(
-        entries
-            .iter()
-            .map(|&(key, value)| (key.to_owned(), value.to_owned())),
-    );
-    let mut converter = JsonSchemaConverter::default();
-    converter.configure(&config, ConverterType::Value).unwrap();
-    converter
+    converter_with_registry(&registry.url(), entries)
 }
 
 fn encode(
@@ -26,16 +19,7 @@ fn encode(
     schema: Option<&SchemaRef>,
     value: &Value,
 ) -> Result<Option<Vec<u8>>, ConnectError> {
-    let mut out = b"before".to_vec();
-    let encoded = converter.encode("orders", headers, schema, value.as_ref(), &mut out)?;
-    let bytes = out.split_off("before".len());
-    Ok(match encoded {
-        Encoded::Null => {
-            assert!(bytes.is_empty());
-            None
-        }
-        Encoded::Bytes => Some(bytes),
-    })
+    wharf_testkit::encode(converter, "orders", headers, schema, value.as_ref())
 }
 
 fn order() -> (SchemaRef, Value) {

@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 
-use wharf_api::{ConnectError, Decimal, Result, SchemaRef, SchemaType, Struct, Value};
+use wharf_api::{ConnectError, Decimal, Result, SchemaRef, SchemaType, Struct, Value, logical};
 
 use crate::calendar;
 use crate::descriptor::Scalar;
@@ -190,7 +190,7 @@ impl Decoder {
             ReadValue::Date => {
                 let [year, month, day, _] = small_integers(bytes, depth)?;
                 calendar::days(year, month, day)
-                    .map(|days| Value::Date(days * calendar::MILLIS_PER_DAY))
+                    .map(|days| Value::Date(days * logical::MILLIS_PER_DAY))
                     .ok_or_else(|| {
                         ConnectError::data(format!("{year}-{month}-{day} in a google.type.Date is no date"))
                     })

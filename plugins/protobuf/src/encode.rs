@@ -3,11 +3,11 @@
 //! Fields are written in the order of their numbers, and zero, false and empty ones are left out where Protobuf has no presence for
 //! them, both as upstream's library does.
 
+use wharf_api::calendar::gregorian_date_of;
 use wharf_api::logical;
 use wharf_api::value_ref::{DecimalRef, StructRef};
 use wharf_api::{ConnectError, Result, Schema, SchemaRef, SchemaType, ValueRef};
 
-use crate::calendar;
 use crate::descriptor::Scalar;
 use crate::names;
 use crate::to_connect::MAX_DEPTH;
@@ -287,19 +287,19 @@ impl Encoder {
             },
             WriteValue::Date => {
                 let millis = date("Date")?;
-                if millis % calendar::MILLIS_PER_DAY != 0 {
+                if millis % logical::MILLIS_PER_DAY != 0 {
                     return Err(ConnectError::data(
                         "Kafka Connect Date type should not have any time fields set to non-zero values.",
                     ));
                 }
-                let (year, month, day) = calendar::date(millis / calendar::MILLIS_PER_DAY);
+                let (year, month, day) = gregorian_date_of(millis / logical::MILLIS_PER_DAY);
                 small(1, year);
                 small(2, month);
                 small(3, day);
             }
             WriteValue::Time => {
                 let millis = date("Time")?;
-                if !(0..=calendar::MILLIS_PER_DAY).contains(&millis) {
+                if !(0..=logical::MILLIS_PER_DAY).contains(&millis) {
                     return Err(ConnectError::data(
                         "Time values must use number of millis greater than 0 and less than 86400000",
                     ));

@@ -10,10 +10,10 @@ use wharf_api::{
     ConfigMap, ConnectError, Converter, ConverterType, Encoded, Headers, Result, SchemaAndValue, SchemaRef,
     ValueRef,
 };
-use wharf_converters::json::SchemaKey;
+use wharf_converters::cache::SchemaKey;
 use wharf_schema_registry::wire::{self, SchemaId};
 use wharf_schema_registry::{
-    Direction, Format, LruCache, RegisteredSchema, RegistrySchema, SchemaRegistry, SchemaToWrite,
+    Direction, Format, LruCache, RegisteredSchema, RegistrySchema, SchemaRegistry, SchemaToWrite, TopicCache,
     serialization,
 };
 
@@ -39,18 +39,9 @@ struct Configured {
     /// The message type of each Connect schema.
     roots: LruCache<SchemaKey, Arc<Translated>>,
     /// What a schema is written with, by topic.
-    written: LruCache<(String, SchemaKey), Arc<WriteWith>>,
-    last_written: Option<(String, SchemaRef, Arc<WriteWith>)>,
+    written: TopicCache<Option<SchemaKey>, WriteWith>,
     /// What messages of a topic with this id and message index are.
-    read: LruCache<(String, SchemaId, Vec<u8>), Arc<ReadMessage>>,
-    last_read: Option<LastRead>,
-}
-
-struct LastRead {
-    topic: String,
-    id: SchemaId,
-    index: Vec<u8>,
-    with: Arc<ReadMessage>,
+    read: TopicCache<(SchemaId, Vec<u8>), ReadMessage>,
 }
 
 /// A Connect schema as the registry gets it, and how its values are written.
@@ -74,10 +65,8 @@ impl Configured {
             options: config.options,
             is_key,
             roots: LruCache::new(cache),
-            written: LruCache::new(cache),
-            last_written: None,
-            read: LruCache::new(cache),
-            last_read: None,
+            written: TopicCache::new(cache),
+            read: TopicCache::new(cache),
         })
     }
 
@@ -116,28 +105,13 @@ impl Configured {
     }
 
     fn write_with(&mut self, topic: &str, schema: &SchemaRef) -> Result<Arc<WriteWith>> {
-        if let Some((last_topic, last, with)) = &self.last_written
-            && Arc::ptr_eq(last, schema)
-            && last_topic == topic
-            && self.registry.is_fixed()
+        if self.registry.is_fixed()
+            && let Some(known) = self.written.get(topic, Some(schema))
         {
-            return Ok(Arc::clone(with));
+            return Ok(known);
         }
-        let key = (topic.to_owned(), SchemaKey::new(schema));
-        let known = if self.registry.is_fixed() {
-            self.written.get(&key).map(Arc::clone)
-        } else {
-            None
-        };
-        let with = match known {
-            Some(with) => with,
-            None => {
-                let with = Arc::new(self.ask_what_to_write_with(topic, schema)?);
-                self.written.insert(key, Arc::clone(&with));
-                with
-            }
-        };
-        self.last_written = Some((topic.to_owned(), SchemaRef::clone(schema), Arc::clone(&with)));
+        let with = Arc::new(self.ask_what_to_write_with(topic, schema)?);
+        self.written.insert(topic, Some(schema), &with);
         Ok(with)
     }
 
@@ -217,37 +191,12 @@ impl Configured {
     }
 
     fn read_with(&mut self, topic: &str, id: SchemaId, index: &[u8]) -> Result<Arc<ReadMessage>> {
-        let config = self.registry.config();
-        let reads_latest = config.read_latest || config.read_latest_with_metadata.is_some();
-        let is_fixed = self.registry.is_fixed() || !reads_latest;
-        if let Some(last) = &self.last_read
-            && last.id == id
-            && last.index == index
-            && last.topic == topic
-            && is_fixed
-        {
-            return Ok(Arc::clone(&last.with));
+        let is_fixed = self.registry.is_fixed() || !self.registry.reads_latest();
+        if is_fixed && let Some(known) = self.read.get(topic, (id, index)) {
+            return Ok(known);
         }
-        let key = (topic.to_owned(), id, index.to_vec());
-        let known = if is_fixed {
-            self.read.get(&key).map(Arc::clone)
-        } else {
-            None
-        };
-        let with = match known {
-            Some(with) => with,
-            None => {
-                let with = Arc::new(self.ask_what_to_read_with(topic, id, index)?);
-                self.read.insert(key, Arc::clone(&with));
-                with
-            }
-        };
-        self.last_read = Some(LastRead {
-            topic: topic.to_owned(),
-            id,
-            index: index.to_vec(),
-            with: Arc::clone(&with),
-        });
+        let with = Arc::new(self.ask_what_to_read_with(topic, id, index)?);
+        self.read.insert(topic, (id, index), &with);
         Ok(with)
     }
 

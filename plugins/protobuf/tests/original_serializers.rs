@@ -1,14 +1,10 @@
 //! Confluent's own Protobuf serializers (Python) on the other side, through a real registry: their messages are read here, ours there.
 
-use std::process::Command;
-
-use wharf_api::{
-    ConfigMap, Converter as _, ConverterType, Headers, Schema, SchemaBuilder, SchemaRef, Struct, Value,
-    logical,
-};
+use wharf_api::{Converter as _, Headers, Schema, SchemaBuilder, SchemaRef, Struct, Value, logical};
 use wharf_protobuf::ProtobufConverter;
 use wharf_test_services::schema_registry::CONFLUENT_KAFKA;
-use wharf_test_services::{SchemaRegistry, available};
+use wharf_test_services::{SchemaRegistry, available, hex, python, unhex};
+use wharf_testkit::converter_with_registry;
 
 /// `write URL TOPIC` prints a message of a nested type in hexadecimal, `read URL TOPIC MESSAGE` what is in an order. The types are
 /// made here, as protoc would make them.
@@ -75,32 +71,6 @@ else:
     print(order.id, order.note, order.at.ToMilliseconds(), list(order.lines))
 "#;
 
-fn run(python: &std::path::Path, arguments: &[&str]) -> String {
-    let output = Command::new(python)
-        .arg("-c")
-        .arg(SCRIPT)
-        .args(arguments)
-        .output()
-        .unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    String::from_utf8(output.stdout).unwrap().trim().to_owned()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn unhex(text: &str) -> Vec<u8> {
-    (0..text.len())
-        .step_by(2)
-        .map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap())
-        .collect()
-}
-
 #[test]
 fn messages_of_the_original_serializers_are_read_here_and_ours_there() {
     let Some(python) = available(CONFLUENT_KAFKA.python()) else {
@@ -110,11 +80,9 @@ fn messages_of_the_original_serializers_are_read_here_and_ours_there() {
         return;
     };
     let url = registry.url();
-    let mut converter = ProtobufConverter::default();
-    let config = ConfigMap::from([("schema.registry.url".to_owned(), url.clone())]);
-    converter.configure(&config, ConverterType::Value).unwrap();
+    let mut converter: ProtobufConverter = converter_with_registry(&url, &[]);
 
-    let message = unhex(&run(&python, &["write", &url, "theirs"]));
+    let message = unhex(&python::run(&python, SCRIPT, &["write", &url, "theirs"]));
     let read = converter
         .decode("theirs", &Headers::new(), Some(&message))
         .unwrap_or_else(|error| panic!("{}", error.trace()));
@@ -160,7 +128,7 @@ fn messages_of_the_original_serializers_are_read_here_and_ours_there() {
         )
         .unwrap_or_else(|error| panic!("{}", error.trace()));
     assert_eq!(
-        run(&python, &["read", &url, "ours", &hex(&out)]),
+        python::run(&python, SCRIPT, &["read", &url, "ours", &hex(&out)]),
         "1099511627776 x 1483425001864 [-1, 3]"
     );
     let back = converter.decode("ours", &Headers::new(), Some(&out)).unwrap();

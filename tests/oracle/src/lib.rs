@@ -21,7 +21,6 @@ pub mod compare;
 pub mod differences;
 pub mod java;
 pub mod ours;
-pub mod random;
 pub mod record_codec;
 pub mod recorded;
 pub mod report;

@@ -25,6 +25,7 @@ pub mod built;
 pub mod bundle;
 mod certificates;
 mod error;
+mod hex;
 pub mod http;
 pub mod jvm_connect;
 mod kafka;
@@ -34,15 +35,18 @@ pub mod ports;
 pub mod process;
 mod proxy;
 pub mod python;
+mod random;
 pub mod schema_registry;
 mod skip;
 
 pub use certificates::{CertificateFile, Certificates};
 pub use error::ServiceError;
+pub use hex::{hex, unhex};
 pub use kafka::{KafkaBroker, KafkaOptions, SharedKafka};
 pub use kafka_security::{SecuredListener, Security};
 pub use process::Lifetime;
 pub use proxy::Proxy;
+pub use random::Random;
 pub use schema_registry::SchemaRegistry;
 pub use skip::{REQUIRE_SERVICES, SKIP_LOG, SKIP_REASON, TEST_KAFKA, available, required};
 

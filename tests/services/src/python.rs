@@ -79,6 +79,25 @@ impl Package<'_> {
     }
 }
 
+/// What a script prints with these arguments, without the blanks around it.
+///
+/// # Panics
+/// When it fails, with what it complains about.
+#[must_use]
+pub fn run(python: &Path, script: &str, arguments: &[&str]) -> String {
+    let mut command = Command::new(python);
+    command.args(["-c", script]).args(arguments);
+    let output = command
+        .output()
+        .unwrap_or_else(|error| panic!("{}: {error}", python.display()));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
 /// Runs it to its end: what it printed, or the last line of its complaint.
 fn quiet(command: &mut Command) -> Result<String, String> {
     let output = command

@@ -41,7 +41,7 @@ fn group(seed: u64) -> World {
     world.run(world.now + 100);
     world.time_to_rest(10_000);
     // Whatever moment of heartbeats and pacing it is.
-    let pause = 5_000 + world.random.below(3_000);
+    let pause = 5_000 + world.random.below_u64(3_000);
     world.run(world.now + pause);
     world
 }
@@ -90,7 +90,7 @@ fn the_work_of_a_crashed_worker_runs_again_within_two_seconds_of_its_session() {
         let number = if seed % 2 == 0 {
             leader(&world)
         } else {
-            world.random.below(3) as usize
+            world.random.below_u64(3) as usize
         };
         world.crash(number);
         let took = world.time_to_rest(30_000);
@@ -105,7 +105,7 @@ fn a_worker_that_leaves_as_planned_has_its_work_run_again_within_two_seconds() {
         let number = if seed % 2 == 0 {
             leader(&world)
         } else {
-            world.random.below(3) as usize
+            world.random.below_u64(3) as usize
         };
         let took = time_to_leave(&mut world, number);
         assert!(took <= 2_000, "seed {seed}: {took}");

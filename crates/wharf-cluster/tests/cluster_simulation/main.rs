@@ -7,8 +7,6 @@
 mod broker;
 mod figures;
 mod parts;
-#[path = "../group_simulation/random.rs"]
-mod random;
 mod topic;
 mod trouble;
 mod worker;

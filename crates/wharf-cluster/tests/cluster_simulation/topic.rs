@@ -1,8 +1,7 @@
 //! The config topic as a broker has it: records at offsets, with holes where transactions end.
 
 use wharf_cluster::topic_record::TopicRecord;
-
-use super::random::Random;
+use wharf_test_services::Random;
 
 #[derive(Default)]
 pub(crate) struct Topic {
@@ -16,7 +15,7 @@ impl Topic {
             self.records.push((self.next, record));
             self.next += 1;
         }
-        self.next += i64::from(random.below(3) == 0);
+        self.next += i64::from(random.below_u64(3) == 0);
     }
 
     pub(crate) fn end(&self) -> usize {

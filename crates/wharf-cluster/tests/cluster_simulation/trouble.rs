@@ -37,11 +37,11 @@ fn start_worker(world: &mut World) {
 }
 
 fn change(world: &mut World) -> Change {
-    let name = NAMES[world.random.below(NAMES.len() as u64) as usize].to_owned();
-    match world.random.below(12) {
+    let name = NAMES[world.random.below_u64(NAMES.len() as u64) as usize].to_owned();
+    match world.random.below_u64(12) {
         0..=4 => {
             world.versions += 1;
-            let tasks = world.random.below(5);
+            let tasks = world.random.below_u64(5);
             let version = world.versions;
             Change::Put { name, tasks, version }
         }
@@ -50,21 +50,21 @@ fn change(world: &mut World) -> Change {
         8 => Change::Target(name, TargetState::Stopped),
         9 => Change::Target(name, TargetState::Started),
         10 => Change::Restart(name),
-        _ => Change::Level(world.random.below(5)),
+        _ => Change::Level(world.random.below_u64(5)),
     }
 }
 
 fn something_happens(world: &mut World) {
     let alive = world.alive();
     let Some(number) = alive
-        .get(world.random.below(alive.len().max(1) as u64) as usize)
+        .get(world.random.below_u64(alive.len().max(1) as u64) as usize)
         .copied()
     else {
         return start_worker(world);
     };
-    let duration = 300 + world.random.below(3 * TIMES.session);
+    let duration = 300 + world.random.below_u64(3 * TIMES.session);
     let until = world.now + duration;
-    match world.random.below(26) {
+    match world.random.below_u64(26) {
         0 | 1 if alive.len() > 1 => world.crash(number),
         2 | 3 if alive.len() < 6 => start_worker(world),
         4 | 5 => world.workers[number].frozen_until = until,
@@ -86,7 +86,7 @@ fn something_happens(world: &mut World) {
             start_worker(world);
         }
         _ => {
-            for _ in 0..1 + world.random.below(3) {
+            for _ in 0..1 + world.random.below_u64(3) {
                 let change = change(world);
                 world.ask(number, change);
             }
@@ -100,11 +100,11 @@ fn play(seed: u64) -> (usize, usize) {
     let mut world = World::new(seed, Times { max_delay, ..TIMES });
     start_worker(&mut world);
     world.run(500);
-    for _ in 0..1 + world.random.below(3) {
+    for _ in 0..1 + world.random.below_u64(3) {
         start_worker(&mut world);
     }
     for (version, name) in (0..).zip(NAMES) {
-        let tasks = 1 + world.random.below(4);
+        let tasks = 1 + world.random.below_u64(4);
         world.ask(
             0,
             Change::Put {
@@ -118,7 +118,7 @@ fn play(seed: u64) -> (usize, usize) {
     world.run(2_000);
     for _ in 0..20 {
         something_happens(&mut world);
-        let pause = 1 + world.random.below(1_500);
+        let pause = 1 + world.random.below_u64(1_500);
         world.run(world.now + pause);
     }
     // Then peace, and one more worker, because the others may all be gone.

@@ -13,10 +13,10 @@ use wharf_cluster::member::{self, Elected, GroupMember, Lease, MemberSettings, O
 use wharf_cluster::protocol::{Assignment, ConnectProtocol};
 use wharf_cluster::target_state::TargetState;
 use wharf_cluster::time::Millis;
+use wharf_test_services::Random;
 
 use super::broker::Connection;
 use super::parts::{Deed, Input, Order, Run, Times, url};
-use super::random::Random;
 use super::topic::Topic;
 use super::writer::Writer;
 
@@ -197,19 +197,19 @@ impl Worker {
     }
 
     pub(crate) fn tell(&mut self, now: Millis, random: &mut Random, input: Input) {
-        self.to_herder.push_back((now + random.below(4), input));
+        self.to_herder.push_back((now + random.below_u64(4), input));
     }
 
     fn order(&mut self, now: Millis, random: &mut Random, order: Order) {
-        self.to_member.push_back((now + random.below(4), order));
+        self.to_member.push_back((now + random.below_u64(4), order));
     }
 
     /// There is more to read, soon.
     pub(crate) fn records_came(&mut self, now: Millis, random: &mut Random) {
-        let lag = if random.below(8) == 0 {
-            random.below(self.times.lag)
+        let lag = if random.below_u64(8) == 0 {
+            random.below_u64(self.times.lag)
         } else {
-            random.below(20)
+            random.below_u64(20)
         };
         self.read_at.get_or_insert(now + 1 + lag);
     }
@@ -243,7 +243,7 @@ impl Worker {
             return Vec::new();
         }
         // Threads of a process that stood still wake in any order.
-        if random.below(2) == 0 {
+        if random.below_u64(2) == 0 {
             self.member_thread(now, random);
         }
         self.reader(now, random, topic);
@@ -299,13 +299,13 @@ impl Worker {
             if now < self.blind_until {
                 self.read_at = Some(self.blind_until);
             } else {
-                let count = if random.below(4) == 0 {
-                    random.below(left as u64 + 1) as usize
+                let count = if random.below_u64(4) == 0 {
+                    random.below_u64(left as u64 + 1) as usize
                 } else {
                     left
                 };
                 let events = self.apply(topic, self.position + count);
-                self.read_at = (count < left).then_some(now + 1 + random.below(10));
+                self.read_at = (count < left).then_some(now + 1 + random.below_u64(10));
                 let snapshot = self.snapshot();
                 self.tell(now, random, Input::Config(events, snapshot));
             }
@@ -492,10 +492,10 @@ impl Worker {
     }
 
     fn stop(&mut self, now: Millis, random: &mut Random, id: WorkId) {
-        let takes = match random.below(30) {
+        let takes = match random.below_u64(30) {
             0 => self.times.stop_limit,
-            1..=5 => random.below(self.times.stop_limit),
-            _ => random.below(self.times.stop),
+            1..=5 => random.below_u64(self.times.stop_limit),
+            _ => random.below_u64(self.times.stop),
         };
         let takes = takes.min(self.times.stop_limit);
         match self.runs.iter_mut().find(|run| run.id == id) {

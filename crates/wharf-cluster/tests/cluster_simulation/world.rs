@@ -14,10 +14,10 @@ use wharf_cluster::protocol::ConnectProtocol;
 use wharf_cluster::target_state::TargetState;
 use wharf_cluster::time::Millis;
 use wharf_cluster::topic_record::TopicRecord;
+use wharf_test_services::Random;
 
 use super::broker::{Broker, Connection};
 use super::parts::{Deed, Input, Times, url};
-use super::random::Random;
 use super::topic::Topic;
 use super::worker::Worker;
 use super::writer::{Change, Token, task_configs};
@@ -65,7 +65,7 @@ impl World {
     pub(crate) fn new(seed: u64, times: Times) -> Self {
         Self {
             seed,
-            random: Random(seed),
+            random: Random::new(seed),
             now: 1,
             times,
             broker: Broker::new(),
@@ -110,7 +110,7 @@ impl World {
 
     fn travel(&mut self, worker: usize, connection: Connection, to_broker: bool, mail: Mail) {
         let cut = self.workers[worker].cut_until;
-        let arrives = self.now.max(cut) + 1 + self.random.below(20);
+        let arrives = self.now.max(cut) + 1 + self.random.below_u64(20);
         let last = self.arrivals.entry((connection, to_broker)).or_default();
         *last = arrives.max(*last + 1);
         let arrives = *last;
@@ -122,7 +122,7 @@ impl World {
         let down = self.broker.down_until > self.now;
         let aside = match request.to {
             Destination::AnyBroker => {
-                let after = self.now + 1 + self.random.below(20);
+                let after = self.now + 1 + self.random.below_u64(20);
                 let error = if down {
                     KafkaError::CoordinatorNotAvailable
                 } else {
@@ -277,7 +277,7 @@ impl World {
                     }
                     Some(step) => {
                         job.reads_to = None;
-                        job.next_at = now + 1 + self.random.below(8);
+                        job.next_at = now + 1 + self.random.below_u64(8);
                         let records = match step {
                             WriteStep::Privileged(records) => records,
                             WriteStep::Plain(record) => vec![record],
@@ -359,7 +359,7 @@ impl World {
                         }
                         Deed::Network(other) => panic!("{other:?}"),
                         Deed::Publish { name, run } => {
-                            let after = self.now + 1 + self.random.below(40);
+                            let after = self.now + 1 + self.random.below_u64(40);
                             self.post(after, Mail::Publish(number, name, run, 0));
                         }
                     }

@@ -4,7 +4,6 @@
 //! ([`worker`]). A failing run prints its seed.
 
 mod broker;
-mod random;
 mod worker;
 
 use std::collections::BTreeMap;
@@ -14,9 +13,9 @@ use wharf_cluster::member::{
 };
 use wharf_cluster::protocol::ConnectProtocol;
 use wharf_cluster::time::Millis;
+use wharf_test_services::Random;
 
 use broker::{Broker, Connection};
-use random::Random;
 use worker::Worker;
 
 const SESSION: Millis = 2_000;
@@ -53,7 +52,7 @@ impl World {
     fn new(seed: u64) -> Self {
         let mut world = Self {
             seed,
-            random: Random(seed),
+            random: Random::new(seed),
             now: 1,
             broker: Broker::new(),
             workers: Vec::new(),
@@ -63,7 +62,7 @@ impl World {
             connections: 0,
             most_at_once: 0,
         };
-        for _ in 0..2 + world.random.below(4) {
+        for _ in 0..2 + world.random.below_u64(4) {
             world.start_worker();
         }
         world
@@ -89,7 +88,7 @@ impl World {
     /// A message travels; it is late when the network is cut, and keeps its place on its connection.
     fn travel(&mut self, worker: usize, connection: Connection, to_broker: bool, mail: Mail) {
         let cut = self.workers[worker].cut_until;
-        let arrives = self.now.max(cut) + 1 + self.random.below(20);
+        let arrives = self.now.max(cut) + 1 + self.random.below_u64(20);
         let last = self.arrivals.entry((connection, to_broker)).or_default();
         *last = arrives.max(*last + 1);
         let arrives = *last;
@@ -101,7 +100,7 @@ impl World {
         let down = self.broker.down_until > self.now;
         let aside = match request.to {
             Destination::AnyBroker => {
-                let after = self.now + 1 + self.random.below(20);
+                let after = self.now + 1 + self.random.below_u64(20);
                 let error = if down {
                     KafkaError::CoordinatorNotAvailable
                 } else {
@@ -226,11 +225,11 @@ impl World {
     }
 
     fn something_happens(&mut self) {
-        let number = self.random.below(self.workers.len() as u64) as usize;
-        let duration = 300 + self.random.below(3 * SESSION);
+        let number = self.random.below_u64(self.workers.len() as u64) as usize;
+        let duration = 300 + self.random.below_u64(3 * SESSION);
         let until = self.now + duration;
         let alive = self.workers.iter().filter(|worker| worker.alive).count();
-        match self.random.below(12) {
+        match self.random.below_u64(12) {
             0 | 1 if alive > 1 => {
                 for connection in self.workers[number].crash() {
                     self.broker.close(connection);
@@ -268,7 +267,7 @@ fn simulate(seed: u64) -> World {
     world.run(3_000);
     for _ in 0..12 {
         world.something_happens();
-        let pause = 1 + world.random.below(2_500);
+        let pause = 1 + world.random.below_u64(2_500);
         world.run(world.now + pause);
     }
     // Then peace, and one more worker, because the others may all be gone.

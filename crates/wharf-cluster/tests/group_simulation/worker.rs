@@ -6,9 +6,9 @@ use wharf_cluster::assignor::{Assignor, ConfiguredWork, Round};
 use wharf_cluster::member::{Elected, Event, GroupMember, Joined, MemberSettings, Output};
 use wharf_cluster::protocol::{Assignment, ConnectProtocol, ConnectorsAndTasks};
 use wharf_cluster::time::Millis;
+use wharf_test_services::Random;
 
 use super::broker::Connection;
-use super::random::Random;
 use super::{HEARTBEAT, REBALANCE, REQUEST, SESSION};
 
 const CONNECTORS: [(&str, i32); 3] = [("a", 4), ("b", 3), ("c", 1)];
@@ -211,7 +211,7 @@ impl Worker {
         for piece in what {
             self.wanted.remove(piece);
             if let Some(run) = self.running.get_mut(piece) {
-                run.stops_at.get_or_insert(now + random.below(400));
+                run.stops_at.get_or_insert(now + random.below_u64(400));
             }
         }
     }

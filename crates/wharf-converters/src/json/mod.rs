@@ -39,13 +39,12 @@ mod schema_reader;
 mod schema_writer;
 pub mod text;
 
-use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use wharf_api::config::ConfigDef;
 use wharf_api::{
-    ConfigMap, ConnectError, Converter, ConverterType, Encoded, Headers, Result, Schema, SchemaAndValue,
-    SchemaRef, ValueRef,
+    ConfigMap, ConnectError, Converter, ConverterType, Encoded, Headers, Result, SchemaAndValue, SchemaRef,
+    ValueRef,
 };
 
 use self::config::JsonConverterConfig;
@@ -53,41 +52,11 @@ use self::decode::Decoder;
 use self::encode::Encoder;
 use self::reader::{Kind, Reader};
 use self::schema_reader::read_schema;
-use crate::lru::LruCache;
+use crate::cache::{LruCache, SchemaKey};
 
 const ENVELOPE_START: &[u8] = b"{\"schema\":";
 const ENVELOPE_MIDDLE: &[u8] = b",\"payload\":";
 const DEFAULT_CACHE_SIZE: usize = 1000;
-
-/// A schema as a key: found by a few of its attributes, compared in full.
-#[derive(Debug, Clone, PartialEq)]
-pub struct SchemaKey(SchemaRef);
-
-impl SchemaKey {
-    /// The key of a schema.
-    #[must_use]
-    pub fn new(schema: &SchemaRef) -> Self {
-        Self(SchemaRef::clone(schema))
-    }
-}
-
-impl Eq for SchemaKey {}
-
-impl Hash for SchemaKey {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        fn shallow<H: Hasher>(schema: &Schema, state: &mut H) {
-            schema.schema_type().hash(state);
-            schema.is_optional().hash(state);
-            schema.name().hash(state);
-            schema.version().hash(state);
-        }
-        shallow(&self.0, state);
-        for field in self.0.fields().unwrap_or_default() {
-            field.name().hash(state);
-            shallow(field.schema(), state);
-        }
-    }
-}
 
 /// Reads and writes JSON.
 #[derive(Debug)]
@@ -134,9 +103,9 @@ impl JsonConverter {
         {
             return Ok(Arc::clone(text));
         }
-        let key = SchemaKey(Arc::clone(schema));
+        let key = SchemaKey::new(schema);
         let text = match self.written.get(&key) {
-            Some(text) => text,
+            Some(text) => Arc::clone(text),
             None => {
                 let mut text = ENVELOPE_START.to_vec();
                 self.encoder.schema(Some(schema), &mut text)?;
@@ -157,7 +126,7 @@ impl JsonConverter {
         {
             return Ok(Some(Arc::clone(schema)));
         }
-        if let Some(schema) = self.read.get(text) {
+        if let Some(schema) = self.read.get(text).map(Arc::clone) {
             self.last_read = Some((text.into(), Arc::clone(&schema)));
             return Ok(Some(schema));
         }

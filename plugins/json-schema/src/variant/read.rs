@@ -1,5 +1,6 @@
 //! The Variant encoding to JSON.
 
+use wharf_api::calendar::gregorian_date_of;
 use wharf_api::{Decimal, Result};
 use wharf_converters::json::text::{write_bytes, write_float32, write_float64, write_integer, write_string};
 
@@ -227,20 +228,7 @@ fn decimal(unscaled: &[u8], scale: u8, out: &mut Vec<u8>) {
 
 /// `yyyy-mm-dd` of a day since 1970-01-01, in the proleptic Gregorian calendar.
 fn date(days: i64) -> String {
-    // Counted from 0000-03-01, so that the leap day is the last of a year.
-    let day = days + 719_468;
-    let era = day.div_euclid(146_097);
-    let of_era = day.rem_euclid(146_097);
-    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 {
-        shifted_month + 3
-    } else {
-        shifted_month - 9
-    };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    let (year, month, day) = gregorian_date_of(days);
     format!("{year:04}-{month:02}-{day:02}")
 }
 

@@ -8,7 +8,7 @@ use wharf_api::{Decimal, Schema, SchemaBuilder, SchemaRef, SchemaType, Struct, V
 
 use super::samples::holds_bytes;
 use super::{built, values_parse};
-use crate::random::Random;
+use wharf_test_services::Random;
 
 const NAMES: [&str; 8] = ["a", "b", "id", "name", "a.b", "é😀", "with \"quotes\"", ""];
 

@@ -3,7 +3,7 @@
 
 use wharf_api::{Decimal, Schema, SchemaRef, SchemaType, Struct, Value, java_text, logical, values};
 
-use crate::random::Random;
+use wharf_test_services::Random;
 
 /// A message with its schema, or sometimes without.
 pub(super) fn message(random: &mut Random, schema: &SchemaRef, value: &Value) -> String {

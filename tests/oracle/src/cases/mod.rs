@@ -25,7 +25,7 @@ use std::collections::BTreeMap;
 use wharf_api::{ConfigMap, SchemaBuilder, SchemaRef, Struct, Value};
 
 use crate::case::{Call, Case, ConverterSpec, Kind, Usage, Zone};
-use crate::random::Random;
+use wharf_test_services::Random;
 
 /// The cases of a kind; the same ones with every call.
 #[must_use]

@@ -1,5 +1,7 @@
 //! Groups in which not every member can run everything.
 
+use wharf_test_services::Random;
+
 use super::*;
 
 #[test]
@@ -97,38 +99,29 @@ fn an_eager_leader_passes_over_who_cannot() {
     assert_eq!(text(&outcome.unplaceable), " nobody nobody-0");
 }
 
-/// SplitMix64.
-fn random(state: &mut u64, end: u64) -> u64 {
-    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mut mixed = *state;
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    (mixed ^ (mixed >> 31)) % end
-}
-
 #[test]
 fn every_group_settles_with_everything_placed_once_and_only_where_it_can_run() {
     let names: Vec<String> = (0..12).map(|number| format!("c{number}")).collect();
     let ids: Vec<String> = (0..8).map(|number| format!("w{number}")).collect();
     for seed in 0..300 {
-        let mut state = seed;
+        let mut random = Random::new(seed);
         let connectors: Vec<_> = names
             .iter()
-            .take(1 + random(&mut state, 12) as usize)
-            .map(|name| (name.as_str(), random(&mut state, 8) as i32))
+            .take(1 + random.below_u64(12) as usize)
+            .map(|name| (name.as_str(), random.below_u64(8) as i32))
             .collect();
         let members: Vec<_> = ids
             .iter()
             .map(String::as_str)
-            .take(2 + random(&mut state, 6) as usize)
+            .take(2 + random.below_u64(6) as usize)
             .collect();
         let mut group = Group::new(0, &connectors, &members[..1]);
         for (connector, _) in &connectors {
-            if random(&mut state, 2) == 0 {
+            if random.below_u64(2) == 0 {
                 let able: Vec<_> = members
                     .iter()
                     .copied()
-                    .filter(|_| random(&mut state, 2) == 0)
+                    .filter(|_| random.below_u64(2) == 0)
                     .collect();
                 if !able.is_empty() {
                     group.only(connector, &able);

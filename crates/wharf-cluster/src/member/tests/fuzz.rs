@@ -1,19 +1,8 @@
 //! Anything that brokers, connections, herders and clocks can do, in any order.
 
+use wharf_test_services::Random;
+
 use super::*;
-
-/// SplitMix64.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % end
-    }
-}
 
 /// What must hold at all times, seen from outside.
 #[derive(Default)]
@@ -143,10 +132,10 @@ fn taken(member: &mut GroupMember, now: Millis) -> Vec<Output> {
 fn error(random: &mut Random) -> KafkaError {
     let codes = [0, 0, 0, 0, 14, 15, 16, 22, 25, 27, 79];
     let rare = [7, 23, 30, 81, -1];
-    if random.below(200) == 0 {
-        return KafkaError::from_code(rare[random.below(rare.len() as u64) as usize]);
+    if random.below_u64(200) == 0 {
+        return KafkaError::from_code(rare[random.below_u64(rare.len() as u64) as usize]);
     }
-    KafkaError::from_code(codes[random.below(codes.len() as u64) as usize])
+    KafkaError::from_code(codes[random.below_u64(codes.len() as u64) as usize])
 }
 
 fn response(random: &mut Random, kind: RequestKind, mode: ConnectProtocol, generation: i32) -> Response {
@@ -170,7 +159,7 @@ fn response(random: &mut Random, kind: RequestKind, mode: ConnectProtocol, gener
             } else {
                 error
             };
-            let leads = random.below(2) == 0;
+            let leads = random.below_u64(2) == 0;
             Response::JoinGroup(JoinGroupResponse {
                 error,
                 generation,
@@ -186,14 +175,14 @@ fn response(random: &mut Random, kind: RequestKind, mode: ConnectProtocol, gener
             })
         }
         RequestKind::SyncGroup => {
-            let readable = random.below(10) > 0;
+            let readable = random.below_u64(10) > 0;
             let error = if error == KafkaError::MemberIdRequired {
                 KafkaError::None
             } else {
                 error
             };
             let mut given = something();
-            if random.below(3) == 0 {
+            if random.below_u64(3) == 0 {
                 given.revoked.connectors.push("b".to_owned());
             }
             let assignment = if readable {
@@ -223,8 +212,8 @@ fn response(random: &mut Random, kind: RequestKind, mode: ConnectProtocol, gener
 }
 
 fn run(seed: u64) -> Watch {
-    let mut random = Random(seed);
-    let mode = ConnectProtocol::ALL[random.below(3) as usize];
+    let mut random = Random::new(seed);
+    let mode = ConnectProtocol::ALL[random.below_u64(3) as usize];
     let settings = MemberSettings {
         mode,
         heartbeat_interval: HEARTBEAT,
@@ -239,10 +228,10 @@ fn run(seed: u64) -> Watch {
     member.request_rejoin(now, "starts");
     watch.see(now, taken(&mut member, now), seed);
     for _ in 0..400 {
-        match random.below(20) {
+        match random.below_u64(20) {
             0..=8 => {
                 if let Some(place) =
-                    (!watch.open.is_empty()).then(|| random.below(watch.open.len() as u64) as usize)
+                    (!watch.open.is_empty()).then(|| random.below_u64(watch.open.len() as u64) as usize)
                 {
                     let (id, kind) = watch.open.remove(place);
                     stale.push((id, kind));
@@ -274,7 +263,7 @@ fn run(seed: u64) -> Watch {
             }
             12 => {
                 // The herder's answer to a lapsed lease: nothing is owned, and a new join is wanted.
-                if watch.must_not_join || random.below(4) == 0 {
+                if watch.must_not_join || random.below_u64(4) == 0 {
                     watch.must_not_join = false;
                     member.request_rejoin(now, "asked");
                 }
@@ -292,15 +281,15 @@ fn run(seed: u64) -> Watch {
                 member.set_metadata(now, 7, watch.holds_work.then(something));
             }
             16 => member.herder_is_alive(now),
-            17 if random.below(10) == 0 => {
+            17 if random.below_u64(10) == 0 => {
                 watch.must_not_join = true;
                 watch.must_take_in = false;
                 watch.must_stop_first = false;
                 watch.holds_work = false;
                 member.leave(now, "x");
             }
-            18 if random.below(10) == 0 => {
-                now += random.below(3 * SESSION);
+            18 if random.below_u64(10) == 0 => {
+                now += random.below_u64(3 * SESSION);
                 member.poll(now);
             }
             _ => {

@@ -1,6 +1,6 @@
 //! The reference's vectors for JsonConverter, as tables.
 
-use wharf_api::{Decimal, ErrorKind, SchemaBuilder, SchemaType, Struct, Value, logical};
+use wharf_api::{Decimal, ErrorKind, Schema, SchemaBuilder, SchemaType, Struct, Value, logical};
 
 use super::config::{
     DECIMAL_FORMAT, REPLACE_NULL_WITH_DEFAULT, SCHEMA_CONTENT, SCHEMAS_CACHE_SIZE, SCHEMAS_ENABLE,

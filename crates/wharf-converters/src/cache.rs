@@ -1,11 +1,50 @@
-//! A small map that forgets what was not used for longest, and what is too old.
+//! What converters keep about schemas: a small map that forgets what was not used for longest and what is too old, and
+//! schemas as its keys.
 //!
 //! A hit costs one look-up; making room walks all entries, which few schemas make rare.
 
 use std::borrow::Borrow;
 use std::collections::HashMap;
-use std::hash::Hash;
+use std::hash::{Hash, Hasher};
 use std::time::{Duration, Instant};
+
+use wharf_api::{Schema, SchemaRef};
+
+/// A schema as a key: found by a few of its attributes, compared in full.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SchemaKey(SchemaRef);
+
+impl SchemaKey {
+    /// The key of a schema.
+    #[must_use]
+    pub fn new(schema: &SchemaRef) -> Self {
+        Self(SchemaRef::clone(schema))
+    }
+
+    /// Whether it was made of this very schema, not of an equal one.
+    #[must_use]
+    pub fn is_made_of(&self, schema: &SchemaRef) -> bool {
+        SchemaRef::ptr_eq(&self.0, schema)
+    }
+}
+
+impl Eq for SchemaKey {}
+
+impl Hash for SchemaKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        fn shallow<H: Hasher>(schema: &Schema, state: &mut H) {
+            schema.schema_type().hash(state);
+            schema.is_optional().hash(state);
+            schema.name().hash(state);
+            schema.version().hash(state);
+        }
+        shallow(&self.0, state);
+        for field in self.0.fields().unwrap_or_default() {
+            field.name().hash(state);
+            shallow(field.schema(), state);
+        }
+    }
+}
 
 /// Holds at most `capacity` entries, each for at most its time to live.
 #[derive(Debug)]
@@ -108,6 +147,10 @@ mod tests {
         assert_eq!(cache.get("a"), Some(&1));
         assert_eq!(cache.len(), 2);
         assert_eq!(cache.get("c"), Some(&3));
+        cache.insert("a", 4);
+        assert_eq!(cache.get("a"), Some(&4));
+        assert_eq!(cache.get("c"), Some(&3));
+        assert_eq!(cache.len(), 2);
     }
 
     #[test]
@@ -120,6 +163,7 @@ mod tests {
         assert_eq!(cache.get("a"), Some(&1));
         let mut cache = LruCache::new(0);
         cache.insert("a", 1);
+        assert_eq!(cache.get("a"), None);
         assert!(cache.is_empty());
     }
 }

@@ -1,12 +1,12 @@
-//! A small random number generator (splitmix64), ours so that a seed gives the same cases whatever version of whatever
-//! crate is around.
+//! Chance that can be repeated: the same seed gives the same numbers on every machine and in every version, so that a seed
+//! that failed can be run again and cases made of one are the same bytes for ever.
 
-/// The generator.
+/// SplitMix64: small, and every seed is a good one.
 #[derive(Debug, Clone)]
 pub struct Random(u64);
 
 impl Random {
-    /// A generator; the same seed gives the same numbers.
+    /// A generator.
     #[must_use]
     pub fn new(seed: u64) -> Self {
         Self(seed)
@@ -23,9 +23,14 @@ impl Random {
 
     /// A number below `bound`; 0 when that is 0.
     pub fn below(&mut self, bound: usize) -> usize {
-        let bound = u64::try_from(bound).unwrap_or(u64::MAX).max(1);
+        let bound = u64::try_from(bound).unwrap_or(u64::MAX);
         // The remainder is below a usize.
-        usize::try_from(self.bits() % bound).unwrap_or(0)
+        usize::try_from(self.below_u64(bound)).unwrap_or(0)
+    }
+
+    /// As [`below`](Self::below), for times and the like.
+    pub fn below_u64(&mut self, bound: u64) -> u64 {
+        self.bits() % bound.max(1)
     }
 
     /// True once in `times` times.

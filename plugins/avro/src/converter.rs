@@ -13,8 +13,8 @@ use wharf_api::{
 };
 use wharf_schema_registry::wire::{self, SchemaId};
 use wharf_schema_registry::{
-    Compatible, Direction, Format, Guid, LruCache, RegisteredSchema, RegistrySchema, SchemaRegistry,
-    SchemaToWrite, serialization,
+    Compatible, Direction, Format, Guid, LruCache, References, RegisteredSchema, RegistrySchema,
+    SchemaRegistry, SchemaToWrite, serialization,
 };
 
 use crate::codec::{Cursor, Decode, Encode, decoder, encoder};
@@ -199,6 +199,13 @@ impl Converter for AvroConverter {
     }
 }
 
+fn texts(references: &References) -> Vec<&str> {
+    references
+        .iter()
+        .map(|(_, used)| used.schema.text.as_str())
+        .collect()
+}
+
 fn same_schema(left: Option<&SchemaRef>, right: Option<&SchemaRef>) -> bool {
     match (left, right) {
         (None, None) => true,
@@ -228,8 +235,8 @@ impl Ready {
             schema: &translated.registry,
             record_name: translated.record_name.as_deref(),
         };
-        let compatible = |reader: &RegisteredSchema, _: &RegistrySchema| {
-            let result = AvroSchema::parse(&reader.schema.text, &[])
+        let compatible = |reader: &RegisteredSchema, references: &References, _: &RegistrySchema| {
+            let result = AvroSchema::parse(&reader.schema.text, &texts(references))
                 .and_then(|reader| can_read(&reader, &translated.avro));
             match result {
                 Ok(()) => Compatible::Yes,
@@ -295,11 +302,7 @@ impl Ready {
         schema: &RegistrySchema,
     ) -> Result<Arc<AvroSchema>> {
         let references = self.registry.references(direction, topic, schema)?;
-        let uses: Vec<&str> = references
-            .iter()
-            .map(|(_, used)| used.schema.text.as_str())
-            .collect();
-        AvroSchema::parse(&schema.text, &uses)
+        AvroSchema::parse(&schema.text, &texts(&references))
             .map(Arc::new)
             .map_err(|reason| {
                 let cause = serialization("Could not parse Avro schema")
@@ -339,7 +342,7 @@ impl Ready {
                 parsed
             }
         };
-        let avro = match self.registry.reader_schema(topic, &written.subject)? {
+        let avro = match self.registry.reader_schema(topic, &written)? {
             Some(latest) if latest.schema != written.registered.schema => {
                 self.parse(Direction::Deserialize, topic, &latest.schema)?
             }

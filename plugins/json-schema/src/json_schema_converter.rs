@@ -266,7 +266,7 @@ impl Configured {
             json.get("title").and_then(Json::as_str).map(str::to_owned)
         };
         let written = self.registry.for_read(topic, id, &title)?;
-        let (registered, version) = match self.registry.reader_schema(topic, &written.subject)? {
+        let (registered, version) = match self.registry.reader_schema(topic, &written)? {
             Some(reader) => {
                 let version = reader.version;
                 (reader, version)

@@ -270,7 +270,7 @@ impl Configured {
         };
         let pool = self.pool(Direction::Deserialize, topic, &written.registered)?;
         let message = pool.at(&path).ok_or_else(no_message)?;
-        match self.registry.reader_schema(topic, &written.subject)? {
+        match self.registry.reader_schema(topic, &written)? {
             Some(reader) => {
                 let full_name = &pool.message(message).full_name;
                 let pool = self.pool(Direction::Deserialize, topic, &reader)?;

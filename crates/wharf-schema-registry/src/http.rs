@@ -20,6 +20,9 @@ pub(crate) const REGISTRY_JSON: &str = "application/vnd.schemaregistry.v1+json";
 /// The largest answer that is read. A schema of this size is no schema.
 const MAX_ANSWER: u64 = 64 << 20;
 
+const NO_CERTIFICATE: &str =
+    "; if the server wants a certificate of its clients, set schema.registry.ssl.keystore.location";
+
 /// What came back.
 #[derive(Debug)]
 pub(crate) struct Answer {
@@ -113,7 +116,14 @@ fn failure(url: &str, error: ureq::Error) -> RegistryError {
         }
         ureq::Error::Http(error) => RegistryError::Config(message(&error)),
         ureq::Error::BadUri(reason) => RegistryError::Config(message(&reason)),
-        other => RegistryError::Network(message(&other)),
+        other => {
+            let mut text = message(&other);
+            // What a server says that wants a certificate and got none, in TLS 1.3 and 1.2.
+            if text.contains("alert certificate required") || text.contains("alert handshake failure") {
+                text.push_str(NO_CERTIFICATE);
+            }
+            RegistryError::Network(text)
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use std::fmt;
 use serde_json::{Map, Value, json};
 
 use crate::error::{Format, RegistryError};
+use crate::rules::RuleSet;
 
 /// The GUID of a schema: the same in every registry that holds that schema.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -137,6 +138,8 @@ pub struct RegisteredSchema {
     pub version: Option<i32>,
     /// Its GUID, from registries that have them.
     pub guid: Option<Guid>,
+    /// The rules that it carries.
+    pub rules: RuleSet,
 }
 
 impl RegisteredSchema {
@@ -156,6 +159,7 @@ impl RegisteredSchema {
             id: number(body, "id").or(known_id).ok_or_else(|| missing("id"))?,
             version: number(body, "version"),
             guid: body.get("guid").and_then(Value::as_str).and_then(Guid::parse),
+            rules: RuleSet::from_json(body),
         })
     }
 }

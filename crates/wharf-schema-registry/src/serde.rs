@@ -1,14 +1,16 @@
 //! What a converter asks of a registry: a schema to write a record with, and the schema a message was written with.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use wharf_api::{ConnectError, Result};
+use wharf_api::{ConnectError, ErrorKind, Result};
 use wharf_converters::cache::LruCache;
 
 use crate::client::SchemaRegistryClient;
 use crate::config::{RegistryConfig, WriteWith};
 use crate::error::{Direction, Format, RegistryError, serialization};
 use crate::model::{Guid, RegisteredSchema, RegistrySchema};
+use crate::rules::{RuleMode, RuleSet};
 use crate::subject::SubjectNameStrategy;
 use crate::wire::SchemaId;
 
@@ -21,15 +23,28 @@ pub enum Compatible {
     No(String),
 }
 
+/// The schemas that a schema uses, with the names that it calls them by.
+pub type References = [(String, Arc<RegisteredSchema>)];
+
 /// A format's rule of compatibility.
 pub trait Compatibility {
-    /// Whether `reader` can read what `writer` writes.
-    fn can_read(&self, reader: &RegisteredSchema, writer: &RegistrySchema) -> Compatible;
+    /// Whether `reader` can read what `writer` writes. The reader may use `references`; what a converter writes uses none.
+    fn can_read(
+        &self,
+        reader: &RegisteredSchema,
+        references: &References,
+        writer: &RegistrySchema,
+    ) -> Compatible;
 }
 
-impl<F: Fn(&RegisteredSchema, &RegistrySchema) -> Compatible> Compatibility for F {
-    fn can_read(&self, reader: &RegisteredSchema, writer: &RegistrySchema) -> Compatible {
-        self(reader, writer)
+impl<F: Fn(&RegisteredSchema, &References, &RegistrySchema) -> Compatible> Compatibility for F {
+    fn can_read(
+        &self,
+        reader: &RegisteredSchema,
+        references: &References,
+        writer: &RegistrySchema,
+    ) -> Compatible {
+        self(reader, references, writer)
     }
 }
 
@@ -62,6 +77,8 @@ pub struct SchemaRegistry {
     is_key: bool,
     associated: LruCache<String, Option<String>>,
     versions: LruCache<(String, SchemaId), Option<i32>>,
+    /// Subjects and rules that were warned of.
+    warned: BTreeSet<(String, String)>,
 }
 
 impl SchemaRegistry {
@@ -91,6 +108,7 @@ impl SchemaRegistry {
             is_key,
             associated,
             versions,
+            warned: BTreeSet::new(),
         }
     }
 
@@ -195,6 +213,7 @@ impl SchemaRegistry {
             ));
             return Err(self.format.data_error(Direction::Serialize, topic, cause));
         }
+        self.check_rules(topic, &subject, &chosen.rules, RuleMode::Write)?;
         Ok(WrittenWith {
             version: chosen.version,
             registered: chosen,
@@ -240,7 +259,8 @@ impl SchemaRegistry {
         };
         if strict
             && found.schema != *schema
-            && let Compatible::No(reason) = compatibility.can_read(&found, schema)
+            && let references = client.references(&found.schema)?
+            && let Compatible::No(reason) = compatibility.can_read(&found, &references, schema)
         {
             return Err(RegistryError::Incompatible(format!(
                 "Incompatible schema of type '{}'. Set {key}=false to disable this check. {reason}",
@@ -259,6 +279,13 @@ impl SchemaRegistry {
                 self.config.write_with,
                 WriteWith::Latest | WriteWith::LatestWithMetadata(_)
             )
+    }
+
+    /// Whether what a message of some schema is read with stays the same for ever, as [`is_fixed`](Self::is_fixed) says of
+    /// writing.
+    #[must_use]
+    pub fn is_read_fixed(&self) -> bool {
+        self.config.latest_time_to_live.is_none() || !self.reads_latest()
     }
 
     /// The schema that a message was written with, and its version under the message's subject.
@@ -314,6 +341,9 @@ impl SchemaRegistry {
                 self.subject(Direction::Deserialize, topic, record.as_deref())?
             }
         };
+        if !self.reads_latest() {
+            self.check_rules(topic, &subject, &registered.rules, RuleMode::Read)?;
+        }
         let version = self.version_of(topic, id, &subject, &registered)?;
         Ok(WrittenWith {
             registered,
@@ -358,8 +388,7 @@ impl SchemaRegistry {
 
     /// Whether messages are read with another schema than the one they were written with: what
     /// [`reader_schema`](Self::reader_schema) finds may then change.
-    #[must_use]
-    pub fn reads_latest(&self) -> bool {
+    fn reads_latest(&self) -> bool {
         self.config.read_latest || self.config.read_latest_with_metadata.is_some()
     }
 
@@ -367,17 +396,81 @@ impl SchemaRegistry {
     /// `use.latest.with.metadata`.
     ///
     /// # Errors
-    /// What [`Format::registry_error`] makes of a failure.
-    pub fn reader_schema(&mut self, topic: &str, subject: &str) -> Result<Option<Arc<RegisteredSchema>>> {
+    /// What [`Format::registry_error`] makes of a failure; a data error when a rule of a schema would have to be run.
+    pub fn reader_schema(
+        &mut self,
+        topic: &str,
+        written: &WrittenWith,
+    ) -> Result<Option<Arc<RegisteredSchema>>> {
+        let subject = &written.subject;
         let found = match (&self.config.read_latest_with_metadata, self.config.read_latest) {
             (Some(metadata), _) => self.client.latest_with_metadata(subject, metadata),
             (None, true) => self.client.latest(subject),
             (None, false) => return Ok(None),
         };
-        found.map(Some).map_err(|error| {
-            let action = format!("Error retrieving latest version of {} schema", self.format.word());
-            self.format
-                .registry_error(Direction::Deserialize, topic, &action, &error)
+        let found = found.map_err(|error| self.no_latest(topic, &error))?;
+        self.check_rules(topic, subject, &found.rules, RuleMode::Read)?;
+        if let (Some(from), Some(to)) = (written.version, found.version) {
+            self.check_migrations(topic, written, from, (to, &found.rules))?;
+        }
+        Ok(Some(found))
+    }
+
+    fn no_latest(&self, topic: &str, error: &RegistryError) -> ConnectError {
+        let action = format!("Error retrieving latest version of {} schema", self.format.word());
+        self.format
+            .registry_error(Direction::Deserialize, topic, &action, error)
+    }
+
+    /// Migrations from one version to another are rules, too: each version says how it is reached and left.
+    fn check_migrations(
+        &mut self,
+        topic: &str,
+        written: &WrittenWith,
+        from: i32,
+        (to, latest): (i32, &RuleSet),
+    ) -> Result<()> {
+        let subject = &written.subject;
+        let mode = match from < to {
+            true => RuleMode::Upgrade,
+            false => RuleMode::Downgrade,
+        };
+        for version in from.min(to) + 1..=from.max(to) {
+            let rules = match version {
+                _ if version == to => latest.clone(),
+                _ if version == from => written.registered.rules.clone(),
+                _ => match self.client.version(subject, version) {
+                    Ok(found) => found.rules.clone(),
+                    // A version that was deleted for good has no rules left.
+                    Err(error) if error.is_not_found() => continue,
+                    Err(error) => return Err(self.no_latest(topic, &error)),
+                },
+            };
+            self.check_rules(topic, subject, &rules, mode)?;
+        }
+        Ok(())
+    }
+
+    /// Fails where a rule would have to be run; warns once of each that may be passed over.
+    fn check_rules(&mut self, topic: &str, subject: &str, rules: &RuleSet, mode: RuleMode) -> Result<()> {
+        let warned = &mut self.warned;
+        let result = rules.check(mode, |rule, kind| {
+            if warned.insert((subject.to_owned(), rule.to_owned())) {
+                tracing::warn!(
+                    subject,
+                    rule,
+                    kind,
+                    "a rule of the schema is not run, and its onFailure=NONE lets records pass"
+                );
+            }
+        });
+        let direction = match mode {
+            RuleMode::Write => Direction::Serialize,
+            _ => Direction::Deserialize,
+        };
+        result.map_err(|error| match error.kind() {
+            ErrorKind::Config => error,
+            _ => self.format.data_error(direction, topic, error),
         })
     }
 

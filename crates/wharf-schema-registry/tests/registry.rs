@@ -7,8 +7,8 @@ use wharf_api::{ConfigMap, ErrorKind};
 use wharf_schema_registry::testing::TestRegistry;
 use wharf_schema_registry::wire::SchemaId;
 use wharf_schema_registry::{
-    Compatible, Format, RegisteredSchema, RegistryConfig, RegistryError, RegistrySchema, SchemaReference,
-    SchemaRegistry, SchemaRegistryClient, SchemaToWrite,
+    Compatible, Format, References, RegisteredSchema, RegistryConfig, RegistryError, RegistrySchema,
+    SchemaReference, SchemaRegistry, SchemaRegistryClient, SchemaToWrite,
 };
 
 fn config(urls: &str, entries: &[(&str, &str)]) -> RegistryConfig {
@@ -36,7 +36,7 @@ fn answer(error: RegistryError) -> (u16, i64) {
     }
 }
 
-fn yes(_: &RegisteredSchema, _: &RegistrySchema) -> Compatible {
+fn yes(_: &RegisteredSchema, _: &References, _: &RegistrySchema) -> Compatible {
     Compatible::Yes
 }
 
@@ -214,7 +214,7 @@ fn what_a_record_is_written_with_follows_the_configuration() {
 fn a_latest_schema_that_does_not_suit_is_refused_unless_told_otherwise() {
     let registry = TestRegistry::start();
     registry.register("t-value", &avro("\"long\""));
-    let no = |_: &RegisteredSchema, _: &RegistrySchema| Compatible::No("because".to_owned());
+    let no = |_: &RegisteredSchema, _: &References, _: &RegistrySchema| Compatible::No("because".to_owned());
     let entries = [("auto.register.schemas", "false"), ("use.latest.version", "true")];
     let own = avro("\"int\"");
     let written = SchemaToWrite {
@@ -307,4 +307,150 @@ fn a_registry_that_is_down_is_told_apart_from_one_that_refuses() {
     let error = registry.for_write("t", written, &yes).unwrap_err();
     assert_eq!(error.class(), "org.apache.kafka.common.errors.NetworkException");
     assert!(error.message().contains(&gone), "{error}");
+}
+
+fn rule(part: &str, mode: &str) -> serde_json::Value {
+    serde_json::json!({ part: [{"name": "hide", "kind": "TRANSFORM", "type": "ENCRYPT", "mode": mode}] })
+}
+
+#[test]
+fn records_whose_schema_has_a_rule_neither_go_nor_come_without_it() {
+    let registry = TestRegistry::start();
+    let own = avro("\"int\"");
+    let (id, _) = registry.register_with_rules("t-value", &own, &rule("domainRules", "WRITEREAD"));
+    let guid = registry.guid(id).unwrap().to_string();
+    let none = |_: &RegisteredSchema| None;
+    let written = SchemaToWrite {
+        schema: &own,
+        record_name: None,
+    };
+    let off = ("auto.register.schemas", "false");
+    let id = id.to_string();
+    // However the schema is chosen; a registered one without rules inherits those of the version before.
+    for entries in [
+        &[][..],
+        &[off],
+        &[off, ("use.latest.version", "true")],
+        &[off, ("use.schema.id", &id)],
+        &[off, ("use.schema.guid", &guid)],
+        &[("use.latest.version", "true")],
+    ] {
+        let config = config(&registry.url(), entries);
+        let mut schemas = SchemaRegistry::new(config, Format::Avro, false).unwrap();
+        let error = schemas.for_write("t", written, &yes).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Data);
+        assert_eq!(error.message(), "Failed to serialize Avro data from topic t:");
+        let trace = error.trace();
+        assert!(trace.contains("Rule failed: hide"), "{entries:?}: {trace}");
+        assert!(
+            trace.contains("Could not find rule executor of type ENCRYPT"),
+            "{trace}"
+        );
+        let read = schemas.for_read("t", SchemaId::Id(1), &none);
+        let error = match schemas.config().read_latest {
+            true => schemas.reader_schema("t", &read.unwrap()).unwrap_err(),
+            false => read.unwrap_err(),
+        };
+        assert_eq!(error.message(), "Failed to deserialize data for topic t to Avro:");
+        assert!(error.trace().contains("Rule failed: hide"), "{}", error.trace());
+    }
+}
+
+#[test]
+fn rules_of_the_other_direction_and_those_that_may_fail_let_records_pass() {
+    let registry = TestRegistry::start();
+    let own = avro("\"int\"");
+    registry.register_with_rules("t-value", &own, &rule("domainRules", "READ"));
+    registry.register_with_rules("u-value", &own, &rule("domainRules", "WRITE"));
+    let mut lenient = rule("encodingRules", "WRITEREAD");
+    lenient["encodingRules"][0]["onFailure"] = "NONE".into();
+    registry.register_with_rules("v-value", &own, &lenient);
+    let mut schemas = SchemaRegistry::new(config(&registry.url(), &[]), Format::Avro, false).unwrap();
+    let written = SchemaToWrite {
+        schema: &own,
+        record_name: None,
+    };
+    let none = |_: &RegisteredSchema| None;
+    for (topic, id, writes, reads) in [("t", 1, true, false), ("u", 2, false, true), ("v", 3, true, true)] {
+        assert_eq!(schemas.for_write(topic, written, &yes).is_ok(), writes, "{topic}");
+        assert_eq!(
+            schemas.for_read(topic, SchemaId::Id(id), &none).is_ok(),
+            reads,
+            "{topic}"
+        );
+    }
+}
+
+#[test]
+fn migrations_between_the_message_s_version_and_the_latest_are_rules_too() {
+    for (mode, written, fails) in [
+        ("UPGRADE", 1, true),
+        ("UPDOWN", 1, true),
+        ("DOWNGRADE", 1, false),
+        // The rule is that of version 2, which this message has passed.
+        ("UPGRADE", 2, false),
+    ] {
+        let registry = TestRegistry::start();
+        registry.register("t-value", &avro("\"int\""));
+        registry.register_with_rules("t-value", &avro("\"long\""), &rule("migrationRules", mode));
+        registry.register_with_rules("t-value", &avro("\"double\""), &serde_json::json!({}));
+        let entries = [("use.latest.version", "true")];
+        let mut schemas =
+            SchemaRegistry::new(config(&registry.url(), &entries), Format::Avro, false).unwrap();
+        let read = schemas.for_read("t", SchemaId::Id(written), &|_| None).unwrap();
+        assert_eq!(read.version, Some(written));
+        let result = schemas.reader_schema("t", &read);
+        assert_eq!(result.is_err(), fails, "{mode} from version {written}");
+        if let Err(error) = result {
+            assert!(error.trace().contains("Rule failed: hide"), "{}", error.trace());
+        }
+    }
+}
+
+#[test]
+fn compatibility_is_judged_with_the_schemas_that_the_latest_one_uses() {
+    let registry = TestRegistry::start();
+    registry.register("part", &avro("\"int\""));
+    let mut latest = avro("\"long\"");
+    latest.references.push(SchemaReference {
+        name: "Part".to_owned(),
+        subject: "part".to_owned(),
+        version: 1,
+    });
+    registry.register("t-value", &latest);
+    let entries = [("auto.register.schemas", "false"), ("use.latest.version", "true")];
+    let mut schemas = SchemaRegistry::new(config(&registry.url(), &entries), Format::Avro, false).unwrap();
+    let own = avro("\"int\"");
+    let written = SchemaToWrite {
+        schema: &own,
+        record_name: None,
+    };
+    let check = |_: &RegisteredSchema, references: &References, _: &RegistrySchema| {
+        let used: Vec<_> = references
+            .iter()
+            .map(|(name, used)| (name.as_str(), used.schema.text.as_str()))
+            .collect();
+        match used.as_slice() {
+            [("Part", "\"int\"")] => Compatible::Yes,
+            other => Compatible::No(format!("{other:?}")),
+        }
+    };
+    assert_eq!(schemas.for_write("t", written, &check).unwrap().registered.id, 2);
+}
+
+#[test]
+fn what_is_read_with_the_latest_schema_is_asked_for_again_whatever_is_written() {
+    let read_fixed = |entries: &[(&str, &str)]| {
+        let config = config("http://localhost:1", entries);
+        SchemaRegistry::new(config, Format::Json, false)
+            .unwrap()
+            .is_read_fixed()
+    };
+    let (latest, ttl) = (("use.latest.version", "true"), ("latest.cache.ttl.sec", "5"));
+    assert!(read_fixed(&[]));
+    assert!(read_fixed(&[ttl]));
+    assert!(read_fixed(&[latest]));
+    for register in ["true", "false"] {
+        assert!(!read_fixed(&[latest, ttl, ("auto.register.schemas", register)]));
+    }
 }

@@ -13,8 +13,8 @@ use wharf_api::{
 use wharf_converters::cache::SchemaKey;
 use wharf_schema_registry::wire::{self, SchemaId};
 use wharf_schema_registry::{
-    Compatible, Direction, Format, Guid, LruCache, RegisteredSchema, RegistrySchema, SchemaRegistry,
-    SchemaToWrite, TopicCache, serialization,
+    Compatible, Direction, Format, Guid, LruCache, References, RegisteredSchema, RegistrySchema,
+    SchemaRegistry, SchemaToWrite, TopicCache, serialization,
 };
 
 use crate::codec::{Cursor, Decode, Encode, decoder, encoder};
@@ -168,6 +168,13 @@ impl Converter for AvroConverter {
     }
 }
 
+fn texts(references: &References) -> Vec<&str> {
+    references
+        .iter()
+        .map(|(_, used)| used.schema.text.as_str())
+        .collect()
+}
+
 impl Ready {
     fn writer(&mut self, topic: &str, schema: Option<&SchemaRef>) -> Result<Arc<Writer>> {
         let is_fixed = self.registry.is_fixed();
@@ -179,8 +186,8 @@ impl Ready {
             schema: &translated.registry,
             record_name: translated.record_name.as_deref(),
         };
-        let compatible = |reader: &RegisteredSchema, _: &RegistrySchema| {
-            let result = AvroSchema::parse(&reader.schema.text, &[])
+        let compatible = |reader: &RegisteredSchema, references: &References, _: &RegistrySchema| {
+            let result = AvroSchema::parse(&reader.schema.text, &texts(references))
                 .and_then(|reader| can_read(&reader, &translated.avro));
             match result {
                 Ok(()) => Compatible::Yes,
@@ -245,11 +252,7 @@ impl Ready {
         schema: &RegistrySchema,
     ) -> Result<Arc<AvroSchema>> {
         let references = self.registry.references(direction, topic, schema)?;
-        let uses: Vec<&str> = references
-            .iter()
-            .map(|(_, used)| used.schema.text.as_str())
-            .collect();
-        AvroSchema::parse(&schema.text, &uses)
+        AvroSchema::parse(&schema.text, &texts(&references))
             .map(Arc::new)
             .map_err(|reason| {
                 let cause = serialization("Could not parse Avro schema")
@@ -259,9 +262,9 @@ impl Ready {
     }
 
     fn reader(&mut self, topic: &str, id: SchemaId) -> Result<Arc<Reader>> {
-        let config = self.registry.config();
-        let is_fixed = !self.registry.reads_latest() || config.latest_time_to_live.is_none();
-        if is_fixed && let Some(known) = self.readers.get(topic, id) {
+        if self.registry.is_read_fixed()
+            && let Some(known) = self.readers.get(topic, id)
+        {
             return Ok(known);
         }
         let name = |registered: &RegisteredSchema| {
@@ -278,7 +281,7 @@ impl Ready {
                 parsed
             }
         };
-        let avro = match self.registry.reader_schema(topic, &written.subject)? {
+        let avro = match self.registry.reader_schema(topic, &written)? {
             Some(latest) if latest.schema != written.registered.schema => {
                 self.parse(Direction::Deserialize, topic, &latest.schema)?
             }

@@ -187,6 +187,51 @@ fn a_latest_schema_that_cannot_hold_the_record_is_refused() {
 }
 
 #[test]
+fn the_latest_schema_is_judged_with_those_it_uses() {
+    for (part, fits) in [("\"long\"", true), ("\"string\"", false)] {
+        let registry = TestRegistry::start();
+        let number =
+            format!(r#"{{"type":"record","name":"n.Part","fields":[{{"name":"x","type":{part}}}]}}"#);
+        registry.register("part", &avro(&number));
+        let mut latest =
+            avro(r#"{"type":"record","name":"n.Whole","fields":[{"name":"part","type":"n.Part"}]}"#);
+        latest.references = vec![SchemaReference {
+            name: "n.Part".to_owned(),
+            subject: "part".to_owned(),
+            version: 1,
+        }];
+        registry.register("t-value", &latest);
+        let inner = SchemaBuilder::structure()
+            .name("n.Part")
+            .field("x", Schema::int32())
+            .build()
+            .unwrap();
+        let schema = SchemaBuilder::structure()
+            .name("n.Whole")
+            .field("part", SchemaRef::clone(&inner))
+            .build()
+            .unwrap();
+        let value = Struct::new(SchemaRef::clone(&schema))
+            .unwrap()
+            .with("part", Struct::new(inner).unwrap().with("x", 5).unwrap())
+            .unwrap();
+        let mut converter = converter(&registry, &[NO_REGISTERING, ("use.latest.version", "true")]);
+        let written = encode(&mut converter, Some(&schema), value);
+        match written {
+            Ok(bytes) => assert_eq!((fits, bytes.as_slice()), (true, &[0, 0, 0, 0, 2, 10][..])),
+            Err(error) => {
+                assert!(!fits, "{}", error.trace());
+                assert!(
+                    error.trace().contains("latest.compatibility.strict=false"),
+                    "{}",
+                    error.trace()
+                );
+            }
+        }
+    }
+}
+
+#[test]
 fn a_message_is_read_into_the_latest_schema_where_that_is_wanted() {
     let registry = TestRegistry::start();
     let (old, _) = registry.register(

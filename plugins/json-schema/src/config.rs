@@ -123,13 +123,6 @@ fn serializer_keys(base: ConfigDef) -> ConfigDef {
             .importance(Medium)
             .doc(NO_EFFECT),
     )
-    .define(
-        ConfigKey::new("validation.rules.execution", Type::String)
-            .default("DISABLED")
-            .validator(Validator::one_of_ignore_case(["DISABLED"]))
-            .importance(Low)
-            .doc("When rules inside schemas are run. This converter does not run them."),
-    )
     .define(ConfigKey::new("json.value.type", Type::String).default_null().importance(Low).doc(NO_EFFECT))
     .define(ConfigKey::new("json.key.type", Type::String).default_null().importance(Low).doc(NO_EFFECT))
     .define(ConfigKey::new("type.property", Type::String).default("javaType").importance(Low).doc(NO_EFFECT))

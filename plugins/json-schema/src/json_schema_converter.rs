@@ -210,8 +210,9 @@ impl Configured {
     }
 
     fn read_with(&mut self, topic: &str, id: SchemaId) -> Result<Arc<ReadWith>> {
-        let is_fixed = self.registry.is_fixed() || !self.registry.reads_latest();
-        if is_fixed && let Some(known) = self.read.get(topic, id) {
+        if self.registry.is_read_fixed()
+            && let Some(known) = self.read.get(topic, id)
+        {
             return Ok(known);
         }
         let with = self.ask_what_to_read_with(topic, id)?;
@@ -225,7 +226,7 @@ impl Configured {
             json.get("title").and_then(Json::as_str).map(str::to_owned)
         };
         let written = self.registry.for_read(topic, id, &title)?;
-        let (registered, version) = match self.registry.reader_schema(topic, &written.subject)? {
+        let (registered, version) = match self.registry.reader_schema(topic, &written)? {
             Some(reader) => {
                 let version = reader.version;
                 (reader, version)

@@ -191,8 +191,9 @@ impl Configured {
     }
 
     fn read_with(&mut self, topic: &str, id: SchemaId, index: &[u8]) -> Result<Arc<ReadMessage>> {
-        let is_fixed = self.registry.is_fixed() || !self.registry.reads_latest();
-        if is_fixed && let Some(known) = self.read.get(topic, (id, index)) {
+        if self.registry.is_read_fixed()
+            && let Some(known) = self.read.get(topic, (id, index))
+        {
             return Ok(known);
         }
         let with = Arc::new(self.ask_what_to_read_with(topic, id, index)?);
@@ -219,7 +220,7 @@ impl Configured {
         };
         let pool = self.pool(Direction::Deserialize, topic, &written.registered)?;
         let message = pool.at(&path).ok_or_else(no_message)?;
-        match self.registry.reader_schema(topic, &written.subject)? {
+        match self.registry.reader_schema(topic, &written)? {
             Some(reader) => {
                 let full_name = &pool.message(message).full_name;
                 let pool = self.pool(Direction::Deserialize, topic, &reader)?;

@@ -152,6 +152,11 @@ impl Kafka {
             .collect()
     }
 
+    /// Whether the broker knows a group of this name.
+    pub fn has_group(&self, group: &str) -> bool {
+        self.admin.group_members(group, PATIENCE).unwrap().is_some()
+    }
+
     /// Writes records and waits until they are acknowledged. Keys choose partitions as Java's do.
     pub fn produce<'a>(&self, topic: &str, records: impl IntoIterator<Item = (Option<&'a str>, &'a [u8])>) {
         self.write(topic, None, records);

@@ -74,7 +74,7 @@ pub fn definition() -> ConfigDef {
             .default(1000),
         );
     let base = authentication(writing(base));
-    connection(base)
+    super::rules::rules(connection(base))
 }
 
 fn writing(base: ConfigDef) -> ConfigDef {

@@ -5,6 +5,7 @@
 //! they fail the validation and not the first record.
 
 mod definition;
+mod rules;
 
 use std::time::Duration;
 
@@ -167,6 +168,7 @@ impl RegistryConfig {
     /// # Errors
     /// A config error that names the key.
     pub fn from_parsed(parsed: ParsedConfig) -> Result<Self> {
+        rules::check_prefixed(&parsed)?;
         let metadata = parsed.get_string(USE_LATEST_WITH_METADATA).and_then(metadata);
         let write_with = if parsed.boolean(AUTO_REGISTER_SCHEMAS)? {
             WriteWith::Registered
@@ -315,6 +317,13 @@ mod tests {
             ("use.schema.guid", "x"),
             ("use.latest.with.metadata", "x"),
             ("proxy.port", "99999999"),
+            ("rule.executors", "encrypt"),
+            ("rule.actions", "dlq"),
+            ("rule.executors.encrypt.class", "com.example.Encrypt"),
+            ("rule.executors._default_.param.secret", "s"),
+            ("rule.actions.dlq.param.topic", "t"),
+            ("validation.rules.execution", "BEFORE_DOMAIN_RULES"),
+            ("propagate.schema.tags", "true"),
         ] {
             let mut entries = vec![(key, value)];
             if key == "proxy.port" {
@@ -330,6 +339,31 @@ mod tests {
                 .to_string()
                 .contains("s3cret")
         );
+    }
+
+    #[test]
+    fn keys_without_effect_and_defaults_of_those_refused_are_accepted() {
+        RegistryConfig::parse(&config(&[
+            ("rule.executors", ""),
+            ("rule.actions", ""),
+            ("rule.service.loader.enable", "false"),
+            ("validation.rules.execution", "disabled"),
+            ("validation.rules.fail.fast", "true"),
+            ("propagate.schema.tags", "false"),
+            ("schema.format", "resolved"),
+        ]))
+        .unwrap();
+    }
+
+    #[test]
+    fn settings_of_rules_are_refused_without_their_values() {
+        let key = "rule.executors._default_.param.secret";
+        let error = RegistryConfig::parse(&config(&[(key, "s3cret")])).unwrap_err();
+        assert!(
+            error.message().contains(key) && error.message().contains("remove the key"),
+            "{error}"
+        );
+        assert!(!format!("{error:?}").contains("s3cret"), "{error:?}");
     }
 
     #[test]

@@ -72,6 +72,24 @@ impl TestRegistry {
             .unwrap_or_else(|answer| panic!("{subject} was refused: {}", answer.body))
     }
 
+    /// Registers a schema with rules, as `{"domainRules": […]}`: its id and its version. As in Confluent's, versions that are
+    /// registered after it without rules inherit them.
+    ///
+    /// # Panics
+    /// When the schema is refused.
+    pub fn register_with_rules(
+        &self,
+        subject: &str,
+        schema: &RegistrySchema,
+        rules: &serde_json::Value,
+    ) -> (i32, i32) {
+        let mut body = schema.to_json();
+        body["ruleSet"] = rules.clone();
+        lock(&self.state)
+            .register(subject, &body)
+            .unwrap_or_else(|answer| panic!("{subject} was refused: {}", answer.body))
+    }
+
     /// The GUID of a schema.
     #[must_use]
     pub fn guid(&self, id: i32) -> Option<Guid> {
@@ -82,6 +100,12 @@ impl TestRegistry {
     #[must_use]
     pub fn text(&self, id: i32) -> Option<String> {
         lock(&self.state).text(id)
+    }
+
+    /// A schema as it was registered.
+    #[must_use]
+    pub fn schema(&self, id: i32) -> Option<RegistrySchema> {
+        lock(&self.state).schema(id)
     }
 
     /// The subjects there are.

@@ -14,6 +14,7 @@ use crate::model::{Guid, RegistrySchema};
 struct Stored {
     schema: RegistrySchema,
     metadata: Value,
+    rules: Value,
 }
 
 /// All schemas, by id from 1, and subjects with the ids of their versions from 1.
@@ -77,6 +78,10 @@ impl State {
         Some(self.stored(id)?.schema.text.clone())
     }
 
+    pub(super) fn schema(&self, id: i32) -> Option<RegistrySchema> {
+        Some(self.stored(id)?.schema.clone())
+    }
+
     fn stored(&self, id: i32) -> Option<&Stored> {
         self.schemas.get(usize::try_from(id).ok()?.checked_sub(1)?)
     }
@@ -107,10 +112,7 @@ impl State {
         let body = serde_json::from_slice(&request.body).unwrap_or(Value::Null);
         match (request.method.as_str(), parts.as_slice()) {
             ("POST", ["subjects", subject, "versions"]) => match self.register(subject, &body) {
-                Ok((id, version)) => {
-                    let guid = self.guid(id).map(|guid| guid.to_string());
-                    ok(&json!({"id": id, "version": version, "guid": guid}))
-                }
+                Ok((id, version)) => ok(&self.registered(&body, id, version)),
                 Err(answer) => answer,
             },
             ("POST", ["subjects", subject]) => self.look_up(subject, &body),
@@ -169,14 +171,21 @@ impl State {
             ));
         }
         let metadata = body.get("metadata").cloned().unwrap_or(Value::Null);
-        let known = self
-            .schemas
-            .iter()
-            .position(|stored| stored.schema == schema && stored.metadata == metadata);
+        let rules = match body.get("ruleSet") {
+            Some(rules) => rules.clone(),
+            None => self.latest_rules(subject),
+        };
+        let known = self.schemas.iter().position(|stored| {
+            stored.schema == schema && stored.metadata == metadata && stored.rules == rules
+        });
         let position = known.unwrap_or(self.schemas.len());
         let id = i32::try_from(position + 1).unwrap_or(i32::MAX);
         if known.is_none() {
-            self.schemas.push(Stored { schema, metadata });
+            self.schemas.push(Stored {
+                schema,
+                metadata,
+                rules,
+            });
         }
         if self.versions(subject).is_none() {
             self.subjects.push((subject.to_owned(), Vec::new()));
@@ -195,11 +204,35 @@ impl State {
         Ok((id, i32::try_from(version).unwrap_or(i32::MAX)))
     }
 
+    /// The rules of a subject's latest version.
+    fn latest_rules(&self, subject: &str) -> Value {
+        let latest = self.versions(subject).and_then(|versions| versions.last());
+        latest
+            .and_then(|id| self.stored(*id))
+            .map_or(Value::Null, |stored| stored.rules.clone())
+    }
+
+    /// The answer to a registration: the whole schema where it is another one than what was sent.
+    fn registered(&self, sent: &Value, id: i32, version: i32) -> Value {
+        let mut answer = self.describe(id);
+        if answer.get("ruleSet") == sent.get("ruleSet") {
+            let guid = self.guid(id).map(|guid| guid.to_string());
+            answer = json!({"id": id, "guid": guid});
+        }
+        answer["version"] = version.into();
+        answer
+    }
+
     /// A schema with its id, without subject.
     fn describe(&self, id: i32) -> Value {
         let mut body = self
             .stored(id)
             .map_or(Value::Null, |stored| stored.schema.to_json());
+        if let Some(stored) = self.stored(id)
+            && !stored.rules.is_null()
+        {
+            body["ruleSet"] = stored.rules.clone();
+        }
         body["id"] = id.into();
         body["guid"] = self.guid(id).map(|guid| guid.to_string()).into();
         body

@@ -4,7 +4,6 @@
     reason = "figures that a run found out are shown with --nocapture"
 )]
 
-mod avro;
 mod client_security;
 mod config_providers;
 mod conversions;
@@ -16,8 +15,11 @@ mod memory;
 mod metrics;
 mod offset_file;
 mod offsets_api;
+mod preview;
 mod record_errors;
+mod registry_converters;
 mod restart_policy;
 mod sink_context;
 mod stuck;
+mod validation;
 mod worker_config;

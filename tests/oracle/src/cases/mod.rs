@@ -14,6 +14,7 @@ mod project;
 mod samples;
 mod simple;
 mod transform;
+mod transform_defaults;
 mod transform_samples;
 mod values_convert;
 mod values_parse;
@@ -56,7 +57,10 @@ pub fn with_seed(kind: Kind, seed: u64) -> Vec<Case> {
         Kind::SchemaProject => project::fill(&mut table),
         Kind::ConfigParse => config_parse::fill(&mut table),
         Kind::Zoned => zoned::fill(&mut table),
-        Kind::Transform => transform::transformations(&mut table),
+        Kind::Transform => {
+            transform::transformations(&mut table);
+            transform_defaults::struct_defaults(&mut table);
+        }
         Kind::Predicate => transform::predicates(&mut table),
     }
     table.cases

@@ -82,8 +82,6 @@ impl<'r> Outgoing<'r> {
     }
 }
 
-type Answer<'b> = Result<RecordRef<'b>>;
-
 impl Running {
     pub(super) fn send_batch(
         &mut self,
@@ -103,16 +101,9 @@ impl Running {
         };
         let mut keys = ahead.keys.as_mut().map(RemoteBatch::parse).transpose()?;
         let mut values = ahead.values.as_mut().map(RemoteBatch::parse).transpose()?;
-        let mut keys = keys
-            .as_mut()
-            .map(|keys| keys.in_order())
-            .transpose()?
-            .map(Vec::into_iter);
-        let mut values = values
-            .as_mut()
-            .map(|values| values.in_order())
-            .transpose()?
-            .map(Vec::into_iter);
+        let keys = keys.as_mut().map(|keys| keys.in_order()).transpose()?;
+        let values = values.as_mut().map(|values| values.in_order()).transpose()?;
+        let (mut keys, mut values) = (keys.iter().flatten(), values.iter().flatten());
         let (mut arena, mut places) = (Vec::new(), Vec::new());
         // First attempts for the whole batch were timed as they were made.
         let is_timed = !conversion.converters.are_remote() && !conversion.chain.is_remote();
@@ -214,14 +205,14 @@ impl Running {
             }
             // Taken before anything can fail, so that they stay in step with the records.
             let (first_key, first_value) = if is_ahead {
-                (next_of(&mut keys), next_of(&mut values))
+                (keys.next(), values.next())
             } else {
                 (None, None)
             };
             go!(converters.try_encode_headers(rules, topic, &headers, &mut arena, &mut places));
             let TaskConverters { key, value, .. } = converters;
-            let key = bytes_of!(key, outgoing.key, &first_key);
-            let value = bytes_of!(value, outgoing.value, &first_value);
+            let key = bytes_of!(key, outgoing.key, first_key);
+            let value = bytes_of!(value, outgoing.value, first_value);
             self.timer.lap(&metrics.stages, RecordStage::Convert);
             let timestamp = valid_timestamp(outgoing.timestamp)?;
             let index = changed.is_none().then(|| record.topic_index());
@@ -369,10 +360,6 @@ impl Running {
             (topic, true)
         }))
     }
-}
-
-fn next_of<'b>(answers: &mut Option<std::vec::IntoIter<Answer<'b>>>) -> Option<Answer<'b>> {
-    answers.as_mut()?.next()
 }
 
 /// First attempts at transforms and, of what went through them, at conversions in libraries.

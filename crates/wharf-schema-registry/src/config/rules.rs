@@ -1,0 +1,100 @@
+//! Keys of upstream's converters whose work is not done here and would be missed: what runs rules, and what carries tags on.
+//!
+//! A record that a rule would have encrypted, changed or refused must not pass because its configuration went unread: anything
+//! but the default is refused. Keys that only tune what is done anyway are accepted.
+
+use wharf_api::config::{ConfigDef, ConfigKey, Importance, ParsedConfig, ParsedValue, Type, Validator};
+use wharf_api::{ConnectError, Result};
+
+/// What executors and actions are named by; their own settings have the name between.
+const RULES: [&str; 2] = ["rule.executors", "rule.actions"];
+const NO_RULES: &str = "rules of schemas (conditions, encryption, migrations) are not run by this converter; remove the key and use \
+                        schemas without rules, or leave this connector to a worker whose converter runs them";
+const NO_TAGS: &str = "tags of earlier versions are not copied into a schema that is registered; set it to false, or register the \
+                       schema with its tags and set auto.register.schemas=false";
+
+/// Adds the keys.
+pub(super) fn rules(base: ConfigDef) -> ConfigDef {
+    let low = |name: &str, value_type, doc: &str| {
+        ConfigKey::new(name, value_type)
+            .importance(Importance::Low)
+            .doc(doc)
+    };
+    let base = RULES.into_iter().fold(base, |base, name| {
+        base.define(
+            low(name, Type::List, "Must stay empty: rules of schemas are not run.")
+                .default("")
+                .validator(refuse("empty", NO_RULES, |value| {
+                    value.as_list().is_none_or(<[String]>::is_empty)
+                })),
+        )
+    });
+    base.define(
+        low(
+            "rule.service.loader.enable",
+            Type::Boolean,
+            "Whether executors are looked for. There are none, so it has no effect.",
+        )
+        .default(true),
+    )
+    .define(
+        low(
+            "validation.rules.execution",
+            Type::String,
+            "When rules inside schemas are run. Must stay DISABLED: they are not run.",
+        )
+        .default("DISABLED")
+        .validator(refuse("DISABLED", NO_RULES, |value| {
+            value
+                .as_str()
+                .is_none_or(|text| text.eq_ignore_ascii_case("DISABLED"))
+        })),
+    )
+    .define(
+        low(
+            "validation.rules.fail.fast",
+            Type::Boolean,
+            "Whether the first broken rule inside a schema is enough. None is run, so it has no effect.",
+        )
+        .default(false),
+    )
+    .define(
+        low(
+            "propagate.schema.tags",
+            Type::Boolean,
+            "Whether tags of the version before are copied into a schema that is registered. Must stay false.",
+        )
+        .default(false)
+        .validator(refuse("false", NO_TAGS, |value| {
+            !matches!(value, ParsedValue::Boolean(true))
+        })),
+    )
+    .define(
+        low(
+            "schema.format",
+            Type::String,
+            "The form in which schemas are registered and fetched. Every form is read, so it has no effect.",
+        )
+        .default_null(),
+    )
+}
+
+fn refuse(allowed: &str, reason: &'static str, holds: fn(&ParsedValue) -> bool) -> Validator {
+    Validator::custom(allowed, move |name, value| match holds(value) {
+        true => Ok(()),
+        false => Err(ConnectError::invalid_config(name, value, reason)),
+    })
+}
+
+/// Settings of executors and actions, which no definition can list. Their values are often secrets and never shown.
+pub(super) fn check_prefixed(parsed: &ParsedConfig) -> Result<()> {
+    let is_rule = |key: &&String| {
+        RULES
+            .iter()
+            .any(|prefix| key.strip_prefix(prefix).is_some_and(|rest| rest.starts_with('.')))
+    };
+    match parsed.originals().keys().find(is_rule) {
+        Some(key) => Err(ConnectError::config(format!("{key} cannot be used: {NO_RULES}"))),
+        None => Ok(()),
+    }
+}

@@ -8,7 +8,6 @@ mod follower;
 mod positions;
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -139,7 +138,6 @@ pub struct TopicLog {
     producer: Mutex<(Producer, TopicHandle)>,
     requests: Sender<Request>,
     positions: ReadPositions,
-    stopped: Arc<AtomicBool>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -218,7 +216,6 @@ impl TopicLog {
         consumer.bound_prefetch(PREFETCH);
         let reader = Reader::new(&consumer, name, partitions)?;
         let (requests, inbox) = channel();
-        let stopped = Arc::new(AtomicBool::new(false));
         let positions = ReadPositions::new(partitions);
         let follower = Follower {
             reader,
@@ -229,20 +226,15 @@ impl TopicLog {
             ask_again: None,
             positions: positions.clone(),
         };
-        let of_thread = Arc::clone(&stopped);
         let thread = std::thread::Builder::new()
             .name(format!("log-{name}"))
-            .spawn(move || {
-                follower.run(&inbox);
-                of_thread.store(true, Ordering::Release);
-            })
+            .spawn(move || follower.run(&inbox))
             .map_err(|error| LogError::TimedOut(format!("no thread to read topic {name}: {error}")))?;
         let log = Self {
             name: name.to_owned(),
             producer: Mutex::new((producer, handle)),
             requests,
             positions,
-            stopped,
             thread: Mutex::new(Some(thread)),
         };
         // Somebody who was killed may have left a transaction open, which whoever takes over has to end: and that cannot be
@@ -365,12 +357,6 @@ impl TopicLog {
         if let Some(thread) = thread {
             let _ = thread.join();
         }
-    }
-
-    /// Whether the reading has ended.
-    #[must_use]
-    pub fn is_stopped(&self) -> bool {
-        self.stopped.load(Ordering::Acquire)
     }
 }
 

@@ -106,12 +106,6 @@ impl Connection {
         }
     }
 
-    /// The broker.
-    #[must_use]
-    pub fn address(&self) -> &BrokerAddress {
-        &self.address
-    }
-
     /// Whether the broker will soon drop this session unless it is authenticated again, which
     /// [`Connection::renew`] does between two requests.
     #[must_use]

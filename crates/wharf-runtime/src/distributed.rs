@@ -126,12 +126,6 @@ impl PreparedDistributedWorker {
             url,
         })
     }
-
-    /// What it was configured with.
-    #[must_use]
-    pub fn config(&self) -> &DistributedConfig {
-        &self.config
-    }
 }
 
 /// Refuses topics whose names were mixed up: what was configured would seem to be gone, and what is written would be lost to those

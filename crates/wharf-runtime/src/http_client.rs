@@ -9,6 +9,7 @@ use hyper::body::Bytes;
 use hyper::header::{ACCEPT, CONTENT_TYPE, HOST, HeaderName, HeaderValue, USER_AGENT};
 use hyper::{Method, Request, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
 use tokio::net::TcpStream;
 
 /// Upstream's workers call themselves so.
@@ -17,6 +18,18 @@ const AGENT: &str = "kafka-connect";
 const LONGEST_ANSWER: usize = 64 * 1024 * 1024;
 /// For a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Everything but RFC 3986's unreserved characters: what is encoded in a segment of a path, such as a connector's name.
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
+/// A text as one segment of a URL's path.
+pub fn path_segment(text: &str) -> PercentEncode<'_> {
+    utf8_percent_encode(text, SEGMENT)
+}
 
 /// What another worker is asked.
 #[derive(Debug, Clone)]

@@ -5,22 +5,15 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value, json as value};
 use wharf_runtime::herder::{ConnectorInfo, Created, RawConfig, RestartRequest};
+use wharf_runtime::http_client::path_segment;
 
 use super::params::{Name, Query, Task};
 use super::{json_resource, plugins};
 use crate::api::{Api, json, ok};
 use crate::body::JsonObject;
 use crate::error::ApiError;
-
-/// Everything but RFC 3986's unreserved characters.
-const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~');
 
 pub(super) fn routes() -> Router<Api> {
     Router::new()
@@ -147,7 +140,7 @@ fn created(headers: &HeaderMap, outcome: Created<ConnectorInfo>) -> Response {
     match outcome {
         Created::Replaced(info) => ok(&info),
         Created::Created(info) => {
-            let path = format!("/connectors/{}", utf8_percent_encode(&info.name, SEGMENT));
+            let path = format!("/connectors/{}", path_segment(&info.name));
             // the host as the client addressed it, so that the link works through proxies and port forwarding
             let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
             let location = host.map_or_else(|| path.clone(), |host| format!("http://{host}{path}"));

@@ -345,6 +345,11 @@ pub enum HerderError {
 }
 
 impl HerderError {
+    /// There is no such connector.
+    pub(super) fn unknown_connector(name: &str) -> Self {
+        Self::NotFound(format!("Unknown connector: {name}"))
+    }
+
     /// An operation ended because a later one did not wait for its plugin any longer.
     pub(super) fn taken_over(name: &str) -> Self {
         Self::Conflict(format!(

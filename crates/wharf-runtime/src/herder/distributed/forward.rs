@@ -5,19 +5,12 @@ use std::time::Duration;
 
 use hyper::Method;
 use hyper::header::{HeaderName, HeaderValue};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use wharf_cluster::signature;
 
 use super::Inner;
 use crate::herder::HerderError;
-use crate::http_client::{self, WorkerRequest};
+use crate::http_client::{self, WorkerRequest, path_segment};
 
-/// Everything but RFC 3986's unreserved characters.
-const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~');
 /// As the whole request of a user may take.
 const TIMEOUT: Duration = Duration::from_secs(90);
 
@@ -32,7 +25,7 @@ pub(super) enum Signing {
 pub(super) fn url_of(worker: &str, segments: &[&str]) -> String {
     let path: Vec<String> = segments
         .iter()
-        .map(|segment| utf8_percent_encode(segment, SEGMENT).to_string())
+        .map(|segment| path_segment(segment).to_string())
         .collect();
     format!("{}/{}", worker.trim_end_matches('/'), path.join("/"))
 }

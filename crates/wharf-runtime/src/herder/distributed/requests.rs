@@ -303,7 +303,7 @@ impl Inner {
 
     pub(super) async fn restart_instance(self: Arc<Self>, name: String) -> Result<(), HerderError> {
         if !self.configs.snapshot().contains(&name) {
-            return Err(HerderError::NotFound(format!("Unknown connector: {name}")));
+            return Err(HerderError::unknown_connector(&name));
         }
         let id = WorkId::Connector(name);
         self.owner(&id).await?;
@@ -313,10 +313,7 @@ impl Inner {
     pub(super) async fn restart_one_task(self: Arc<Self>, task: TaskId) -> Result<(), HerderError> {
         let snapshot = self.configs.snapshot();
         if !snapshot.contains(&task.connector) {
-            return Err(HerderError::NotFound(format!(
-                "Unknown connector: {}",
-                task.connector
-            )));
+            return Err(HerderError::unknown_connector(&task.connector));
         }
         let number = i32::try_from(task.task).unwrap_or(i32::MAX);
         let id = ConnectorTaskId::new(task.connector.as_str(), number);
@@ -336,7 +333,7 @@ impl Inner {
         self.admit_leader().await?;
         let _order = self.writes.lock().await;
         if !self.configs.snapshot().contains(&name) {
-            return Err(HerderError::NotFound(format!("Unknown connector: {name}")));
+            return Err(HerderError::unknown_connector(&name));
         }
         let request = restart::RestartRequest {
             connector: name.clone(),

@@ -202,7 +202,7 @@ impl Inner {
         self.check_running()?;
         let slot = self
             .existing(&name)
-            .ok_or_else(|| HerderError::NotFound(format!("Unknown connector: {name}")))?;
+            .ok_or_else(|| HerderError::unknown_connector(&name))?;
         let mut operation = slot.take_over().await;
         self.stop_instance(&slot).await;
         self.start_connector(&mut operation).await
@@ -216,7 +216,7 @@ impl Inner {
         self.check_running()?;
         let slot = self
             .existing(&name)
-            .ok_or_else(|| HerderError::NotFound(format!("Unknown connector: {name}")))?;
+            .ok_or_else(|| HerderError::unknown_connector(&name))?;
         let connector_type = slot.with(|entry| entry.connector_type)?;
         let statuses = Arc::clone(&self.worker.statuses);
         let connector = statuses

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use wharf_test_services::process::{is_alive, on_path};
+use wharf_test_services::schema_registry::SchemaRegistry;
 use wharf_test_services::target_dir;
 
 use crate::border::Costs;
@@ -43,6 +44,8 @@ struct Bench {
     options: Options,
     programs: Programs,
     kafka: Kafka,
+    /// Where the schemas are, if the work has any.
+    registry: Option<SchemaRegistry>,
     folder: PathBuf,
     /// What connectors read, and what they must write.
     lines: PathBuf,
@@ -102,7 +105,7 @@ pub(crate) fn remove_orphans(parent: &Path) {
 
 fn measure(
     options: Options,
-    programs: Programs,
+    mut programs: Programs,
     remarks: Vec<String>,
     counts: bool,
     folder: &Path,
@@ -120,19 +123,28 @@ fn measure(
     let expected = lines::write(&lines, options.records)?;
     let (records, expected_records) = match options.work {
         Handling::Text => (lines.clone(), expected.clone()),
-        work @ Handling::Json => {
+        work => {
             let records = folder.join("records.txt");
             let expected = lines::write_records(&records, options.records, work)?;
             (records, expected)
         }
     };
-    let properties = worker::properties(&kafka.bootstrap(), &programs.wharf_plugins, folder, 8083);
+    let registry = match options.work {
+        Handling::Avro => {
+            programs.with_avro(folder)?;
+            Some(SchemaRegistry::start()?)
+        }
+        Handling::Text | Handling::Json => None,
+    };
+    let plugins = std::slice::from_ref(&programs.wharf_plugins);
+    let properties = worker::properties(&kafka.bootstrap(), plugins, folder, 8083);
     let mut bench = Bench {
         producer: settings::producer(&properties)?,
         consumer: settings::consumer(&properties)?,
         options,
         programs,
         kafka,
+        registry,
         folder: folder.to_owned(),
         lines,
         expected,
@@ -181,10 +193,6 @@ impl Bench {
             Direction::FileToTopic => &self.producer,
             Direction::TopicToFile => &self.consumer,
         };
-        let of_work: &[(&str, &str)] = match self.options.work {
-            Handling::Json if engine != Engine::Bare => &worker::json_keys(direction),
-            _ => &[],
-        };
         let mut settings: BTreeMap<String, String> = match engine {
             Engine::Kcat => settings::for_kcat(clients),
             Engine::Bare | Engine::Wharf => settings::telling(clients),
@@ -201,30 +209,46 @@ impl Bench {
                 .into()
             }
         };
-        settings.extend(
-            of_work
-                .iter()
-                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned())),
-        );
+        if matches!(engine, Engine::Wharf | Engine::Jvm) {
+            let keys = self.work_keys(engine, direction).into_iter();
+            // The registry's port is another one in each run.
+            settings.extend(
+                keys.filter(|(key, _)| !key.ends_with(".url"))
+                    .map(|(key, value)| (key.to_owned(), value)),
+            );
+        }
         settings
+    }
+
+    fn work_keys(&self, engine: Engine, direction: Direction) -> Vec<(&'static str, String)> {
+        worker::work_keys(self.options.work, engine, direction, self.registry.as_ref())
     }
 
     /// Fills the topic that sinks read, and lets broker, page cache and group coordinator do everything once unmeasured.
     fn warm_up(&mut self) -> Result<()> {
         println!("warming up");
         self.kafka.create_topic(INPUT, true)?;
-        let used = self.bare(Direction::FileToTopic, INPUT, Path::new("/dev/null"))?;
-        self.kafka.verify(INPUT, self.options.records)?;
-        if self.measures(Direction::FileToTopic) {
-            let topic = self.fresh_topic()?;
-            self.bare(Direction::FileToTopic, &topic, Path::new("/dev/null"))?;
+        if self.options.work == Handling::Avro {
+            // The bare loop has lines only.
+            let worker = self.start(Engine::Wharf)?;
+            let transfer = (Direction::FileToTopic, INPUT, self.lines.as_path());
+            self.run_connector(&worker, Engine::Wharf, "bench-input", transfer)?;
+            worker.delete("bench-input")?;
+            worker.stop()?;
+        } else {
+            let used = self.bare(Direction::FileToTopic, INPUT, Path::new("/dev/null"))?;
+            println!("the bare loop needed {:.2} s at first", used.wall_s);
+            if self.measures(Direction::FileToTopic) {
+                let topic = self.fresh_topic()?;
+                self.bare(Direction::FileToTopic, &topic, Path::new("/dev/null"))?;
+            }
         }
+        self.kafka.verify(INPUT, self.options.records)?;
         if self.measures(Direction::TopicToFile) {
             let worker = self.start(Engine::Wharf)?;
             self.transfer_of_worker(&worker, Engine::Wharf, Direction::TopicToFile, 0, Pass::First)?;
             worker.stop()?;
         }
-        println!("the bare loop needed {:.2} s at first", used.wall_s);
         Ok(())
     }
 

@@ -19,6 +19,7 @@ cargo xtask bench [OPTIONS]
   --only ROW        only file-to-topic, topic-to-file, start or border; may be repeated
   --work json       move JSON with schemas through three transformations to the topic and through one back; only the two
                     transfers, without kcat, 3 rounds
+  --work avro       the same with Avro and a schema registry, by the JVM worker and Wharf
   --engines LIST    of bare, kcat, jvm and wharf, with commas between them
   --groups          measure groups of distributed workers instead: crash, planned leave, pause of unmoved tasks, start and
                     memory with many idle connectors; Wharf and the JVM take turns. With --rounds (2), --engines and:
@@ -30,7 +31,7 @@ cargo xtask bench [OPTIONS]
   --help            this text
 
 A complete run with the usual numbers replaces tests/bench/results/full.jsonl, docs/performance.md and the table in
-README.md; one with --groups or --work, results/groups.jsonl or json.jsonl
+README.md; one with --groups or --work, results/groups.jsonl, json.jsonl or avro.jsonl
 and its section. Every other run writes its rows to quick.jsonl or trial.jsonl beside it and prints its table.
 ";
 
@@ -197,7 +198,7 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command>
                 let name = parser.value()?.string()?;
                 match Handling::ALL.into_iter().find(|work| work.name() == name) {
                     Some(known) => work = known,
-                    None => bail!("there is no work `{name}`; use text or json"),
+                    None => bail!("there is no work `{name}`; use text, json or avro"),
                 }
             }
             Long("engines") => {
@@ -223,19 +224,22 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command>
     let usual = match (quick, work) {
         (true, _) => QUICK,
         (_, Handling::Text) => FULL,
-        (_, Handling::Json) => WORK,
+        (_, Handling::Json | Handling::Avro) => WORK,
     };
     if work != Handling::Text
-        && (engines.contains(&Engine::Kcat) || parts.iter().any(|part| !matches!(part, Part::Transfer(_))))
+        && (engines.iter().any(|engine| !takes_part(*engine, work))
+            || parts.iter().any(|part| !matches!(part, Part::Transfer(_))))
     {
-        bail!("--work has the transfers file-to-topic and topic-to-file of bare, jvm and wharf only");
+        bail!(
+            "--work has the transfers file-to-topic and topic-to-file only, of jvm, wharf and, with json, bare"
+        );
     }
     let is_complete =
         !quick && parts.is_empty() && engines.is_empty() && rounds.is_none() && records.is_none();
     let engines_named = !engines.is_empty();
     if !engines_named {
         engines = Engine::ALL.to_vec();
-        engines.retain(|engine| work == Handling::Text || *engine != Engine::Kcat);
+        engines.retain(|engine| takes_part(*engine, work));
         engines.retain(|engine| !(quick && *engine == Engine::Jvm));
     }
     Ok(Command::Measure(Options {
@@ -250,11 +254,20 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command>
         parts: match (parts.is_empty(), work) {
             (false, _) => parts,
             (true, Handling::Text) => Part::ALL.to_vec(),
-            (true, Handling::Json) => Direction::ALL.map(Part::Transfer).to_vec(),
+            (true, Handling::Json | Handling::Avro) => Direction::ALL.map(Part::Transfer).to_vec(),
         },
         engines,
         engines_named,
     }))
+}
+
+/// Whether an engine can do this work. A line of a file is no Avro record, so nobody fills a topic with those without a worker.
+fn takes_part(engine: Engine, work: Handling) -> bool {
+    match engine {
+        Engine::Jvm | Engine::Wharf => true,
+        Engine::Bare => work != Handling::Avro,
+        Engine::Kcat => work == Handling::Text,
+    }
 }
 
 #[cfg(test)]
@@ -308,6 +321,22 @@ mod tests {
         ] {
             let error = groups(args).unwrap_err();
             assert!(error.contains(word), "{error}");
+        }
+    }
+
+    #[test]
+    fn work_has_the_engines_that_can_do_it() {
+        let json = measure(&["--work", "json"]);
+        assert_eq!((json.mode, json.parts.len()), (Mode::Full, 2));
+        assert_eq!(json.engines, [Engine::Bare, Engine::Jvm, Engine::Wharf]);
+        assert_eq!(measure(&["--work=avro"]).engines, [Engine::Jvm, Engine::Wharf]);
+        for args in [
+            ["--work=avro", "--engines=bare"],
+            ["--work=json", "--engines=kcat"],
+            ["--work=json", "--only=start"],
+        ] {
+            let error = parse(args.iter().map(OsString::from)).unwrap_err().to_string();
+            assert!(error.contains("--work has"), "{error}");
         }
     }
 

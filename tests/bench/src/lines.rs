@@ -39,19 +39,21 @@ pub(crate) fn write(path: &Path, records: u64) -> Result<Expected> {
 
 /// Writes what the topic gets of `records` lines when work is done on them, a line for each record.
 pub(crate) fn write_records(path: &Path, records: u64, work: Handling) -> Result<Expected> {
-    let (before, after) = match work {
-        Handling::Text => ("", ""),
+    let (before, after): (&[u8], &[u8]) = match work {
+        Handling::Text => (b"", b""),
         Handling::Json => (
-            "{\"schema\":{\"type\":\"struct\",\"fields\":[{\"type\":\"string\",\"optional\":false,\"field\":\"text\"},\
+            b"{\"schema\":{\"type\":\"struct\",\"fields\":[{\"type\":\"string\",\"optional\":false,\"field\":\"text\"},\
              {\"type\":\"string\",\"optional\":true,\"field\":\"origin\"}],\"optional\":false},\"payload\":{\"text\":\"",
-            "\",\"origin\":\"bench\"}}",
+            b"\",\"origin\":\"bench\"}}",
         ),
+        // The first schema of a registry; a text of 99 bytes; the second branch of the optional field.
+        Handling::Avro => (b"\0\0\0\0\x01\xc6\x01", b"\x02\x0abench"),
     };
     write_each(path, records, |number, out| {
         let line = line(number);
-        out.extend_from_slice(before.as_bytes());
+        out.extend_from_slice(before);
         out.extend_from_slice(&line[..line.len() - 1]);
-        out.extend_from_slice(after.as_bytes());
+        out.extend_from_slice(after);
         out.push(b'\n');
     })
 }

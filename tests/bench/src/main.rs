@@ -75,7 +75,7 @@ fn measure(options: Options) -> Result<()> {
     let (mode, work) = (options.mode, options.work);
     let rows = bench::run(options, &root())?;
     let path = match (mode, work) {
-        (Mode::Full, Handling::Json) => report::work_path(&root()),
+        (Mode::Full, Handling::Json | Handling::Avro) => report::work_path(&root(), work),
         _ => results(mode),
     };
     rows::write(&path, &rows)?;

@@ -67,16 +67,19 @@ pub(crate) enum Handling {
     Text,
     /// JSON with schemas; three transformations on the way to the topic, one on the way back.
     Json,
+    /// The same with Avro and a schema registry.
+    Avro,
 }
 
 impl Handling {
-    pub(crate) const ALL: [Self; 2] = [Self::Text, Self::Json];
+    pub(crate) const ALL: [Self; 3] = [Self::Text, Self::Json, Self::Avro];
 
     /// As the command line and files name it.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Text => "text",
             Self::Json => "json",
+            Self::Avro => "avro",
         }
     }
 }

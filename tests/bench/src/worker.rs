@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::json;
 use wharf_test_services::bundle::Bundle;
 use wharf_test_services::process::{Service, signal};
+use wharf_test_services::schema_registry::SchemaRegistry;
 use wharf_test_services::{Lifetime, built, http, jvm_connect, ports};
 
 use crate::process::cpu_seconds;
@@ -41,15 +42,16 @@ pub(crate) const JVM_BATCH: &str = "2000";
 pub(crate) struct Programs {
     pub(crate) wharf: PathBuf,
     pub(crate) wharf_plugins: PathBuf,
-    /// Jars of the JVM worker and of its file connectors, when it takes part.
-    pub(crate) jvm: Option<(PathBuf, PathBuf)>,
+    /// Jars of the JVM worker, when it takes part, and its `plugin.path`: its file connectors and, in a plugin folder below
+    /// the second one, its Avro converter.
+    pub(crate) jvm: Option<(PathBuf, Vec<PathBuf>)>,
 }
 
 impl Programs {
     /// The built ones, and what the JVM worker needs, fetched, where that is among the engines.
     pub(crate) fn of(engines: &[Engine]) -> Result<Self> {
         let jvm = if engines.contains(&Engine::Jvm) {
-            Some((Bundle::connect().fetch()?, Bundle::connect_file().fetch()?))
+            Some((Bundle::connect().fetch()?, vec![Bundle::connect_file().fetch()?]))
         } else {
             None
         };
@@ -61,10 +63,24 @@ impl Programs {
     }
 }
 
+impl Programs {
+    /// Gives the JVM worker, if it takes part, the Avro converter; `folder` gets a plugin folder.
+    pub(crate) fn with_avro(&mut self, folder: &Path) -> Result<()> {
+        let Some((_, plugins)) = &mut self.jvm else {
+            return Ok(());
+        };
+        let path = folder.join("jvm-plugins");
+        fs::create_dir_all(&path)?;
+        std::os::unix::fs::symlink(Bundle::apicurio_converter().fetch()?, path.join("apicurio"))?;
+        plugins.push(path);
+        Ok(())
+    }
+}
+
 /// The properties of a worker file, the same for both engines but for the plugins.
 pub(crate) fn properties(
     bootstrap: &str,
-    plugins: &Path,
+    plugins: &[PathBuf],
     folder: &Path,
     port: u16,
 ) -> BTreeMap<String, String> {
@@ -76,7 +92,14 @@ pub(crate) fn properties(
             "offset.storage.file.filename",
             folder.join("offsets").display().to_string(),
         ),
-        ("plugin.path", plugins.display().to_string()),
+        (
+            "plugin.path",
+            plugins
+                .iter()
+                .map(|path| path.display().to_string())
+                .collect::<Vec<_>>()
+                .join(","),
+        ),
         ("listeners", format!("http://127.0.0.1:{port}")),
     ]
     .map(|(key, value)| (key.to_owned(), value))
@@ -124,8 +147,8 @@ impl Worker {
         let [port] = ports::free::<1>()?;
         let file = folder.join("worker.properties");
         let plugins = match (engine, &programs.jvm) {
-            (Engine::Jvm, Some((_, plugins))) => plugins,
-            _ => &programs.wharf_plugins,
+            (Engine::Jvm, Some((_, plugins))) => plugins.as_slice(),
+            _ => std::slice::from_ref(&programs.wharf_plugins),
         };
         let mut properties = properties(bootstrap, plugins, folder, port);
         if let Some(group) = group {
@@ -203,23 +226,21 @@ impl Worker {
 
     /// Creates a file connector of this name.
     pub(crate) fn create(&self, name: &str, direction: Direction, file: &Path, topic: &str) -> Result<()> {
-        self.create_for(Handling::Text, name, direction, file, topic)
+        self.create_with(&[], name, direction, file, topic)
     }
 
-    /// Creates one that does this with each record.
-    pub(crate) fn create_for(
+    /// Creates one with more keys.
+    pub(crate) fn create_with(
         &self,
-        work: Handling,
+        more: &[(&str, String)],
         name: &str,
         direction: Direction,
         file: &Path,
         topic: &str,
     ) -> Result<()> {
         let mut config = connector(self.engine, direction, file, topic);
-        if work == Handling::Json {
-            for (key, value) in json_keys(direction) {
-                config[key] = json!(value);
-            }
+        for (key, value) in more {
+            config[*key] = json!(value);
         }
         let body = json!({"name": name, "config": config});
         self.call("POST", "/connectors", Some(&body.to_string()), 201)
@@ -291,13 +312,25 @@ fn connector(engine: Engine, direction: Direction, file: &Path, topic: &str) -> 
     config
 }
 
-/// What makes a file connector write or read [`Handling::Json`].
-pub(crate) fn json_keys(direction: Direction) -> Vec<(&'static str, &'static str)> {
-    let mut keys = vec![
-        ("value.converter", "org.apache.kafka.connect.json.JsonConverter"),
-        ("value.converter.schemas.enable", "true"),
-    ];
-    keys.extend(match direction {
+/// What makes a file connector do this work on records; Avro wants a registry.
+pub(crate) fn work_keys(
+    work: Handling,
+    engine: Engine,
+    direction: Direction,
+    registry: Option<&SchemaRegistry>,
+) -> Vec<(&'static str, String)> {
+    let mut keys = match (work, registry) {
+        (Handling::Avro, Some(registry)) => avro_converter(engine, registry),
+        (Handling::Json, _) => vec![
+            (
+                "value.converter",
+                "org.apache.kafka.connect.json.JsonConverter".to_owned(),
+            ),
+            ("value.converter.schemas.enable", "true".to_owned()),
+        ],
+        _ => return Vec::new(),
+    };
+    let transforms = match direction {
         Direction::FileToTopic => vec![
             ("transforms", "hoist,insert,rename"),
             (
@@ -325,8 +358,34 @@ pub(crate) fn json_keys(direction: Direction) -> Vec<(&'static str, &'static str
             ),
             ("transforms.extract.field", "text"),
         ],
-    });
+    };
+    keys.extend(transforms.into_iter().map(|(key, value)| (key, value.to_owned())));
     keys
+}
+
+fn avro_converter(engine: Engine, registry: &SchemaRegistry) -> Vec<(&'static str, String)> {
+    if engine != Engine::Jvm {
+        let class = "io.confluent.connect.avro.AvroConverter".to_owned();
+        return vec![
+            ("value.converter", class),
+            ("value.converter.schema.registry.url", registry.url()),
+        ];
+    }
+    let class = "io.apicurio.registry.utils.converter.AvroConverter";
+    vec![
+        ("value.converter", class.to_owned()),
+        ("value.converter.apicurio.registry.url", registry.apicurio_url()),
+        (
+            "value.converter.apicurio.registry.auto-register",
+            "true".to_owned(),
+        ),
+        // The same bytes as Confluent's converter writes.
+        (
+            "value.converter.apicurio.registry.as-confluent",
+            "true".to_owned(),
+        ),
+        ("value.converter.apicurio.registry.use-id", "contentId".to_owned()),
+    ]
 }
 
 fn jvm_command(programs: &Programs, folder: &Path, file: &Path, is_member: bool) -> Result<Vec<String>> {

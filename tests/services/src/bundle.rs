@@ -80,6 +80,16 @@ impl Bundle {
         }
     }
 
+    /// Apicurio's Avro converter for the JVM worker: a plugin of its own, all jars in one folder.
+    pub fn apicurio_converter() -> Self {
+        Self {
+            name: "apicurio-converter",
+            about: "Apicurio's Avro converter for the JVM worker",
+            artifacts: vec![("io.apicurio", "apicurio-registry-utils-converter", "2.6.13.Final")],
+            transitive: true,
+        }
+    }
+
     /// Every bundle there is.
     pub fn all() -> Vec<Self> {
         vec![
@@ -87,6 +97,7 @@ impl Bundle {
             Self::connect(),
             Self::connect_file(),
             Self::connect_mirror(),
+            Self::apicurio_converter(),
         ]
     }
 

@@ -97,6 +97,11 @@ impl SchemaRegistry {
         format!("http://127.0.0.1:{}{API}", self.port)
     }
 
+    /// Where Apicurio's own clients find it.
+    pub fn apicurio_url(&self) -> String {
+        format!("http://127.0.0.1:{}/apis/registry/v2", self.port)
+    }
+
     /// The last lines of its log.
     pub fn log_tail(&self, lines: usize) -> String {
         self.service.log_tail(lines)

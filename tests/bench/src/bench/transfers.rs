@@ -128,19 +128,7 @@ impl Bench {
             .map(|folder| Counter::attach(worker.pid(), folder))
             .transpose()?;
         let before = cpu_seconds(worker.pid())?;
-        let started = Instant::now();
-        worker.create_for(self.options.work, &name, direction, &file, &topic)?;
-        while !self.is_complete(direction, &topic, &output)? {
-            if started.elapsed() >= PATIENCE {
-                bail!(
-                    "the transfer by {} takes too long; {}",
-                    engine.name(),
-                    worker.excuse(&name)
-                );
-            }
-            std::thread::sleep(LOOK_EVERY);
-        }
-        let wall_s = started.elapsed().as_secs_f64();
+        let wall_s = self.run_connector(worker, engine, &name, (direction, &topic, &file))?;
         std::thread::sleep(SETTLE);
         let cpu_s = cpu_seconds(worker.pid())? - before;
         let instructions = counter.map(Counter::finish).transpose()?;
@@ -166,6 +154,30 @@ impl Bench {
             instructions,
             verified,
         })
+    }
+
+    /// Lets a connector move everything; what it took, in seconds.
+    pub(super) fn run_connector(
+        &self,
+        worker: &Worker,
+        engine: Engine,
+        name: &str,
+        (direction, topic, file): (Direction, &str, &Path),
+    ) -> Result<f64> {
+        let keys = self.work_keys(engine, direction);
+        let started = Instant::now();
+        worker.create_with(&keys, name, direction, file, topic)?;
+        while !self.is_complete(direction, topic, file)? {
+            if started.elapsed() >= PATIENCE {
+                bail!(
+                    "the transfer by {} takes too long; {}",
+                    engine.name(),
+                    worker.excuse(name)
+                );
+            }
+            std::thread::sleep(LOOK_EVERY);
+        }
+        Ok(started.elapsed().as_secs_f64())
     }
 
     fn is_complete(&self, direction: Direction, topic: &str, output: &Path) -> Result<bool> {

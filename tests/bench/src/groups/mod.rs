@@ -69,7 +69,8 @@ fn measure(options: GroupOptions, programs: Programs, folder: &Path, root: &Path
     };
     let about = machine::about(amount, root, &programs.wharf, Vec::new());
     let kafka = Kafka::start()?;
-    let properties = worker::properties(&kafka.bootstrap(), &programs.wharf_plugins, folder, 8083);
+    let plugins = std::slice::from_ref(&programs.wharf_plugins);
+    let properties = worker::properties(&kafka.bootstrap(), plugins, folder, 8083);
     let mut consumer = settings::consumer(&properties)?;
     consumer.remove("group.id");
     let mut groups = Groups {

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 
 use super::figures::{Limit, Quantity, Run, Spread, Target};
 use super::groups;
-use crate::rows::{Direction, Engine, IdleState, Pass, Row};
+use crate::rows::{Direction, Engine, Handling, IdleState, Pass, Row};
 
 /// How it is measured; the same for every run.
 const METHOD: &str = include_str!("method.md");
@@ -293,16 +293,29 @@ pub(super) fn caution(mode: &str) -> &'static str {
     }
 }
 
-/// What was measured with [`Handling::Json`](crate::rows::Handling::Json); nothing without rows.
+/// What was measured with work on each record; nothing without rows.
 fn with_work(run: Run<'_>) -> Result<String> {
     let Some(about) = run.about() else {
         return Ok(String::new());
     };
+    let (title, record, peers) = match about.work {
+        Handling::Avro => (
+            "Avro",
+            "an Avro record, its schema in a registry,",
+            "The JVM worker has the Avro converter of Apicurio, whose registry both use. Every topic is checked to have the \
+             same bytes.",
+        ),
+        _ => (
+            "JSON",
+            "a JSON record with its schema",
+            "The bare loop moves the same bytes, which every topic is checked for.",
+        ),
+    };
     Ok(format!(
-        "## Transfers with JSON and transformations\n\n{}Raw rows: `tests/bench/results/json.jsonl`. Each line becomes a JSON record \
-         with its schema by HoistField, InsertField and ReplaceField; on the way back ExtractField takes the text out. The bare loop \
-         moves the same bytes, which every topic is checked for.\n\n{}\n{}{}\n{}\n",
+        "## Transfers with {title} and transformations\n\n{}Raw rows: `tests/bench/results/{}.jsonl`. Each line becomes {record} by \
+         HoistField, InsertField and ReplaceField; on the way back ExtractField takes the text out. {peers}\n\n{}\n{}{}\n{}\n",
         caution(&about.mode),
+        about.work.name(),
         targets(run),
         transfers(run),
         machine(run)?,
@@ -310,8 +323,8 @@ fn with_work(run: Run<'_>) -> Result<String> {
     ))
 }
 
-/// All of `docs/performance.md`; `work` and `group_run` are the rows of other runs, perhaps none.
-pub(super) fn performance(run: Run<'_>, work: Run<'_>, group_run: Run<'_>) -> Result<String> {
+/// All of `docs/performance.md`; `works` and `group_run` are the rows of other runs, perhaps none.
+pub(super) fn performance(run: Run<'_>, works: &[Run<'_>], group_run: Run<'_>) -> Result<String> {
     let targets = run.targets();
     let missed = targets.iter().filter(|target| !target.is_reached()).count();
     let verdict = match missed {
@@ -323,6 +336,7 @@ pub(super) fn performance(run: Run<'_>, work: Run<'_>, group_run: Run<'_>) -> Re
         ),
     };
     let about = run.about().context("the rows do not say where they come from")?;
+    let works: String = works.iter().map(|work| with_work(*work)).collect::<Result<_>>()?;
     let verdict = caution(&about.mode).to_owned() + &verdict;
     Ok(format!(
         "# Performance\n\n\
@@ -339,7 +353,7 @@ pub(super) fn performance(run: Run<'_>, work: Run<'_>, group_run: Run<'_>) -> Re
         self::targets(run),
         transfers(run),
         others(run),
-        with_work(work)?,
+        works,
         groups::section(group_run)?,
         NOTES.trim_end().to_owned() + "\n",
         machine(run)?,

@@ -196,7 +196,8 @@ impl<'r> Run<'r> {
                 found,
             }));
         };
-        if self.about().is_some_and(|about| about.work == Handling::Json) {
+        let work = self.about().map_or(Handling::Text, |about| about.work);
+        if work != Handling::Text {
             for direction in Direction::ALL {
                 add(
                     title(

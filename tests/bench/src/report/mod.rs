@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
-use crate::rows::{self, Row};
+use crate::rows::{self, Handling, Row};
 
 use figures::Run;
 
@@ -37,9 +37,10 @@ pub(crate) fn groups_path(root: &Path) -> PathBuf {
     root.join("tests/bench/results/groups.jsonl")
 }
 
-/// Where the rows of a complete run with JSON and transformations are.
-pub(crate) fn work_path(root: &Path) -> PathBuf {
-    root.join("tests/bench/results/json.jsonl")
+/// Where the rows of a complete run with converters and transformations are.
+pub(crate) fn work_path(root: &Path, work: Handling) -> PathBuf {
+    root.join("tests/bench/results")
+        .join(format!("{}.jsonl", work.name()))
 }
 
 /// The rows of a run beside the main one; none before the first.
@@ -55,13 +56,14 @@ fn other_rows(path: PathBuf) -> Result<Vec<Row>> {
 pub(crate) fn documents(rows: &[Row], root: &Path) -> Result<Vec<(PathBuf, String)>> {
     let run = Run(rows);
     let groups = other_rows(groups_path(root))?;
-    let work = other_rows(work_path(root))?;
+    let json = other_rows(work_path(root, Handling::Json))?;
+    let avro = other_rows(work_path(root, Handling::Avro))?;
     let readme = root.join("README.md");
     let text = fs::read_to_string(&readme).with_context(|| format!("cannot read {}", readme.display()))?;
     Ok(vec![
         (
             root.join("docs/performance.md"),
-            document::performance(run, Run(&work), Run(&groups))?,
+            document::performance(run, &[Run(&json), Run(&avro)], Run(&groups))?,
         ),
         (readme, with_block(&text, &document::short(run)?)?),
     ])

@@ -384,6 +384,10 @@ fn avro_converter(engine: Engine, registry: &SchemaRegistry) -> Vec<(&'static st
             "value.converter.apicurio.registry.as-confluent",
             "true".to_owned(),
         ),
+        (
+            "value.converter.apicurio.registry.headers.enabled",
+            "false".to_owned(),
+        ),
         ("value.converter.apicurio.registry.use-id", "contentId".to_owned()),
     ]
 }

@@ -72,11 +72,11 @@ fn nested() -> (SchemaRef, Value) {
     (schema, Value::from(value))
 }
 
-/// Measures a configured converter.
+/// Measures a configured converter; `title` is what its figures are called.
 ///
 /// # Panics
 /// When it cannot write or read a record.
-pub fn records(criterion: &mut Criterion, converter: &mut dyn Converter) {
+pub fn records(criterion: &mut Criterion, title: &str, converter: &mut dyn Converter) {
     let mut headers = Headers::new();
     let mut out = Vec::new();
     for (name, (schema, value)) in [("flat", flat()), ("nested", nested())] {
@@ -88,7 +88,7 @@ pub fn records(criterion: &mut Criterion, converter: &mut dyn Converter) {
             out.len()
         };
         let length = encode(converter, Some(&schema), value.as_ref());
-        let mut group = criterion.benchmark_group(name);
+        let mut group = criterion.benchmark_group(format!("{title} {name}"));
         group.throughput(Throughput::Bytes(length as u64));
         group.bench_function("encode", |bencher| {
             bencher.iter(|| encode(converter, Some(&schema), black_box(&value).as_ref()));

@@ -8,7 +8,7 @@ use wharf_testkit::converter_with_registry;
 fn records(criterion: &mut Criterion) {
     let registry = TestRegistry::start();
     let mut converter: AvroConverter = converter_with_registry(&registry.url(), &[]);
-    wharf_testkit::benches::records(criterion, &mut converter);
+    wharf_testkit::benches::records(criterion, "Avro", &mut converter);
 }
 
 criterion_group!(benches, records);

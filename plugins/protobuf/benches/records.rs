@@ -8,7 +8,7 @@ use wharf_testkit::converter_with_registry;
 fn records(criterion: &mut Criterion) {
     let registry = TestRegistry::start();
     let mut converter: ProtobufConverter = converter_with_registry(&registry.url(), &[]);
-    wharf_testkit::benches::records(criterion, &mut converter);
+    wharf_testkit::benches::records(criterion, "Protobuf", &mut converter);
 }
 
 criterion_group!(benches, records);

@@ -1,5 +1,7 @@
 //! A batch read where it lies: what `put` and the worker walk.
 
+use std::sync::OnceLock;
+
 use super::record_ref::{HeadersRef, OriginRef, RecordRef, SinkOrigin, SourceOrigin};
 use super::{HEAD, LAYOUT, MIN_RECORD, NO_PARTITION, NO_TIMESTAMP, ORIGIN_SINK, ORIGIN_SOURCE, TRAILER};
 use crate::error::Result;
@@ -16,7 +18,14 @@ pub struct RecordBatchRef<'a> {
     count: usize,
     schemas: Vec<SchemaRef>,
     topics: Vec<&'a str>,
-    partitions: Vec<&'a [u8]>,
+    partitions: Vec<Partition<'a>>,
+}
+
+/// A source partition, decoded when it is first asked for: all records of a batch may have the same one.
+#[derive(Debug)]
+struct Partition<'a> {
+    bytes: &'a [u8],
+    decoded: OnceLock<OffsetMap>,
 }
 
 impl<'a> RecordBatchRef<'a> {
@@ -54,7 +63,10 @@ impl<'a> RecordBatchRef<'a> {
         }
         let mut partitions = Vec::new();
         for _ in 0..cursor.u32()? {
-            partitions.push(cursor.block()?);
+            partitions.push(Partition {
+                bytes: cursor.block()?,
+                decoded: OnceLock::new(),
+            });
         }
         Ok(Self {
             records,
@@ -94,11 +106,15 @@ impl<'a> RecordBatchRef<'a> {
     /// # Errors
     /// A data error when there is none with this index or its bytes are malformed.
     pub fn partition(&self, index: u32) -> Result<OffsetMap> {
-        let bytes = self
+        let partition = self
             .partitions
             .get(index as usize)
             .ok_or_else(|| malformed("a source partition that is not defined"))?;
-        decode_offset(bytes)
+        if let Some(decoded) = partition.decoded.get() {
+            return Ok(decoded.clone());
+        }
+        let decoded = decode_offset(partition.bytes)?;
+        Ok(partition.decoded.get_or_init(|| decoded).clone())
     }
 
     /// The records in order. A malformed record ends the walk with an error.

@@ -139,6 +139,7 @@ impl TransformationStage {
 
     /// The whole step for one record.
     pub(crate) fn apply(&mut self, record: Record) -> Result<Option<Record>> {
+        tracing::trace!("applying transform {} ({})", self.alias, self.class);
         if self.applies_to(&record)? {
             self.transform(record)
         } else {
@@ -341,12 +342,15 @@ impl TransformationChain {
     pub(crate) fn finish(&mut self, pending: Pending, rules: &RetryWithTolerance) -> Attempt<Option<Record>> {
         let (mut at, mut current, mut failed) = match pending {
             Pending::Dropped => return Attempt::Done(None),
+            Pending::At { stage, record } if !rules.may_retry() => match self.finish_at_once(stage, record) {
+                Ok(through) => return Attempt::Done(through),
+                Err((at, error)) => (at, None, Some(error)),
+            },
             Pending::At { stage, record } => (stage, Some(record), None),
             Pending::Halted { stage, record, error } => (stage, record, Some(error)),
         };
         while let Some(stage) = self.stages.get_mut(at) {
             let class = Arc::clone(&stage.class);
-            tracing::trace!("applying transform {} ({class})", stage.alias);
             let operation = || {
                 let input = if rules.may_retry() {
                     current.clone()
@@ -371,6 +375,22 @@ impl TransformationChain {
             at += 1;
         }
         Attempt::Done(current)
+    }
+
+    /// Takes one record to the end of the chain without keeping what a second attempt would need; where and why it failed.
+    fn finish_at_once(
+        &mut self,
+        from: usize,
+        mut record: Record,
+    ) -> std::result::Result<Option<Record>, (usize, ConnectError)> {
+        for (at, stage) in self.stages.iter_mut().enumerate().skip(from) {
+            match stage.apply(record) {
+                Ok(Some(changed)) => record = changed,
+                Ok(None) => return Ok(None),
+                Err(error) => return Err((at, error)),
+            }
+        }
+        Ok(Some(record))
     }
 }
 

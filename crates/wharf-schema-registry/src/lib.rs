@@ -34,7 +34,9 @@ pub use config::RegistryConfig;
 pub use error::{Direction, Format, RegistryError, serialization};
 pub use model::{Guid, RegisteredSchema, RegistrySchema, SchemaReference};
 pub use rules::{RuleMode, RuleSet};
-pub use serde::{Compatibility, Compatible, References, SchemaRegistry, SchemaToWrite, WrittenWith};
+pub use serde::{
+    Compatibility, Compatible, References, SchemaRegistry, SchemaToWrite, WrittenWith, reference_texts,
+};
 pub use subject::SubjectNameStrategy;
 pub use topic_cache::{CacheKey, TopicCache};
 pub use wharf_converters::cache::LruCache;

@@ -26,6 +26,13 @@ pub enum Compatible {
 /// The schemas that a schema uses, with the names that it calls them by.
 pub type References = [(String, Arc<RegisteredSchema>)];
 
+/// Their names and texts.
+pub fn reference_texts(references: &References) -> impl Iterator<Item = (&str, &str)> {
+    references
+        .iter()
+        .map(|(name, used)| (name.as_str(), used.schema.text.as_str()))
+}
+
 /// A format's rule of compatibility.
 pub trait Compatibility {
     /// Whether `reader` can read what `writer` writes. The reader may use `references`; what a converter writes uses none.

@@ -14,7 +14,7 @@ use wharf_converters::cache::SchemaKey;
 use wharf_schema_registry::wire::{self, SchemaId};
 use wharf_schema_registry::{
     Compatible, Direction, Format, Guid, LruCache, References, RegisteredSchema, RegistrySchema,
-    SchemaRegistry, SchemaToWrite, TopicCache, serialization,
+    SchemaRegistry, SchemaToWrite, TopicCache, reference_texts, serialization,
 };
 
 use crate::codec::{Cursor, Decode, Encode, decoder, encoder};
@@ -169,10 +169,7 @@ impl Converter for AvroConverter {
 }
 
 fn texts(references: &References) -> Vec<&str> {
-    references
-        .iter()
-        .map(|(_, used)| used.schema.text.as_str())
-        .collect()
+    reference_texts(references).map(|(_, text)| text).collect()
 }
 
 impl Ready {

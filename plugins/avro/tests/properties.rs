@@ -11,19 +11,20 @@ use wharf_schema_registry::testing::TestRegistry;
 use wharf_schema_registry::{Format, RegistrySchema};
 use wharf_testkit::converter_with_registry;
 
-/// A small generator of pseudo-random numbers, so that a failing seed can be run again.
-struct Random(u64);
+/// Records made by chance.
+struct Random(wharf_test_services::Random);
 
 impl Random {
+    fn new(seed: u64) -> Self {
+        Self(wharf_test_services::Random::new(seed))
+    }
+
     fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
+        self.0.bits()
     }
 
     fn below(&mut self, limit: u64) -> usize {
-        usize::try_from(self.next() % limit).unwrap()
+        usize::try_from(self.0.below_u64(limit)).unwrap()
     }
 
     fn integer(&mut self) -> i64 {
@@ -177,7 +178,7 @@ fn plain(value: &Value) -> Value {
 fn what_is_written_is_read_again_and_flat_values_are_written_as_owned_ones() {
     let registry = TestRegistry::start();
     for seed in 0..600 {
-        let mut random = Random(seed);
+        let mut random = Random::new(seed);
         let mut names = 0;
         let schema = random.schema(0, &mut names);
         let value = random.value(&schema);
@@ -241,7 +242,7 @@ fn anything() -> String {
 fn arbitrary_bytes_never_panic_and_never_become_more_than_they_can_hold() {
     let registry = TestRegistry::start();
     let anything = anything();
-    let mut random = Random(7);
+    let mut random = Random::new(7);
     for schema in HOSTILE.iter().copied().chain([anything.as_str()]) {
         let (id, _) = registry.register("t-value", &RegistrySchema::new(Format::Avro, schema));
         let mut avro = converter(&registry);

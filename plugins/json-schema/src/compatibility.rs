@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use wharf_api::{ConnectError, Result};
-use wharf_schema_registry::{Compatible, References, RegisteredSchema, RegistrySchema};
+use wharf_schema_registry::{Compatible, References, RegisteredSchema, RegistrySchema, reference_texts};
 
 use crate::documents::{Documents, Place};
 use crate::model::{self, Additional, Kind, Model};
@@ -22,9 +22,7 @@ pub(crate) fn can_read(
     references: &References,
     writer: &RegistrySchema,
 ) -> Compatible {
-    let used = references
-        .iter()
-        .map(|(name, used)| (name.as_str(), used.schema.text.as_str()));
+    let used = reference_texts(references);
     let compared = Documents::parse(&reader.schema.text, used, false).and_then(|reader| {
         let writer = Documents::parse(&writer.text, std::iter::empty(), false)?;
         let (at, from) = (reader.root(), writer.root());

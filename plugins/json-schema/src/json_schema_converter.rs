@@ -15,7 +15,7 @@ use wharf_converters::json::reader::Reader;
 use wharf_schema_registry::wire::{self, SchemaId};
 use wharf_schema_registry::{
     Direction, Format, LruCache, RegisteredSchema, RegistrySchema, SchemaRegistry, SchemaToWrite, TopicCache,
-    serialization,
+    reference_texts, serialization,
 };
 
 use crate::compatibility;
@@ -240,12 +240,9 @@ impl Configured {
         let references = self
             .registry
             .references(Direction::Deserialize, topic, &registered.schema)?;
-        let texts = references
-            .iter()
-            .map(|(name, schema)| (name.as_str(), schema.schema.text.as_str()));
         let documents = Documents::parse(
             &registered.schema.text,
-            texts,
+            reference_texts(&references),
             self.options.ignore_modern_dialects,
         )?;
         let schema = connect_schema(&self.options, &documents, version)?;
@@ -265,12 +262,9 @@ impl Configured {
         registered: &RegisteredSchema,
     ) -> Result<Checker> {
         let references = self.registry.references(direction, topic, &registered.schema)?;
-        let texts = references
-            .iter()
-            .map(|(name, schema)| (name.as_str(), schema.schema.text.as_str()));
         Checker::new(
             &registered.schema.text,
-            texts,
+            reference_texts(&references),
             self.options.ignore_modern_dialects,
         )
         .map_err(|cause| Format::Json.data_error(direction, topic, cause))

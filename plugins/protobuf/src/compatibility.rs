@@ -7,7 +7,7 @@
 use std::collections::HashSet;
 
 use wharf_api::{ConnectError, Result};
-use wharf_schema_registry::{Compatible, References, RegisteredSchema, RegistrySchema};
+use wharf_schema_registry::{Compatible, References, RegisteredSchema, RegistrySchema, reference_texts};
 
 use crate::descriptor::{Field, Kind, Message, MessageId, Pool, Scalar};
 use crate::link::link;
@@ -18,10 +18,7 @@ pub(crate) fn can_read(
     references: &References,
     writer: &RegistrySchema,
 ) -> Compatible {
-    let imported = references
-        .iter()
-        .map(|(name, used)| (name.as_str(), used.schema.text.as_str()));
-    let compared = link(&reader.schema.text, imported).and_then(|reader| {
+    let compared = link(&reader.schema.text, reference_texts(references)).and_then(|reader| {
         let writer = link(&writer.text, std::iter::empty())?;
         let mut check = Check {
             reader: &reader,

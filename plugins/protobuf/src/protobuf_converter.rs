@@ -14,7 +14,7 @@ use wharf_converters::cache::SchemaKey;
 use wharf_schema_registry::wire::{self, SchemaId};
 use wharf_schema_registry::{
     Direction, Format, LruCache, RegisteredSchema, RegistrySchema, SchemaRegistry, SchemaToWrite, TopicCache,
-    serialization,
+    reference_texts, serialization,
 };
 
 use crate::compatibility;
@@ -161,10 +161,7 @@ impl Configured {
 
     fn pool(&mut self, direction: Direction, topic: &str, registered: &RegisteredSchema) -> Result<Pool> {
         let references = self.registry.references(direction, topic, &registered.schema)?;
-        let texts = references
-            .iter()
-            .map(|(name, schema)| (name.as_str(), schema.schema.text.as_str()));
-        link(&registered.schema.text, texts)
+        link(&registered.schema.text, reference_texts(&references))
             .map_err(|cause| Format::Protobuf.data_error(direction, topic, cause))
     }
 

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 use openssl::sha::Sha256;
+use wharf_test_services::hex;
 
 use crate::rows::Handling;
 
@@ -109,10 +110,6 @@ fn measure(path: &Path) -> Result<Expected> {
         bytes += count as u64;
         hash.update(&buffer[..count]);
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -3,22 +3,18 @@
 use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;
 
-/// SplitMix64.
+/// The generator, with what a schedule draws from it.
 #[derive(Debug)]
-pub(crate) struct Random(u64);
+pub(crate) struct Random(wharf_test_services::Random);
 
 impl Random {
     pub(crate) fn new(seed: u64) -> Self {
-        Self(seed)
+        Self(wharf_test_services::Random::new(seed))
     }
 
     /// A number below `end`.
     pub(crate) fn below(&mut self, end: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % end
+        self.0.below_u64(end)
     }
 
     /// A time of at least `from` and less than `to` milliseconds.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use wharf_api::ConfigMap;
 
 use super::InspectError;
-use super::resolved::Resolved;
+use super::resolved_file::ResolvedFile;
 use crate::config::{DistributedConfig, Scheme, StandaloneConfig, WorkerConfig, WorkerMode, read_properties};
 
 /// What clients of a worker's connectors are made of.
@@ -45,7 +45,7 @@ impl ClientFile {
             WorkerMode::Distributed => DistributedConfig::parse(properties).map(|config| config.worker),
             WorkerMode::Standalone => StandaloneConfig::parse(properties).map(|config| config.worker),
         };
-        let file = Resolved::of(properties);
+        let file = ResolvedFile::of(properties);
         let worker = parse(&file.properties)
             .or_else(|_| parse(&file.without_refused(mode)))
             .map_err(|errors| InspectError::WorkerFile(file.shown(&errors)))?;

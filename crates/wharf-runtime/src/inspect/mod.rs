@@ -16,7 +16,7 @@ mod found_offsets;
 mod group;
 mod migration;
 mod observer;
-mod resolved;
+mod resolved_file;
 mod secrets;
 mod topics;
 mod worker_check;

@@ -7,7 +7,7 @@ use std::path::Path;
 use wharf_api::ConfigMap;
 
 use super::InspectError;
-use super::resolved::Resolved;
+use super::resolved_file::ResolvedFile;
 use crate::config::{DistributedConfig, WorkerMode, read_properties};
 
 /// A worker file of distributed mode.
@@ -45,7 +45,7 @@ impl WorkerFile {
     /// # Errors
     /// As [`WorkerFile::read`].
     pub fn parse(properties: ConfigMap) -> Result<Self, InspectError> {
-        let file = Resolved::of(properties);
+        let file = ResolvedFile::of(properties);
         let (config, mut mistakes) = match DistributedConfig::parse(&file.properties) {
             Ok(config) => (config, Vec::new()),
             Err(errors) => {

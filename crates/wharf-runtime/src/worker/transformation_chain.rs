@@ -351,18 +351,11 @@ impl TransformationChain {
         };
         while let Some(stage) = self.stages.get_mut(at) {
             let class = Arc::clone(&stage.class);
-            let operation = || {
-                let input = if rules.may_retry() {
-                    current.clone()
-                } else {
-                    current.take()
-                };
-                match input {
-                    Some(record) => stage.apply(record),
-                    None => Err(ConnectError::illegal_state(
-                        "a record that was not kept is tried again; this is a defect of wharf",
-                    )),
-                }
+            let operation = || match current.clone() {
+                Some(record) => stage.apply(record),
+                None => Err(ConnectError::illegal_state(
+                    "a record that was not kept is tried again; this is a defect of wharf",
+                )),
             };
             let attempt = match failed.take() {
                 None => rules.execute(Stage::Transformation, &class, operation),

@@ -42,6 +42,14 @@ fn secured(registry: &TestRegistry, server: &Identity, clients: Option<&Identity
     (front, url)
 }
 
+/// Settings by which a client trusts what these PEM certificates lead to.
+fn trusting(authority: &str) -> [(&str, &str); 2] {
+    [
+        ("schema.registry.ssl.truststore.type", "PEM"),
+        ("schema.registry.ssl.truststore.certificates", authority),
+    ]
+}
+
 fn network(error: RegistryError) -> String {
     match error {
         RegistryError::Network(message) => message,
@@ -55,19 +63,17 @@ fn a_registry_of_an_authority_of_one_s_own_is_trusted_and_a_stranger_is_not() {
     let registry = TestRegistry::start();
     let (_front, url) = secured(&registry, &authority.issue("registry"), None);
     let own = authority.certificate_pem();
-    let pem = ("schema.registry.ssl.truststore.type", "PEM");
-    let trust = |pem_text| [pem, ("schema.registry.ssl.truststore.certificates", pem_text)];
-    assert_eq!(register(&url, &trust(&own)).unwrap(), 1);
+    assert_eq!(register(&url, &trusting(&own)).unwrap(), 1);
 
     // The same from a file.
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("ca.pem");
     std::fs::write(&file, &own).unwrap();
     let location = ("schema.registry.ssl.truststore.location", file.to_str().unwrap());
-    assert_eq!(register(&url, &[pem, location]).unwrap(), 1);
+    assert_eq!(register(&url, &[trusting(&own)[0], location]).unwrap(), 1);
 
     let stranger = Identity::authority("stranger").certificate_pem();
-    for entries in [&trust(&stranger)[..], &[]] {
+    for entries in [&trusting(&stranger)[..], &[]] {
         let message = network(register(&url, entries).unwrap_err());
         assert!(message.contains(&url), "{message}");
         assert!(
@@ -85,8 +91,7 @@ fn a_certificate_for_another_name_is_refused_unless_names_are_not_looked_at() {
     let (front, _) = secured(&registry, &authority.issue("registry"), None);
     let url = format!("https://localhost:{}", front.address.port());
     let own = authority.certificate_pem();
-    let pem = ("schema.registry.ssl.truststore.type", "PEM");
-    let trusted = ("schema.registry.ssl.truststore.certificates", own.as_str());
+    let [pem, trusted] = trusting(&own);
     let message = network(register(&url, &[pem, trusted]).unwrap_err());
     assert!(message.contains("not accepted: hostname mismatch"), "{message}");
     let lax = ("schema.registry.ssl.endpoint.identification.algorithm", "");
@@ -99,10 +104,7 @@ fn a_registry_that_wants_a_certificate_of_the_client_gets_it_and_its_refusal_is_
     let registry = TestRegistry::start();
     let (_front, url) = secured(&registry, &authority.issue("registry"), Some(&authority));
     let own = authority.certificate_pem();
-    let trusted = [
-        ("schema.registry.ssl.truststore.type", "PEM"),
-        ("schema.registry.ssl.truststore.certificates", own.as_str()),
-    ];
+    let trusted = trusting(&own);
     let with = |identity: &Identity| {
         let (key, chain) = (identity.key_pem(), identity.certificate_pem());
         let more = [
@@ -142,12 +144,8 @@ fn a_proxy_is_asked_for_plain_and_for_secured_registries() {
         let proxy = Front::proxy();
         let port = proxy.address.port().to_string();
         registry.clear_requests();
-        let entries = [
-            ("proxy.host", "127.0.0.1"),
-            ("proxy.port", port.as_str()),
-            ("schema.registry.ssl.truststore.type", "PEM"),
-            ("schema.registry.ssl.truststore.certificates", own.as_str()),
-        ];
+        let through = [("proxy.host", "127.0.0.1"), ("proxy.port", port.as_str())];
+        let entries = [through, trusting(&own)].concat();
         assert_eq!(register(&url, &entries).unwrap(), 1, "{url}");
         assert_eq!(registry.requests(), ["POST /subjects/s/versions"]);
         let seen = proxy.seen();

@@ -10,7 +10,7 @@ use crate::config::{PrefixSupport, Support, WorkerMode};
 use crate::config_providers::resolve_worker_properties;
 
 /// The properties of a worker file.
-pub(super) struct Resolved {
+pub(super) struct ResolvedFile {
     /// With the values of config providers, or as they stand in the file when those gave none; secrets among them.
     pub properties: ConfigMap,
     /// Why config providers gave no values.
@@ -18,7 +18,7 @@ pub(super) struct Resolved {
     secrets: Secrets,
 }
 
-impl Resolved {
+impl ResolvedFile {
     /// Whoever only looks may not have what the worker has, its files and its environment: a value that cannot be had is no
     /// error yet.
     pub(super) fn of(properties: ConfigMap) -> Self {

@@ -53,7 +53,7 @@ pub use source::{
     SourceTaskContext,
 };
 pub use structs::Struct;
-pub use transform::{Predicate, Transformation};
+pub use transform::{Applied, Predicate, Transformation};
 pub use value::Value;
 pub use value_ref::ValueRef;
 

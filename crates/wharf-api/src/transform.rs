@@ -1,9 +1,19 @@
-//! Transformations and predicates: one record in, one or none out.
+//! Transformations and predicates: a record is changed, left out, or judged.
 
 use crate::ConfigMap;
 use crate::config::ConfigDef;
 use crate::error::Result;
 use crate::record::Record;
+
+/// What a transformation made of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Applied {
+    /// It goes on, changed or as it was.
+    Kept,
+    /// It goes no further.
+    Dropped,
+}
 
 /// Changes records between connector and converter. Each task has its own instance.
 pub trait Transformation: Send {
@@ -16,11 +26,22 @@ pub trait Transformation: Send {
     /// Its configuration keys.
     fn config(&self) -> ConfigDef;
 
-    /// The changed record, or `None` to drop it.
+    /// Changes the record where it stands, or drops it.
     ///
     /// # Errors
-    /// Handled by the connector's error tolerance.
-    fn apply(&mut self, record: Record) -> Result<Option<Record>>;
+    /// Handled by the connector's error tolerance. The record may then be half changed: the worker does not look at it any more.
+    fn apply(&mut self, record: &mut Record) -> Result<Applied>;
+
+    /// As [`apply`](Self::apply), for callers that have the record to give away: the changed record, or `None` when it is dropped.
+    ///
+    /// # Errors
+    /// As [`apply`](Self::apply).
+    fn applied(&mut self, mut record: Record) -> Result<Option<Record>> {
+        Ok(match self.apply(&mut record)? {
+            Applied::Kept => Some(record),
+            Applied::Dropped => None,
+        })
+    }
 }
 
 /// Decides whether a transformation applies to a record. Each task has its own instance.

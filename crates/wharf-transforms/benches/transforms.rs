@@ -127,17 +127,17 @@ fn transforms(criterion: &mut Criterion) {
             }
             let mut transformation = (entry.new)();
             transformation.configure(&config).unwrap();
-            drop(transformation.apply(record.clone()).unwrap());
+            drop(transformation.applied(record.clone()).unwrap());
             let again = record.clone();
             let before = ALLOCATIONS.load(Ordering::Relaxed);
-            let changed = transformation.apply(again).unwrap();
+            let changed = transformation.applied(again).unwrap();
             let allocations = ALLOCATIONS.load(Ordering::Relaxed) - before;
             drop(changed);
             println!("{name}/{shape}: {allocations} allocations per record");
             criterion.bench_function(&format!("{name}/{shape}"), |bencher| {
                 bencher.iter_batched(
                     || record.clone(),
-                    |record| black_box(transformation.apply(record)),
+                    |record| black_box(transformation.applied(record)),
                     BatchSize::SmallInput,
                 );
             });

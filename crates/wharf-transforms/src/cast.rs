@@ -4,7 +4,7 @@ use wharf_api::config::{ConfigDef, ConfigKey, Importance, ParsedValue, Type, Val
 use wharf_api::structs::check_field;
 use wharf_api::values::convert_to_string;
 use wharf_api::{
-    ConfigMap, ConnectError, Record, Result, Schema, SchemaBuilder, SchemaRef, SchemaType, Struct,
+    Applied, ConfigMap, ConnectError, Record, Result, Schema, SchemaBuilder, SchemaRef, SchemaType, Struct,
     Transformation, Value, java_text, logical,
 };
 
@@ -340,10 +340,10 @@ impl Transformation for Cast {
             .define(replace_null_with_default())
     }
 
-    fn apply(&mut self, mut record: Record) -> Result<Option<Record>> {
-        let (schema, value) = self.side.of(&mut record);
+    fn apply(&mut self, record: &mut Record) -> Result<Applied> {
+        let (schema, value) = self.side.of(record);
         if value.is_null() {
-            return Ok(Some(record));
+            return Ok(Applied::Kept);
         }
         let Some(schema) = schema else {
             match &self.casts {
@@ -363,7 +363,7 @@ impl Transformation for Cast {
                     }
                 }
             }
-            return Ok(Some(record));
+            return Ok(Applied::Kept);
         };
         let casts = &self.casts;
         let plan = self.plans.get(schema, |schema| Plan::new(schema, casts))?;
@@ -376,7 +376,7 @@ impl Transformation for Cast {
             })?;
         }
         *schema = SchemaRef::clone(&plan.schema);
-        Ok(Some(record))
+        Ok(Applied::Kept)
     }
 }
 

@@ -8,7 +8,7 @@ use crate::options::config;
 fn cast_record(spec: &str, record: Record) -> Result<Record> {
     let mut transformation = Cast::new(Side::Value);
     transformation.configure(&config([("spec", spec)]))?;
-    Ok(transformation.apply(record)?.unwrap())
+    Ok(transformation.applied(record)?.unwrap())
 }
 
 fn to(spec: &str, schema: Option<SchemaRef>, value: Value) -> Result<Value> {

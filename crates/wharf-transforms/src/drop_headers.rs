@@ -1,7 +1,7 @@
 //! `DropHeaders`: removes all headers of the given names.
 
 use wharf_api::config::{ConfigDef, ConfigKey, Importance, Type, Validator};
-use wharf_api::{ConfigMap, Record, Result, Transformation};
+use wharf_api::{Applied, ConfigMap, Record, Result, Transformation};
 
 use crate::options::list;
 
@@ -28,11 +28,11 @@ impl Transformation for DropHeaders {
         )
     }
 
-    fn apply(&mut self, mut record: Record) -> Result<Option<Record>> {
+    fn apply(&mut self, record: &mut Record) -> Result<Applied> {
         for header in &self.headers {
             record.headers.remove(header);
         }
-        Ok(Some(record))
+        Ok(Applied::Kept)
     }
 }
 
@@ -54,7 +54,7 @@ mod tests {
             .configure(&config([("headers", "a, d, zz")]))
             .unwrap();
         let changed = transformation
-            .apply(Record::sink("t", 0, 0).with_headers(headers))
+            .applied(Record::sink("t", 0, 0).with_headers(headers))
             .unwrap()
             .unwrap();
         let left: Vec<_> = changed.headers.iter().map(|header| header.key()).collect();

@@ -1,7 +1,7 @@
 //! `ExtractField`: the whole key or value becomes one of its fields.
 
 use wharf_api::config::{ConfigDef, ConfigKey, Type};
-use wharf_api::{ConfigMap, ConnectError, Record, Result, SchemaRef, Transformation, Value};
+use wharf_api::{Applied, ConfigMap, ConnectError, Record, Result, SchemaRef, Transformation, Value};
 
 use crate::field_path::{FIELD_SYNTAX_VERSION, FieldPath, field_syntax_version};
 use crate::options::{replace_null_with_default, replaces_null, text};
@@ -48,8 +48,8 @@ impl Transformation for ExtractField {
             .define(field_syntax_version())
     }
 
-    fn apply(&mut self, mut record: Record) -> Result<Option<Record>> {
-        let (schema, value) = self.side.of(&mut record);
+    fn apply(&mut self, record: &mut Record) -> Result<Applied> {
+        let (schema, value) = self.side.of(record);
         let whole = std::mem::take(value);
         if let Some(known) = schema {
             if !matches!(whole, Value::Struct(_) | Value::Null) {
@@ -71,7 +71,7 @@ impl Transformation for ExtractField {
                 other => return Err(no_map(&other, PURPOSE)),
             };
         }
-        Ok(Some(record))
+        Ok(Applied::Kept)
     }
 }
 
@@ -85,7 +85,7 @@ mod tests {
     fn extract(record: Record, field: &str) -> Result<Record> {
         let mut transformation = ExtractField::new(Side::Key);
         transformation.configure(&config([("field", field)]))?;
-        Ok(transformation.apply(record)?.unwrap())
+        Ok(transformation.applied(record)?.unwrap())
     }
 
     #[test]

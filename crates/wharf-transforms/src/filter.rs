@@ -1,7 +1,7 @@
 //! `Filter`: drops every record. With a predicate it drops those that match.
 
 use wharf_api::config::ConfigDef;
-use wharf_api::{ConfigMap, Record, Result, Transformation};
+use wharf_api::{Applied, ConfigMap, Record, Result, Transformation};
 
 /// The transformation.
 pub(crate) struct Filter;
@@ -15,8 +15,8 @@ impl Transformation for Filter {
         ConfigDef::new()
     }
 
-    fn apply(&mut self, _record: Record) -> Result<Option<Record>> {
-        Ok(None)
+    fn apply(&mut self, _record: &mut Record) -> Result<Applied> {
+        Ok(Applied::Dropped)
     }
 }
 
@@ -28,7 +28,9 @@ mod tests {
     fn every_record_is_dropped() {
         Filter.configure(&ConfigMap::new()).unwrap();
         assert_eq!(
-            Filter.apply(Record::sink("t", 0, 0).with_value(None, 1)).unwrap(),
+            Filter
+                .applied(Record::sink("t", 0, 0).with_value(None, 1))
+                .unwrap(),
             None
         );
     }

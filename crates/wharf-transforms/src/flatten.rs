@@ -3,7 +3,7 @@
 use wharf_api::config::{ConfigDef, ConfigKey, Type};
 use wharf_api::structs::check_field;
 use wharf_api::{
-    ConfigMap, ConnectError, Field, Record, Result, Schema, SchemaBuilder, SchemaRef, SchemaType,
+    Applied, ConfigMap, ConnectError, Field, Record, Result, Schema, SchemaBuilder, SchemaRef, SchemaType,
     Transformation, Value,
 };
 
@@ -213,15 +213,15 @@ impl Transformation for Flatten {
         )
     }
 
-    fn apply(&mut self, mut record: Record) -> Result<Option<Record>> {
-        let (schema, value) = self.side.of(&mut record);
+    fn apply(&mut self, record: &mut Record) -> Result<Applied> {
+        let (schema, value) = self.side.of(record);
         if value.is_null() {
-            return Ok(Some(record));
+            return Ok(Applied::Kept);
         }
         let Some(schema) = schema else {
             let entries = std::mem::take(require_map(value, PURPOSE)?);
             *value = Value::Map(flatten_map(entries, &self.delimiter)?);
-            return Ok(Some(record));
+            return Ok(Applied::Kept);
         };
         let inner = require_struct(value, PURPOSE)?;
         let delimiter = &self.delimiter;
@@ -234,7 +234,7 @@ impl Transformation for Flatten {
             outcome
         })?;
         *schema = SchemaRef::clone(&plan.schema);
-        Ok(Some(record))
+        Ok(Applied::Kept)
     }
 }
 
@@ -248,7 +248,7 @@ mod tests {
     fn flatten(record: Record) -> Result<Record> {
         let mut transformation = Flatten::new(Side::Value);
         transformation.configure(&config([])).unwrap();
-        Ok(transformation.apply(record)?.unwrap())
+        Ok(transformation.applied(record)?.unwrap())
     }
 
     fn map(entries: Vec<(&str, Value)>) -> Value {

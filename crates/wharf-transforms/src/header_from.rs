@@ -3,7 +3,8 @@
 use wharf_api::config::{ConfigDef, ConfigKey, Importance, Type, Validator};
 use wharf_api::structs::check_field;
 use wharf_api::{
-    ConfigMap, ConnectError, Headers, Record, Result, Schema, SchemaBuilder, SchemaRef, Transformation, Value,
+    Applied, ConfigMap, ConnectError, Headers, Record, Result, Schema, SchemaBuilder, SchemaRef,
+    Transformation, Value,
 };
 
 use crate::options::{list, replace_null_with_default, replaces_null};
@@ -161,15 +162,15 @@ impl Transformation for HeaderFrom {
             .define(replace_null_with_default())
     }
 
-    fn apply(&mut self, mut record: Record) -> Result<Option<Record>> {
+    fn apply(&mut self, record: &mut Record) -> Result<Applied> {
         let mut headers = std::mem::take(&mut record.headers);
-        let (schema, value) = self.side.of(&mut record);
+        let (schema, value) = self.side.of(record);
         match schema {
             Some(schema) => self.apply_with_schema(schema, value, &mut headers)?,
             None => self.apply_schemaless(value, &mut headers)?,
         }
         record.headers = headers;
-        Ok(Some(record))
+        Ok(Applied::Kept)
     }
 }
 
@@ -210,9 +211,9 @@ mod tests {
 
     #[test]
     fn copied_fields_stay_and_moved_ones_go() {
-        let copied = header_from("copy").apply(structure()).unwrap().unwrap();
+        let copied = header_from("copy").applied(structure()).unwrap().unwrap();
         assert_eq!(copied.value, structure().value);
-        let moved = header_from("move").apply(structure()).unwrap().unwrap();
+        let moved = header_from("move").applied(structure()).unwrap().unwrap();
         for record in [&copied, &moved] {
             let headers: Vec<_> = record
                 .headers
@@ -238,7 +239,7 @@ mod tests {
         let map = || Value::Map(vec![("a".into(), 1.into()), ("b".into(), 2.into())]);
         for (operation, left) in [("move", 1), ("copy", 2)] {
             let record = Record::sink("t", 0, 0).with_value(None, map());
-            let changed = header_from(operation).apply(record).unwrap().unwrap();
+            let changed = header_from(operation).applied(record).unwrap().unwrap();
             assert_eq!(changed.value.as_map().unwrap().len(), left);
             assert!(changed.headers.last_with_name("h2").unwrap().value().is_null());
         }
@@ -248,13 +249,13 @@ mod tests {
     fn what_cannot_be_done_is_refused() {
         let tombstone = Record::sink("t", 0, 0);
         assert_eq!(
-            header_from("move").apply(tombstone).unwrap_err().message(),
+            header_from("move").applied(tombstone).unwrap_err().message(),
             "Only Map objects supported in absence of schema for [header move], found: null"
         );
         let mut missing = header_from("copy");
         missing.pairs[0].0 = "zz".to_owned();
         assert_eq!(
-            missing.apply(structure()).unwrap_err().class(),
+            missing.applied(structure()).unwrap_err().class(),
             "java.lang.NullPointerException"
         );
         let error = HeaderFrom::new(Side::Key)

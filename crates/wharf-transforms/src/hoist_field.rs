@@ -1,7 +1,9 @@
 //! `HoistField`: wraps the whole key or value into a struct or map of one field.
 
 use wharf_api::config::{ConfigDef, ConfigKey, Type};
-use wharf_api::{ConfigMap, Record, Result, SchemaBuilder, SchemaRef, Struct, Transformation, Value};
+use wharf_api::{
+    Applied, ConfigMap, Record, Result, SchemaBuilder, SchemaRef, Struct, Transformation, Value,
+};
 
 use crate::options::text;
 use crate::schema_cache::SchemaCache;
@@ -39,8 +41,8 @@ impl Transformation for HoistField {
         )
     }
 
-    fn apply(&mut self, mut record: Record) -> Result<Option<Record>> {
-        let (schema, value) = self.side.of(&mut record);
+    fn apply(&mut self, record: &mut Record) -> Result<Applied> {
+        let (schema, value) = self.side.of(record);
         let whole = std::mem::take(value);
         if let Some(schema) = schema {
             let field = &self.field;
@@ -56,7 +58,7 @@ impl Transformation for HoistField {
         } else {
             *value = Value::Map(vec![(Value::from(self.field.as_str()), whole)]);
         }
-        Ok(Some(record))
+        Ok(Applied::Kept)
     }
 }
 
@@ -70,7 +72,7 @@ mod tests {
     fn hoist(record: Record) -> Result<Record> {
         let mut transformation = HoistField::new(Side::Value);
         transformation.configure(&config([("field", " magic ")]))?;
-        Ok(transformation.apply(record)?.unwrap())
+        Ok(transformation.applied(record)?.unwrap())
     }
 
     #[test]

@@ -2,7 +2,8 @@
 
 use wharf_api::config::{ConfigDef, ConfigKey, ParsedConfig, Type};
 use wharf_api::{
-    ConfigMap, ConnectError, Record, Result, Schema, SchemaBuilder, SchemaRef, Transformation, Value, logical,
+    Applied, ConfigMap, ConnectError, Record, Result, Schema, SchemaBuilder, SchemaRef, Transformation,
+    Value, logical,
 };
 
 use crate::options::{replace_null_with_default, replaces_null};
@@ -197,20 +198,20 @@ impl Transformation for InsertField {
             .define(replace_null_with_default())
     }
 
-    fn apply(&mut self, mut record: Record) -> Result<Option<Record>> {
-        let (schema, value) = self.side.of(&mut record);
+    fn apply(&mut self, record: &mut Record) -> Result<Applied> {
+        let (schema, value) = self.side.of(record);
         if value.is_null() {
-            return Ok(Some(record));
+            return Ok(Applied::Kept);
         }
         let has_schema = schema.is_some();
         let mut value = std::mem::take(value);
         if has_schema {
-            self.apply_with_schema(&mut record, &mut value)?;
+            self.apply_with_schema(record, &mut value)?;
         } else {
-            self.apply_schemaless(&mut record, &mut value)?;
+            self.apply_schemaless(record, &mut value)?;
         }
-        *self.side.of(&mut record).1 = value;
-        Ok(Some(record))
+        *self.side.of(record).1 = value;
+        Ok(Applied::Kept)
     }
 }
 
@@ -251,7 +252,7 @@ mod tests {
         let record = Record::sink("topic", 0, 9)
             .with_value(Some(SchemaRef::clone(value.schema())), value)
             .with_timestamp(1_483_425_001_864);
-        let changed = all().apply(record).unwrap().unwrap();
+        let changed = all().applied(record).unwrap().unwrap();
         let schema = changed.value_schema.unwrap();
         let fields: Vec<_> = schema
             .fields()
@@ -287,7 +288,7 @@ mod tests {
         let map = Value::Map(vec![("t".into(), 1.into()), ("magic".into(), 42.into())]);
         let mut record = Record::source("topic", None, None).with_value(None, map);
         record.timestamp = Some(5);
-        let changed = all().apply(record).unwrap().unwrap();
+        let changed = all().applied(record).unwrap().unwrap();
         assert_eq!(
             changed.value,
             Value::Map(vec![
@@ -306,12 +307,12 @@ mod tests {
         let value = structure();
         let schema = Some(SchemaRef::clone(value.schema()));
         let error = insert
-            .apply(Record::sink("t", 0, 0).with_value(schema, value))
+            .applied(Record::sink("t", 0, 0).with_value(schema, value))
             .unwrap_err();
         assert_eq!(error.kind(), ErrorKind::SchemaBuilder);
         let record = Record::source("t", None, None).with_value(None, Value::Map(vec![]));
         assert_eq!(
-            insert.apply(record).unwrap_err().message(),
+            insert.applied(record).unwrap_err().message(),
             "Only SinkRecord supported for [field insertion], found: \
              org.apache.kafka.connect.source.SourceRecord"
         );
@@ -320,7 +321,7 @@ mod tests {
     #[test]
     fn null_values_pass_and_configurations_need_a_field() {
         let tombstone = Record::sink("t", 0, 0).with_value(Some(Schema::optional_int8()), Value::Null);
-        assert_eq!(all().apply(tombstone.clone()).unwrap(), Some(tombstone));
+        assert_eq!(all().applied(tombstone.clone()).unwrap(), Some(tombstone));
         let mut insert = InsertField::new(Side::Value);
         for (given, message) in [
             (config([]), "No field insertion configured"),

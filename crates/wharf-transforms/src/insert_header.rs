@@ -2,7 +2,7 @@
 
 use wharf_api::config::{ConfigDef, ConfigKey, Importance, Type, Validator};
 use wharf_api::values::parse_string;
-use wharf_api::{ConfigMap, Record, Result, SchemaAndValue, Transformation};
+use wharf_api::{Applied, ConfigMap, Record, Result, SchemaAndValue, Transformation};
 
 use crate::options::text;
 
@@ -40,10 +40,10 @@ impl Transformation for InsertHeader {
             )
     }
 
-    fn apply(&mut self, mut record: Record) -> Result<Option<Record>> {
+    fn apply(&mut self, record: &mut Record) -> Result<Applied> {
         let SchemaAndValue { schema, value } = self.literal.clone();
         record.headers.add(self.header.as_str(), schema, value)?;
-        Ok(Some(record))
+        Ok(Applied::Kept)
     }
 }
 
@@ -67,7 +67,7 @@ mod tests {
                 .unwrap();
             let mut record = Record::sink("t", 0, 0);
             record.headers.add_string("h", "before");
-            let changed = insert.apply(record).unwrap().unwrap();
+            let changed = insert.applied(record).unwrap().unwrap();
             let last = changed.headers.last_with_name("h").unwrap();
             assert_eq!((last.schema().cloned(), last.value().clone()), (schema, value));
             assert_eq!(changed.headers.len(), 2);

@@ -1,7 +1,9 @@
 //! `MaskField`: replaces fields by the null-like value of their class, or by a given text or number.
 
 use wharf_api::config::{ConfigDef, ConfigKey, Importance, Type, Validator};
-use wharf_api::{ConfigMap, ConnectError, Decimal, Record, Result, SchemaRef, Transformation, Value, values};
+use wharf_api::{
+    Applied, ConfigMap, ConnectError, Decimal, Record, Result, SchemaRef, Transformation, Value, values,
+};
 
 use crate::options::{list, replace_null_with_default, replaces_null};
 use crate::requirements::{map_get, map_put, require_map, require_struct};
@@ -114,15 +116,15 @@ impl Transformation for MaskField {
             .define(replace_null_with_default())
     }
 
-    fn apply(&mut self, mut record: Record) -> Result<Option<Record>> {
-        let (schema, value) = self.side.of(&mut record);
+    fn apply(&mut self, record: &mut Record) -> Result<Applied> {
+        let (schema, value) = self.side.of(record);
         if schema.is_none() {
             let entries = require_map(value, PURPOSE)?;
             for field in &self.fields {
                 let masked = self.masked(map_get(entries, field).unwrap_or(&Value::Null))?;
                 map_put(entries, field, masked);
             }
-            return Ok(Some(record));
+            return Ok(Applied::Kept);
         }
         let inner = require_struct(value, PURPOSE)?;
         let own = SchemaRef::clone(inner.schema());
@@ -136,7 +138,7 @@ impl Transformation for MaskField {
                 Ok::<(), ConnectError>(())
             })
         })?;
-        Ok(Some(record))
+        Ok(Applied::Kept)
     }
 }
 
@@ -159,7 +161,7 @@ mod tests {
 
     fn masked(replacement: Option<&str>, value: Value) -> Result<Value, String> {
         let record = Record::sink("t", 0, 0).with_value(None, Value::Map(vec![("a".into(), value)]));
-        match mask(replacement).apply(record) {
+        match mask(replacement).applied(record) {
             Ok(record) => Ok(record.unwrap().value.get("a").unwrap().clone()),
             Err(error) => Err(error.message().to_owned()),
         }
@@ -224,7 +226,7 @@ mod tests {
             .with("b", "x")
             .unwrap();
         let record = Record::sink("t", 0, 0).with_value(Some(schema), value);
-        let changed = mask(None).apply(record.clone()).unwrap().unwrap();
+        let changed = mask(None).applied(record.clone()).unwrap().unwrap();
         assert_eq!(
             changed.value.as_struct().unwrap().values(),
             [0.into(), "x".into()]

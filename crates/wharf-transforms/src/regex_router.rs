@@ -1,7 +1,7 @@
 //! `RegexRouter`: gives the record another topic when the whole name of its topic matches.
 
 use wharf_api::config::{ConfigDef, ConfigKey, Importance, Type};
-use wharf_api::{ConfigMap, Record, Result, Transformation};
+use wharf_api::{Applied, ConfigMap, Record, Result, Transformation};
 
 use crate::JavaRegex;
 use crate::options::{text, valid_regex};
@@ -43,9 +43,9 @@ impl Transformation for RegexRouter {
             )
     }
 
-    fn apply(&mut self, mut record: Record) -> Result<Option<Record>> {
+    fn apply(&mut self, record: &mut Record) -> Result<Applied> {
         let Some((regex, replacement)) = &self.rule else {
-            return Ok(Some(record));
+            return Ok(Applied::Kept);
         };
         let known = self.last.as_ref().filter(|(topic, _)| *topic == record.topic);
         if known.is_none() {
@@ -58,7 +58,7 @@ impl Transformation for RegexRouter {
         if let Some((_, Some(routed))) = &self.last {
             record.topic.clone_from(routed);
         }
-        Ok(Some(record))
+        Ok(Applied::Kept)
     }
 }
 
@@ -80,7 +80,7 @@ mod tests {
                 .configure(&config([("regex", regex), ("replacement", replacement)]))
                 .unwrap();
             for topic_again in [topic, topic, "other", topic] {
-                let routed = router.apply(Record::sink(topic_again, 0, 0)).unwrap().unwrap();
+                let routed = router.applied(Record::sink(topic_again, 0, 0)).unwrap().unwrap();
                 if topic_again == topic {
                     assert_eq!(routed.topic, expected, "{regex}");
                 }
@@ -100,9 +100,9 @@ mod tests {
         router
             .configure(&config([("regex", "(a)"), ("replacement", "$2")]))
             .unwrap();
-        assert!(router.apply(Record::sink("b", 0, 0)).is_ok());
+        assert!(router.applied(Record::sink("b", 0, 0)).is_ok());
         for _ in 0..2 {
-            let error = router.apply(Record::sink("a", 0, 0)).unwrap_err();
+            let error = router.applied(Record::sink("a", 0, 0)).unwrap_err();
             assert_eq!(error.class(), "java.lang.IndexOutOfBoundsException");
         }
     }

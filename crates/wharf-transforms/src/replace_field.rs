@@ -2,7 +2,7 @@
 
 use wharf_api::config::{ConfigDef, ConfigKey, ParsedValue, Type, Validator};
 use wharf_api::{
-    ConfigMap, ConnectError, Record, Result, Schema, SchemaBuilder, SchemaRef, Transformation, Value,
+    Applied, ConfigMap, ConnectError, Record, Result, Schema, SchemaBuilder, SchemaRef, Transformation, Value,
 };
 
 use crate::options::{list, replace_null_with_default, replaces_null};
@@ -199,14 +199,14 @@ impl Transformation for ReplaceField {
             .define(replace_null_with_default())
     }
 
-    fn apply(&mut self, mut record: Record) -> Result<Option<Record>> {
-        let (schema, value) = self.side.of(&mut record);
+    fn apply(&mut self, record: &mut Record) -> Result<Applied> {
+        let (schema, value) = self.side.of(record);
         if value.is_null() {
-            return Ok(Some(record));
+            return Ok(Applied::Kept);
         }
         if schema.is_none() {
             apply_schemaless(&self.rules, require_map(value, PURPOSE)?)?;
-            return Ok(Some(record));
+            return Ok(Applied::Kept);
         }
         let inner = require_struct(value, PURPOSE)?;
         let rules = &self.rules;
@@ -215,7 +215,7 @@ impl Transformation for ReplaceField {
             plan.apply(values, self.replace_null)
         })?;
         *schema = Some(SchemaRef::clone(&plan.schema));
-        Ok(Some(record))
+        Ok(Applied::Kept)
     }
 }
 
@@ -229,7 +229,7 @@ mod tests {
     fn replace<const N: usize>(pairs: [(&str, &str); N], record: Record) -> Result<Record> {
         let mut transformation = ReplaceField::new(Side::Value);
         transformation.configure(&config(pairs))?;
-        Ok(transformation.apply(record)?.unwrap())
+        Ok(transformation.applied(record)?.unwrap())
     }
 
     fn map() -> Record {

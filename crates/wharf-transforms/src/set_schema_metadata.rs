@@ -1,7 +1,7 @@
 //! `SetSchemaMetadata`: gives the schema of the key or value another name, version, or both.
 
 use wharf_api::config::{ConfigDef, ConfigKey, Importance, Type};
-use wharf_api::{ConfigMap, ConnectError, Record, Result, SchemaRef, Transformation, Value};
+use wharf_api::{Applied, ConfigMap, ConnectError, Record, Result, SchemaRef, Transformation, Value};
 
 use crate::options::{replace_null_with_default, replaces_null};
 use crate::schema_cache::SchemaCache;
@@ -63,11 +63,11 @@ impl Transformation for SetSchemaMetadata {
             .define(replace_null_with_default())
     }
 
-    fn apply(&mut self, mut record: Record) -> Result<Option<Record>> {
-        let (schema, value) = self.side.of(&mut record);
+    fn apply(&mut self, record: &mut Record) -> Result<Applied> {
+        let (schema, value) = self.side.of(record);
         let Some(schema) = schema else {
             if value.is_null() {
-                return Ok(Some(record));
+                return Ok(Applied::Kept);
             }
             return Err(ConnectError::data(format!("Schema required for [{PURPOSE}]")));
         };
@@ -87,7 +87,7 @@ impl Transformation for SetSchemaMetadata {
             })?;
         }
         *schema = SchemaRef::clone(updated);
-        Ok(Some(record))
+        Ok(Applied::Kept)
     }
 }
 
@@ -101,7 +101,7 @@ mod tests {
     fn set<const N: usize>(pairs: [(&str, &str); N], record: Record) -> Result<Record> {
         let mut transformation = SetSchemaMetadata::new(Side::Value);
         transformation.configure(&config(pairs))?;
-        Ok(transformation.apply(record)?.unwrap())
+        Ok(transformation.applied(record)?.unwrap())
     }
 
     #[test]

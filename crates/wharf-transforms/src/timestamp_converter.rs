@@ -4,7 +4,7 @@ use wharf_api::config::{ConfigDef, ConfigKey, Importance, Type, Validator};
 use wharf_api::logical::{self, MILLIS_PER_DAY};
 use wharf_api::structs::check_field;
 use wharf_api::{
-    ConfigMap, ConnectError, Record, Result, Schema, SchemaBuilder, SchemaRef, SchemaType, Struct,
+    Applied, ConfigMap, ConnectError, Record, Result, Schema, SchemaBuilder, SchemaRef, SchemaType, Struct,
     Transformation, Value,
 };
 
@@ -336,8 +336,8 @@ impl Transformation for TimestampConverter {
             .define(replace_null_with_default())
     }
 
-    fn apply(&mut self, mut record: Record) -> Result<Option<Record>> {
-        let (schema, value) = self.side.of(&mut record);
+    fn apply(&mut self, record: &mut Record) -> Result<Applied> {
+        let (schema, value) = self.side.of(record);
         let conversion = &self.conversion;
         match schema {
             None if value.is_null() || self.field.is_empty() => *value = conversion.convert(None, value)?,
@@ -365,7 +365,7 @@ impl Transformation for TimestampConverter {
                 *schema = SchemaRef::clone(updated);
             }
         }
-        Ok(Some(record))
+        Ok(Applied::Kept)
     }
 }
 

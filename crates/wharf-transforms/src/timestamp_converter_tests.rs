@@ -8,7 +8,7 @@ const FORMAT_TEXT: &str = "yyyy MM dd HH mm ss SSS z";
 fn convert<const N: usize>(pairs: [(&str, &str); N], record: Record) -> Result<Record> {
     let mut transformation = TimestampConverter::new(Side::Value);
     transformation.configure(&config(pairs))?;
-    Ok(transformation.apply(record)?.unwrap())
+    Ok(transformation.applied(record)?.unwrap())
 }
 
 fn to(target: &str, schema: Option<SchemaRef>, value: Value) -> Value {

@@ -1,7 +1,7 @@
 //! `TimestampRouter`: makes the topic of a record from its topic and its timestamp.
 
 use wharf_api::config::{ConfigDef, ConfigKey, Importance, Type};
-use wharf_api::{ConfigMap, ConnectError, Record, Result, Transformation};
+use wharf_api::{Applied, ConfigMap, ConnectError, Record, Result, Transformation};
 
 use crate::options::text;
 use crate::simple_date_format::SimpleDateFormat;
@@ -43,7 +43,7 @@ impl Transformation for TimestampRouter {
             )
     }
 
-    fn apply(&mut self, mut record: Record) -> Result<Option<Record>> {
+    fn apply(&mut self, record: &mut Record) -> Result<Applied> {
         let Some(timestamp) = record.timestamp else {
             return Err(ConnectError::data(format!(
                 "Timestamp missing on record: {record}"
@@ -52,14 +52,14 @@ impl Transformation for TimestampRouter {
         let format = match &self.timestamp_format {
             Some(Ok(format)) => format,
             Some(Err(error)) => return Err(error.clone()),
-            None => return Ok(Some(record)),
+            None => return Ok(Applied::Kept),
         };
         // the timestamp last: a topic that reads ${timestamp} is replaced too
         record.topic = self
             .topic_format
             .replace(TOPIC, &record.topic)
             .replace(TIMESTAMP, &format.format(timestamp));
-        Ok(Some(record))
+        Ok(Applied::Kept)
     }
 }
 
@@ -73,7 +73,7 @@ mod tests {
         router.configure(&config(pairs))?;
         let mut record = Record::sink("topic", 0, 0);
         record.timestamp = timestamp;
-        Ok(router.apply(record)?.unwrap().topic)
+        Ok(router.applied(record)?.unwrap().topic)
     }
 
     #[test]

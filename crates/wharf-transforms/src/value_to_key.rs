@@ -3,7 +3,7 @@
 use wharf_api::config::{ConfigDef, ConfigKey, Importance, Type, Validator};
 use wharf_api::structs::check_field;
 use wharf_api::{
-    ConfigMap, ConnectError, Record, Result, SchemaBuilder, SchemaRef, Struct, Transformation, Value,
+    Applied, ConfigMap, ConnectError, Record, Result, SchemaBuilder, SchemaRef, Struct, Transformation, Value,
 };
 
 use crate::options::{list, replace_null_with_default, replaces_null};
@@ -43,7 +43,7 @@ impl Transformation for ValueToKey {
             .define(replace_null_with_default())
     }
 
-    fn apply(&mut self, mut record: Record) -> Result<Option<Record>> {
+    fn apply(&mut self, record: &mut Record) -> Result<Applied> {
         if record.value_schema.is_none() {
             let entries = require_map_ref(&record.value, PURPOSE)?;
             let mut key = Vec::with_capacity(self.fields.len());
@@ -56,7 +56,7 @@ impl Transformation for ValueToKey {
             }
             record.key_schema = None;
             record.key = Value::Map(key);
-            return Ok(Some(record));
+            return Ok(Applied::Kept);
         }
         let value = require_struct_ref(&record.value, PURPOSE)?;
         let names = &self.fields;
@@ -83,7 +83,7 @@ impl Transformation for ValueToKey {
         }
         record.key_schema = Some(SchemaRef::clone(schema));
         record.key = Struct::from_values(SchemaRef::clone(schema), values).into();
-        Ok(Some(record))
+        Ok(Applied::Kept)
     }
 }
 
@@ -104,7 +104,7 @@ mod tests {
     fn the_key_has_the_fields_and_the_value_keeps_them() {
         let map = Value::Map(vec![("a".into(), 1.into()), ("c".into(), 3.into())]);
         let changed = value_to_key()
-            .apply(
+            .applied(
                 Record::sink("t", 0, 0)
                     .with_value(None, map.clone())
                     .with_key(Some(Schema::int8()), 1_i8),
@@ -128,7 +128,7 @@ mod tests {
             .with("b", "x")
             .unwrap();
         let changed = value_to_key()
-            .apply(Record::sink("t", 0, 0).with_value(Some(schema), value.clone()))
+            .applied(Record::sink("t", 0, 0).with_value(Some(schema), value.clone()))
             .unwrap()
             .unwrap();
         let key = changed.key.as_struct().unwrap();
@@ -149,9 +149,9 @@ mod tests {
             .unwrap();
         let record = Record::sink("t", 0, 0).with_value(Some(schema), value);
         assert_eq!(
-            value_to_key().apply(record).unwrap_err().message(),
+            value_to_key().applied(record).unwrap_err().message(),
             "Field does not exist: b"
         );
-        assert!(value_to_key().apply(Record::sink("t", 0, 0)).is_err());
+        assert!(value_to_key().applied(Record::sink("t", 0, 0)).is_err());
     }
 }

@@ -61,7 +61,7 @@ pub fn answer(call: &Call) -> Result<Outcome> {
             RecordPlugin::Transformation(class) => {
                 let mut made = wharf_transforms::transformation(class).ok_or_else(|| no_such(class))?;
                 made.configure(config)?;
-                let changed = made.apply(Record::clone(record))?;
+                let changed = made.applied(Record::clone(record))?;
                 // as the JVM's answer is read: what the form does not tell is no difference
                 let told = changed.map(|record| record_from_json(&record_to_json(&record)));
                 let told = told

@@ -69,17 +69,15 @@ fn convert_batch(
     mut convert: impl FnMut(&RecordRef<'_>, &mut RecordBatch) -> Result<()>,
 ) -> Result<Option<Response>> {
     let input = RecordBatchRef::parse(args, schemas)?;
-    let mut output = RecordBatch::new();
-    let mut result = BatchResult::default();
+    let mut output = RecordBatch::with_capacity(args.len());
+    let mut errors = Vec::new();
     for (position, record) in input.iter().enumerate() {
         let record = record?;
-        match contain(|| convert(&record, &mut output)) {
-            Ok(()) => result.positions.push(position),
-            Err(error) => result.errors.push((position, error)),
+        if let Err(error) = contain(|| convert(&record, &mut output)) {
+            errors.push((position, error));
         }
     }
-    result.batch = output.finish()?.to_vec();
-    Response::message(&result)
+    Response::result(BatchResult::for_all(input.len(), output.into_finished()?, errors))
 }
 
 fn converted<'a>(topic: &'a str, value: Datum<'a>, headers: &'a Headers) -> NewRecord<'a> {

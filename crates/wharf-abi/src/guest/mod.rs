@@ -20,7 +20,7 @@ pub use self::connector::{sink_connector, source_connector};
 pub use self::converter::{config_provider, converter, header_converter, override_policy};
 pub use self::host::HostObject;
 pub use self::transform::{predicate, transformation};
-use crate::message::Message;
+use crate::message::{BatchResult, Message};
 use crate::module::{HostTableRef, PluginModule, PluginModuleRef, Role};
 use crate::raw::{RawOutput, RawSlice, Status};
 
@@ -47,6 +47,14 @@ impl Response {
     /// A data error when it is too large.
     pub fn message(message: &impl Message) -> Result<Option<Self>> {
         Ok(Some(Self::Owned(message.to_bytes()?)))
+    }
+
+    /// What was made of a batch.
+    ///
+    /// # Errors
+    /// A data error when it is too large.
+    pub fn result(result: BatchResult) -> Result<Option<Self>> {
+        Ok(Some(Self::Owned(result.into_bytes()?)))
     }
 }
 

@@ -3,7 +3,7 @@
 
 use wharf_api::batch::RecordBatchRef;
 use wharf_api::flat::SchemaCache;
-use wharf_api::{ConfigMap, Predicate, RecordBatch, Result, Transformation, Value};
+use wharf_api::{Applied, ConfigMap, Predicate, RecordBatch, Result, Transformation, Value};
 
 use super::host::HostObject;
 use super::panics::contain;
@@ -59,21 +59,25 @@ impl<T: Transformation> Instance for TransformationInstance<T> {
             }
             method::APPLY => {
                 let input = RecordBatchRef::parse(args, &mut self.schemas)?;
-                let mut output = RecordBatch::new();
+                let mut output = RecordBatch::with_capacity(args.len());
                 let mut result = BatchResult::default();
                 for (position, record) in input.iter().enumerate() {
-                    let record = record?.to_record(&input)?;
-                    let applied = contain(|| self.transformation.apply(record)).and_then(|changed| {
-                        changed.map_or(Ok(false), |changed| output.push_record(&changed).map(|()| true))
-                    });
+                    let mut record = record?.to_record(&input)?;
+                    let applied =
+                        contain(|| self.transformation.apply(&mut record)).and_then(
+                            |applied| match applied {
+                                Applied::Kept => output.push_record(&record).map(|()| Applied::Kept),
+                                Applied::Dropped => Ok(Applied::Dropped),
+                            },
+                        );
                     match applied {
-                        Ok(true) => result.positions.push(position),
-                        Ok(false) => {}
+                        Ok(Applied::Kept) => result.positions.push(position),
+                        Ok(Applied::Dropped) => {}
                         Err(error) => result.errors.push((position, error)),
                     }
                 }
-                result.batch = output.finish()?.to_vec();
-                Response::message(&result)
+                result.batch = output.into_finished()?;
+                Response::result(result)
             }
             _ => Ok(None),
         }

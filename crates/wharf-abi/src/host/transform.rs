@@ -3,7 +3,8 @@
 use wharf_api::config::{ConfigDef, ConfigKeyInfo};
 use wharf_api::flat::SchemaCache;
 use wharf_api::{
-    ConfigMap, ConnectError, Predicate, Record, RecordBatch, RecordBatchRef, Result, Transformation, Value,
+    Applied, ConfigMap, ConnectError, Predicate, Record, RecordBatch, RecordBatchRef, Result, Transformation,
+    Value,
 };
 
 use super::Handle;
@@ -62,14 +63,17 @@ impl Transformation for RemoteTransformation {
         self.definition.clone()
     }
 
-    fn apply(&mut self, record: Record) -> Result<Option<Record>> {
-        let mut result = self.apply_batch(single(&record)?.finish()?)?;
+    fn apply(&mut self, record: &mut Record) -> Result<Applied> {
+        let mut result = self.apply_batch(single(record)?.finish()?)?;
         if let Some((_, error)) = result.errors.pop() {
             return Err(error);
         }
         let batch = RecordBatchRef::parse(&result.batch, &mut self.schemas)?;
-        let changed = batch.iter().next();
-        changed.map(|changed| changed?.to_record(&batch)).transpose()
+        let Some(changed) = batch.iter().next() else {
+            return Ok(Applied::Dropped);
+        };
+        *record = changed?.to_record(&batch)?;
+        Ok(Applied::Kept)
     }
 }
 

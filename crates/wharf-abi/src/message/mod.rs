@@ -346,11 +346,13 @@ mod tests {
             description: "d".into(),
             tags: vec![("k".into(), "v".into())],
         });
-        round_trip(BatchResult {
-            batch: vec![1, 2],
-            positions: vec![0, 2],
-            errors: vec![(1, ConnectError::retriable("later"))],
-        });
+        for result in [
+            BatchResult::for_all(3, vec![1, 2], vec![(1, ConnectError::retriable("later"))]),
+            BatchResult::for_all(3, vec![1, 2, 3], Vec::new()),
+        ] {
+            let bytes = result.clone().into_bytes().unwrap();
+            assert_eq!(BatchResult::from_bytes(&bytes).unwrap(), result);
+        }
     }
 
     #[test]

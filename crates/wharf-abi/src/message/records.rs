@@ -1,8 +1,9 @@
 //! What is said of records beside batches: acknowledgements, ends of transactions, results of a batch; and metrics.
 
+use wharf_api::flat::{encode_value, view_value};
 use wharf_api::plugin::MetricKind;
 use wharf_api::source::TransactionEnd;
-use wharf_api::{ConnectError, RecordMetadata, Result, Value};
+use wharf_api::{ConnectError, RecordMetadata, Result, Value, ValueRef};
 
 use super::{Message, int, map, number, part, text, text_or_default, unexpected};
 
@@ -128,38 +129,83 @@ pub struct BatchResult {
     pub errors: Vec<(usize, ConnectError)>,
 }
 
-fn position(value: &Value) -> Result<usize> {
-    usize::try_from(i64::from_value(value)?).map_err(|_| unexpected("position"))
+impl BatchResult {
+    /// Answers for all records of a batch: what was made of those that did not fail, in their order.
+    #[must_use]
+    pub fn for_all(records: usize, batch: Vec<u8>, errors: Vec<(usize, ConnectError)>) -> Self {
+        let mut failed = errors.iter().map(|(position, _)| *position).peekable();
+        let positions = if errors.is_empty() {
+            Vec::new()
+        } else {
+            (0..records)
+                .filter(|position| failed.next_if_eq(position).is_none())
+                .collect()
+        };
+        Self {
+            batch,
+            positions,
+            errors,
+        }
+    }
+
+    /// As bytes. The batch is by far the largest part, and copied once only.
+    ///
+    /// # Errors
+    /// A data error when it is too large.
+    pub fn into_bytes(self) -> Result<Vec<u8>> {
+        const REST: usize = 64;
+        let mut out = Vec::with_capacity(self.batch.len() + REST + self.positions.len() * size_of::<i64>());
+        encode_value(&self.into_value(), &mut out)?;
+        Ok(out)
+    }
+
+    /// From bytes. Nothing of it is made a tree but errors.
+    ///
+    /// # Errors
+    /// A data error when they are malformed.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
+        view_value(bytes, |value| {
+            let ValueRef::Map(parts) = value else {
+                return Err(unexpected("result"));
+            };
+            let (mut batch, mut positions, mut errors) = (None, Vec::new(), Vec::new());
+            for (key, value) in parts.iter() {
+                match (key.as_str(), value) {
+                    (Some("batch"), ValueRef::Bytes(bytes)) => batch = Some(bytes.to_vec()),
+                    (Some("positions"), ValueRef::Array(items)) => {
+                        positions = items.iter().map(position).collect::<Result<_>>()?;
+                    }
+                    (Some("errors"), value) => errors = errors_from_value(&value.to_value())?,
+                    _ => {}
+                }
+            }
+            Ok(Self {
+                batch: batch.ok_or_else(|| unexpected("batch"))?,
+                positions,
+                errors,
+            })
+        })
+    }
+
+    fn into_value(self) -> Value {
+        let positions = self.positions.iter().map(|at| position_value(*at)).collect();
+        map([
+            ("errors", errors_to_value(&self.errors)),
+            ("positions", Value::Array(positions)),
+            ("batch", Value::Bytes(self.batch)),
+        ])
+    }
+}
+
+fn position(value: ValueRef<'_>) -> Result<usize> {
+    value
+        .as_i64()
+        .and_then(|position| usize::try_from(position).ok())
+        .ok_or_else(|| unexpected("position"))
 }
 
 fn position_value(position: usize) -> Value {
     i64::try_from(position).unwrap_or(i64::MAX).into()
-}
-
-impl Message for BatchResult {
-    fn to_value(&self) -> Value {
-        map([
-            ("batch", self.batch.as_slice().into()),
-            (
-                "positions",
-                Value::Array(self.positions.iter().map(|&at| position_value(at)).collect()),
-            ),
-            ("errors", errors_to_value(&self.errors)),
-        ])
-    }
-
-    fn from_value(value: &Value) -> Result<Self> {
-        let batch = match part(value, "batch") {
-            Value::Bytes(bytes) => bytes.clone(),
-            _ => return Err(unexpected("batch")),
-        };
-        let positions = part(value, "positions").as_array().unwrap_or_default();
-        Ok(Self {
-            batch,
-            positions: positions.iter().map(position).collect::<Result<_>>()?,
-            errors: errors_from_value(part(value, "errors"))?,
-        })
-    }
 }
 
 /// Errors by position.
@@ -183,7 +229,7 @@ pub fn errors_from_value(value: &Value) -> Result<Vec<(usize, ConnectError)>> {
         .unwrap_or_default()
         .iter()
         .map(|pair| match pair.as_array() {
-            Some([at, error, ..]) => Ok((position(at)?, ConnectError::from_value(error)?)),
+            Some([at, error, ..]) => Ok((position(at.as_ref())?, ConnectError::from_value(error)?)),
             _ => Err(unexpected("error of a record")),
         })
         .collect()

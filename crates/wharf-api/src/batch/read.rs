@@ -14,6 +14,7 @@ use crate::value_ref::{MapRef, ValueRef};
 /// A batch read where it lies.
 #[derive(Debug)]
 pub struct RecordBatchRef<'a> {
+    bytes: &'a [u8],
     records: &'a [u8],
     count: usize,
     schemas: Vec<SchemaRef>,
@@ -69,12 +70,19 @@ impl<'a> RecordBatchRef<'a> {
             });
         }
         Ok(Self {
+            bytes,
             records,
             count,
             schemas,
             topics,
             partitions,
         })
+    }
+
+    /// All that it was read from.
+    #[must_use]
+    pub fn bytes(&self) -> &'a [u8] {
+        self.bytes
     }
 
     /// The number of records.

@@ -172,6 +172,53 @@ impl<'a> RecordRef<'a> {
             origin,
         })
     }
+
+    /// As [`to_record`](Self::to_record), in the place of a record whose memory is used again. Source partition and source offset
+    /// are left out: they are null in it.
+    ///
+    /// # Errors
+    /// A data error when its headers are malformed.
+    pub fn write_into(&self, record: &mut Record) -> Result<()> {
+        self.topic.clone_into(&mut record.topic);
+        record.kafka_partition = self.kafka_partition;
+        record.key_schema = self.key_schema.cloned();
+        record.key = self.key.to_value();
+        record.value_schema = self.value_schema.cloned();
+        record.value = self.value.to_value();
+        record.timestamp = self.timestamp;
+        record.headers = if self.headers.is_empty() {
+            Headers::default()
+        } else {
+            self.headers.to_headers()?
+        };
+        record.origin.take_from(self.origin);
+        Ok(())
+    }
+}
+
+impl Origin {
+    /// Becomes that of a borrowed record, without source partition and source offset.
+    fn take_from(&mut self, origin: OriginRef<'_>) {
+        let OriginRef::Sink(sink) = origin else {
+            *self = Self::Source {
+                partition: None,
+                offset: None,
+            };
+            return;
+        };
+        let mut topic = match self {
+            Self::Sink { original_topic, .. } => std::mem::take(original_topic),
+            Self::Source { .. } => String::new(),
+        };
+        sink.original_topic.clone_into(&mut topic);
+        *self = Self::Sink {
+            offset: sink.offset,
+            timestamp_type: sink.timestamp_type,
+            original_topic: topic,
+            original_partition: sink.original_partition,
+            original_offset: sink.original_offset,
+        };
+    }
 }
 
 /// The headers of a borrowed record.

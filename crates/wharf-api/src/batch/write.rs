@@ -103,6 +103,15 @@ impl RecordBatch {
         Self::default()
     }
 
+    /// An empty batch with room for so many bytes.
+    #[must_use]
+    pub fn with_capacity(bytes: usize) -> Self {
+        Self {
+            buffer: Vec::with_capacity(bytes),
+            ..Self::default()
+        }
+    }
+
     /// The number of records.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -180,11 +189,16 @@ impl RecordBatch {
                 original_topic,
                 original_partition,
                 original_offset,
-            } => NewOrigin::Sink {
-                offset: *offset,
-                timestamp_type: *timestamp_type,
-                original: Some((original_topic, *original_partition, *original_offset)),
-            },
+            } => {
+                let is_moved = *original_offset != *offset
+                    || Some(*original_partition) != record.kafka_partition
+                    || *original_topic != record.topic;
+                NewOrigin::Sink {
+                    offset: *offset,
+                    timestamp_type: *timestamp_type,
+                    original: is_moved.then_some((original_topic, *original_partition, *original_offset)),
+                }
+            }
         };
         self.push(&NewRecord {
             topic: &record.topic,
@@ -282,6 +296,15 @@ impl RecordBatch {
     #[must_use]
     pub fn finished_bytes(&self) -> &[u8] {
         if self.finished { &self.buffer } else { &[] }
+    }
+
+    /// As [`finish`](Self::finish), for the last time.
+    ///
+    /// # Errors
+    /// As [`finish`](Self::finish).
+    pub fn into_finished(mut self) -> Result<Vec<u8>> {
+        self.finish()?;
+        Ok(self.buffer)
     }
 
     /// The finished bytes, to be read by [`RecordBatchRef::parse`].

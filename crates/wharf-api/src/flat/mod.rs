@@ -225,13 +225,22 @@ fn too_large(length: usize) -> ConnectError {
 /// A data error when it is too large.
 pub fn encode_value(value: &Value, out: &mut Vec<u8>) -> Result<()> {
     let mut table = SchemaTable::default();
-    let mut body = Vec::new();
-    put_value(&mut body, &value.as_ref(), None, &mut table)?;
+    let start = out.len();
+    put_len(out, 0)?;
+    let body = out.len();
+    put_sized(out, |out| put_value(out, &value.as_ref(), None, &mut table))?;
+    if table.schemas().is_empty() {
+        return Ok(());
+    }
+    // The schemas of structs, which are rare here, stand before the value.
+    let value = out.split_off(body);
+    out.truncate(start);
     put_len(out, table.schemas().len())?;
     for schema in table.schemas() {
         put_sized(out, |out| put_schema(out, schema))?;
     }
-    put_block(out, &body)
+    out.extend_from_slice(&value);
+    Ok(())
 }
 
 /// Reads what [`encode_value`] wrote.
@@ -239,13 +248,21 @@ pub fn encode_value(value: &Value, out: &mut Vec<u8>) -> Result<()> {
 /// # Errors
 /// A data error when the bytes are malformed.
 pub fn decode_value(bytes: &[u8]) -> Result<Value> {
+    view_value(bytes, |value| Ok(value.to_value()))
+}
+
+/// Looks at what [`encode_value`] wrote where it lies.
+///
+/// # Errors
+/// As [`decode_value`], and what `look` fails with.
+pub fn view_value<T>(bytes: &[u8], look: impl FnOnce(ValueRef<'_>) -> Result<T>) -> Result<T> {
     let mut cursor = Cursor::new(bytes);
     let count = cursor.u32()?;
     let mut table = Vec::new();
     for _ in 0..count {
         table.push(get_schema(cursor.block()?)?);
     }
-    Ok(ValueRef::decode(cursor.block()?, None, &table)?.to_value())
+    look(ValueRef::decode(cursor.block()?, None, &table)?)
 }
 
 /// Whether a view is over owned data; used by tests of the no-tree path.

@@ -15,7 +15,7 @@ use wharf_api::logical::{self, DATE, DECIMAL, TIME, TIMESTAMP};
 use wharf_api::{ConnectError, Field, Result, SchemaRef, SchemaType, Struct, Value, flat};
 
 use super::number::Number;
-use super::reader::{Kind, Reader, syntax_error};
+use super::reader::{Items, Kind, Reader, syntax_error};
 
 /// Padding is needed, and bits that no byte needs are ignored: what upstream's reader does.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -219,33 +219,48 @@ impl Decoder {
     /// Fields in any order; those that the schema does not know are skipped, those that are missing count as null.
     fn structure(&self, reader: &mut Reader<'_>, schema: &SchemaRef, path: &Path<'_>) -> Result<Value> {
         let fields = schema.fields()?;
-        let mut values: Vec<Option<Value>> = vec![None; fields.len()];
         let mut items = reader.begin()?;
+        let mut values: Vec<Value> = Vec::with_capacity(fields.len());
         // Most writers keep the order of the schema, which saves the search.
-        let mut expected = 0;
         while let Some(name) = reader.next_member(&mut items)? {
-            let field = match fields.get(expected) {
-                Some(field) if field.name() == name => Some(field),
-                _ => schema.field(&name)?,
+            let Some(field) = fields.get(values.len()).filter(|field| field.name() == name) else {
+                values = self.other_order(reader, schema, path, (items, name, values))?;
+                break;
             };
-            let Some(field) = field else {
+            values.push(self.value(reader, Some(field.schema()), &Path::Name(path, field.name()))?);
+        }
+        for field in fields.iter().skip(values.len()) {
+            values.push(self.null(field.schema())?);
+        }
+        Ok(Struct::from_values(SchemaRef::clone(schema), values).into())
+    }
+
+    /// The fields of a struct from the first member on that does not stand where the schema has it.
+    fn other_order<'t>(
+        &self,
+        reader: &mut Reader<'t>,
+        schema: &SchemaRef,
+        path: &Path<'_>,
+        (mut items, first, before): (Items, Cow<'t, str>, Vec<Value>),
+    ) -> Result<Vec<Value>> {
+        let fields = schema.fields()?;
+        let mut values: Vec<Option<Value>> = before.into_iter().map(Some).collect();
+        values.resize(fields.len(), None);
+        let mut member = Some(first);
+        while let Some(name) = member {
+            if let Some(field) = schema.field(&name)? {
+                let value = self.value(reader, Some(field.schema()), &Path::Name(path, field.name()))?;
+                values[field.index()] = Some(value);
+            } else {
                 reader.skip()?;
-                continue;
-            };
-            expected = field.index() + 1;
-            let value = self.value(reader, Some(field.schema()), &Path::Name(path, field.name()))?;
-            values[field.index()] = Some(value);
+            }
+            member = reader.next_member(&mut items)?;
         }
         let value_or_null = |(value, field): (Option<Value>, &Field)| match value {
             Some(value) => Ok(value),
             None => self.null(field.schema()),
         };
-        let values = values
-            .into_iter()
-            .zip(fields)
-            .map(value_or_null)
-            .collect::<Result<_>>()?;
-        Ok(Struct::from_values(SchemaRef::clone(schema), values).into())
+        values.into_iter().zip(fields).map(value_or_null).collect()
     }
 }
 

@@ -157,8 +157,8 @@ impl JsonConverter {
     }
 
     fn decode_text(&mut self, bytes: &[u8]) -> Result<SchemaAndValue> {
-        let mut reader = Reader::new(bytes);
         if !self.schemas_enable {
+            let mut reader = Reader::new(bytes);
             if reader.is_at_end() {
                 return Ok(SchemaAndValue::NULL);
             }
@@ -167,16 +167,17 @@ impl JsonConverter {
         }
         if let Some(schema) = &self.fixed_schema {
             // The message is the payload alone, even if it looks like an envelope.
-            let value = self.decoder.payload(&mut reader, Some(schema))?;
+            let value = self.decoder.payload(&mut Reader::new(bytes), Some(schema))?;
             return Ok(SchemaAndValue::new(Some(Arc::clone(schema)), value));
         }
         if let Some(decoded) = self.decode_like_last(bytes) {
             return Ok(decoded);
         }
+        let mut reader = Reader::new(bytes);
         let envelope = if reader.is_at_end() {
             None
         } else {
-            Envelope::read(&mut reader.clone())?
+            Envelope::read(&mut reader)?
         };
         let Some(Envelope { schema, payload }) = envelope else {
             return Err(ConnectError::data(

@@ -9,6 +9,7 @@ use std::borrow::Cow;
 use wharf_api::{ConnectError, Result};
 
 use super::number::Number;
+use super::text::plain_run;
 use crate::serialization_error;
 
 /// How deep arrays and objects may nest.
@@ -53,6 +54,8 @@ impl Kind {
 #[derive(Debug, Clone)]
 pub struct Reader<'a> {
     bytes: &'a [u8],
+    /// The same, when all of it is UTF-8: looked at once, not for each string.
+    text: Option<&'a str>,
     at: usize,
     depth: usize,
 }
@@ -60,19 +63,20 @@ pub struct Reader<'a> {
 impl<'a> Reader<'a> {
     /// Starts at the beginning, after a byte order mark if there is one.
     pub fn new(bytes: &'a [u8]) -> Self {
-        Self {
-            bytes: bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes),
-            at: 0,
-            depth: 0,
-        }
+        Self::at_depth(bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes), 0)
     }
 
     /// Starts at a text that stands inside an array or object.
     pub fn inside(bytes: &'a [u8]) -> Self {
+        Self::at_depth(bytes, 1)
+    }
+
+    fn at_depth(bytes: &'a [u8], depth: usize) -> Self {
         Self {
             bytes,
+            text: std::str::from_utf8(bytes).ok(),
             at: 0,
-            depth: 1,
+            depth,
         }
     }
 
@@ -222,13 +226,7 @@ impl<'a> Reader<'a> {
         let start = self.at;
         let mut has_escapes = false;
         loop {
-            self.at += plain_length(&self.bytes[self.at..]);
-            while matches!(
-                self.bytes.get(self.at),
-                Some(0x20..=0x21 | 0x23..=0x5b | 0x5d..=0x7f)
-            ) {
-                self.at += 1;
-            }
+            self.at += plain_run(&self.bytes[self.at..], |_| false);
             match self.bytes.get(self.at) {
                 Some(b'"') => break,
                 Some(b'\\') => {
@@ -236,16 +234,19 @@ impl<'a> Reader<'a> {
                     self.at += 1;
                     self.skip_escape()?;
                 }
-                Some(0x20..) => self.at += 1,
                 Some(_) => return Err(self.error("a control character is not escaped")),
                 None => return Err(self.error("a string has no end")),
             }
         }
-        let raw = &self.bytes[start..self.at];
+        let place = start..self.at;
         self.at += 1;
-        match std::str::from_utf8(raw) {
-            Ok(text) => Ok((text, has_escapes)),
-            Err(_) => Err(self.error("a string is not UTF-8, ending")),
+        let raw = match self.text {
+            Some(text) => text.get(place),
+            None => std::str::from_utf8(&self.bytes[place]).ok(),
+        };
+        match raw {
+            Some(raw) => Ok((raw, has_escapes)),
+            None => Err(self.error("a string is not UTF-8, ending")),
         }
     }
 
@@ -380,22 +381,6 @@ pub fn syntax_error(reason: &str) -> ConnectError {
         "Converting byte[] to Kafka Connect data failed due to serialization error: ",
         format!("the bytes are not JSON text: {reason}"),
     )
-}
-
-/// How many bytes from the start are printable ASCII other than quote and backslash, counted in steps of eight.
-fn plain_length(bytes: &[u8]) -> usize {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGHS: u64 = 0x8080_8080_8080_8080;
-    let has_zero = |word: u64| word.wrapping_sub(ONES) & !word & HIGHS;
-    let (words, _) = bytes.as_chunks::<8>();
-    let is_plain = |word: &[u8; 8]| {
-        let word = u64::from_le_bytes(*word);
-        let quote = has_zero(word ^ (ONES * u64::from(b'"')));
-        let backslash = has_zero(word ^ (ONES * u64::from(b'\\')));
-        let control = word.wrapping_sub(ONES * 0x20) & !word & HIGHS;
-        (quote | backslash | control | (word & HIGHS)) == 0
-    };
-    words.iter().take_while(|word| is_plain(word)).count() * 8
 }
 
 /// Resolves escapes that [`Reader::raw_string`] has checked; `None` for half of a surrogate pair.

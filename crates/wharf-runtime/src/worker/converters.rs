@@ -9,12 +9,12 @@ use std::sync::Arc;
 
 use wharf_abi::host::RemoteConverter;
 use wharf_abi::message::BatchResult;
-use wharf_api::batch::{Datum, NewOrigin, NewRecord};
+use wharf_api::batch::{Datum, NewOrigin, NewRecord, Records};
 use wharf_api::flat::SchemaCache;
 use wharf_api::schema::{Schema, SchemaRef};
 use wharf_api::{
     ConfigMap, ConnectError, Converter, ConverterType, Encoded, Header, HeaderConverter, Headers,
-    RecordBatch, RecordBatchRef, RecordRef, Result, SchemaAndValue, ValueRef,
+    RecordBatchRef, RecordRef, Result, SchemaAndValue, ValueRef,
 };
 use wharf_converters::FastPath;
 
@@ -63,7 +63,7 @@ pub(crate) struct TaskConverters {
 }
 
 /// What was read from one part of a consumed record.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum Decoded<'m> {
     /// It lies in the message, or in what a library answered.
     Plain(Option<&'m SchemaRef>, ValueRef<'m>),
@@ -258,28 +258,28 @@ impl TaskConverter {
         rules.resume(stage, &class, error, || self.decode(topic, headers, bytes))
     }
 
-    /// Converts values to bytes in one crossing of the border. Nothing unless the converter is a plugin's.
+    /// Converts the values of a finished batch to bytes in one crossing of the border. Nothing unless the converter is a plugin's.
     ///
     /// # Errors
     /// When the plugin fails as a whole; failures of single records are in the result.
-    pub(crate) fn encode_batch(&mut self, mut values: RecordBatch) -> Result<Option<RemoteBatch>> {
+    pub(crate) fn encode_batch(&mut self, values: &[u8], records: usize) -> Result<Option<RemoteBatch>> {
         let Place::Remote(converter) = &mut self.place else {
             return Ok(None);
         };
-        let result = converter.encode_batch(values.finish()?)?;
-        RemoteBatch::new(result, values.len(), &self.class).map(Some)
+        let result = converter.encode_batch(values)?;
+        RemoteBatch::new(result, records, &self.class).map(Some)
     }
 
-    /// Reads values from bytes in one crossing of the border. Nothing unless the converter is a plugin's.
+    /// Reads the values of a finished batch from bytes in one crossing of the border. Nothing unless the converter is a plugin's.
     ///
     /// # Errors
     /// As [`encode_batch`](Self::encode_batch).
-    pub(crate) fn decode_batch(&mut self, mut bytes: RecordBatch) -> Result<Option<RemoteBatch>> {
+    pub(crate) fn decode_batch(&mut self, bytes: &[u8], records: usize) -> Result<Option<RemoteBatch>> {
         let Place::Remote(converter) = &mut self.place else {
             return Ok(None);
         };
-        let result = converter.decode_batch(bytes.finish()?)?;
-        RemoteBatch::new(result, bytes.len(), &self.class).map(Some)
+        let result = converter.decode_batch(bytes)?;
+        RemoteBatch::new(result, records, &self.class).map(Some)
     }
 }
 
@@ -325,43 +325,35 @@ pub(crate) fn single_value<'a>(topic: &'a str, value: Datum<'a>, headers: &'a [H
 pub(crate) struct RemoteBatch {
     bytes: Vec<u8>,
     schemas: SchemaCache,
-    /// For each record that was given: which of the answers is its own.
-    answers: Vec<Option<usize>>,
-    errors: Vec<Option<ConnectError>>,
+    /// What it failed at, by position among the records that were given.
+    errors: Vec<(usize, ConnectError)>,
 }
 
 impl RemoteBatch {
     fn new(result: BatchResult, records: usize, class: &str) -> Result<Self> {
-        let wrong = || {
-            ConnectError::connect(format!(
-                "the converter {class} gave {} values and {} errors for {records} records",
-                result.positions.len(),
-                result.errors.len()
-            ))
-        };
-        let mut answers = vec![None; records];
-        let mut errors = vec![None; records];
-        for (answer, position) in result.positions.iter().enumerate() {
-            *answers.get_mut(*position).ok_or_else(wrong)? = Some(answer);
-        }
-        for (position, error) in &result.errors {
-            *errors.get_mut(*position).ok_or_else(wrong)? = Some(error.clone());
-        }
-        if result.positions.is_empty() && result.errors.is_empty() {
-            // They correspond one to one.
-            answers = (0..records).map(Some).collect();
-        }
-        if answers
-            .iter()
-            .zip(&errors)
-            .any(|(answer, error)| answer.is_none() && error.is_none())
-        {
-            return Err(wrong());
+        let BatchResult {
+            batch,
+            positions,
+            mut errors,
+        } = result;
+        errors.sort_by_key(|(position, _)| *position);
+        // None at all says that they correspond one to one.
+        if !positions.is_empty() || !errors.is_empty() {
+            let mut answered = positions.iter().copied().peekable();
+            let mut failed = errors.iter().map(|(position, _)| *position).peekable();
+            let is_told =
+                |position| answered.next_if_eq(&position).is_some() || failed.next_if_eq(&position).is_some();
+            if !(0..records).all(is_told) || positions.len() + errors.len() != records {
+                return Err(ConnectError::connect(format!(
+                    "the converter {class} gave {} values and {} errors for {records} records, or not in their order",
+                    positions.len(),
+                    errors.len()
+                )));
+            }
         }
         Ok(Self {
-            bytes: result.batch,
+            bytes: batch,
             schemas: SchemaCache::default(),
-            answers,
             errors,
         })
     }
@@ -371,37 +363,54 @@ impl RemoteBatch {
         self.bytes.len()
     }
 
-    /// The answers, to be read by [`RemoteAnswers`].
+    /// The answers, to be read by [`RemoteAnswers::iter`].
     pub(crate) fn parse(&mut self) -> Result<RemoteAnswers<'_>> {
         Ok(RemoteAnswers {
             batch: RecordBatchRef::parse(&self.bytes, &mut self.schemas)?,
-            answers: &self.answers,
-            errors: &mut self.errors,
+            errors: std::mem::take(&mut self.errors),
         })
     }
 }
 
-/// The answers for a batch, read where they lie.
+/// The answers for a batch.
 pub(crate) struct RemoteAnswers<'b> {
-    pub(crate) batch: RecordBatchRef<'b>,
-    answers: &'b [Option<usize>],
-    errors: &'b mut [Option<ConnectError>],
+    batch: RecordBatchRef<'b>,
+    errors: Vec<(usize, ConnectError)>,
 }
 
 impl RemoteAnswers<'_> {
     /// All answers in the order of the records that were given.
-    pub(crate) fn in_order(&mut self) -> Result<Vec<Result<RecordRef<'_>>>> {
-        let answers: Vec<RecordRef<'_>> = self.batch.iter().collect::<Result<_>>()?;
-        let missing = || ConnectError::connect("a converter gave too few values");
-        self.answers
-            .iter()
-            .zip(self.errors.iter_mut())
-            .map(|(answer, error)| match (error.take(), answer) {
-                (Some(error), _) => Ok(Err(error)),
-                (None, Some(answer)) => answers.get(*answer).copied().map(Ok).ok_or_else(missing),
-                (None, None) => Err(missing()),
-            })
-            .collect()
+    pub(crate) fn iter(&mut self) -> Answers<'_> {
+        Answers {
+            records: self.batch.iter(),
+            errors: std::mem::take(&mut self.errors).into_iter().peekable(),
+            position: 0,
+        }
+    }
+}
+
+/// Answers, read where they lie.
+pub(crate) struct Answers<'b> {
+    records: Records<'b>,
+    errors: std::iter::Peekable<std::vec::IntoIter<(usize, ConnectError)>>,
+    position: usize,
+}
+
+impl<'b> Answers<'b> {
+    /// The answer for the next record: what it became, or why the converter failed at it.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub(crate) fn next(&mut self) -> Result<Result<RecordRef<'b>>> {
+        let position = self.position;
+        self.position += 1;
+        if let Some((_, error)) = self.errors.next_if(|(failed, _)| *failed == position) {
+            return Ok(Err(error));
+        }
+        match self.records.next() {
+            Some(record) => Ok(Ok(record?)),
+            None => Err(ConnectError::connect("a converter gave too few values")),
+        }
     }
 }
 

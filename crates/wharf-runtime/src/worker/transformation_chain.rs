@@ -1,9 +1,11 @@
 //! The transforms of a task, in their order, each with its predicate.
 //!
-//! A transform takes an owned record and gives one or none. Built-in ones are called record by record
-//! ([`TransformationChain::finish`]). When one of them is in a library, all records of a batch first go through the chain
-//! transform by transform, one crossing of the border each ([`TransformationChain::pass`]); a record that fails stops where it
-//! failed. What failed is tried again and judged by `finish`, which the task loops call in the order of the records.
+//! A transform changes an owned record where it stands, or drops it. Where all are built in, each record goes through them at once
+//! ([`TransformationChain::run`]), and nothing is kept for the case that one fails: then the record is made anew and goes through
+//! them by the task's rules. When one of them is in a library, all records of a batch first go through the chain transform by
+//! transform, one crossing of the border each ([`TransformationChain::pass`]); a record that fails stops where it failed. What
+//! failed is tried again and judged by [`finish`](TransformationChain::finish), which the task loops call in the order of the
+//! records.
 //!
 //! What must stay true: a record keeps its place among the others; `pass` reports and retries nothing; a record that left
 //! the chain is not given to any later transform.
@@ -13,7 +15,9 @@ use std::sync::Arc;
 use wharf_abi::host::{RemotePredicate, RemoteTransformation};
 use wharf_abi::message::BatchResult;
 use wharf_api::flat::SchemaCache;
-use wharf_api::{ConnectError, Predicate, Record, RecordBatch, RecordBatchRef, Result, Transformation};
+use wharf_api::{
+    Applied, ConnectError, Predicate, Record, RecordBatch, RecordBatchRef, Result, Transformation,
+};
 
 use super::errors::{Attempt, RetryWithTolerance, Stage};
 
@@ -85,9 +89,10 @@ pub(crate) enum Pending {
 }
 
 /// All transforms of a task.
-#[derive(Default)]
 pub(crate) struct TransformationChain {
     stages: Vec<TransformationStage>,
+    /// The record that is on its way, and then the one that has come through.
+    record: Record,
 }
 
 impl PredicatePlace {
@@ -129,8 +134,8 @@ impl TransformationStage {
         }
     }
 
-    /// The changed record, without asking the predicate.
-    pub(crate) fn transform(&mut self, record: Record) -> Result<Option<Record>> {
+    /// Changes the record without asking the predicate.
+    pub(crate) fn transform(&mut self, record: &mut Record) -> Result<Applied> {
         match &mut self.transform {
             TransformPlace::Builtin(transform) => transform.apply(record),
             TransformPlace::Remote(transform) => transform.apply(record),
@@ -138,12 +143,12 @@ impl TransformationStage {
     }
 
     /// The whole step for one record.
-    pub(crate) fn apply(&mut self, record: Record) -> Result<Option<Record>> {
+    fn apply(&mut self, record: &mut Record) -> Result<Applied> {
         tracing::trace!("applying transform {} ({})", self.alias, self.class);
-        if self.applies_to(&record)? {
+        if self.applies_to(record)? {
             self.transform(record)
         } else {
-            Ok(Some(record))
+            Ok(Applied::Kept)
         }
     }
 
@@ -171,13 +176,21 @@ impl TransformationStage {
         match &mut self.transform {
             TransformPlace::Builtin(transform) => {
                 for position in chosen {
-                    let Pending::At { record, .. } =
-                        std::mem::replace(&mut records[position], Pending::Dropped)
-                    else {
+                    let Pending::At { stage, record } = &mut records[position] else {
                         continue;
                     };
                     let kept = keep.then(|| record.clone());
-                    records[position] = settled(at, transform.apply(record), kept);
+                    match transform.apply(record) {
+                        Ok(Applied::Kept) => *stage += 1,
+                        Ok(Applied::Dropped) => records[position] = Pending::Dropped,
+                        Err(error) => {
+                            records[position] = Pending::Halted {
+                                stage: at,
+                                record: kept,
+                                error,
+                            };
+                        }
+                    }
                 }
             }
             TransformPlace::Remote(transform) => {
@@ -280,21 +293,6 @@ fn halt(pending: &mut Pending, error: ConnectError) {
     }
 }
 
-fn settled(at: usize, applied: Result<Option<Record>>, kept: Option<Record>) -> Pending {
-    match applied {
-        Ok(Some(record)) => Pending::At {
-            stage: at + 1,
-            record,
-        },
-        Ok(None) => Pending::Dropped,
-        Err(error) => Pending::Halted {
-            stage: at,
-            record: kept,
-            error,
-        },
-    }
-}
-
 impl Pending {
     /// A record that has gone through no transform yet.
     pub(crate) fn new(record: Record) -> Self {
@@ -304,7 +302,10 @@ impl Pending {
 
 impl TransformationChain {
     pub(crate) fn new(stages: Vec<TransformationStage>) -> Self {
-        Self { stages }
+        Self {
+            stages,
+            record: Record::source(String::new(), None, None),
+        }
     }
 
     /// The transforms one by one, for a look at what each does.
@@ -338,21 +339,63 @@ impl TransformationChain {
         Ok(())
     }
 
-    /// Takes one record to the end of the chain, from wherever it is; `None` when a transform leaves it out.
-    pub(crate) fn finish(&mut self, pending: Pending, rules: &RetryWithTolerance) -> Attempt<Option<Record>> {
-        let (mut at, mut current, mut failed) = match pending {
+    /// Takes the record that `fill` writes through the whole chain; `None` when a transform leaves it out. When a transform fails,
+    /// `again` makes the record anew, and it is taken through by the task's rules.
+    ///
+    /// # Errors
+    /// When the record cannot be made.
+    #[inline]
+    pub(crate) fn run(
+        &mut self,
+        rules: &RetryWithTolerance,
+        fill: impl FnOnce(&mut Record) -> Result<()>,
+        again: impl FnOnce() -> Result<Record>,
+    ) -> Result<Attempt<Option<&mut Record>>> {
+        fill(&mut self.record)?;
+        match at_once(&mut self.stages, &mut self.record) {
+            Ok(applied) => Ok(Attempt::Done(self.outcome(applied))),
+            Err(_) => Ok(self.finish(Pending::new(again()?), rules)),
+        }
+    }
+
+    /// Takes a record through the whole chain, once; `None` when a transform fails.
+    pub(crate) fn run_once(&mut self, mut record: Record) -> Option<Pending> {
+        match at_once(&mut self.stages, &mut record) {
+            Ok(Applied::Kept) => Some(Pending::At {
+                stage: self.stages.len(),
+                record,
+            }),
+            Ok(Applied::Dropped) => Some(Pending::Dropped),
+            Err(_) => None,
+        }
+    }
+
+    /// Takes one record to the end of the chain, from wherever it is, by the task's rules; `None` when a transform leaves it out.
+    pub(crate) fn finish(
+        &mut self,
+        pending: Pending,
+        rules: &RetryWithTolerance,
+    ) -> Attempt<Option<&mut Record>> {
+        let Self { stages, record } = self;
+        let (mut at, mut kept, mut failed) = match pending {
             Pending::Dropped => return Attempt::Done(None),
-            Pending::At { stage, record } if !rules.may_retry() => match self.finish_at_once(stage, record) {
-                Ok(through) => return Attempt::Done(through),
-                Err((at, error)) => (at, None, Some(error)),
-            },
+            Pending::At { stage, record: at } if !rules.may_retry() => {
+                *record = at;
+                match at_once(&mut stages[stage..], record) {
+                    Ok(applied) => return Attempt::Done(self.outcome(applied)),
+                    Err((further, error)) => (stage + further, None, Some(error)),
+                }
+            }
             Pending::At { stage, record } => (stage, Some(record), None),
             Pending::Halted { stage, record, error } => (stage, record, Some(error)),
         };
-        while let Some(stage) = self.stages.get_mut(at) {
+        while let Some(stage) = stages.get_mut(at) {
             let class = Arc::clone(&stage.class);
-            let operation = || match current.clone() {
-                Some(record) => stage.apply(record),
+            let operation = || match &kept {
+                Some(kept) => {
+                    record.clone_from(kept);
+                    stage.apply(record)
+                }
                 None => Err(ConnectError::illegal_state(
                     "a record that was not kept is tried again; this is a defect of wharf",
                 )),
@@ -362,29 +405,44 @@ impl TransformationChain {
                 Some(error) => rules.resume(Stage::Transformation, &class, error, operation),
             };
             match attempt {
-                Attempt::Done(Some(record)) => current = Some(record),
-                other => return other,
+                Attempt::Done(Applied::Kept) => kept = Some(record.clone()),
+                other => return other.map(|_| None),
             }
             at += 1;
         }
-        Attempt::Done(current)
+        if let Some(kept) = kept {
+            *record = kept;
+        }
+        Attempt::Done(self.outcome(Applied::Kept))
     }
 
-    /// Takes one record to the end of the chain without keeping what a second attempt would need; where and why it failed.
-    fn finish_at_once(
-        &mut self,
-        from: usize,
-        mut record: Record,
-    ) -> std::result::Result<Option<Record>, (usize, ConnectError)> {
-        for (at, stage) in self.stages.iter_mut().enumerate().skip(from) {
-            match stage.apply(record) {
-                Ok(Some(changed)) => record = changed,
-                Ok(None) => return Ok(None),
-                Err(error) => return Err((at, error)),
-            }
-        }
-        Ok(Some(record))
+    #[inline]
+    fn outcome(&mut self, applied: Applied) -> Option<&mut Record> {
+        (applied == Applied::Kept).then_some(&mut self.record)
     }
+}
+
+impl Default for TransformationChain {
+    /// No transforms.
+    fn default() -> Self {
+        Self::new(Vec::new())
+    }
+}
+
+/// Takes a record through these transforms; where among them and why it failed. What it then holds is of no use.
+#[inline]
+fn at_once(
+    stages: &mut [TransformationStage],
+    record: &mut Record,
+) -> std::result::Result<Applied, (usize, ConnectError)> {
+    for (at, stage) in stages.iter_mut().enumerate() {
+        match stage.apply(record) {
+            Ok(Applied::Kept) => {}
+            Ok(Applied::Dropped) => return Ok(Applied::Dropped),
+            Err(error) => return Err((at, error)),
+        }
+    }
+    Ok(Applied::Kept)
 }
 
 #[cfg(test)]

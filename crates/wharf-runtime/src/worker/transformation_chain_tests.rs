@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use wharf_api::config::ConfigDef;
-use wharf_api::{ConfigMap, Value};
+use wharf_api::{Applied, ConfigMap, Value};
 
 use super::*;
 use crate::config::{ErrorConfig, ToleranceType};
@@ -39,12 +39,12 @@ impl Transformation for Mark {
         ConfigDef::new()
     }
 
-    fn apply(&mut self, mut record: Record) -> Result<Option<Record>> {
+    fn apply(&mut self, record: &mut Record) -> Result<Applied> {
         let Some(text) = record.value.as_str().map(str::to_owned) else {
-            return Ok(Some(record));
+            return Ok(Applied::Kept);
         };
         if text.contains(&format!("drop-{}", self.name)) {
-            return Ok(None);
+            return Ok(Applied::Dropped);
         }
         if text.contains(&format!("refuse-{}", self.name)) {
             return Err(ConnectError::data(format!("{} refuses", self.name)));
@@ -55,7 +55,7 @@ impl Transformation for Mark {
             return Err(ConnectError::retriable(format!("{} is busy", self.name)));
         }
         record.value = Value::from(format!("{text}+{}", self.name));
-        Ok(Some(record))
+        Ok(Applied::Kept)
     }
 }
 
@@ -67,7 +67,7 @@ impl RemoteTransform for Mark {
         let mut output = RecordBatch::new();
         let mut result = BatchResult::default();
         for (position, record) in input.iter().enumerate() {
-            match self.apply(record?.to_record(&input)?) {
+            match self.applied(record?.to_record(&input)?) {
                 Ok(Some(changed)) => {
                     output.push_record(&changed)?;
                     result.positions.push(position);
@@ -166,7 +166,7 @@ fn record(text: &str) -> Record {
 }
 
 /// What became of a record, as text.
-fn told(attempt: Attempt<Option<Record>>) -> String {
+fn told(attempt: Attempt<Option<&mut Record>>) -> String {
     match attempt {
         Attempt::Done(Some(record)) => record.value.as_str().unwrap_or("null").to_owned(),
         Attempt::Done(None) => "left out".to_owned(),
@@ -282,6 +282,32 @@ fn a_tombstone_passes_and_a_record_that_is_tried_again_starts_as_it_was() {
 }
 
 #[test]
+fn a_record_that_fails_on_the_short_way_is_made_anew_and_goes_by_the_rules() {
+    let marks = [Mark::new("a", 0), Mark::new("b", 1)];
+    let mut chain = TransformationChain::new(marks.iter().map(|mark| builtin(mark, None)).collect());
+    for (text, retries, fate, made_anew) in [
+        ("x", false, "x+a+b", 0),
+        ("drop-b", false, "left out", 0),
+        ("refuse-b", true, "b refuses at b", 1),
+        ("busy-b", false, "busy-b+a+b", 1),
+        ("y", true, "y+a+b", 0),
+    ] {
+        let mut made = 0;
+        let fill = |new: &mut Record| {
+            new.value = Value::from(text);
+            Ok(())
+        };
+        let again = || {
+            made += 1;
+            Ok(record(text))
+        };
+        let attempt = chain.run(&rules(retries), fill, again).unwrap();
+        assert_eq!(told(attempt), fate);
+        assert_eq!(made, made_anew, "{text}");
+    }
+}
+
+#[test]
 fn a_library_that_answers_for_other_records_fails_the_task() {
     struct Wrong(BatchResult);
     impl Transformation for Wrong {
@@ -291,8 +317,8 @@ fn a_library_that_answers_for_other_records_fails_the_task() {
         fn config(&self) -> ConfigDef {
             ConfigDef::new()
         }
-        fn apply(&mut self, record: Record) -> Result<Option<Record>> {
-            Ok(Some(record))
+        fn apply(&mut self, _: &mut Record) -> Result<Applied> {
+            Ok(Applied::Kept)
         }
     }
     impl RemoteTransform for Wrong {

@@ -271,7 +271,7 @@ fn every_example_does_what_it_says() {
                 None => true,
             };
             let result = match applies {
-                true => made.apply(record).unwrap(),
+                true => made.applied(record).unwrap(),
                 false => Some(record),
             };
             assert_eq!(outcome(result.as_ref(), &pair[1]), pair[1], "{}", section.title);

@@ -124,18 +124,3 @@ fn long_numbers_are_refused() {
     assert!(Reader::new("1".repeat(MAX_NUMBER).as_bytes()).skip().is_ok());
     assert!(Reader::new("1".repeat(MAX_NUMBER + 1).as_bytes()).skip().is_err());
 }
-
-#[test]
-fn plain_length_stops_before_every_special_byte() {
-    for special in (0..0x20).chain([b'"', b'\\', 0x80, 0xff]) {
-        for position in 0..24 {
-            let mut bytes = [b'x'; 24];
-            bytes[position] = special;
-            assert_eq!(plain_length(&bytes), position / 8 * 8, "{special} at {position}");
-        }
-    }
-    let printable: Vec<u8> = (0x20..0x80)
-        .filter(|byte| !matches!(byte, b'"' | b'\\'))
-        .collect();
-    assert_eq!(plain_length(&printable), printable.len() / 8 * 8);
-}

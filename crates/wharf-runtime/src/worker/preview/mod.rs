@@ -12,7 +12,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use wharf_api::batch::Datum;
 use wharf_api::record::Origin;
-use wharf_api::{ConfigMap, ConnectError, Headers, Record, Result};
+use wharf_api::{Applied, ConfigMap, ConnectError, Headers, Record, Result};
 
 pub use self::sample::{Sample, SampleData, SampleHeader};
 pub use self::shown::{ShownBytes, ShownError, ShownHeader, ShownRecord};
@@ -365,12 +365,9 @@ impl Bench {
                 way.0.steps.push(step.after(&record));
                 continue;
             }
-            match stage.transform(record) {
-                Ok(Some(changed)) => {
-                    record = changed;
-                    way.0.steps.push(step.after(&record));
-                }
-                Ok(None) => {
+            match stage.transform(&mut record) {
+                Ok(Applied::Kept) => way.0.steps.push(step.after(&record)),
+                Ok(Applied::Dropped) => {
                     way.0.steps.push(step);
                     return Passed::Dropped;
                 }

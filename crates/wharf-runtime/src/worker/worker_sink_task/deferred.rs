@@ -5,16 +5,17 @@
 
 use wharf_api::batch::{Datum, NewOrigin, NewRecord, OriginRef};
 use wharf_api::flat::SchemaCache;
-use wharf_api::record::Origin;
+use wharf_api::record::TimestampType;
 use wharf_api::{
-    ConnectError, Header, Headers, Record, RecordBatch, RecordBatchRef, RecordRef, Result, SchemaAndValue,
-    Value, ValueRef,
+    ConnectError, Header, Headers, Record, RecordBatch, RecordBatchRef, RecordRef, Result, Value,
 };
 
-use super::records::{Step, go, settle, state_of};
+use super::records::{Coordinates, Step, go, set_parts, settle, state_of};
 use super::{Halt, Loop, Worker};
 use crate::metrics::RecordStage;
-use crate::worker::converters::{Decoded, RemoteBatch, TaskConverter, TaskConverters, single_value};
+use crate::worker::converters::{
+    Answers, Decoded, RemoteAnswers, RemoteBatch, TaskConverter, TaskConverters, single_value,
+};
 use crate::worker::errors::{Attempt, ConsumedRecord, RetryWithTolerance, SharedSinkReporter};
 use crate::worker::transformation_chain::Pending;
 
@@ -33,10 +34,22 @@ enum Ahead<'b> {
 }
 
 /// The converted parts of a record.
+#[derive(Clone)]
 struct Parts<'b> {
     key: Decoded<'b>,
     value: Decoded<'b>,
     headers: Headers,
+}
+
+impl Parts<'_> {
+    fn move_into(self, record: &mut Record) {
+        set_parts(
+            record,
+            self.key.into_owned(),
+            self.value.into_owned(),
+            self.headers,
+        );
+    }
 }
 
 impl Loop {
@@ -63,8 +76,8 @@ impl Loop {
         } = self;
         let metrics = &worker.reporter.metrics;
         let began = metrics.now();
-        let keys = decode_all(&mut worker.converters.key, &records, |record| record.key())?;
-        let values = decode_all(&mut worker.converters.value, &records, |record| record.value())?;
+        let keys = decode_keys(&mut worker.converters.key, &records)?;
+        let values = worker.converters.value.decode_batch(raw.bytes(), records.len())?;
         if worker.converters.are_remote() {
             metrics.stage_of_all(RecordStage::Convert, began, records.len());
         }
@@ -78,39 +91,21 @@ impl Loop {
         let (mut keys, mut values) = (keys, values);
         let mut keys = keys.as_mut().map(RemoteBatch::parse).transpose()?;
         let mut values = values.as_mut().map(RemoteBatch::parse).transpose()?;
-        let mut keys = keys
-            .as_mut()
-            .map(|keys| keys.in_order())
-            .transpose()?
-            .map(Vec::into_iter);
-        let mut values = values
-            .as_mut()
-            .map(|values| values.in_order())
-            .transpose()?
-            .map(Vec::into_iter);
-        let mut firsts = std::iter::from_fn(|| {
-            Some(First {
-                key: next_of(&mut keys),
-                value: next_of(&mut values),
-                headers: None,
-            })
-        });
+        let mut firsts = Firsts {
+            keys: keys.as_mut().map(RemoteAnswers::iter),
+            values: values.as_mut().map(RemoteAnswers::iter),
+        };
         let mut ahead = if worker.chain.is_remote() {
             Some(look_ahead(worker, &records, &mut firsts)?.into_iter())
         } else {
             None
         };
         for record in &records {
-            let next = match &mut ahead {
-                Some(ahead) => ahead.next(),
-                None => firsts.next().map(Ahead::Unconverted),
+            let next = match ahead.as_mut().and_then(Iterator::next) {
+                Some(ahead) => ahead,
+                None => Ahead::Unconverted(firsts.next()?),
             };
-            let step = finish(
-                worker,
-                record,
-                next.unwrap_or(Ahead::Unconverted(First::default())),
-                &mut output,
-            );
+            let step = finish(worker, record, next, &mut output);
             match step {
                 Ok(Step::Go(()) | Step::Skip) => {
                     let partition = record.kafka_partition().unwrap_or(-1);
@@ -132,45 +127,58 @@ impl Loop {
     }
 }
 
-fn next_of<'b>(
-    answers: &mut Option<std::vec::IntoIter<Result<RecordRef<'b>>>>,
-) -> Option<Result<Decoded<'b>>> {
-    let answer = answers.as_mut()?.next()?;
-    Some(answer.map(|record| Decoded::Plain(record.value_schema(), record.value())))
+/// Answers of libraries, record by record.
+struct Firsts<'b> {
+    keys: Option<Answers<'b>>,
+    values: Option<Answers<'b>>,
 }
 
-/// All keys or values through a converter of a library; nothing when it is built in.
-fn decode_all<'r>(
-    converter: &mut TaskConverter,
-    records: &[RecordRef<'r>],
-    part: impl Fn(&RecordRef<'r>) -> ValueRef<'r>,
-) -> Result<Option<RemoteBatch>> {
+impl<'b> Firsts<'b> {
+    fn next(&mut self) -> Result<First<'b>> {
+        fn next_of<'b>(answers: &mut Option<Answers<'b>>) -> Result<Option<Result<Decoded<'b>>>> {
+            let Some(answers) = answers else {
+                return Ok(None);
+            };
+            let plain = |record: RecordRef<'b>| Decoded::Plain(record.value_schema(), record.value());
+            Ok(Some(answers.next()?.map(plain)))
+        }
+        Ok(First {
+            key: next_of(&mut self.keys)?,
+            value: next_of(&mut self.values)?,
+            headers: None,
+        })
+    }
+}
+
+/// All keys through a converter of a library, which looks at values; nothing when it is built in.
+fn decode_keys(converter: &mut TaskConverter, records: &[RecordRef<'_>]) -> Result<Option<RemoteBatch>> {
     if !converter.is_remote() {
         return Ok(None);
     }
     let mut batch = RecordBatch::new();
     for record in records {
         let headers = record.headers().to_headers()?;
-        let datum = Datum {
+        let key = Datum {
             schema: None,
-            value: part(record),
+            value: record.key(),
         };
-        batch.push(&single_value(record.topic(), datum, headers.as_slice()))?;
+        batch.push(&single_value(record.topic(), key, headers.as_slice()))?;
     }
-    converter.decode_batch(batch)
+    converter.decode_batch(batch.finish()?, records.len())
 }
 
 /// First attempts at everything, for all records.
 fn look_ahead<'b>(
     worker: &mut Worker,
     records: &[RecordRef<'b>],
-    firsts: &mut impl Iterator<Item = First<'b>>,
+    firsts: &mut Firsts<'b>,
 ) -> Result<Vec<Ahead<'b>>> {
     let mut ahead = Vec::with_capacity(records.len());
     let mut chained = Vec::with_capacity(records.len());
     let TaskConverters { key, value, .. } = &mut worker.converters;
     let mut tried = Vec::with_capacity(records.len());
-    for (record, first) in records.iter().zip(firsts) {
+    for record in records {
+        let first = firsts.next()?;
         let topic = record.topic();
         let raw = record.headers().to_headers()?;
         let decode = |converter: &mut TaskConverter, first: Option<Result<Decoded<'b>>>, bytes| {
@@ -223,29 +231,31 @@ fn finish(
     output: &mut RecordBatch,
 ) -> Result<Step<()>> {
     let original = || ConsumedRecord::of_raw(record);
-    let pending = match ahead {
-        Ahead::Converted(pending) => pending,
+    let Worker {
+        converters,
+        chain,
+        rules,
+        errors,
+        ..
+    } = worker;
+    let attempt = match ahead {
+        Ahead::Converted(pending) => chain.finish(pending, rules),
         Ahead::Unconverted(first) => {
-            let parts = go!(convert(
-                &mut worker.converters,
-                &worker.rules,
-                &worker.errors,
-                record,
-                first
-            ));
-            if worker.chain.is_empty() {
+            let parts = go!(convert(converters, rules, errors, record, first));
+            if chain.is_empty() {
                 push(record, &parts, output)?;
                 return Ok(Step::Go(()));
             }
-            Pending::new(owned(record, parts))
+            let fill = |new: &mut Record| {
+                coordinates(record).write_into(new);
+                parts.clone().move_into(new);
+                Ok(())
+            };
+            chain.run(rules, fill, || Ok(owned(record, parts.clone())))?
         }
     };
-    match go!(settle(
-        &worker.errors,
-        worker.chain.finish(pending, &worker.rules),
-        original
-    )) {
-        Some(record) => output.push_record(&record)?,
+    match go!(settle(errors, attempt, original)) {
+        Some(record) => output.push_record(record)?,
         None => tracing::trace!("a transform left out the record at {}", original()?),
     }
     Ok(Step::Go(()))
@@ -302,32 +312,21 @@ fn push(record: &RecordRef<'_>, parts: &Parts<'_>, output: &mut RecordBatch) -> 
     })
 }
 
-fn owned(record: &RecordRef<'_>, parts: Parts<'_>) -> Record {
-    let SchemaAndValue {
-        schema: key_schema,
-        value: key,
-    } = parts.key.into_owned();
-    let SchemaAndValue {
-        schema: value_schema,
-        value,
-    } = parts.value.into_owned();
-    let mut owned = Record::sink(
-        record.topic(),
-        record.kafka_partition().unwrap_or(-1),
-        record.kafka_offset(),
-    );
-    if let (Origin::Sink { timestamp_type, .. }, OriginRef::Sink(origin)) =
-        (&mut owned.origin, record.origin())
-    {
-        *timestamp_type = origin.timestamp_type;
-    }
-    Record {
-        key_schema,
-        key,
-        value_schema,
-        value,
+fn coordinates<'r>(record: &RecordRef<'r>) -> Coordinates<'r> {
+    Coordinates {
+        topic: record.topic(),
+        partition: record.kafka_partition().unwrap_or(-1),
+        offset: record.kafka_offset(),
         timestamp: record.timestamp(),
-        headers: parts.headers,
-        ..owned
+        timestamp_type: match record.origin() {
+            OriginRef::Sink(origin) => origin.timestamp_type,
+            OriginRef::Source(_) => TimestampType::None,
+        },
     }
+}
+
+fn owned(record: &RecordRef<'_>, parts: Parts<'_>) -> Record {
+    let mut owned = coordinates(record).record();
+    parts.move_into(&mut owned);
+    owned
 }

@@ -4,8 +4,8 @@
 use std::borrow::Cow;
 
 use wharf_api::batch::{Datum, NewOrigin, NewRecord};
-use wharf_api::record::Origin;
-use wharf_api::{Header, Headers, Record, Result, Value, ValueRef};
+use wharf_api::record::{Origin, TimestampType};
+use wharf_api::{Header, Headers, Record, Result, SchemaAndValue, Value, ValueRef};
 use wharf_kafka::MessageRef;
 
 use super::{Loop, PartitionState};
@@ -13,7 +13,6 @@ use crate::metrics::RecordStage;
 use crate::worker::errors::{
     Attempt, ConsumedRecord, RecordFailure, Reported, SharedSinkReporter, timestamp_of,
 };
-use crate::worker::transformation_chain::Pending;
 
 /// What became of a record at some step.
 #[derive(Debug)]
@@ -143,32 +142,78 @@ impl Loop {
             let record = new(key.datum(), value.datum(), headers.as_slice());
             return self.batch.push(&record).map(Step::Go);
         }
-        let (key, value) = (key.into_owned(), value.into_owned());
-        let record = Record {
-            topic: topic.to_owned(),
-            kafka_partition: Some(message.partition()),
-            key_schema: key.schema,
-            key: key.value,
-            value_schema: value.schema,
-            value: value.value,
+        let coordinates = Coordinates {
+            topic,
+            partition: message.partition(),
+            offset: message.offset(),
             timestamp,
-            headers,
-            origin: Origin::Sink {
-                offset: message.offset(),
-                timestamp_type,
-                original_topic: topic.to_owned(),
-                original_partition: message.partition(),
-                original_offset: message.offset(),
-            },
+            timestamp_type,
         };
-        let attempt = chain.finish(Pending::new(record), rules);
+        let fill = |record: &mut Record| {
+            coordinates.write_into(record);
+            set_parts(record, key.into_owned(), value.into_owned(), headers);
+            Ok(())
+        };
+        let again = || {
+            let mut record = coordinates.record();
+            let key = converters.key.decode(topic, &raw, message.key())?;
+            let value = converters.value.decode(topic, &raw, message.value())?;
+            let headers = converters.decode_headers(topic, message.headers())?;
+            set_parts(&mut record, key.into_owned(), value.into_owned(), headers);
+            Ok(record)
+        };
+        let attempt = chain.run(rules, fill, again)?;
         self.timer.lap(stages, RecordStage::Transform);
         match go!(settle(errors, attempt, original)) {
-            Some(record) => self.batch.push_record(&record).map(Step::Go),
+            Some(record) => self.batch.push_record(record).map(Step::Go),
             // A transform left it out: it counts as consumed.
             None => Ok(Step::Go(())),
         }
     }
+}
+
+/// Where a consumed record stands: all of it but key, value and headers.
+#[derive(Clone, Copy)]
+pub(super) struct Coordinates<'r> {
+    pub(super) topic: &'r str,
+    pub(super) partition: i32,
+    pub(super) offset: i64,
+    pub(super) timestamp: Option<i64>,
+    pub(super) timestamp_type: TimestampType,
+}
+
+impl Coordinates<'_> {
+    /// A record without key, value and headers.
+    pub(super) fn record(&self) -> Record {
+        let mut record = Record::sink(self.topic, self.partition, self.offset);
+        self.write_into(&mut record);
+        record
+    }
+
+    /// Writes them over those of another record, whose memory is used again.
+    pub(super) fn write_into(&self, record: &mut Record) {
+        self.topic.clone_into(&mut record.topic);
+        record.kafka_partition = Some(self.partition);
+        record.timestamp = self.timestamp;
+        let mut original_topic = match &mut record.origin {
+            Origin::Sink { original_topic, .. } => std::mem::take(original_topic),
+            Origin::Source { .. } => String::new(),
+        };
+        self.topic.clone_into(&mut original_topic);
+        record.origin = Origin::Sink {
+            offset: self.offset,
+            timestamp_type: self.timestamp_type,
+            original_topic,
+            original_partition: self.partition,
+            original_offset: self.offset,
+        };
+    }
+}
+
+pub(super) fn set_parts(record: &mut Record, key: SchemaAndValue, value: SchemaAndValue, headers: Headers) {
+    (record.key_schema, record.key) = (key.schema, key.value);
+    (record.value_schema, record.value) = (value.schema, value.value);
+    record.headers = headers;
 }
 
 /// The state of a partition; `last` is where the one before was found.

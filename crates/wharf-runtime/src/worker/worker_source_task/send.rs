@@ -17,7 +17,9 @@ use wharf_kafka::{ErrorCode, TopicHandle};
 use super::failures::Failed;
 use super::{Conversion, Running};
 use crate::metrics::{RecordStage, TaskMetrics};
-use crate::worker::converters::{RemoteBatch, TaskConverter, TaskConverters, single_value};
+use crate::worker::converters::{
+    Answers, RemoteAnswers, RemoteBatch, TaskConverter, TaskConverters, single_value,
+};
 use crate::worker::errors::{Attempt, Stage, WORKER_SOURCE_TASK};
 use crate::worker::record_sender::{
     Offered, RecordParts, Sent, kafka_error, send, take_added_headers, valid_timestamp,
@@ -37,8 +39,10 @@ struct Known {
 /// First attempts for a whole batch.
 #[derive(Default)]
 struct Ahead {
-    /// What the transforms made of each record; none when there are no transforms.
-    pending: Option<std::vec::IntoIter<Pending>>,
+    /// What the transforms made of each record; none when there are no transforms. A record is none when it is to be made anew.
+    pending: Option<std::vec::IntoIter<Option<Pending>>>,
+    /// Whether keys and values that a library was given are missing in those records.
+    is_stripped: bool,
     /// Only of records that went through all transforms.
     keys: Option<RemoteBatch>,
     values: Option<RemoteBatch>,
@@ -101,9 +105,8 @@ impl Running {
         };
         let mut keys = ahead.keys.as_mut().map(RemoteBatch::parse).transpose()?;
         let mut values = ahead.values.as_mut().map(RemoteBatch::parse).transpose()?;
-        let keys = keys.as_mut().map(|keys| keys.in_order()).transpose()?;
-        let values = values.as_mut().map(|values| values.in_order()).transpose()?;
-        let (mut keys, mut values) = (keys.iter().flatten(), values.iter().flatten());
+        let mut keys = keys.as_mut().map(RemoteAnswers::iter);
+        let mut values = values.as_mut().map(RemoteAnswers::iter);
         let (mut arena, mut places) = (Vec::new(), Vec::new());
         // First attempts for the whole batch were timed as they were made.
         let is_timed = !conversion.converters.are_remote() && !conversion.chain.is_remote();
@@ -153,16 +156,24 @@ impl Running {
                 converters,
                 rules,
             } = conversion;
-            // Whether the first attempts at the conversion are those of this record.
-            let mut is_ahead = true;
+            let pending = ahead.pending.as_mut().and_then(Iterator::next);
+            // Taken before anything can fail, so that they stay in step with the records.
+            let is_ahead = match &pending {
+                Some(pending) => pending.as_ref().is_some_and(|pending| chain.is_through(pending)),
+                None => true,
+            };
+            let (first_key, first_value) = if is_ahead {
+                (next_of(&mut keys)?, next_of(&mut values)?)
+            } else {
+                (None, None)
+            };
+            let has_failed = matches!(first_key, Some(Err(_))) || matches!(first_value, Some(Err(_)));
             let mut changed = None;
             if !chain.is_empty() {
-                let pending = match ahead.pending.as_mut().and_then(Iterator::next) {
-                    Some(pending) => pending,
-                    None => Pending::new(failed.record()?),
+                let attempt = match pending.flatten() {
+                    Some(pending) if !(has_failed && ahead.is_stripped) => chain.finish(pending, rules),
+                    _ => chain.run(rules, |new| record.write_into(new), || failed.record())?,
                 };
-                is_ahead = chain.is_through(&pending);
-                let attempt = chain.finish(pending, rules);
                 self.timer.lap(&metrics.stages, RecordStage::Transform);
                 changed = go!(attempt);
                 if changed.is_none() {
@@ -189,10 +200,10 @@ impl Running {
                     let attempt = match $first {
                         None => $converter.encode(topic, $datum, &mut headers),
                         Some(Ok(answer)) => {
-                            take_added_headers(answer, connect_headers, &mut headers)?;
+                            take_added_headers(&answer, connect_headers, &mut headers)?;
                             Ok(answer.value().as_bytes())
                         }
-                        Some(Err(error)) => Err(error.clone()),
+                        Some(Err(error)) => Err(error),
                     };
                     match attempt {
                         Ok(bytes) => bytes,
@@ -203,12 +214,6 @@ impl Running {
                     }
                 }};
             }
-            // Taken before anything can fail, so that they stay in step with the records.
-            let (first_key, first_value) = if is_ahead {
-                (keys.next(), values.next())
-            } else {
-                (None, None)
-            };
             go!(converters.try_encode_headers(rules, topic, &headers, &mut arena, &mut places));
             let TaskConverters { key, value, .. } = converters;
             let key = bytes_of!(key, outgoing.key, first_key);
@@ -362,6 +367,41 @@ impl Running {
     }
 }
 
+/// The next answer of a library, if there is one.
+#[inline]
+fn next_of<'b>(answers: &mut Option<Answers<'b>>) -> Result<Option<Result<RecordRef<'b>>>> {
+    answers.as_mut().map(Answers::next).transpose()
+}
+
+/// Batches for the converters that are in libraries.
+struct Given {
+    keys: Option<RecordBatch>,
+    values: Option<RecordBatch>,
+    count: usize,
+}
+
+impl Given {
+    fn push(&mut self, outgoing: &Outgoing<'_>, headers: &Headers) -> Result<()> {
+        self.count += 1;
+        for (batch, datum) in [(&mut self.keys, outgoing.key), (&mut self.values, outgoing.value)] {
+            if let Some(batch) = batch {
+                batch.push(&single_value(outgoing.topic, datum, headers.as_slice()))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes out of a record what was given.
+    fn strip(&self, record: &mut Record) {
+        if self.keys.is_some() {
+            record.key = Value::Null;
+        }
+        if self.values.is_some() {
+            record.value = Value::Null;
+        }
+    }
+}
+
 /// First attempts at transforms and, of what went through them, at conversions in libraries.
 fn look_ahead(
     batch: &RecordBatchRef<'_>,
@@ -373,48 +413,73 @@ fn look_ahead(
         converters,
         rules,
     } = conversion;
+    let TaskConverters { key, value, .. } = converters;
+    // As a rule the batches grow to about the size of the one they come from.
+    let room = |converter: &TaskConverter| {
+        let is_given = converter.is_remote();
+        is_given.then(|| RecordBatch::with_capacity(batch.bytes().len()))
+    };
+    // What is not changed the converter of values reads where it lies.
+    let is_read_in_place = chain.is_empty();
+    let mut given = Given {
+        keys: room(key),
+        values: room(value).filter(|_| !is_read_in_place),
+        count: 0,
+    };
+    let began = metrics.now();
     let mut pending = None;
-    if !chain.is_empty() {
+    let mut is_stripped = false;
+    if is_read_in_place {
+        // Converters look at values, so keys must be handed over as such.
+        let keys = if key.is_remote() { batch.len() } else { 0 };
+        for record in batch.iter().take(keys) {
+            let record = record?;
+            given.push(&Outgoing::unchanged(&record), &record.headers().to_headers()?)?;
+        }
+    } else if chain.is_remote() {
         let owned = |record: Result<RecordRef<'_>>| Ok(Pending::new(record?.to_record(batch)?));
         let mut records: Vec<Pending> = batch.iter().map(owned).collect::<Result<_>>()?;
-        let began = metrics.now();
         chain.pass(&mut records, rules.may_retry())?;
-        metrics.stage_of_all(RecordStage::Transform, began, records.len());
+        for pending in records.iter().filter(|pending| chain.is_through(pending)) {
+            if let Pending::At { record, .. } = pending {
+                given.push(&Outgoing::changed(record), &record.headers)?;
+            }
+        }
+        pending = Some(records.into_iter().map(Some).collect::<Vec<_>>());
+    } else {
+        // Each goes through at once, and what a library is given of it need not be kept.
+        is_stripped = true;
+        let mut records = Vec::with_capacity(batch.len());
+        for record in batch.iter() {
+            let mut new = Record::source(String::new(), None, None);
+            record?.write_into(&mut new)?;
+            let mut pending = chain.run_once(new);
+            if let Some(Pending::At { record, .. }) = &mut pending {
+                given.push(&Outgoing::changed(record), &record.headers)?;
+                given.strip(record);
+            }
+            records.push(pending);
+        }
         pending = Some(records);
     }
+    if let Some(pending) = &pending {
+        metrics.stage_of_all(RecordStage::Transform, began, pending.len());
+    }
     let began = metrics.now();
-    let encode = |converter: &mut TaskConverter,
-                  part: for<'o> fn(&Outgoing<'o>) -> Datum<'o>|
-     -> Result<Option<RemoteBatch>> {
-        if !converter.is_remote() {
-            return Ok(None);
-        }
-        let mut values = RecordBatch::new();
-        let mut push = |outgoing: &Outgoing<'_>, headers: &Headers| {
-            values.push(&single_value(outgoing.topic, part(outgoing), headers.as_slice()))
-        };
-        match &pending {
-            Some(pending) => {
-                for pending in pending.iter().filter(|pending| chain.is_through(pending)) {
-                    if let Pending::At { record, .. } = pending {
-                        push(&Outgoing::changed(record), &record.headers)?;
-                    }
-                }
-            }
-            None => {
-                for record in batch.iter() {
-                    let record = record?;
-                    push(&Outgoing::unchanged(&record), &record.headers().to_headers()?)?;
-                }
-            }
-        }
-        converter.encode_batch(values)
+    let Given { keys, values, count } = given;
+    let keys = match keys {
+        Some(mut keys) => key.encode_batch(keys.finish()?, count)?,
+        None => None,
     };
-    let keys = encode(&mut converters.key, |record| record.key)?;
-    let values = encode(&mut converters.value, |record| record.value)?;
+    let values = match values {
+        Some(mut values) => value.encode_batch(values.finish()?, count)?,
+        None if is_read_in_place => value.encode_batch(batch.bytes(), batch.len())?,
+        None => None,
+    };
     metrics.stage_of_all(RecordStage::Convert, began, batch.len());
     Ok(Ahead {
         pending: pending.map(Vec::into_iter),
+        is_stripped,
         keys,
         values,
     })

@@ -1,6 +1,7 @@
 //! `HoistField`: wraps the whole key or value into a struct or map of one field.
 
 use wharf_api::config::{ConfigDef, ConfigKey, Type};
+use wharf_api::structs::check_field;
 use wharf_api::{
     Applied, ConfigMap, Record, Result, SchemaBuilder, SchemaRef, Struct, Transformation, Value,
 };
@@ -10,6 +11,9 @@ use crate::schema_cache::SchemaCache;
 use crate::side::Side;
 
 const FIELD: &str = "field";
+
+/// Room for fields that the next transforms may insert.
+const ROOM: usize = 4;
 
 /// The transformation.
 pub(crate) struct HoistField {
@@ -51,10 +55,14 @@ impl Transformation for HoistField {
                     .field(field, SchemaRef::clone(schema))
                     .build()
             })?;
-            let mut outer = Struct::new(SchemaRef::clone(hoisted))?;
-            outer.put_at(0, whole)?;
-            *schema = SchemaRef::clone(hoisted);
-            *value = outer.into();
+            let hoisted = SchemaRef::clone(hoisted);
+            if let [field] = hoisted.fields()? {
+                check_field(field, &whole)?;
+            }
+            let mut values = Vec::with_capacity(ROOM);
+            values.push(whole);
+            *schema = SchemaRef::clone(&hoisted);
+            *value = Struct::from_values(hoisted, values).into();
         } else {
             *value = Value::Map(vec![(Value::from(self.field.as_str()), whole)]);
         }

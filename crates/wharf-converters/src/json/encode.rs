@@ -10,6 +10,28 @@ use wharf_api::{ConnectError, Result, Schema, SchemaType, ValueRef};
 use super::reader::MAX_DEPTH;
 use super::text::{write_bytes, write_float32, write_float64, write_integer, write_string};
 
+/// The names of a struct's fields as they stand in JSON text, with quotes and colon.
+#[derive(Debug, Default)]
+pub(super) struct FieldNames(Vec<Box<[u8]>>);
+
+impl FieldNames {
+    /// Those of a schema's own fields; none unless it is a struct.
+    pub(super) fn of(schema: &Schema) -> Self {
+        let fields = schema.fields().unwrap_or_default();
+        let written = |field: &wharf_api::Field| {
+            let mut text = Vec::new();
+            write_name(field.name(), &mut text);
+            text.into_boxed_slice()
+        };
+        Self(fields.iter().map(written).collect())
+    }
+}
+
+fn write_name(name: &str, out: &mut Vec<u8>) {
+    write_string(name, out);
+    out.push(b':');
+}
+
 /// Writes payloads and schemas.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Encoder {
@@ -26,6 +48,25 @@ impl Encoder {
         out: &mut Vec<u8>,
     ) -> Result<()> {
         self.value(schema, value, 0, out)
+    }
+
+    /// As [`payload`](Self::payload), with the names of the schema's fields.
+    pub(super) fn payload_with(
+        &self,
+        schema: &Schema,
+        names: &FieldNames,
+        value: ValueRef<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<()> {
+        match value {
+            ValueRef::Struct(inner)
+                if schema.schema_type() == SchemaType::Struct
+                    && !matches!(schema.name(), Some(DECIMAL | DATE | TIME | TIMESTAMP)) =>
+            {
+                self.structure(schema, inner, Some(names), 0, out)
+            }
+            _ => self.value(Some(schema), value, 0, out),
+        }
     }
 
     fn value(
@@ -62,7 +103,7 @@ impl Encoder {
             }
             (SchemaType::Map, ValueRef::Map(entries)) => return self.map(schema, entries, depth, out),
             (SchemaType::Struct, ValueRef::Struct(value)) => {
-                return self.structure(schema, value, depth, out);
+                return self.structure(schema, value, None, depth, out);
             }
             (SchemaType::Bytes, other) => return Err(invalid_type("bytes type", other)),
             (expected, other) => return Err(invalid_type(expected.name(), other)),
@@ -242,6 +283,7 @@ impl Encoder {
         &self,
         schema: &Schema,
         value: StructRef<'_>,
+        names: Option<&FieldNames>,
         depth: usize,
         out: &mut Vec<u8>,
     ) -> Result<()> {
@@ -255,8 +297,10 @@ impl Encoder {
             if position > 0 {
                 out.push(b',');
             }
-            write_string(field.name(), out);
-            out.push(b':');
+            match names.and_then(|names| names.0.get(position)) {
+                Some(name) => out.extend_from_slice(name),
+                None => write_name(field.name(), out),
+            }
             self.value(Some(field.schema()), value, depth, out)?;
         }
         out.push(b'}');

@@ -49,7 +49,7 @@ use wharf_api::{
 
 use self::config::JsonConverterConfig;
 use self::decode::Decoder;
-use self::encode::Encoder;
+use self::encode::{Encoder, FieldNames};
 use self::reader::{Kind, Reader};
 use self::schema_reader::read_schema;
 use crate::cache::{LruCache, SchemaKey};
@@ -57,6 +57,14 @@ use crate::cache::{LruCache, SchemaKey};
 const ENVELOPE_START: &[u8] = b"{\"schema\":";
 const ENVELOPE_MIDDLE: &[u8] = b",\"payload\":";
 const DEFAULT_CACHE_SIZE: usize = 1000;
+
+/// What is written for every value of a schema.
+#[derive(Debug)]
+struct WrittenSchema {
+    /// The start of the envelope up to the payload.
+    start: Vec<u8>,
+    names: FieldNames,
+}
 
 /// Reads and writes JSON.
 #[derive(Debug)]
@@ -66,9 +74,8 @@ pub struct JsonConverter {
     fixed_schema: Option<SchemaRef>,
     encoder: Encoder,
     decoder: Decoder,
-    /// The start of the envelope up to the payload, by schema.
-    written: LruCache<SchemaKey, Arc<[u8]>>,
-    last_written: Option<(SchemaRef, Arc<[u8]>)>,
+    written: LruCache<SchemaKey, Arc<WrittenSchema>>,
+    last_written: Option<(SchemaRef, Arc<WrittenSchema>)>,
     /// The schema, by its text.
     read: LruCache<Arc<[u8]>, SchemaRef>,
     last_read: Option<(Arc<[u8]>, SchemaRef)>,
@@ -96,27 +103,27 @@ impl Default for JsonConverter {
 }
 
 impl JsonConverter {
-    /// The envelope's text before the payload.
-    fn envelope_start(&mut self, schema: &SchemaRef) -> Result<Arc<[u8]>> {
-        if let Some((last, text)) = &self.last_written
+    fn written_schema(&mut self, schema: &SchemaRef) -> Result<Arc<WrittenSchema>> {
+        if let Some((last, written)) = &self.last_written
             && Arc::ptr_eq(last, schema)
         {
-            return Ok(Arc::clone(text));
+            return Ok(Arc::clone(written));
         }
         let key = SchemaKey::new(schema);
-        let text = match self.written.get(&key) {
-            Some(text) => Arc::clone(text),
+        let written = match self.written.get(&key) {
+            Some(written) => Arc::clone(written),
             None => {
-                let mut text = ENVELOPE_START.to_vec();
-                self.encoder.schema(Some(schema), &mut text)?;
-                text.extend_from_slice(ENVELOPE_MIDDLE);
-                let text: Arc<[u8]> = text.into();
-                self.written.insert(key, Arc::clone(&text));
-                text
+                let mut start = ENVELOPE_START.to_vec();
+                self.encoder.schema(Some(schema), &mut start)?;
+                start.extend_from_slice(ENVELOPE_MIDDLE);
+                let names = FieldNames::of(schema);
+                let written = Arc::new(WrittenSchema { start, names });
+                self.written.insert(key, Arc::clone(&written));
+                written
             }
         };
-        self.last_written = Some((Arc::clone(schema), Arc::clone(&text)));
-        Ok(text)
+        self.last_written = Some((Arc::clone(schema), Arc::clone(&written)));
+        Ok(written)
     }
 
     /// The schema that a checked JSON text describes; `None` for `null`.
@@ -273,11 +280,14 @@ impl Converter for JsonConverter {
             self.encoder.payload(schema.map(AsRef::as_ref), value, out)?;
             return Ok(Encoded::Bytes);
         }
-        match schema {
-            Some(schema) => out.extend_from_slice(&self.envelope_start(schema)?),
-            None => out.extend_from_slice(b"{\"schema\":null,\"payload\":"),
+        if let Some(schema) = schema {
+            let written = self.written_schema(schema)?;
+            out.extend_from_slice(&written.start);
+            self.encoder.payload_with(schema, &written.names, value, out)?;
+        } else {
+            out.extend_from_slice(b"{\"schema\":null,\"payload\":");
+            self.encoder.payload(None, value, out)?;
         }
-        self.encoder.payload(schema.map(AsRef::as_ref), value, out)?;
         out.push(b'}');
         Ok(Encoded::Bytes)
     }

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use wharf_api::{ConnectError, Result};
 
 use super::number::Number;
-use super::text::plain_run;
+use super::text::{Special, plain_run};
 use crate::serialization_error;
 
 /// How deep arrays and objects may nest.
@@ -226,7 +226,7 @@ impl<'a> Reader<'a> {
         let start = self.at;
         let mut has_escapes = false;
         loop {
-            self.at += plain_run(&self.bytes[self.at..], |_| false);
+            self.at += plain_run(&self.bytes[self.at..], Special::None);
             match self.bytes.get(self.at) {
                 Some(b'"') => break,
                 Some(b'\\') => {

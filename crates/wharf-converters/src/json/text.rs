@@ -4,32 +4,64 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use wharf_api::java_text;
 
-/// How many bytes from the start are neither quotes, backslashes, control characters nor `special`. Looks at sixteen bytes in one
-/// step, which compilers make a few instructions of.
-pub(super) fn plain_run(bytes: &[u8], special: impl Fn(u8) -> bool) -> usize {
-    const STEP: usize = 16;
-    // Nothing here is decided early, so that it can be done for all bytes at once.
-    let is_special = |byte: u8| (byte < 0x20) | (byte == b'"') | (byte == b'\\') | special(byte);
-    let (blocks, _) = bytes.as_chunks::<STEP>();
-    let has_none = |block: &[u8; STEP]| {
+/// Which bytes end a run that can be copied as it is, besides quotes, backslashes and control characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Special {
+    /// No others.
+    None,
+    /// Those that begin a character outside the basic plane, which is written as an escape.
+    LongCharacters,
+}
+
+/// How many bytes from the start are not special. Looks at sixteen bytes in one step, which compilers make a few instructions of,
+/// and at the last ones as the parts of a word.
+#[inline]
+pub(super) fn plain_run(bytes: &[u8], special: Special) -> usize {
+    let is_special = |byte: u8| {
+        (byte < 0x20)
+            | (byte == b'"')
+            | (byte == b'\\')
+            | ((byte >= LONG_CHARACTERS) & (special == Special::LongCharacters))
+    };
+    let (blocks, _) = bytes.as_chunks::<16>();
+    // Nothing is decided early, so that all bytes of a block can be looked at at once.
+    let has_none = |block: &[u8; 16]| {
         let mut found = 0;
         for byte in block {
             found |= u8::from(is_special(*byte));
         }
         found == 0
     };
-    let whole = blocks.iter().take_while(|block| has_none(block)).count() * STEP;
-    let rest = &bytes[whole..];
-    whole
-        + rest
-            .iter()
-            .position(|byte| is_special(*byte))
-            .unwrap_or(rest.len())
+    let mut at = blocks.iter().take_while(|block| has_none(block)).count() * 16;
+    while let Some(word) = bytes[at..].first_chunk() {
+        let found = special_bytes(u64::from_le_bytes(*word), special);
+        if found != 0 {
+            return at + found.trailing_zeros() as usize / 8;
+        }
+        at += 8;
+    }
+    let rest = &bytes[at..];
+    at + rest
+        .iter()
+        .position(|byte| is_special(*byte))
+        .unwrap_or(rest.len())
 }
 
-/// Whether it begins a character outside the basic plane, which is written as an escape.
-fn begins_long_character(byte: u8) -> bool {
-    byte >= 0xf0
+const LONG_CHARACTERS: u8 = 0xf0;
+
+/// The highest bit of the first special byte, counted from the lowest; bits above it say nothing.
+fn special_bytes(word: u64, special: Special) -> u64 {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGHS: u64 = 0x8080_8080_8080_8080;
+    // A borrow from a byte that is below the bound reaches only bytes above it.
+    let is_below = |word: u64, bound: u64| word.wrapping_sub(ONES * bound) & !word & HIGHS;
+    let is_zero = |word: u64| is_below(word, 1);
+    let others = is_zero(word ^ (ONES * u64::from(b'"'))) | is_zero(word ^ (ONES * u64::from(b'\\')));
+    let long = match special {
+        Special::None => 0,
+        Special::LongCharacters => word & word << 1 & word << 2 & word << 3 & HIGHS,
+    };
+    others | is_below(word, 0x20) | long
 }
 
 const HEX: &[u8; 16] = b"0123456789ABCDEF";
@@ -41,7 +73,7 @@ pub fn write_string(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
     let mut at = 0;
     loop {
-        let plain = plain_run(&bytes[at..], begins_long_character);
+        let plain = plain_run(&bytes[at..], Special::LongCharacters);
         out.extend_from_slice(&bytes[at..at + plain]);
         at += plain;
         if at == bytes.len() {
@@ -132,28 +164,33 @@ pub fn write_bytes(bytes: &[u8], out: &mut Vec<u8>) {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_plain_run_ends_before_the_first_special_byte() {
-        let is_special = |byte| byte == 0xff;
-        for special in (0..0x20).chain([b'"', b'\\', 0xff]) {
-            for position in 0..40 {
-                let mut bytes = [b'x'; 40];
-                bytes[position] = special;
-                assert_eq!(plain_run(&bytes, is_special), position, "{special} at {position}");
-            }
-        }
-        let plain: Vec<u8> = (0x20..0xff)
-            .filter(|byte| !matches!(byte, b'"' | b'\\'))
-            .collect();
-        for length in 0..plain.len() {
-            assert_eq!(plain_run(&plain[..length], is_special), length);
-        }
-    }
-
     fn written(write: impl FnOnce(&mut Vec<u8>)) -> String {
         let mut out = Vec::new();
         write(&mut out);
         String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_plain_run_ends_before_the_first_special_byte() {
+        for (set, first_beyond) in [(Special::None, 0x100), (Special::LongCharacters, 0xf0)] {
+            let is_plain = |byte: u16| byte >= 0x20 && byte < first_beyond && !matches!(byte, 0x22 | 0x5c);
+            for byte in 0..=0xff_u8 {
+                for position in 0..40 {
+                    // What follows a special byte must not matter, nor what is before it.
+                    for (before, after) in [(b'x', b'x'), (0x7f, 0), (0xef, 0xff), (b' ', b'"')] {
+                        let mut bytes = [after; 41];
+                        bytes[..position].fill(before);
+                        bytes[position] = byte;
+                        bytes[40] = b'"';
+                        let expected = bytes.iter().position(|byte| !is_plain(u16::from(*byte)));
+                        assert_eq!(Some(plain_run(&bytes, set)), expected, "{byte} at {position}");
+                    }
+                }
+            }
+        }
+        for length in 0..50 {
+            assert_eq!(plain_run(&vec![b'x'; length], Special::None), length);
+        }
     }
 
     #[test]

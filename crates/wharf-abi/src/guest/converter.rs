@@ -69,7 +69,8 @@ fn convert_batch(
     mut convert: impl FnMut(&RecordRef<'_>, &mut RecordBatch) -> Result<()>,
 ) -> Result<Option<Response>> {
     let input = RecordBatchRef::parse(args, schemas)?;
-    let mut output = RecordBatch::with_capacity(args.len());
+    // What is decoded takes more room than its bytes; memory that is not written to costs nothing.
+    let mut output = RecordBatch::with_capacity(args.len() * 2);
     let mut errors = Vec::new();
     for (position, record) in input.iter().enumerate() {
         let record = record?;

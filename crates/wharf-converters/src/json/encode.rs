@@ -5,7 +5,7 @@
 
 use wharf_api::logical::{self, DATE, DECIMAL, TIME, TIMESTAMP};
 use wharf_api::value_ref::{DecimalRef, MapRef, StructRef};
-use wharf_api::{ConnectError, Result, Schema, SchemaType, ValueRef};
+use wharf_api::{ConnectError, Field, Result, Schema, SchemaType, Value, ValueRef};
 
 use super::reader::MAX_DEPTH;
 use super::text::{write_bytes, write_float32, write_float64, write_integer, write_string};
@@ -18,7 +18,7 @@ impl FieldNames {
     /// Those of a schema's own fields; none unless it is a struct.
     pub(super) fn of(schema: &Schema) -> Self {
         let fields = schema.fields().unwrap_or_default();
-        let written = |field: &wharf_api::Field| {
+        let written = |field: &Field| {
             let mut text = Vec::new();
             write_name(field.name(), &mut text);
             text.into_boxed_slice()
@@ -293,7 +293,27 @@ impl Encoder {
         }
         let depth = deeper(depth)?;
         out.push(b'{');
-        for (position, (field, value)) in value.fields().enumerate() {
+        match value {
+            // As most structs come; one walk for both would ask at each field which it is.
+            StructRef::Owned(owned) => {
+                let values = owned.values().iter().map(Value::as_ref);
+                self.fields(own.fields()?.iter().zip(values), names, depth, out)?;
+            }
+            StructRef::Flat(..) => self.fields(value.fields(), names, depth, out)?,
+        }
+        out.push(b'}');
+        Ok(())
+    }
+
+    #[inline]
+    fn fields<'v>(
+        &self,
+        fields: impl Iterator<Item = (&'v Field, ValueRef<'v>)>,
+        names: Option<&FieldNames>,
+        depth: usize,
+        out: &mut Vec<u8>,
+    ) -> Result<()> {
+        for (position, (field, value)) in fields.enumerate() {
             if position > 0 {
                 out.push(b',');
             }
@@ -303,7 +323,6 @@ impl Encoder {
             }
             self.value(Some(field.schema()), value, depth, out)?;
         }
-        out.push(b'}');
         Ok(())
     }
 }

@@ -103,12 +103,9 @@ impl Default for JsonConverter {
 }
 
 impl JsonConverter {
-    fn written_schema(&mut self, schema: &SchemaRef) -> Result<Arc<WrittenSchema>> {
-        if let Some((last, written)) = &self.last_written
-            && Arc::ptr_eq(last, schema)
-        {
-            return Ok(Arc::clone(written));
-        }
+    /// Has what belongs to this schema in `last_written`.
+    #[cold]
+    fn find_written(&mut self, schema: &SchemaRef) -> Result<()> {
         let key = SchemaKey::new(schema);
         let written = match self.written.get(&key) {
             Some(written) => Arc::clone(written),
@@ -122,8 +119,8 @@ impl JsonConverter {
                 written
             }
         };
-        self.last_written = Some((Arc::clone(schema), Arc::clone(&written)));
-        Ok(written)
+        self.last_written = Some((Arc::clone(schema), written));
+        Ok(())
     }
 
     /// The schema that a checked JSON text describes; `None` for `null`.
@@ -280,13 +277,20 @@ impl Converter for JsonConverter {
             self.encoder.payload(schema.map(AsRef::as_ref), value, out)?;
             return Ok(Encoded::Bytes);
         }
-        if let Some(schema) = schema {
-            let written = self.written_schema(schema)?;
-            out.extend_from_slice(&written.start);
-            self.encoder.payload_with(schema, &written.names, value, out)?;
-        } else {
-            out.extend_from_slice(b"{\"schema\":null,\"payload\":");
-            self.encoder.payload(None, value, out)?;
+        if let Some(schema) = schema
+            && !matches!(&self.last_written, Some((last, _)) if Arc::ptr_eq(last, schema))
+        {
+            self.find_written(schema)?;
+        }
+        match (schema, &self.last_written) {
+            (Some(schema), Some((_, written))) => {
+                out.extend_from_slice(&written.start);
+                self.encoder.payload_with(schema, &written.names, value, out)?;
+            }
+            _ => {
+                out.extend_from_slice(b"{\"schema\":null,\"payload\":");
+                self.encoder.payload(None, value, out)?;
+            }
         }
         out.push(b'}');
         Ok(Encoded::Bytes)

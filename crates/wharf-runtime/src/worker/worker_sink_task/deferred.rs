@@ -60,14 +60,13 @@ impl Loop {
     /// When a plugin fails as a whole, not at a record.
     pub(super) fn convert_deferred(&mut self) -> Result<RecordBatch> {
         let mut raw_batch = std::mem::take(&mut self.batch);
-        let mut output = RecordBatch::new();
+        let raw_bytes = raw_batch.byte_len();
+        let mut output = RecordBatch::with_capacity(raw_bytes);
         if raw_batch.is_empty() {
             return Ok(output);
         }
-        let raw_bytes = raw_batch.byte_len();
         let mut schemas = SchemaCache::default();
         let raw = RecordBatchRef::parse(raw_batch.finish()?, &mut schemas)?;
-        let records: Vec<RecordRef<'_>> = raw.iter().collect::<Result<_>>()?;
         let Self {
             worker,
             partitions,
@@ -76,10 +75,10 @@ impl Loop {
         } = self;
         let metrics = &worker.reporter.metrics;
         let began = metrics.now();
-        let keys = decode_keys(&mut worker.converters.key, &records)?;
-        let values = worker.converters.value.decode_batch(raw.bytes(), records.len())?;
+        let keys = decode_keys(&mut worker.converters.key, &raw)?;
+        let values = worker.converters.value.decode_batch(raw.bytes(), raw.len())?;
         if worker.converters.are_remote() {
-            metrics.stage_of_all(RecordStage::Convert, began, records.len());
+            metrics.stage_of_all(RecordStage::Convert, began, raw.len());
         }
         let held = raw_bytes
             + [&keys, &values]
@@ -96,11 +95,12 @@ impl Loop {
             values: values.as_mut().map(RemoteAnswers::iter),
         };
         let mut ahead = if worker.chain.is_remote() {
-            Some(look_ahead(worker, &records, &mut firsts)?.into_iter())
+            Some(look_ahead(worker, &raw, &mut firsts)?.into_iter())
         } else {
             None
         };
-        for record in &records {
+        for record in raw.iter() {
+            let record = &record?;
             let next = match ahead.as_mut().and_then(Iterator::next) {
                 Some(ahead) => ahead,
                 None => Ahead::Unconverted(firsts.next()?),
@@ -151,12 +151,13 @@ impl<'b> Firsts<'b> {
 }
 
 /// All keys through a converter of a library, which looks at values; nothing when it is built in.
-fn decode_keys(converter: &mut TaskConverter, records: &[RecordRef<'_>]) -> Result<Option<RemoteBatch>> {
+fn decode_keys(converter: &mut TaskConverter, raw: &RecordBatchRef<'_>) -> Result<Option<RemoteBatch>> {
     if !converter.is_remote() {
         return Ok(None);
     }
-    let mut batch = RecordBatch::new();
-    for record in records {
+    let mut batch = RecordBatch::with_capacity(raw.bytes().len());
+    for record in raw.iter() {
+        let record = record?;
         let headers = record.headers().to_headers()?;
         let key = Datum {
             schema: None,
@@ -164,20 +165,21 @@ fn decode_keys(converter: &mut TaskConverter, records: &[RecordRef<'_>]) -> Resu
         };
         batch.push(&single_value(record.topic(), key, headers.as_slice()))?;
     }
-    converter.decode_batch(batch.finish()?, records.len())
+    converter.decode_batch(batch.finish()?, raw.len())
 }
 
 /// First attempts at everything, for all records.
 fn look_ahead<'b>(
     worker: &mut Worker,
-    records: &[RecordRef<'b>],
+    raw_batch: &'b RecordBatchRef<'_>,
     firsts: &mut Firsts<'b>,
 ) -> Result<Vec<Ahead<'b>>> {
+    let records: Vec<RecordRef<'b>> = raw_batch.iter().collect::<Result<_>>()?;
     let mut ahead = Vec::with_capacity(records.len());
     let mut chained = Vec::with_capacity(records.len());
     let TaskConverters { key, value, .. } = &mut worker.converters;
     let mut tried = Vec::with_capacity(records.len());
-    for record in records {
+    for record in &records {
         let first = firsts.next()?;
         let topic = record.topic();
         let raw = record.headers().to_headers()?;

@@ -33,7 +33,7 @@ struct Known {
     partitions: Vec<Option<PartitionId>>,
     topics: Vec<Option<TopicHandle>>,
     /// The topic that a transform gave to the last record.
-    changed_topic: Option<(String, TopicHandle)>,
+    changed_topic: Option<(String, Option<TopicHandle>)>,
 }
 
 /// First attempts for a whole batch.
@@ -241,7 +241,7 @@ impl Running {
                 value,
                 headers: &header_list,
             };
-            let sent = self.send_one(&failed, &topic, is_first_of_topic, &parts)?;
+            let sent = self.send_one(&failed, topic, is_first_of_topic, &parts)?;
             self.timer.lap(&metrics.stages, RecordStage::Send);
             match sent {
                 Sent::All => self.after_record(position, &mut known)?,
@@ -338,32 +338,30 @@ impl Running {
     /// A topic, and whether this is its first record; `None` when the task is to stop before Kafka can say. The topic of a
     /// record that no transform changed has an `index`.
     #[inline]
-    fn known_topic(
+    fn known_topic<'k>(
         &mut self,
         name: &str,
         index: Option<u32>,
-        known: &mut Known,
-    ) -> Result<Option<(TopicHandle, bool)>> {
-        let Some(slot) = index.map(|index| index as usize) else {
-            if let Some((known, topic)) = &known.changed_topic
-                && known == name
-            {
-                return Ok(Some((topic.clone(), false)));
+        known: &'k mut Known,
+    ) -> Result<Option<(&'k TopicHandle, bool)>> {
+        let slot = match index {
+            Some(index) => &mut known.topics[index as usize],
+            None => {
+                let changed = &mut known.changed_topic;
+                if changed.as_ref().is_none_or(|(known, _)| known != name) {
+                    *changed = Some((name.to_owned(), None));
+                }
+                match changed {
+                    Some((_, topic)) => topic,
+                    None => return Ok(None),
+                }
             }
-            let topic = self.topic_or_stop(name)?;
-            return Ok(topic.map(|topic| {
-                known.changed_topic = Some((name.to_owned(), topic.clone()));
-                (topic, true)
-            }));
         };
-        if let Some(topic) = &known.topics[slot] {
-            return Ok(Some((topic.clone(), false)));
+        let is_first = slot.is_none();
+        if is_first {
+            *slot = self.topic_or_stop(name)?;
         }
-        let topic = self.topic_or_stop(name)?;
-        Ok(topic.map(|topic| {
-            known.topics[slot] = Some(topic.clone());
-            (topic, true)
-        }))
+        Ok(slot.as_ref().map(|topic| (topic, is_first)))
     }
 }
 

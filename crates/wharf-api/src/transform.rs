@@ -1,6 +1,7 @@
 //! Transformations and predicates: a record is changed, left out, or judged.
 
 use crate::ConfigMap;
+use crate::batch::Datum;
 use crate::config::ConfigDef;
 use crate::error::Result;
 use crate::record::Record;
@@ -31,6 +32,13 @@ pub trait Transformation: Send {
     /// # Errors
     /// Handled by the connector's error tolerance. The record may then be half changed: the worker does not look at it any more.
     fn apply(&mut self, record: &mut Record) -> Result<Applied>;
+
+    /// For a transformation that puts a part of the key or value in its place and changes nothing else: key and value as they are then,
+    /// where they lie. The worker asks before it builds a record to change, and spares itself what would be thrown away. `None` when
+    /// it is no such transformation, or when [`apply`](Self::apply) is to decide.
+    fn project<'v>(&self, _key: Datum<'v>, _value: Datum<'v>) -> Option<(Datum<'v>, Datum<'v>)> {
+        None
+    }
 
     /// As [`apply`](Self::apply), for callers that have the record to give away: the changed record, or `None` when it is dropped.
     ///

@@ -1,7 +1,10 @@
 //! `ExtractField`: the whole key or value becomes one of its fields.
 
+use wharf_api::batch::Datum;
 use wharf_api::config::{ConfigDef, ConfigKey, Type};
-use wharf_api::{Applied, ConfigMap, ConnectError, Record, Result, SchemaRef, Transformation, Value};
+use wharf_api::{
+    Applied, ConfigMap, ConnectError, Record, Result, SchemaRef, Transformation, Value, ValueRef,
+};
 
 use crate::field_path::{FIELD_SYNTAX_VERSION, FieldPath, field_syntax_version};
 use crate::options::{replace_null_with_default, replaces_null, text};
@@ -28,6 +31,25 @@ impl ExtractField {
             replace_null: true,
         }
     }
+
+    /// The field of a struct, when it is there and not null.
+    fn part_of<'v>(&self, whole: Datum<'v>) -> Option<Datum<'v>> {
+        let steps = self.path.steps();
+        if steps.is_empty() {
+            return None;
+        }
+        let mut part = whole;
+        for step in steps {
+            let ValueRef::Struct(inner) = part.value else {
+                return None;
+            };
+            part = Datum {
+                schema: Some(part.schema?.field(step).ok()??.schema()),
+                value: inner.get_without_default(step)?,
+            };
+        }
+        (!part.value.is_null()).then_some(part)
+    }
 }
 
 impl Transformation for ExtractField {
@@ -46,6 +68,13 @@ impl Transformation for ExtractField {
             )
             .define(replace_null_with_default())
             .define(field_syntax_version())
+    }
+
+    fn project<'v>(&self, key: Datum<'v>, value: Datum<'v>) -> Option<(Datum<'v>, Datum<'v>)> {
+        match self.side {
+            Side::Key => Some((self.part_of(key)?, value)),
+            Side::Value => Some((key, self.part_of(value)?)),
+        }
     }
 
     fn apply(&mut self, record: &mut Record) -> Result<Applied> {
@@ -114,6 +143,63 @@ mod tests {
             (error.message(), error.class()),
             ("Unknown field: nope", "java.lang.IllegalArgumentException")
         );
+    }
+
+    #[test]
+    fn a_projection_is_what_the_transform_makes_and_leaves_to_it_what_is_not_plain() {
+        let inner = SchemaBuilder::structure()
+            .field("x", Schema::optional_string())
+            .optional()
+            .build()
+            .unwrap();
+        let schema = SchemaBuilder::structure()
+            .field("a", Schema::int32())
+            .field("b", SchemaRef::clone(&inner))
+            .build()
+            .unwrap();
+        let nested = |text: Option<&str>| {
+            let x = Struct::new(SchemaRef::clone(&inner))
+                .unwrap()
+                .with("x", text)
+                .unwrap();
+            let value = Struct::new(SchemaRef::clone(&schema))
+                .unwrap()
+                .with("a", 1)
+                .unwrap();
+            value.with("b", x).unwrap()
+        };
+        for (path, text, is_projected) in [
+            ("a", Some("t"), true),
+            ("b", Some("t"), true),
+            ("b.x", Some("t"), true),
+            ("b.x", None, false),
+            ("b.y", Some("t"), false),
+            ("c", Some("t"), false),
+            ("", Some("t"), false),
+        ] {
+            let mut transformation = ExtractField::new(Side::Key);
+            transformation
+                .configure(&config([("field", path), ("field.syntax.version", "V2")]))
+                .unwrap();
+            let record = Record::sink("t", 0, 0).with_key(Some(SchemaRef::clone(&schema)), nested(text));
+            let other = Datum::new(None, ValueRef::Int8(1));
+            let key = Datum::new(record.key_schema.as_ref(), &record.key);
+            let projected = transformation.project(key, other);
+            assert_eq!(projected.is_some(), is_projected, "{path} {text:?}");
+            if let Some((part, same)) = projected {
+                let applied = transformation.applied(record.clone()).unwrap().unwrap();
+                assert_eq!(
+                    (part.schema, part.value.to_value()),
+                    (applied.key_schema.as_ref(), applied.key)
+                );
+                assert_eq!(same.value.to_value(), Value::Int8(1));
+            }
+        }
+        let mut schemaless = ExtractField::new(Side::Value);
+        schemaless.configure(&config([("field", "a")])).unwrap();
+        let map = Value::Map(vec![("a".into(), 1.into())]);
+        let value = Datum::new(None, &map);
+        assert!(schemaless.project(Datum::default(), value).is_none());
     }
 
     #[test]

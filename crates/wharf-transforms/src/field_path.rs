@@ -38,6 +38,11 @@ impl FieldPath {
         }
     }
 
+    /// The names on the way.
+    pub(crate) fn steps(&self) -> &[String] {
+        &self.0
+    }
+
     fn split(&self) -> Result<(&str, &[String])> {
         let Some((last, before)) = self.0.split_last() else {
             // upstream notices no sooner

@@ -159,9 +159,13 @@ impl<'a> StructRef<'a> {
     /// The stored value of a field, defaults not applied; `None` when there is no such field.
     #[must_use]
     pub fn get_without_default(&self, name: &str) -> Option<ValueRef<'a>> {
-        self.fields()
-            .find(|(field, _)| field.name() == name)
-            .map(|(_, value)| value)
+        match *self {
+            Self::Owned(value) => value.get_without_default(name).ok().map(Value::as_ref),
+            Self::Flat(..) => self
+                .fields()
+                .find(|(field, _)| field.name() == name)
+                .map(|(_, value)| value),
+        }
     }
 
     /// The value of a field, its default when it is null; `None` when there is no such field.

@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use wharf_abi::host::{RemotePredicate, RemoteTransformation};
 use wharf_abi::message::BatchResult;
+use wharf_api::batch::Datum;
 use wharf_api::flat::SchemaCache;
 use wharf_api::{
     Applied, ConnectError, Predicate, Record, RecordBatch, RecordBatchRef, Result, Transformation,
@@ -337,6 +338,17 @@ impl TransformationChain {
             stage.pass(at, records, keep)?;
         }
         Ok(())
+    }
+
+    /// Key and value after the whole chain, where they lie, when all transforms only put parts in place of them.
+    #[inline]
+    pub(crate) fn project<'v>(&self, key: Datum<'v>, value: Datum<'v>) -> Option<(Datum<'v>, Datum<'v>)> {
+        self.stages.iter().try_fold((key, value), |(key, value), stage| {
+            match (&stage.transform, &stage.condition) {
+                (TransformPlace::Builtin(transform), None) => transform.project(key, value),
+                _ => None,
+            }
+        })
     }
 
     /// Takes the record that `fill` writes through the whole chain; `None` when a transform leaves it out. When a transform fails,

@@ -5,13 +5,16 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 
-use super::{Group, Groups, create, until};
+use super::{Group, Groups, create, until_seen};
 use crate::process::{memory, threads};
 use crate::rows::{Direction, Engine, Row};
 use crate::worker::Worker;
 
 /// For work that grows with the number of connectors.
 const LONG: Duration = Duration::from_secs(300);
+
+/// Between two looks at many connectors: an answer about a thousand takes both sides milliseconds, which the start would be slower by.
+const LOOK_SELDOM: Duration = Duration::from_millis(250);
 
 impl Groups {
     /// Without connectors, then with sources, then in another group with sinks.
@@ -76,7 +79,8 @@ fn fill(worker: &Worker, group: &Group, direction: Direction, connectors: u32) -
 /// Seconds from `since` until all run on this worker.
 fn wait(worker: &Worker, connectors: u32, since: Instant) -> Result<f64> {
     let count = usize::try_from(connectors)?;
-    until(worker, "all connectors run", since, LONG, |work| {
+    let pace = (LONG, LOOK_SELDOM);
+    until_seen(worker, "all connectors run", since, pace, |work| {
         work.runs_on(count, &[worker.address()])
     })
 }

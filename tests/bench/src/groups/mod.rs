@@ -203,6 +203,17 @@ fn until(
     what: &str,
     since: Instant,
     patience: Duration,
+    holds: impl FnMut(&Work) -> bool,
+) -> Result<f64> {
+    until_seen(worker, what, since, (patience, LOOK_EVERY), holds)
+}
+
+/// As [`until`], with so much time between two looks.
+fn until_seen(
+    worker: &Worker,
+    what: &str,
+    since: Instant,
+    (patience, every): (Duration, Duration),
     mut holds: impl FnMut(&Work) -> bool,
 ) -> Result<f64> {
     let mut last = None;
@@ -211,7 +222,7 @@ fn until(
         if last.as_ref().is_some_and(&mut holds) {
             return Ok(since.elapsed().as_secs_f64());
         }
-        std::thread::sleep(LOOK_EVERY);
+        std::thread::sleep(every);
     }
     bail!(
         "after {patience:?} it is still not so that {what}: {}; end of the log of {}:\n{}",

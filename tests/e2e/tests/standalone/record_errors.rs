@@ -470,6 +470,76 @@ fn dead_letters_of_a_source_hold_the_record_as_it_was_and_what_kafka_refused() {
 }
 
 #[test]
+fn what_built_in_transforms_and_a_third_party_s_converter_fail_at_in_a_source_is_judged_in_its_order() {
+    let Some(stage) = Stage::set_up("source-third-party") else {
+        return;
+    };
+    let (kafka, topic, dead) = (stage.kafka(), stage.named("t"), stage.named("dead"));
+    let routed = format!("{topic}-routed");
+    kafka.create_topic(&routed, 1, &[]);
+    stage.write("input", "1\nx\n7\n5\n3\n");
+    let worker = stage.start(&[("offset.flush.interval.ms", "300")], &[]);
+    let name = stage.named("source");
+    worker.create(
+        &name,
+        json!({
+            "connector.class": "FileStreamSource", "topic": topic, "file": stage.file("input"),
+            "transforms": "number,text,mark,route",
+            "transforms.number.type": "org.apache.kafka.connect.transforms.Cast$Value",
+            "transforms.number.spec": "int32",
+            "transforms.text.type": "org.apache.kafka.connect.transforms.Cast$Value",
+            "transforms.text.spec": "string",
+            "transforms.mark.type": "org.apache.kafka.connect.transforms.InsertHeader",
+            "transforms.mark.header": "mark",
+            "transforms.mark.value.literal": "m",
+            "transforms.route.type": "org.apache.kafka.connect.transforms.RegexRouter",
+            "transforms.route.regex": "(.*)",
+            "transforms.route.replacement": "$1-routed",
+            "value.converter": "wharf.test.Rot13Converter",
+            "value.converter.mark.headers": "true",
+            "value.converter.refuse.text": "7",
+            "value.converter.busy.text": "5",
+            "key.converter": "wharf.test.Rot13Converter",
+            "errors.tolerance": "all",
+            "errors.retry.timeout": "10000",
+            "wharf.errors.deadletterqueue.topic.name": dead,
+            "wharf.errors.deadletterqueue.topic.replication.factor": "1",
+        }),
+    );
+    let sent = kafka.reader(&routed).read(3);
+    let texts: Vec<String> = sent.iter().map(Seen::text).collect();
+    assert_eq!(
+        texts,
+        ["1", "5", "3"],
+        "in their order, the one that was tried twice too"
+    );
+    for record in &sent {
+        let names: Vec<&str> = record.headers.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["mark", "rotated"], "{record:?}");
+    }
+    let letters = kafka.reader(&dead).read(2);
+    let told: Vec<(String, Value)> = letters
+        .iter()
+        .map(|letter| {
+            let value: Value = serde_json::from_slice(letter.value.as_deref().unwrap()).unwrap();
+            (error_header(letter, "stage"), value["payload"].clone())
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("TRANSFORMATION".to_owned(), json!("x")),
+            ("VALUE_CONVERTER".to_owned(), json!("7")),
+        ]
+    );
+    worker.until(
+        &format!("/connectors/{name}/offsets"),
+        "the offset behind the last line",
+        |answer| answer["offsets"][0]["offset"]["position"] == json!(10),
+    );
+}
+
+#[test]
 fn a_stop_in_the_middle_of_retries_loses_no_record() {
     let Some(stage) = Stage::set_up("cut-off") else {
         return;

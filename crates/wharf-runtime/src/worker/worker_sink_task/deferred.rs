@@ -6,9 +6,7 @@
 use wharf_api::batch::{Datum, NewOrigin, NewRecord, OriginRef};
 use wharf_api::flat::SchemaCache;
 use wharf_api::record::TimestampType;
-use wharf_api::{
-    ConnectError, Header, Headers, Record, RecordBatch, RecordBatchRef, RecordRef, Result, Value,
-};
+use wharf_api::{ConnectError, Headers, Record, RecordBatch, RecordBatchRef, RecordRef, Result, Value};
 
 use super::records::{Coordinates, Step, go, set_parts, settle, state_of};
 use super::{Halt, Loop, Worker};
@@ -244,8 +242,8 @@ fn finish(
         Ahead::Converted(pending) => chain.finish(pending, rules),
         Ahead::Unconverted(first) => {
             let parts = go!(convert(converters, rules, errors, record, first));
-            if chain.is_empty() {
-                push(record, &parts, output)?;
+            if let Some(projected) = chain.project(parts.key.datum(), parts.value.datum()) {
+                push(record, projected, &parts.headers, output)?;
                 return Ok(Step::Go(()));
             }
             let fill = |new: &mut Record| {
@@ -292,20 +290,24 @@ fn convert<'b>(
     Ok(Step::Go(Parts { key, value, headers }))
 }
 
-fn push(record: &RecordRef<'_>, parts: &Parts<'_>, output: &mut RecordBatch) -> Result<()> {
+fn push(
+    record: &RecordRef<'_>,
+    (key, value): (Datum<'_>, Datum<'_>),
+    headers: &Headers,
+    output: &mut RecordBatch,
+) -> Result<()> {
     let OriginRef::Sink(origin) = record.origin() else {
         return Err(ConnectError::illegal_state(
             "a consumed record without its offset",
         ));
     };
-    let headers: &[Header] = parts.headers.as_slice();
     output.push(&NewRecord {
         topic: record.topic(),
         kafka_partition: record.kafka_partition(),
         timestamp: record.timestamp(),
-        key: parts.key.datum(),
-        value: parts.value.datum(),
-        headers,
+        key,
+        value,
+        headers: headers.as_slice(),
         origin: NewOrigin::Sink {
             offset: origin.offset,
             timestamp_type: origin.timestamp_type,

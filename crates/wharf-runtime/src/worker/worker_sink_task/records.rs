@@ -138,9 +138,14 @@ impl Loop {
             go!(settle(errors, attempt, original))
         };
         self.timer.lap(stages, RecordStage::Convert);
-        if chain.is_empty() {
-            let record = new(key.datum(), value.datum(), headers.as_slice());
-            return self.batch.push(&record).map(Step::Go);
+        if let Some((key, value)) = chain.project(key.datum(), value.datum()) {
+            if !chain.is_empty() {
+                self.timer.lap(stages, RecordStage::Transform);
+            }
+            return self
+                .batch
+                .push(&new(key, value, headers.as_slice()))
+                .map(Step::Go);
         }
         let coordinates = Coordinates {
             topic,

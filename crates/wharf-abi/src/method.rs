@@ -101,4 +101,6 @@ pub mod host {
     pub const REPORT_ERROR: u32 = 18;
     /// Wait for a report.
     pub const AWAIT_REPORT: u32 = 19;
+    /// Converter: whether records of a batch may be answered with [`postponed`](crate::message::postponed).
+    pub const TAKES_POSTPONED: u32 = 20;
 }

@@ -105,6 +105,9 @@ struct Content {
     frames: Vec<String>,
 }
 
+/// What Java's clients throw out of a wait that is ended from outside.
+const INTERRUPTED: &str = "org.apache.kafka.common.errors.InterruptException";
+
 /// The result of most calls of this crate.
 pub type Result<T, E = ConnectError> = std::result::Result<T, E>;
 
@@ -157,6 +160,19 @@ impl ConnectError {
         panic => Panic;
     }
 
+    /// A plugin gave up what it was waiting for because its task is to stop. The record counts as one that was not begun: it
+    /// is neither failed nor skipped.
+    #[must_use]
+    pub fn interrupted(message: impl Into<String>) -> Self {
+        Self::retriable(message).with_class(INTERRUPTED)
+    }
+
+    /// Whether it was made by [`interrupted`](Self::interrupted).
+    #[must_use]
+    pub fn is_interrupted(&self) -> bool {
+        self.is_retriable() && self.explicit_class() == Some(INTERRUPTED)
+    }
+
     /// The upstream wording for a configuration value that was refused.
     #[must_use]
     pub fn invalid_config(key: &str, value: impl fmt::Display, reason: &str) -> Self {
@@ -195,6 +211,17 @@ impl ConnectError {
     #[must_use]
     pub fn context(self, message: impl Into<String>) -> Self {
         Self::connect(message).caused_by(self)
+    }
+
+    /// The same with every text of it, of its causes and of its frames changed, for texts that are not to be shown as they are.
+    #[must_use]
+    pub fn map_texts(mut self, change: &dyn Fn(&str) -> String) -> Self {
+        self.0.message = change(&self.0.message);
+        for frame in &mut self.0.frames {
+            *frame = change(frame);
+        }
+        self.0.cause = self.0.cause.take().map(|cause| cause.map_texts(change));
+        self
     }
 
     /// The kind.

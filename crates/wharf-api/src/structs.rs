@@ -29,6 +29,14 @@ macro_rules! typed_getters {
     )*};
 }
 
+/// Mostly there is nothing to do, and that costs nothing.
+#[inline]
+fn set_length(values: &mut Vec<Value>, length: usize) {
+    if values.len() != length {
+        values.resize(length, Value::Null);
+    }
+}
+
 impl Struct {
     /// A struct with no field set.
     ///
@@ -44,7 +52,7 @@ impl Struct {
 
     /// A struct from values in field order, without validating them. Missing ones are null, surplus ones dropped.
     pub fn from_values(schema: SchemaRef, mut values: Vec<Value>) -> Self {
-        values.resize(schema.fields.len(), Value::Null);
+        set_length(&mut values, schema.fields.len());
         Self { schema, values }
     }
 
@@ -165,7 +173,7 @@ impl Struct {
     /// the change gives. Nothing is validated: see [`check_field`]. Values that are then missing are null, surplus ones are dropped.
     pub fn reshape<R>(&mut self, schema: SchemaRef, change: impl FnOnce(&mut Vec<Value>) -> R) -> R {
         let outcome = change(&mut self.values);
-        self.values.resize(schema.fields.len(), Value::Null);
+        set_length(&mut self.values, schema.fields.len());
         self.schema = schema;
         outcome
     }

@@ -10,6 +10,7 @@ use wharf_cluster::assignor::{
 };
 use wharf_cluster::ids::ConnectorTaskId;
 use wharf_cluster::protocol::{Assignment, ConnectProtocol, ConnectorsAndTasks, WorkerState};
+use wharf_test_services::{hex, unhex};
 
 fn recording(name: &str) -> Vec<Value> {
     let file = Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -19,15 +20,6 @@ fn recording(name: &str) -> Vec<Value> {
     text.lines()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn unhex(text: &str) -> Vec<u8> {
-    let digits: Vec<u8> = text.chars().map(|c| c.to_digit(16).unwrap() as u8).collect();
-    digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect()
 }
 
 fn texts(list: &Value) -> Vec<String> {

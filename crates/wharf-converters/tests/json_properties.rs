@@ -1,5 +1,6 @@
 //! What must hold for any value and for any bytes: what JsonConverter writes it reads again, flat-encoded values are
-//! written as owned ones, and nothing panics.
+//! written as owned ones, what does not suit its schema is refused, nothing panics, and the memory that is taken is in
+//! proportion to what came in.
 
 use std::sync::Arc;
 
@@ -10,6 +11,28 @@ use wharf_api::{
 };
 use wharf_converters::{BUILTIN, JsonConverter};
 use wharf_test_services::Random;
+use wharf_test_services::heap::{Counted, used_by};
+
+#[global_allocator]
+static HEAP: Counted = Counted;
+
+/// Most bytes that reading may take at a time for each byte of the message, its result included: the two brackets of an empty
+/// array become a value in a list that has room for four.
+const READING: usize = 96;
+/// Most bytes that writing may take at a time for each byte that value and schema hold.
+const WRITING: usize = 8;
+/// What may come on top of both: errors, and the frame of a result.
+const BESIDE: usize = 4 << 10;
+/// The same where converters are used again and again: the tables of caches grow, and time zones are read once.
+const BESIDE_CACHES: usize = 128 << 10;
+
+fn assert_in_proportion(peak: usize, factor: usize, came_in: usize, beside: usize, context: &str) {
+    let most = beside + factor * came_in;
+    assert!(
+        peak <= most,
+        "{peak} bytes, more than {most} for {came_in}: {context}"
+    );
+}
 
 fn any_text(random: &mut Random) -> String {
     let length = random.below_u64(20);
@@ -207,10 +230,7 @@ fn no_bytes_make_a_converter_panic() {
         .filter_map(|entry| entry.new_converter)
         .map(|new| new())
         .collect();
-    let mut plain = JsonConverter::default();
-    let config = ConfigMap::from([("schemas.enable".to_owned(), "false".to_owned())]);
-    plain.configure(&config, ConverterType::Value).unwrap();
-    converters.push(Box::new(plain));
+    converters.push(Box::new(plain()));
     let mut header_converters: Vec<_> = BUILTIN
         .iter()
         .map(|entry| (entry.new_header_converter)())
@@ -240,11 +260,202 @@ fn no_bytes_make_a_converter_panic() {
             }
         }
         for converter in &mut converters {
-            refused += u32::from(converter.decode("t", &Headers::new(), Some(&bytes)).is_err());
+            let used = used_by(|| converter.decode("t", &Headers::new(), Some(&bytes)));
+            assert_in_proportion(
+                used.peak,
+                READING,
+                bytes.len(),
+                BESIDE_CACHES,
+                &format!("seed {seed}"),
+            );
+            refused += u32::from(used.outcome.is_err());
         }
         for converter in &mut header_converters {
-            refused += u32::from(converter.decode_header("t", "h", Some(&bytes)).is_err());
+            let used = used_by(|| converter.decode_header("t", "h", Some(&bytes)));
+            assert_in_proportion(
+                used.peak,
+                READING,
+                bytes.len(),
+                BESIDE_CACHES,
+                &format!("seed {seed}"),
+            );
+            refused += u32::from(used.outcome.is_err());
         }
     }
     assert!(refused > 1000, "most damaged messages are refused, not {refused}");
+}
+
+/// Messages whose parts are as small as they can be, and numbers that would be endless if they were written out.
+fn costly_messages() -> Vec<(&'static str, String)> {
+    const PARTS: usize = 20_000;
+    let many = |part: &str| vec![part; PARTS].join(",");
+    let fields: Vec<String> = (0..PARTS).map(|number| format!("\"{number}\":0")).collect();
+    let named: Vec<String> = (0..PARTS / 10)
+        .map(|number| format!("{{\"field\":\"{number}\",\"type\":\"int8\",\"optional\":true}}"))
+        .collect();
+    let decimal = |scale: i64, payload: &str| {
+        format!(
+            "{{\"schema\":{{\"type\":\"bytes\",\"name\":\"{}\",\"parameters\":{{\"scale\":\"{scale}\"}}}},\"payload\":{payload}}}",
+            logical::DECIMAL
+        )
+    };
+    let wrapped = |schema: &str, payload: &str| format!("{{\"schema\":{schema},\"payload\":{payload}}}");
+    let ints = r#"{"type":"array","items":{"type":"int8"}}"#;
+    let rows = r#"{"type":"array","items":{"type":"struct","fields":[{"field":"a","type":"int8","optional":true},{"field":"b","type":"string","optional":true}]}}"#;
+    vec![
+        ("numbers", format!("[{}]", many("1"))),
+        ("arrays", format!("[{}]", many("[]"))),
+        ("objects", format!("[{}]", many("{}"))),
+        ("texts", format!("[{}]", many("\"\""))),
+        ("fields", format!("{{{}}}", fields.join(","))),
+        ("a text", format!("\"{}\"", "x".repeat(PARTS))),
+        ("escapes", format!("\"{}\"", "\\u0000".repeat(PARTS))),
+        ("a number", "7".repeat(PARTS)),
+        ("a fraction", format!("0.{}", "7".repeat(PARTS))),
+        ("a large exponent", "1e2147483647".to_owned()),
+        ("a small exponent", "1e-2147483647".to_owned()),
+        ("levels", "[".repeat(250) + &"]".repeat(250)),
+        ("too many levels", "[".repeat(PARTS)),
+        ("no end", "{\"a\":".repeat(PARTS)),
+        ("a scale", decimal(2_147_483_647, "\"AQ==\"")),
+        ("a number with a scale", decimal(-2_147_483_648, "1e2147483647")),
+        ("a number with another scale", decimal(2_147_483_647, "1")),
+        ("a number with another exponent", decimal(2, "1e2147483647")),
+        ("a number with a small exponent", decimal(2, "1e-2147483647")),
+        ("int8s", wrapped(ints, &format!("[{}]", many("1")))),
+        ("rows", wrapped(rows, &format!("[{}]", many("{}")))),
+        (
+            "a schema",
+            wrapped(
+                &format!("{{\"type\":\"struct\",\"fields\":[{}]}}", named.join(",")),
+                "{}",
+            ),
+        ),
+    ]
+}
+
+fn plain() -> JsonConverter {
+    let mut plain = JsonConverter::default();
+    let config = ConfigMap::from([("schemas.enable".to_owned(), "false".to_owned())]);
+    plain.configure(&config, ConverterType::Value).unwrap();
+    plain
+}
+
+#[test]
+fn costly_messages_take_memory_in_proportion_and_are_written_again_so() {
+    let mut read_and_written = 0;
+    for (what, message) in costly_messages() {
+        for mut json in [plain(), converter("BASE64"), converter("NUMERIC")] {
+            let read = used_by(|| json.decode("t", &Headers::new(), Some(message.as_bytes())));
+            assert_in_proportion(read.peak, READING, message.len(), BESIDE, what);
+            let Ok(data) = read.outcome else { continue };
+            let mut out = Vec::new();
+            let mut headers = Headers::new();
+            let written = used_by(|| {
+                json.encode(
+                    "t",
+                    &mut headers,
+                    data.schema.as_ref(),
+                    data.value.as_ref(),
+                    &mut out,
+                )
+            });
+            assert_in_proportion(written.peak, WRITING, read.kept, BESIDE, what);
+            read_and_written += u32::from(written.outcome.is_ok());
+        }
+    }
+    assert!(
+        read_and_written > 20,
+        "most can be read by one of the converters: {read_and_written}"
+    );
+}
+
+#[test]
+fn a_value_that_does_not_suit_its_schema_is_refused_and_makes_no_converter_panic() {
+    // What each converter of one type takes; all of them take null.
+    let only = |class: &str| {
+        let (_, name) = class.rsplit_once('.').unwrap();
+        Some(match name {
+            "BooleanConverter" => SchemaType::Boolean,
+            "ByteArrayConverter" => SchemaType::Bytes,
+            "DoubleConverter" => SchemaType::Float64,
+            "FloatConverter" => SchemaType::Float32,
+            "IntegerConverter" => SchemaType::Int32,
+            "LongConverter" => SchemaType::Int64,
+            "ShortConverter" => SchemaType::Int16,
+            _ => return None,
+        })
+    };
+    let mut converters: Vec<(&str, Box<dyn Converter>)> = BUILTIN
+        .iter()
+        .filter_map(|entry| Some((entry.class, (entry.new_converter?)())))
+        .collect();
+    converters.push(("a.Plain", Box::new(plain())));
+    converters.push(("a.Numeric", Box::new(converter("NUMERIC"))));
+    let of_one_type = converters
+        .iter()
+        .filter(|(class, _)| only(class).is_some())
+        .count();
+    assert_eq!(of_one_type, 7);
+    let mut header_converters: Vec<_> = BUILTIN
+        .iter()
+        .map(|entry| (entry.new_header_converter)())
+        .collect();
+    let mut refused = 0;
+    for seed in 0..2000 {
+        let mut random = Random::new(seed);
+        let made = used_by(|| {
+            let schema = any_schema(&mut random, 2);
+            let others = any_schema(&mut random, 2);
+            let value = any_value(&mut random, &others, false);
+            (schema, others.schema_type(), value)
+        });
+        let (schema, value_type, value) = &made.outcome;
+        for (class, converter) in &mut converters {
+            let (mut out, mut headers) = (Vec::new(), Headers::new());
+            let context = format!("{class} with seed {seed}: {schema:?} {value:?}");
+            let used =
+                used_by(|| converter.encode("t", &mut headers, Some(schema), value.as_ref(), &mut out));
+            assert_in_proportion(used.peak, WRITING, made.kept, BESIDE_CACHES, &context);
+            refused += u32::from(used.outcome.is_err());
+            if let Some(known) = only(class)
+                && *value_type != known
+                && !matches!(value, Value::Null)
+            {
+                assert!(used.outcome.is_err(), "{context}");
+            }
+        }
+        for converter in &mut header_converters {
+            let mut out = Vec::new();
+            let used = used_by(|| converter.encode_header("t", "h", Some(schema), value.as_ref(), &mut out));
+            assert_in_proportion(
+                used.peak,
+                WRITING,
+                made.kept,
+                BESIDE_CACHES,
+                &format!("seed {seed}"),
+            );
+            refused += u32::from(used.outcome.is_err());
+        }
+        // Whatever the schema says, JSON tells objects, lists and texts from each other.
+        let shape = |kind: SchemaType| match kind {
+            SchemaType::Struct | SchemaType::Map | SchemaType::Array | SchemaType::String => Some(kind),
+            _ => None,
+        };
+        if let (Some(one), Some(other)) = (shape(schema.schema_type()), shape(*value_type))
+            && one != other
+            && !matches!(value, Value::Null)
+        {
+            let mut json = converter("BASE64");
+            let written = json.encode(
+                "t",
+                &mut Headers::new(),
+                Some(schema),
+                value.as_ref(),
+                &mut Vec::new(),
+            );
+            assert!(written.is_err(), "seed {seed}: {schema:?} {value:?}");
+        }
+    }
+    assert!(refused > 10_000, "most are refused, not {refused}");
 }

@@ -72,6 +72,8 @@ pub enum OffsetSpec {
 /// An admin client.
 pub struct Admin {
     client: Client,
+    /// librdkafka's, for [`Admin::member_of`].
+    properties: BTreeMap<String, String>,
 }
 
 fn explain(operation: String) -> impl FnOnce(native::Failure) -> KafkaError {
@@ -97,7 +99,19 @@ impl Admin {
     pub fn new(properties: &Translated) -> Result<Self, KafkaError> {
         Ok(Self {
             client: Client::new(ClientKind::Admin, &properties.librdkafka)?,
+            properties: properties.librdkafka.clone(),
         })
+    }
+
+    /// A client that could be a member of the group, and never joins.
+    ///
+    /// A broker that has just stopped being the group's coordinator says so, and librdkafka 2.12.1 then has the client's own
+    /// group look for the new one without asking whether it has a group: any other client would end the process.
+    fn member_of(&self, group: &str) -> Result<Client, KafkaError> {
+        let mut properties = self.properties.clone();
+        properties.insert("group.id".to_owned(), group.to_owned());
+        properties.insert("enable.auto.commit".to_owned(), "false".to_owned());
+        Client::new(ClientKind::Consumer, &properties)
     }
 
     /// Id of the cluster.
@@ -200,7 +214,7 @@ impl Admin {
     ) -> Result<Vec<(PartitionOffset, String)>, KafkaError> {
         let operation = format!("listing the offsets of group {group}");
         let request = native::GroupOffsets::List;
-        let entries = native::group_offsets(&self.client, group, request, timeout)?
+        let entries = native::group_offsets(&self.member_of(group)?, group, request, timeout)?
             .map_err(explain(operation.clone()))?;
         all_succeeded(&operation, entries.clone())?;
         Ok(entries

@@ -82,6 +82,13 @@ pub struct Producer {
     queue: Queue,
     pub(crate) client: Arc<Client>,
     queued_bytes: AtomicU64,
+    /// The whole of `buffer.memory`.
+    buffer_bytes: u64,
+}
+
+fn failed(topic: &TopicHandle, code: i32, detail: String) -> SendError {
+    let operation = format!("sending to topic {}", topic.name);
+    SendError::Failed(KafkaError::operation(operation, code, detail))
 }
 
 impl Producer {
@@ -89,10 +96,15 @@ impl Producer {
     pub fn new(properties: &Translated) -> Result<Self, KafkaError> {
         let client = Arc::new(Client::new(ClientKind::Producer, &properties.librdkafka)?);
         let queue = native::main_queue(&client);
+        let buffer_kbytes = properties.librdkafka.get("queue.buffering.max.kbytes");
+        let buffer_bytes = buffer_kbytes
+            .and_then(|count| count.parse().ok())
+            .map(|count: u64| count * 1024);
         Ok(Self {
             queue,
             client,
             queued_bytes: AtomicU64::new(0),
+            buffer_bytes: buffer_bytes.unwrap_or(u64::MAX),
         })
     }
 
@@ -132,12 +144,26 @@ impl Producer {
             opaque,
         };
         let size = (key.map_or(0, <[u8]>::len) + value.map_or(0, <[u8]>::len)) as u64;
+        // librdkafka would say that the queue is full, and say so for ever.
+        if size > self.buffer_bytes {
+            return Err(self.too_large(topic, size));
+        }
         // Counted before the call: the report may be there before the call returns.
         self.queued_bytes.fetch_add(size, Ordering::Relaxed);
         native::produce(&self.client, &topic.topic, &record).map_err(|code| {
             self.queued_bytes.fetch_sub(size, Ordering::Relaxed);
             self.refusal(topic, code, size)
         })
+    }
+
+    #[cold]
+    fn too_large(&self, topic: &TopicHandle, size: u64) -> SendError {
+        let buffer = self.buffer_bytes;
+        let detail = format!(
+            "the record of {size} bytes is larger than the whole buffer of the producer, which has {buffer} bytes; raise \
+             buffer.memory, and wharf.task.memory.max.bytes, of which a task's buffers are parts"
+        );
+        failed(topic, ErrorCode::MESSAGE_TOO_LARGE.0, detail)
     }
 
     #[cold]
@@ -152,11 +178,7 @@ impl Producer {
             ErrorCode::FATAL => "the producer can no longer be used".to_owned(),
             code => format!("the client library refused the record with {code:?}"),
         };
-        SendError::Failed(KafkaError::operation(
-            format!("sending to topic {}", topic.name),
-            code,
-            detail,
-        ))
+        failed(topic, code, detail)
     }
 
     /// Reports what became of records, waiting at most `timeout` for the first report; returns how many.

@@ -28,6 +28,8 @@ const RETRY: Duration = Duration::from_millis(250);
 const PREFETCH: u64 = 1 << 20;
 /// For one request to a broker.
 const REQUEST: Duration = Duration::from_secs(10);
+/// For the brokers of a cluster that is coming up to be as many as a topic is to have copies.
+const BROKERS: Duration = Duration::from_secs(30);
 /// For a topic that was created a moment ago to be known everywhere.
 const METADATA: Duration = Duration::from_secs(30);
 
@@ -225,6 +227,7 @@ impl TopicLog {
             waiting: Vec::new(),
             ask_again: None,
             positions: positions.clone(),
+            new_until: Instant::now() + METADATA,
         };
         let thread = std::thread::Builder::new()
             .name(format!("log-{name}"))
@@ -424,21 +427,29 @@ fn too_late(topic: &TopicHandle, timeout: Duration) -> LogError {
     ))
 }
 
+/// Tries again for as long as the reason may pass, and says so when it is another one than before.
 fn retry<T>(deadline: Instant, mut attempt: impl FnMut() -> Result<T, KafkaError>) -> Result<T, KafkaError> {
+    let brokers = Instant::now() + BROKERS;
+    let mut said = None;
     loop {
-        match attempt() {
-            Err(error) if passes(&error) && Instant::now() + RETRY < deadline => {
-                tracing::debug!("trying again: {error}");
-                std::thread::sleep(RETRY);
-            }
+        let error = match attempt() {
+            Err(error) if passes(&error, brokers) && Instant::now() + RETRY < deadline => error,
             outcome => return outcome,
+        };
+        let text = error.to_string();
+        if said.as_ref() != Some(&text) {
+            tracing::warn!("trying again: {text}");
+            said = Some(text);
         }
+        std::thread::sleep(RETRY);
     }
 }
 
-/// An invalid replication factor is what a cluster says while its brokers are still coming up.
-fn passes(error: &KafkaError) -> bool {
-    error.is_retriable() || error.code() == Some(ErrorCode::INVALID_REPLICATION_FACTOR)
+/// An invalid replication factor is what a cluster says while its brokers are still coming up, and for ever if it is to have no
+/// more of them.
+fn passes(error: &KafkaError, brokers: Instant) -> bool {
+    error.is_retriable()
+        || (error.code() == Some(ErrorCode::INVALID_REPLICATION_FACTOR) && Instant::now() < brokers)
 }
 
 fn may_not_create(error: &KafkaError) -> bool {

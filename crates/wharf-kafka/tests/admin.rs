@@ -112,3 +112,17 @@ fn offsets_of_partitions_that_nobody_leads_yet_may_be_asked_for_again() {
     assert_eq!(error.code(), Some(ErrorCode::LEADER_NOT_AVAILABLE), "{error}");
     assert!(error.is_retriable(), "{error}");
 }
+
+#[test]
+fn a_coordinator_that_has_just_moved_is_an_error_of_the_call_alone() {
+    use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
+    let cluster = cluster("t", 1);
+    let admin = admin(&cluster);
+    cluster.request_errors(
+        RDKafkaApiKey::OffsetFetch,
+        &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_NOT_COORDINATOR],
+    );
+    let error = admin.group_offsets("connect-sink", PATIENCE).unwrap_err();
+    assert_eq!(error.code(), Some(ErrorCode(16)), "{error}");
+    assert!(error.is_retriable());
+}

@@ -178,6 +178,29 @@ fn a_record_the_broker_refuses_for_good_is_reported_as_fatal() {
 }
 
 #[test]
+fn a_record_that_is_larger_than_the_whole_buffer_is_refused_and_does_not_wait_for_room() {
+    let cluster = cluster("t", 1);
+    let producer = producer(
+        &cluster,
+        &[("buffer.memory", "16384"), ("max.request.size", "100000")],
+    );
+    let topic = producer.topic("t").unwrap();
+    let send = |size: usize| producer.send(&topic, None, None, None, Some(&vec![b'x'; size]), &[], 0);
+    let Err(SendError::Failed(error)) = send(20_000) else {
+        panic!("it was not refused");
+    };
+    assert_eq!(
+        error.java_class(),
+        "org.apache.kafka.common.errors.RecordTooLargeException"
+    );
+    assert!(error.to_string().contains("buffer.memory"), "{error}");
+    send(10_000).unwrap();
+    assert_eq!(send(10_000), Err(SendError::QueueFull));
+    assert!(producer.flush(PATIENCE, |_| {}));
+    send(10_000).unwrap();
+}
+
+#[test]
 fn passing_trouble_of_the_broker_is_not_reported_but_retried() {
     use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
     let cluster = cluster("t", 1);

@@ -1,13 +1,15 @@
-//! Java's key and trust store settings, read into PEM text.
+//! Java's key and trust store settings, read into PEM text, and what helps where a connection is refused.
 //!
-//! Used by the worker for its Kafka clients and by plugins for theirs, so that the same stores work for both and the same
-//! mistake has the same message.
+//! Used by the worker for its Kafka clients and its group, and by plugins for their clients, so that the same stores work for
+//! all of them and the same mistake has the same message.
 //!
 //! PEM text, PEM files and PKCS12 stores are read; JKS is refused with the command that converts a store. What must stay
 //! true: a mistake is named by its key, with the prefix it was set under; the whole chain of a client's certificate is passed
 //! on; no message repeats a password or a key.
 
 mod pem;
+mod remedy;
+mod system;
 
 use std::fs;
 use std::sync::OnceLock;
@@ -17,6 +19,9 @@ use openssl::pkcs12::{ParsedPkcs12_2, Pkcs12};
 use openssl::pkey::{PKey, Private};
 use openssl::provider::Provider;
 use openssl::x509::{X509, X509VerifyResult};
+
+pub use self::remedy::{explain, is_refusal};
+pub use self::system::authorities as system_authorities;
 
 /// The `ssl.*` settings that name stores, keys and certificates.
 pub struct Settings<'a> {

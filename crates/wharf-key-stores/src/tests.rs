@@ -2,52 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use openssl::asn1::Asn1Time;
-use openssl::ec::{EcGroup, EcKey};
-use openssl::hash::MessageDigest;
-use openssl::nid::Nid;
 use openssl::stack::Stack;
 use openssl::symm::Cipher;
-use openssl::x509::X509NameBuilder;
+use wharf_test_services::Identity;
 
 use super::*;
 
 const PASSWORD: &str = "s3cret";
 
-struct Made {
-    key: PKey<Private>,
-    certificate: X509,
-}
-
-fn made(name: &str, by: Option<&Made>) -> Made {
-    let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
-    let key = PKey::from_ec_key(EcKey::generate(&group).unwrap()).unwrap();
-    let mut subject = X509NameBuilder::new().unwrap();
-    subject.append_entry_by_text("CN", name).unwrap();
-    let subject = subject.build();
-    let mut certificate = X509::builder().unwrap();
-    let not_after = Asn1Time::days_from_now(1).unwrap();
-    certificate.set_version(2).unwrap();
-    certificate
-        .set_not_before(&Asn1Time::days_from_now(0).unwrap())
-        .unwrap();
-    certificate.set_not_after(&not_after).unwrap();
-    certificate.set_subject_name(&subject).unwrap();
-    certificate
-        .set_issuer_name(by.map_or(&subject, |by| by.certificate.subject_name()))
-        .unwrap();
-    certificate.set_pubkey(&key).unwrap();
-    certificate
-        .sign(by.map_or(&key, |by| &by.key), MessageDigest::sha256())
-        .unwrap();
-    Made {
-        key,
-        certificate: certificate.build(),
-    }
-}
-
-fn pem(certificates: &[&Made]) -> String {
-    let certificates: Vec<_> = certificates.iter().map(|made| made.certificate.clone()).collect();
+fn pem(certificates: &[&Identity]) -> String {
+    let certificates: Vec<_> = certificates.iter().map(|one| one.certificate.clone()).collect();
     text_of(&certificates).unwrap()
 }
 
@@ -96,10 +60,10 @@ fn a_path_is_quoted_where_a_shell_would_split_it() {
 
 #[test]
 fn a_pkcs12_key_store_gives_the_key_and_the_chain_in_order_without_strangers() {
-    let root = made("root", None);
-    let middle = made("middle", Some(&root));
-    let client = made("client", Some(&middle));
-    let stranger = made("stranger", None);
+    let root = Identity::authority("root");
+    let middle = root.issue("middle");
+    let client = middle.issue("client");
+    let stranger = Identity::authority("stranger");
     let mut others = Stack::new().unwrap();
     for other in [&stranger, &root, &middle] {
         others.push(other.certificate.clone()).unwrap();
@@ -144,7 +108,7 @@ fn a_pkcs12_key_store_gives_the_key_and_the_chain_in_order_without_strangers() {
 
 #[test]
 fn keys_in_properties_are_decrypted_and_fit_their_certificate() {
-    let (own, other) = (made("own", None), made("other", None));
+    let (own, other) = (Identity::authority("own"), Identity::authority("other"));
     let (chain, foreign) = (pem(&[&own]), pem(&[&other]));
     let plain = key_text(&own.key).unwrap();
     let encrypted = own
@@ -193,7 +157,7 @@ fn keys_in_properties_are_decrypted_and_fit_their_certificate() {
 
 #[test]
 fn what_contradicts_itself_is_refused() {
-    let root = made("root", None);
+    let root = Identity::authority("root");
     let text = pem(&[&root]);
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("trust.pem");

@@ -12,9 +12,10 @@ use kafka_protocol::protocol::{
     Decodable as _, HeaderVersion as _, Request, StrBytes, VersionRange, encode_request_header_into_buffer,
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use wharf_key_stores::{explain, is_refusal};
 
 use crate::sasl::{Conversation, Step};
-use crate::transport::Transport;
+use crate::transport::{Transport, refusal};
 use crate::{ConnectionError, ConnectionSettings, SaslSettings};
 
 /// No answer that this client asks for is larger: the largest is the list of members with what they own.
@@ -22,6 +23,9 @@ const LONGEST_ANSWER: usize = 100 * 1024 * 1024;
 const UNSUPPORTED_VERSION: i16 = 35;
 /// Part of its time after which a session is authenticated again.
 const RENEW_AT: f64 = 0.85;
+
+/// No broker takes a second login of one connection within this time.
+const SHORTEST_SESSION: Duration = Duration::from_millis(1_100);
 
 /// Where a broker listens.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -70,6 +74,7 @@ pub struct Connection {
     correlation: i32,
     versions: Vec<(i16, VersionRange)>,
     renew_at: Option<Instant>,
+    authenticated_at: Instant,
 }
 
 impl Connection {
@@ -92,6 +97,7 @@ impl Connection {
                 correlation: 0,
                 versions: Vec::new(),
                 renew_at: None,
+                authenticated_at: Instant::now(),
             };
             connection.learn_versions().await?;
             connection.authenticate().await?;
@@ -111,6 +117,12 @@ impl Connection {
     #[must_use]
     pub fn is_renewal_due(&self) -> bool {
         self.renew_at.is_some_and(|at| Instant::now() >= at)
+    }
+
+    /// Whether renewal is due so soon that no broker would take it: another connection has to take this one's place.
+    #[must_use]
+    pub(crate) fn is_lapsing(&self) -> bool {
+        self.is_renewal_due() && self.authenticated_at.elapsed() < SHORTEST_SESSION
     }
 
     /// Authenticates again if that is due, `connections.max.reauth.ms` of the broker (KIP-368).
@@ -255,10 +267,21 @@ impl Connection {
             return Ok(());
         };
         let address = self.address.to_string();
-        let refused = |reason: String| ConnectionError::Authentication {
-            address: address.clone(),
-            mechanism: settings.mechanism().to_owned(),
-            reason,
+        let mut fetched = None;
+        if let SaslSettings::Token(login) = &settings {
+            fetched = Some(login.token().await?);
+        }
+        let refused = |reason: String| match &settings {
+            // The next one may do.
+            SaslSettings::Token(login) if login.is_changing() => ConnectionError::Lost {
+                address: address.clone(),
+                reason: format!("it refused a token that is being replaced: {reason}"),
+            },
+            settings => ConnectionError::Authentication {
+                address: address.clone(),
+                mechanism: settings.mechanism().to_owned(),
+                reason: explain(&reason, None),
+            },
         };
         let handshake = SaslHandshakeRequest::default()
             .with_mechanism(StrBytes::from_string(settings.mechanism().to_owned()));
@@ -266,10 +289,14 @@ impl Connection {
         let answer = self.send(&handshake, version, None).await?;
         if answer.error_code != 0 {
             let offered: Vec<&str> = answer.mechanisms.iter().map(|name| &**name).collect();
-            return Err(refused(format!("the broker offers {}", offered.join(", "))));
+            let offered = offered.join(", ");
+            return Err(refused(format!(
+                "the broker offers {offered}; set sasl.mechanism to one of these"
+            )));
         }
         let version = self.version_of::<SaslAuthenticateRequest>(2)?;
-        let (mut conversation, mut token) = Conversation::begin(&settings).map_err(&refused)?;
+        let (mut conversation, mut token) =
+            Conversation::begin(&settings, fetched.as_deref()).map_err(&refused)?;
         let started = Instant::now();
         loop {
             let request = SaslAuthenticateRequest::default().with_auth_bytes(Bytes::from(token));
@@ -281,6 +308,7 @@ impl Connection {
             match conversation.step(&answer.auth_bytes).map_err(&refused)? {
                 Step::Send(next) => token = next,
                 Step::Done => {
+                    self.authenticated_at = started;
                     self.renew_at = u64::try_from(answer.session_lifetime_ms)
                         .ok()
                         .filter(|lifetime| *lifetime > 0)
@@ -297,6 +325,10 @@ impl Connection {
         } else {
             error.to_string()
         };
+        // With TLS 1.3 the broker judges this client's certificate after the handshake.
+        if is_refusal(&reason) {
+            return refusal(&self.address, &format!("TLS: {reason}"));
+        }
         ConnectionError::Lost {
             address: self.address.to_string(),
             reason,

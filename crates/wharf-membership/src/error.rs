@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use wharf_oauth::TokenError;
+
 /// A failure of a connection; afterwards the connection is of no use.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -22,6 +24,14 @@ pub enum ConnectionError {
         /// What the system or TLS said.
         reason: String,
     },
+    /// One side does not take the other's certificate.
+    #[error("the connection to {address} is refused: {reason}")]
+    Refused {
+        /// `host:port`.
+        address: String,
+        /// Which side refuses what, and what helps.
+        reason: String,
+    },
     /// The broker does not accept the credentials.
     #[error("{address} refused the authentication by {mechanism}: {reason}")]
     Authentication {
@@ -29,9 +39,12 @@ pub enum ConnectionError {
         address: String,
         /// The SASL mechanism.
         mechanism: String,
-        /// What the broker said.
+        /// What the broker said, and what helps.
         reason: String,
     },
+    /// There is no token to authenticate with.
+    #[error(transparent)]
+    Token(#[from] TokenError),
     /// The connection was lost.
     #[error("the connection to {address} was lost: {reason}")]
     Lost {
@@ -75,9 +88,12 @@ pub enum ConnectionError {
 }
 
 impl ConnectionError {
-    /// Whether trying again can help: not with wrong settings, credentials or versions.
+    /// Whether trying again can help: not with wrong settings, certificates, credentials or versions.
     #[must_use]
     pub fn is_retriable(&self) -> bool {
+        if let Self::Token(error) = self {
+            return !error.is_final();
+        }
         matches!(
             self,
             Self::Connect { .. } | Self::Lost { .. } | Self::TimedOut { .. } | Self::Malformed { .. }

@@ -458,8 +458,8 @@ impl LinkTask {
         request: &Request,
     ) -> Result<Response, ConnectionError> {
         let connection = match connection {
-            Some(connection) => connection,
-            None => connection.insert(Connection::open(&self.address, &self.settings).await?),
+            Some(connection) if !connection.is_lapsing() => connection,
+            slot => slot.insert(Connection::open(&self.address, &self.settings).await?),
         };
         connection.renew().await?;
         // A goodbye is worth less patience than the rest, and its answer decides nothing.

@@ -23,4 +23,4 @@ pub use self::connection::{BrokerAddress, Connection};
 pub use self::error::ConnectionError;
 pub use self::group_client::{Exchange, GroupClient, GroupEvent};
 pub use self::lease::{Clock, HeldLease, Lease};
-pub use self::settings::{ConnectionSettings, SaslSettings, TlsSettings};
+pub use self::settings::{ConnectionSettings, SaslSettings, TlsSettings, TokenLogin};

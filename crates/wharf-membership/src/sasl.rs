@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use std::time::SystemTime;
 
 use rsasl::prelude::{Mechname, SASLClient, SASLConfig, Session, State};
+use wharf_oauth::Token;
 
 use crate::SaslSettings;
 
@@ -33,8 +34,8 @@ pub(crate) enum Step {
 }
 
 impl Conversation {
-    /// A conversation with its first token.
-    pub(crate) fn begin(settings: &SaslSettings) -> Result<(Self, Vec<u8>), String> {
+    /// A conversation with its first message. `fetched` is the token in force where tokens are fetched.
+    pub(crate) fn begin(settings: &SaslSettings, fetched: Option<&Token>) -> Result<(Self, Vec<u8>), String> {
         match settings {
             SaslSettings::Password {
                 mechanism,
@@ -64,6 +65,14 @@ impl Conversation {
             SaslSettings::UnsecuredToken { config } => {
                 let token = bearer(config, SystemTime::now())?;
                 Ok((Self::Bearer, token))
+            }
+            SaslSettings::Token(_) => {
+                let token = fetched.ok_or("no token was fetched")?;
+                let mut extensions = String::new();
+                for (name, value) in token.extensions() {
+                    let _ = write!(extensions, "{name}={value}\u{1}");
+                }
+                Ok((Self::Bearer, first_message(token.value(), &extensions)))
             }
         }
     }
@@ -140,7 +149,12 @@ fn bearer(config: &str, now: SystemTime) -> Result<Vec<u8>, String> {
         base64url(br#"{"alg":"none"}"#),
         base64url(claims.as_bytes())
     );
-    Ok(format!("n,,\u{1}auth=Bearer {token}\u{1}{extensions}\u{1}").into_bytes())
+    Ok(first_message(&token, &extensions))
+}
+
+/// RFC 7628 section 3.1; each extension ends with its separator.
+fn first_message(token: &str, extensions: &str) -> Vec<u8> {
+    format!("n,,\u{1}auth=Bearer {token}\u{1}{extensions}\u{1}").into_bytes()
 }
 
 fn quoted(text: &str) -> String {
@@ -183,7 +197,7 @@ mod tests {
             username: "alice".into(),
             password: "secret".into(),
         };
-        let (mut conversation, token) = Conversation::begin(&settings).unwrap();
+        let (mut conversation, token) = Conversation::begin(&settings, None).unwrap();
         assert_eq!(token, b"\0alice\0secret");
         assert_eq!(conversation.step(b""), Ok(Step::Done));
     }
@@ -195,7 +209,7 @@ mod tests {
             username: "alice".into(),
             password: "secret".into(),
         };
-        let (mut conversation, token) = Conversation::begin(&settings).unwrap();
+        let (mut conversation, token) = Conversation::begin(&settings, None).unwrap();
         let text = String::from_utf8(token).unwrap();
         assert!(text.starts_with("n,,n=alice,r="), "{text}");
         let error = conversation.step(b"r=other,s=c2FsdA==,i=4096").unwrap_err();
@@ -233,7 +247,7 @@ mod tests {
         let settings = SaslSettings::UnsecuredToken {
             config: "principal=a".into(),
         };
-        let (mut conversation, _) = Conversation::begin(&settings).unwrap();
+        let (mut conversation, _) = Conversation::begin(&settings, None).unwrap();
         assert_eq!(
             conversation.step(br#"{"status":"invalid_token"}"#),
             Ok(Step::Send(b"\x01".to_vec()))

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
+
+use wharf_oauth::{Token, TokenError, TokenSettings, TokenSource};
 
 use crate::ConnectionError;
 use crate::connection::BrokerAddress;
@@ -69,6 +72,42 @@ pub enum SaslSettings {
         /// librdkafka's `sasl.oauthbearer.config`.
         config: String,
     },
+    /// `OAUTHBEARER` with tokens of an endpoint or a file.
+    Token(TokenLogin),
+}
+
+/// Tokens that this process fetches and shares; none is fetched before a connection is made.
+#[derive(Debug, Clone)]
+pub struct TokenLogin(Arc<(TokenSettings, OnceLock<TokenSource>)>);
+
+impl PartialEq for TokenLogin {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.0 == other.0.0
+    }
+}
+
+impl Eq for TokenLogin {}
+
+impl TokenLogin {
+    fn new(settings: TokenSettings) -> Self {
+        Self(Arc::new((settings, OnceLock::new())))
+    }
+
+    /// Kept as long as these settings are.
+    fn source(&self) -> &TokenSource {
+        let (settings, source) = &*self.0;
+        source.get_or_init(|| TokenSource::of(settings))
+    }
+
+    /// The token in force.
+    pub(crate) async fn token(&self) -> Result<Arc<Token>, TokenError> {
+        self.source().token().await
+    }
+
+    /// Whether a broker that refuses a token may mean one that is being replaced.
+    pub(crate) fn is_changing(&self) -> bool {
+        self.source().is_changing()
+    }
 }
 
 impl SaslSettings {
@@ -77,7 +116,7 @@ impl SaslSettings {
     pub fn mechanism(&self) -> &str {
         match self {
             Self::Password { mechanism, .. } => mechanism,
-            Self::UnsecuredToken { .. } => "OAUTHBEARER",
+            Self::UnsecuredToken { .. } | Self::Token(_) => "OAUTHBEARER",
         }
     }
 }
@@ -165,9 +204,15 @@ fn sasl_settings<'a>(get: &impl Fn(&str) -> Option<&'a str>) -> Result<SaslSetti
             username: get("sasl.username").unwrap_or_default().to_owned(),
             password: get("sasl.password").unwrap_or_default().to_owned(),
         }),
-        "OAUTHBEARER" => Ok(SaslSettings::UnsecuredToken {
-            config: get("sasl.oauthbearer.config").unwrap_or_default().to_owned(),
-        }),
+        "OAUTHBEARER" => {
+            let config = get("sasl.oauthbearer.config").unwrap_or_default();
+            Ok(match TokenSettings::from_text(config) {
+                Some(settings) => SaslSettings::Token(TokenLogin::new(settings)),
+                None => SaslSettings::UnsecuredToken {
+                    config: config.to_owned(),
+                },
+            })
+        }
         other => Err(wrong("sasl.mechanism", format!("{other} is not built in"))),
     }
 }

@@ -5,11 +5,13 @@ use std::task::{Context, Poll};
 
 use openssl::pkey::PKey;
 use openssl::ssl::{Ssl, SslConnector, SslMethod, SslVerifyMode};
-use openssl::x509::X509;
 use openssl::x509::store::X509StoreBuilder;
+use openssl::x509::verify::X509VerifyFlags;
+use openssl::x509::{X509, X509VerifyResult};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_openssl::SslStream;
+use wharf_key_stores::{explain, is_refusal, system_authorities};
 
 use crate::connection::BrokerAddress;
 use crate::{ConnectionError, TlsSettings};
@@ -43,17 +45,25 @@ impl Transport {
         let mut stream = SslStream::new(ssl, tcp).map_err(|error| failed(error.to_string()))?;
         Pin::new(&mut stream).connect().await.map_err(|error| {
             let verify = stream.ssl().verify_result();
-            let reason = if verify == openssl::x509::X509VerifyResult::OK {
-                format!("TLS: {error}")
+            let text = format!("TLS: {error}");
+            if verify != X509VerifyResult::OK {
+                let why = format!("the broker's certificate is refused: {}", verify.error_string());
+                refusal(address, &why)
+            } else if is_refusal(&text) {
+                refusal(address, &text)
             } else {
-                format!(
-                    "TLS: the broker's certificate is refused: {}",
-                    verify.error_string()
-                )
-            };
-            failed(reason)
+                failed(explain(&text, None))
+            }
         })?;
         Ok(Self::Tls(stream))
+    }
+}
+
+/// A refusal of either side, with what helps.
+pub(crate) fn refusal(address: &BrokerAddress, reason: &str) -> ConnectionError {
+    ConnectionError::Refused {
+        address: address.to_string(),
+        reason: explain(reason, None),
     }
 }
 
@@ -75,7 +85,11 @@ fn session(tls: &TlsSettings, host: &str) -> Result<Ssl, ConnectionError> {
                 .add_cert(certificate)
                 .map_err(|error| wrong("ssl.ca.pem", &error))?;
         }
+        // Java trusts what is in a trust store, be it a root or not.
+        store.set_flags(X509VerifyFlags::PARTIAL_CHAIN).map_err(general)?;
         builder.set_cert_store(store.build());
+    } else if let Some(file) = system_authorities() {
+        builder.set_ca_file(file).map_err(general)?;
     }
     if let Some(pem) = &tls.certificate {
         let mut chain = X509::stack_from_pem(pem.as_bytes())
@@ -145,5 +159,31 @@ impl AsyncWrite for Transport {
             Self::Plain(stream) => Pin::new(stream).poll_shutdown(context),
             Self::Tls(stream) => Pin::new(stream).poll_shutdown(context),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn without_a_trust_store_the_systems_authorities_are_trusted() {
+        // Where these are set, as by cargo, OpenSSL finds them without help.
+        const HELP: [&str; 2] = ["SSL_CERT_FILE", "SSL_CERT_DIR"];
+        if HELP.iter().any(|name| std::env::var_os(name).is_some()) {
+            let mut again = Command::new(std::env::current_exe().unwrap());
+            again.arg("without_a_trust_store_the_systems_authorities_are_trusted");
+            for name in HELP {
+                again.env_remove(name);
+            }
+            let output = again.output().unwrap();
+            assert!(output.status.success(), "{output:?}");
+            return;
+        }
+        let session = session(&TlsSettings::default(), "broker.example").unwrap();
+        let known = session.ssl_context().cert_store().all_certificates().len();
+        assert_eq!(known > 0, system_authorities().is_some());
     }
 }

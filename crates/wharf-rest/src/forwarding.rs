@@ -8,6 +8,9 @@
 //! time. One that was asked and is lost may have carried it out or not, and the answer says so as soon as another one
 //! leads.
 //!
+//! A worker that answers 409 because the group is changing has done nothing: it is asked again, or whoever is the right one
+//! by then, within the request's time. JVM workers answer so at once; one of these only where it may pass nothing on.
+//!
 //! [`HerderError::Elsewhere`]: wharf_runtime::herder::HerderError::Elsewhere
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -44,8 +47,20 @@ pub(crate) struct Forwarding {
     pub(crate) timeouts: Timeouts,
 }
 
-/// Between two attempts to find a leader that can be reached.
+/// Between two attempts to find a worker that can be reached and does not refuse.
 const RETRY: Duration = Duration::from_millis(100);
+/// How long the last worker that may be asked waits until the request belongs there. Not longer, because what it waits for may
+/// have gone on to another worker: the one that passed the request on finds out where.
+const LAST_HOP: Duration = Duration::from_secs(2);
+/// How the messages begin with which workers, JVM ones in the first place, refuse a request before they do anything, because the
+/// group is changing: no leader is known, an assignment is older than the configurations, or two hops did not suffice.
+const REFUSALS: [&str; 3] = [
+    "Cannot complete request momentarily due to no known leader URL",
+    "Cannot complete request momentarily due to stale configuration",
+    MISDIRECTED,
+];
+const MISDIRECTED: &str =
+    "Cannot complete request because of a conflicting operation (e.g. worker rebalance)";
 /// What an answer may take that is on its way when its worker leads no longer.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
@@ -69,51 +84,78 @@ async fn apply(State(forwarding): State<Forwarding>, request: Request, next: Nex
         })),
     );
     let response = next.clone().run(request).await;
-    let Some(ForwardTo(worker)) = response.extensions().get::<ForwardTo>().cloned() else {
+    let Some(ForwardTo(mut worker)) = response.extensions().get::<ForwardTo>().cloned() else {
         return response;
     };
-    let Some(hop) = next_hop(&uri) else {
-        return ApiError::new(
-            StatusCode::CONFLICT,
-            "Cannot complete request because of a conflicting operation (e.g. worker rebalance)",
-        )
-        .into_response();
-    };
     let body: Bytes = std::mem::take(&mut *kept.lock().unwrap_or_else(PoisonError::into_inner)).into();
-    let give_up = Instant::now() + forwarding.timeouts.request;
-    let mut worker = worker;
-    let outcome = loop {
-        let request = WorkerRequest {
-            method: method.clone(),
-            url: target(&worker, &uri, hop),
-            headers: authorization
-                .clone()
-                .map(|value| (header::AUTHORIZATION, value))
-                .into_iter()
-                .collect(),
-            body: body.clone(),
+    let hop = next_hop(&uri);
+    let time = forwarding.timeouts.request;
+    let now = Instant::now();
+    let give_up = now + time;
+    // The rest is for the last answer: the worker that passed this on would take silence for a request that is lost.
+    let last_attempt = now + hop.map_or(time.min(LAST_HOP), |_| time * 8 / 9);
+    loop {
+        let (answer, may_change) = match hop {
+            None => (
+                ApiError::new(StatusCode::CONFLICT, MISDIRECTED).into_response(),
+                true,
+            ),
+            Some(hop) => {
+                let request = WorkerRequest {
+                    method: method.clone(),
+                    url: target(&worker, &uri, hop),
+                    headers: authorization
+                        .clone()
+                        .map(|value| (header::AUTHORIZATION, value))
+                        .into_iter()
+                        .collect(),
+                    body: body.clone(),
+                };
+                tracing::debug!("passing a request on to {}", request.url);
+                let outcome = forwarding.ask(&worker, request, give_up).await;
+                let may_change = has_done_nothing(&outcome);
+                (handed_back(outcome, host.as_ref()), may_change)
+            }
         };
-        tracing::debug!("passing a request on to {}", request.url);
-        let outcome = forwarding.ask(&worker, request, give_up).await;
-        if !matches!(outcome, Err(AskError::Unreachable { .. })) || Instant::now() >= give_up {
-            break outcome;
+        let is_over = || Instant::now() + RETRY >= last_attempt;
+        if !may_change || is_over() {
+            return answer;
         }
         tokio::time::sleep(RETRY).await;
-        // Somebody else may lead by now, this worker included.
+        // Somebody else may be the right one by now, this worker included.
         let again = Request::from_parts(head.clone(), Body::from(body.clone()));
         let response = next.clone().run(again).await;
         match response.extensions().get::<ForwardTo>() {
+            Some(_) if is_over() => return answer,
             Some(ForwardTo(other)) => worker.clone_from(other),
             None => return response,
         }
-    };
+    }
+}
+
+/// Whether it is certain that another worker has left a request undone, and that it may do it another time.
+fn has_done_nothing(outcome: &Result<WorkerAnswer, AskError>) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Refusal {
+        message: String,
+    }
+    match outcome {
+        Ok(answer) if answer.status == StatusCode::CONFLICT => serde_json::from_slice(&answer.body)
+            .is_ok_and(|Refusal { message }| REFUSALS.iter().any(|beginning| message.starts_with(beginning))),
+        Ok(_) => false,
+        Err(error) => matches!(error, AskError::Unreachable { .. }),
+    }
+}
+
+/// The answer for the client.
+fn handed_back(outcome: Result<WorkerAnswer, AskError>, host: Option<&HeaderValue>) -> Response {
     match outcome {
         Ok(answer) => {
             let mut response = Response::new(Body::from(answer.body));
             *response.status_mut() = answer.status;
             let headers = response.headers_mut();
             headers.extend(answer.content_type.map(|value| (header::CONTENT_TYPE, value)));
-            let location = answer.location.map(|value| as_addressed(&value, host.as_ref()));
+            let location = answer.location.map(|value| as_addressed(&value, host));
             headers.extend(location.map(|value| (header::LOCATION, value)));
             response
         }

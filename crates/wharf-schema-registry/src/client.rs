@@ -50,7 +50,8 @@ pub struct SchemaRegistryClient {
     credentials: Credentials,
     headers: Vec<(String, String)>,
     backoff: Backoff,
-    sleep: Box<dyn Fn(Duration) + Send>,
+    /// Waits, and says whether what is waited for is no longer wanted.
+    wait: Box<dyn Fn(Duration) -> bool + Send>,
     by_schema: LruCache<SchemaKey, Arc<RegisteredSchema>>,
     by_id: LruCache<(Option<String>, i32), Arc<RegisteredSchema>>,
     by_guid: LruCache<Guid, Arc<RegisteredSchema>>,
@@ -98,7 +99,10 @@ impl SchemaRegistryClient {
                 first: config.retry_wait,
                 longest: config.retry_max_wait,
             },
-            sleep: Box::new(std::thread::sleep),
+            wait: Box::new(|time| {
+                std::thread::sleep(time);
+                false
+            }),
             by_schema: LruCache::new(config.max_schemas),
             by_id: LruCache::new(config.max_schemas),
             by_guid: LruCache::new(config.max_schemas),
@@ -107,14 +111,10 @@ impl SchemaRegistryClient {
         })
     }
 
-    /// As [`new`](Self::new), waiting between tries by `sleep`, for tests that shall not wait.
-    ///
-    /// # Errors
-    /// As [`new`](Self::new).
-    pub fn with_sleep(config: &RegistryConfig, sleep: impl Fn(Duration) + Send + 'static) -> Result<Self> {
-        let mut client = Self::new(config)?;
-        client.sleep = Box::new(sleep);
-        Ok(client)
+    /// Waits between tries by `wait` from now on. It says whether the answer is no longer wanted, which is asked before each
+    /// request, too, with no time to wait.
+    pub fn wait_by(&mut self, wait: impl Fn(Duration) -> bool + Send + 'static) {
+        self.wait = Box::new(wait);
     }
 
     /// Registers a schema, or finds it registered.
@@ -347,12 +347,18 @@ impl SchemaRegistryClient {
 
     fn call_current(&mut self, method: &str, path: &str, body: Option<&Value>) -> Attempted<Value> {
         let mut retry = 0;
+        // Where each request takes its whole time to fail, a stop must not wait for one record after the other.
+        if (self.wait)(Duration::ZERO) {
+            return Err(interrupted(&format_args!("{method} {path} was not begun")));
+        }
         loop {
             match self.call_once(method, path, body) {
                 Err(error) if error.is_retriable() && retry < self.backoff.max_retries => {
                     let wait = self.backoff.wait(retry);
                     tracing::debug!(%error, ?wait, "the schema registry failed, trying again");
-                    (self.sleep)(wait);
+                    if (self.wait)(wait) {
+                        return Err(interrupted(&error));
+                    }
                     retry += 1;
                 }
                 result => return result,
@@ -392,6 +398,12 @@ impl SchemaRegistryClient {
             ),
         })
     }
+}
+
+fn interrupted(why: &dyn std::fmt::Display) -> RegistryError {
+    RegistryError::Interrupted(format!(
+        "the task is to stop and waits no longer for the schema registry: {why}"
+    ))
 }
 
 fn encode(text: &str) -> String {

@@ -38,6 +38,9 @@ pub enum RegistryError {
     /// The configuration does not allow the call.
     #[error("{0}")]
     Config(String),
+    /// The task is to stop, so nobody waits for the answer any more.
+    #[error("{0}")]
+    Interrupted(String),
 }
 
 impl RegistryError {
@@ -64,6 +67,7 @@ impl RegistryError {
             Self::Timeout(_) => "java.net.SocketTimeoutException",
             Self::Unreadable(_) | Self::Incompatible(_) => "java.io.IOException",
             Self::Config(_) => "org.apache.kafka.common.config.ConfigException",
+            Self::Interrupted(_) => "java.lang.InterruptedException",
         }
     }
 }
@@ -172,6 +176,7 @@ impl Format {
     /// | no connection | `NetworkException` of the Kafka client |
     /// | answers 401, 403, 429, 502 | the Kafka client's exceptions for them |
     /// | a wrong configuration | config |
+    /// | the task is to stop | interrupted |
     /// | everything else | data |
     #[must_use]
     #[cold]
@@ -213,6 +218,7 @@ impl Format {
                 kafka("NetworkException", &message)
             }
             RegistryError::Config(_) => self.config_error(topic, &text),
+            RegistryError::Interrupted(_) => ConnectError::interrupted(text),
             _ => self.data_error(direction, topic, serialization(action).caused_by(reason)),
         }
     }

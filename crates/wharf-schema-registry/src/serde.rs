@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use wharf_api::converter::ConverterContext;
 use wharf_api::{ConnectError, ErrorKind, Result};
 use wharf_converters::cache::LruCache;
 
@@ -119,6 +120,11 @@ impl SchemaRegistry {
         }
     }
 
+    /// Ends waits for the registry when the task of this context is to stop.
+    pub fn attach(&mut self, context: ConverterContext) {
+        self.client.wait_by(move |time| context.wait(time));
+    }
+
     /// The configuration.
     #[must_use]
     pub fn config(&self) -> &RegistryConfig {
@@ -202,7 +208,7 @@ impl SchemaRegistry {
             WriteWith::Guid(_) => "Error retrieving schema GUID".to_owned(),
             WriteWith::LatestWithMetadata(_) => "Error retrieving latest with metadata".to_owned(),
             WriteWith::Latest => format!("Error retrieving latest version of {word} schema"),
-            WriteWith::LookedUp => format!("Error retrieving {word} schema"),
+            WriteWith::LookedUp | WriteWith::Previewed => format!("Error retrieving {word} schema"),
         };
         let chosen = self
             .choose(&subject, written.schema, compatibility)
@@ -239,6 +245,11 @@ impl SchemaRegistry {
         let (found, strict, key) = match &self.config.write_with {
             WriteWith::Registered => return client.register(subject, schema, normalize),
             WriteWith::LookedUp => return client.lookup(subject, schema, normalize),
+            WriteWith::Previewed => {
+                return client
+                    .lookup(subject, schema, normalize)
+                    .map_err(|error| not_registered_yet(subject, error));
+            }
             WriteWith::LatestWithMetadata(metadata) => return client.latest_with_metadata(subject, metadata),
             WriteWith::Id(id) => (
                 client.schema_by_id(*id, Some(subject))?,
@@ -495,5 +506,23 @@ impl SchemaRegistry {
             let action = format!("Error retrieving the references of {} schema", self.format.word());
             self.format.registry_error(direction, topic, &action, &error)
         })
+    }
+}
+/// What a preview says of a schema that the registry does not have.
+fn not_registered_yet(subject: &str, error: RegistryError) -> RegistryError {
+    match error {
+        RegistryError::Answer {
+            status,
+            code,
+            message,
+        } if status == 404 => RegistryError::Answer {
+            status,
+            code,
+            message: format!(
+                "subject {subject} does not have this schema yet: a task would register it, a preview registers nothing \
+                 ({message})"
+            ),
+        },
+        error => error,
     }
 }

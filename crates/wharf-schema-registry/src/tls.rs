@@ -17,14 +17,6 @@ use wharf_api::{ConnectError, Result};
 
 use crate::config::{RegistryConfig, SSL_PREFIX};
 
-/// Where systems keep the authorities they trust, in the order in which they are tried.
-const SYSTEM_AUTHORITIES: &[&str] = &[
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/ca-bundle.pem",
-    "/etc/ssl/cert.pem",
-];
-
 /// Java's keys that have no counterpart here; they are refused when they are set.
 const REFUSED: &[&str] = &[
     "ssl.provider",
@@ -160,13 +152,7 @@ fn connector(
             }
         }
         None => {
-            let from_environment = std::env::var("SSL_CERT_FILE").ok();
-            let file = from_environment
-                .iter()
-                .map(String::as_str)
-                .chain(SYSTEM_AUTHORITIES.iter().copied())
-                .find(|file| std::path::Path::new(file).is_file());
-            if let Some(file) = file {
+            if let Some(file) = wharf_key_stores::system_authorities() {
                 builder.set_ca_file(file)?;
             }
         }

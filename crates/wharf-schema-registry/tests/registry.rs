@@ -7,8 +7,8 @@ use wharf_api::{ConfigMap, ErrorKind};
 use wharf_schema_registry::testing::TestRegistry;
 use wharf_schema_registry::wire::SchemaId;
 use wharf_schema_registry::{
-    Compatible, Format, References, RegisteredSchema, RegistryConfig, RegistryError, RegistrySchema,
-    SchemaReference, SchemaRegistry, SchemaRegistryClient, SchemaToWrite,
+    Compatible, Direction, Format, References, RegisteredSchema, RegistryConfig, RegistryError,
+    RegistrySchema, SchemaReference, SchemaRegistry, SchemaRegistryClient, SchemaToWrite,
 };
 
 fn config(urls: &str, entries: &[(&str, &str)]) -> RegistryConfig {
@@ -108,8 +108,13 @@ fn retriable_answers_are_tried_again_with_growing_waits() {
         &registry.url(),
         &[("retries.wait.ms", "100"), ("retries.max.wait.ms", "150")],
     );
-    let mut client =
-        SchemaRegistryClient::with_sleep(&config, move |wait| seen.lock().unwrap().push(wait)).unwrap();
+    let mut client = SchemaRegistryClient::new(&config).unwrap();
+    client.wait_by(move |wait| {
+        if !wait.is_zero() {
+            seen.lock().unwrap().push(wait);
+        }
+        false
+    });
     registry.fail_next(&[503, 429, 500]);
     assert_eq!(client.register("s", &avro("\"int\""), false).unwrap().id, 1);
     let waits: Vec<Duration> = waits.lock().unwrap().drain(..).collect();
@@ -127,6 +132,25 @@ fn retriable_answers_are_tried_again_with_growing_waits() {
     registry.fail_next(&[409]);
     assert_eq!(answer(client.latest("s").unwrap_err()).0, 409);
     assert_eq!(registry.requests().len(), 1);
+}
+
+#[test]
+fn a_task_that_is_to_stop_ends_the_wait_between_tries_and_asks_nobody_any_more() {
+    let (first, second) = (TestRegistry::start(), TestRegistry::start());
+    let urls = format!("{},{}", first.url(), second.url());
+    for (is_stopping_before, requests) in [(false, 1), (true, 0)] {
+        first.clear_requests();
+        first.fail_next(&[503; 9]);
+        let mut client = SchemaRegistryClient::new(&config(&urls, &[])).unwrap();
+        // The task stops while a try is waited for, or before there was one.
+        client.wait_by(move |wait| is_stopping_before || !wait.is_zero());
+        let error = client.latest("s").unwrap_err();
+        assert!(matches!(error, RegistryError::Interrupted(_)), "{error:?}");
+        assert_eq!(first.requests().len(), requests);
+        assert!(second.requests().is_empty());
+        let error = Format::Avro.registry_error(Direction::Serialize, "t", "an action", &error);
+        assert!(error.is_interrupted(), "{}", error.trace());
+    }
 }
 
 #[test]

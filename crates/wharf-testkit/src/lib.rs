@@ -15,6 +15,7 @@ pub mod benches;
 mod configuration;
 mod converters;
 mod fake_worker;
+mod mismatch;
 mod plugin;
 mod sink_harness;
 mod sink_suite;
@@ -23,6 +24,7 @@ mod source_suite;
 
 pub use converters::{converter_with_registry, encode};
 pub use fake_worker::{FakeWorker, Metric};
+pub use mismatch::{check_mismatched, with_part_replaced};
 pub use plugin::PluginUnderTest;
 pub use sink_harness::SinkHarness;
 pub use sink_suite::{SinkFixture, sink_suite};

@@ -56,9 +56,7 @@ impl Transformation for HoistField {
                     .build()
             })?;
             let hoisted = SchemaRef::clone(hoisted);
-            if let [field] = hoisted.fields()? {
-                check_field(field, &whole)?;
-            }
+            check_field(&hoisted.fields()?[0], &whole)?;
             let mut values = Vec::with_capacity(ROOM);
             values.push(whole);
             *schema = SchemaRef::clone(&hoisted);

@@ -1,14 +1,26 @@
 //! What must hold for any record under any configuration: no transformation or predicate panics, nothing but what it is
-//! for changes, what comes out suits its schema, and deep nesting does no harm. A seed that fails is in the message.
+//! for changes, what comes out suits its schema, the memory that it takes is in proportion to the record, and deep nesting
+//! does no harm. A seed that fails is in the message.
 
 use std::sync::Arc;
 
 use wharf_api::config::ConfigDef;
+use wharf_api::flat::SchemaCache;
 use wharf_api::{
-    ConfigMap, Decimal, Record, Schema, SchemaBuilder, SchemaRef, SchemaType, Struct, Value, logical,
+    ConfigMap, Datum, Decimal, Record, RecordBatch, RecordBatchRef, Schema, SchemaBuilder, SchemaRef,
+    SchemaType, Struct, Transformation, Value, logical,
 };
 use wharf_test_services::Random;
+use wharf_test_services::heap::{Counted, used_by};
 use wharf_transforms::{PREDICATES, TRANSFORMATIONS};
+
+#[global_allocator]
+static HEAP: Counted = Counted;
+
+/// Most bytes that a transformation may take at a time, its result included, for each byte that the record holds.
+const MOST_PER_BYTE: usize = 2;
+/// What may come on top of that: texts of the configuration, and what patterns prepare when they are first used.
+const MOST_BESIDE: usize = 16 << 10;
 
 fn any_number(random: &mut Random) -> i64 {
     match random.below(4) {
@@ -126,6 +138,22 @@ fn any_value(random: &mut Random, schema: &SchemaRef) -> Value {
     }
 }
 
+/// Mostly a usual one; written out, numbers of the others would be digits without end.
+fn any_scale(random: &mut Random) -> i32 {
+    random.one_of(&[
+        0,
+        2,
+        3,
+        3,
+        -3,
+        300,
+        1_000_000_000,
+        -1_000_000_000,
+        i32::MAX,
+        i32::MIN,
+    ])
+}
+
 /// A value of any class, as records without schema have them.
 fn any_loose(random: &mut Random, depth: usize) -> Value {
     match random.below(if depth == 0 { 8 } else { 12 }) {
@@ -134,7 +162,7 @@ fn any_loose(random: &mut Random, depth: usize) -> Value {
         2 => any_number(random).into(),
         3 => 1.5_f32.into(),
         4 => Value::Date(any_number(random)),
-        5 => Decimal::new(any_number(random), 3).into(),
+        5 => Decimal::new(any_number(random), any_scale(random)).into(),
         6 => any_text(random).into(),
         7 => any_text(random).as_bytes().into(),
         8 => Value::Array(
@@ -223,12 +251,55 @@ fn any_config(random: &mut Random, definition: &ConfigDef) -> ConfigMap {
     .collect()
 }
 
+/// Key and value, each with its schema.
+type Parts = [(Option<SchemaRef>, Value); 2];
+
+fn parts_of(record: &Record) -> Parts {
+    [
+        (record.key_schema.clone(), record.key.clone()),
+        (record.value_schema.clone(), record.value.clone()),
+    ]
+}
+
+/// What the transformation puts in the place of key and value where they lie, as trees and in a batch, which must be the same.
+fn projected(transformation: &dyn Transformation, record: &Record) -> Option<Parts> {
+    let project = |key, value| {
+        let (key, value) = transformation.project(key, value)?;
+        Some([key, value].map(|part| (part.schema.cloned(), part.value.to_value())))
+    };
+    let parts = project(
+        Datum::new(record.key_schema.as_ref(), &record.key),
+        Datum::new(record.value_schema.as_ref(), &record.value),
+    );
+    let mut batch = RecordBatch::new();
+    if batch.push_record(record).is_ok() {
+        let mut cache = SchemaCache::default();
+        let batch = RecordBatchRef::parse(batch.finish().unwrap(), &mut cache).unwrap();
+        let record = batch.iter().next().unwrap().unwrap();
+        let datum = |schema, value| Datum { schema, value };
+        let found = project(
+            datum(record.key_schema(), record.key()),
+            datum(record.value_schema(), record.value()),
+        );
+        assert_eq!(found, parts);
+    }
+    parts
+}
+
+fn assert_in_proportion(peak: usize, held: usize, context: &str) {
+    let most = MOST_BESIDE + MOST_PER_BYTE * held;
+    assert!(
+        peak <= most,
+        "{peak} bytes, more than {most} for a record of {held}: {context}"
+    );
+}
+
 const NAMES: [&str; 4] = ["a", "b", "c", "a.b"];
 
 #[test]
 fn no_record_makes_a_transformation_panic_or_change_what_it_must_not() {
     for entry in TRANSFORMATIONS {
-        let mut applied = 0;
+        let (mut applied, mut projections) = (0, 0);
         for seed in 0..1500 {
             let random = &mut Random::new(seed);
             let mut transformation = (entry.new)();
@@ -237,12 +308,22 @@ fn no_record_makes_a_transformation_panic_or_change_what_it_must_not() {
                 continue;
             }
             for _ in 0..3 {
-                let record = any_record(random);
-                let Ok(Some(changed)) = transformation.applied(record.clone()) else {
+                let made = used_by(|| any_record(random));
+                let record = made.outcome;
+                let context = format!("{} with seed {seed} and {config:?} on {record}", entry.class);
+                let projected = projected(transformation.as_ref(), &record);
+                let copy = record.clone();
+                let used = used_by(|| transformation.applied(copy));
+                assert_in_proportion(used.peak, made.kept, &context);
+                let Ok(Some(changed)) = used.outcome else {
+                    assert_eq!(projected, None, "{context}");
                     continue;
                 };
                 applied += 1;
-                let context = format!("{} with seed {seed} and {config:?} on {record}", entry.class);
+                if let Some(parts) = projected {
+                    projections += 1;
+                    assert_eq!(parts, parts_of(&changed), "{context}");
+                }
                 assert_eq!(changed.origin, record.origin, "{context}");
                 assert_eq!(changed.timestamp, record.timestamp, "{context}");
                 assert_eq!(changed.kafka_partition, record.kafka_partition, "{context}");
@@ -287,6 +368,12 @@ fn no_record_makes_a_transformation_panic_or_change_what_it_must_not() {
         assert!(
             applied > 20 || entry.class.ends_with("Filter"),
             "{} applied {applied} times",
+            entry.class
+        );
+        assert_eq!(
+            projections > 20,
+            entry.class.contains("ExtractField"),
+            "{} projected {projections} times",
             entry.class
         );
     }
@@ -350,6 +437,100 @@ fn deep_nesting_is_flattened_or_refused() {
             let _ = transformation.applied(record.clone().with_value(None, nested_map(1500)));
             let value = nested_struct(400);
             let _ = transformation.applied(record.with_value(Some(Arc::clone(value.schema())), value));
+        }
+    }
+}
+
+/// Records with many parts, and with long ones: texts, arrays, maps and structs, with a schema and without. With what each holds.
+fn large_records() -> Vec<(Record, usize)> {
+    const PARTS: usize = 500;
+    let text = "x".repeat(1 << 16);
+    let mut names: Vec<String> = (0..PARTS).map(|number| format!("f{number}")).collect();
+    names.push("a".to_owned());
+    let wide = |schema: &SchemaRef, value: &Value| {
+        let builder = names.iter().fold(SchemaBuilder::structure(), |builder, name| {
+            builder.field(name.clone(), Arc::clone(schema))
+        });
+        let schema = builder.build().unwrap();
+        let value = Struct::from_values(Arc::clone(&schema), vec![value.clone(); names.len()]);
+        (Some(schema), Value::from(value))
+    };
+    let map = || {
+        Value::Map(
+            names
+                .iter()
+                .map(|name| (name.as_str().into(), 1.into()))
+                .collect(),
+        )
+    };
+    let row = || {
+        let schema = SchemaBuilder::structure()
+            .field("a", Schema::int8())
+            .build()
+            .unwrap();
+        (
+            Arc::clone(&schema),
+            Value::from(Struct::from_values(schema, vec![1_i8.into()])),
+        )
+    };
+    let make: [&dyn Fn() -> (Option<SchemaRef>, Value); 8] = [
+        &|| (Some(Schema::string()), text.as_str().into()),
+        &|| (None, Value::Map(vec![("a".into(), text.as_str().into())])),
+        &|| wide(&Schema::int64(), &1_i64.into()),
+        &|| wide(&Schema::string(), &"42".into()),
+        &|| {
+            let (schema, row) = row();
+            wide(&schema, &row)
+        },
+        &|| (None, map()),
+        &|| (None, Value::Map(vec![("a".into(), map())])),
+        &|| {
+            let (schema, row) = row();
+            let rows = SchemaBuilder::array(schema).build().unwrap();
+            (Some(rows), Value::Array(vec![row; PARTS]))
+        },
+    ];
+    let record = |make: &dyn Fn() -> (Option<SchemaRef>, Value)| {
+        let mut record = Record::sink("t", 0, 0);
+        (record.key_schema, record.key) = make();
+        (record.value_schema, record.value) = make();
+        record.headers.add_string("a", text.as_str());
+        record.timestamp = Some(0);
+        record
+    };
+    make.map(|make| {
+        let made = used_by(|| record(make));
+        (made.outcome, made.kept)
+    })
+    .into()
+}
+
+#[test]
+fn large_records_take_memory_in_proportion() {
+    let records = large_records();
+    for entry in TRANSFORMATIONS {
+        let mut most = 0;
+        for seed in 0..30 {
+            let random = &mut Random::new(seed);
+            let mut transformation = (entry.new)();
+            let config = any_config(random, &transformation.config());
+            if transformation.configure(&config).is_err() {
+                continue;
+            }
+            for (record, held) in &records {
+                let copy = record.clone();
+                let used = used_by(|| transformation.applied(copy));
+                assert_in_proportion(used.peak, *held, &format!("{} with {config:?}", entry.class));
+                most = most.max(used.peak);
+            }
+        }
+        // Those that make something anew for each part of the record are seen to.
+        let rebuilds = ["Cast", "Flatten", "InsertField", "MaskField", "SetSchemaMetadata"];
+        if rebuilds
+            .iter()
+            .any(|name| entry.class.contains(&format!(".{name}$")))
+        {
+            assert!(most > 20_000, "{} took {most} bytes", entry.class);
         }
     }
 }

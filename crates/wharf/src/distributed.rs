@@ -35,8 +35,12 @@ pub(crate) fn run(args: &DistributedArgs) -> Exit {
         &args.worker_file,
         WorkerMode::Distributed,
         DistributedConfig::parse,
+        |config| &config.worker.config_providers,
     ) {
-        Ok(config) => block_on(start(config)),
+        Ok(config) => {
+            let providers = config.worker.config_providers.clone();
+            block_on(start(config), &providers)
+        }
         Err(exit) => exit,
     }
 }

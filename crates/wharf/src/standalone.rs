@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use wharf_rest::{BoundServer, RunningServer, Timeouts};
 use wharf_runtime::config::{StandaloneConfig, WorkerMode, read_connector_file};
+use wharf_runtime::config_providers::ConfigProviders;
 use wharf_runtime::herder::Herder;
 use wharf_runtime::herder::standalone::StandaloneHerder;
 use wharf_runtime::standalone::PreparedWorker;
@@ -50,16 +51,24 @@ impl Worker for StandaloneHerder {
 
 /// Runs a worker until a signal comes or its start fails.
 pub(crate) fn run(args: &StandaloneArgs) -> Exit {
-    let config =
-        match worker_file::log_and_read(&args.worker_file, WorkerMode::Standalone, StandaloneConfig::parse) {
-            Ok(config) => config,
-            Err(exit) => return exit,
-        };
-    block_on(start(config, &args.connector_files))
+    let config = match worker_file::log_and_read(
+        &args.worker_file,
+        WorkerMode::Standalone,
+        StandaloneConfig::parse,
+        |config| &config.worker.config_providers,
+    ) {
+        Ok(config) => config,
+        Err(exit) => return exit,
+    };
+    let providers = config.worker.config_providers.clone();
+    block_on(start(config, &args.connector_files), &providers)
 }
 
-/// Runs a worker's life; an error is one of its setup.
-pub(crate) fn block_on(life: impl Future<Output = Result<Exit, String>>) -> Exit {
+/// Runs a worker's life; an error is one of its setup, told without values of config providers.
+pub(crate) fn block_on(
+    life: impl Future<Output = Result<Exit, String>>,
+    providers: &ConfigProviders,
+) -> Exit {
     // two threads carry all of REST and control; connectors and tasks have threads of their own
     match tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -67,7 +76,7 @@ pub(crate) fn block_on(life: impl Future<Output = Result<Exit, String>>) -> Exit
         .build()
     {
         Ok(runtime) => runtime.block_on(life).unwrap_or_else(|reason| {
-            tracing::error!("cannot start the worker: {reason}");
+            tracing::error!("cannot start the worker: {}", providers.hide(&reason));
             Exit::Setup
         }),
         Err(error) => {

@@ -6,6 +6,8 @@
 use std::sync::Arc;
 
 use wharf_api::config::ConfigDef;
+use wharf_api::converter::ConverterContext;
+use wharf_api::flat::DatumWriter;
 use wharf_api::{
     ConfigMap, ConnectError, Converter, ConverterType, Encoded, Headers, Result, SchemaAndValue, SchemaRef,
     ValueRef,
@@ -43,6 +45,8 @@ struct Writer {
 /// How messages of one id from one topic are read.
 #[derive(Debug)]
 struct Reader {
+    /// The id of the subject's latest schema, where messages are read into that.
+    into: Option<i32>,
     schema: Option<SchemaRef>,
     is_raw: bool,
     decode: Decode,
@@ -64,19 +68,30 @@ struct Ready {
 
 /// Reads and writes Avro with its schemas in a Schema Registry.
 #[derive(Debug, Default)]
-pub struct AvroConverter(Option<Ready>);
+pub struct AvroConverter {
+    ready: Option<Ready>,
+    context: Option<ConverterContext>,
+}
 
 fn not_configured() -> ConnectError {
     ConnectError::illegal_state("the converter is not configured")
 }
 
 impl Converter for AvroConverter {
+    fn attach(&mut self, context: ConverterContext) {
+        self.context = Some(context);
+    }
+
     fn configure(&mut self, config: &ConfigMap, converter_type: ConverterType) -> Result<()> {
         let config = AvroConverterConfig::parse(config, converter_type)?;
         let is_key = converter_type == ConverterType::Key;
         let size = config.registry.schemas_cache;
-        self.0 = Some(Ready {
-            registry: SchemaRegistry::new(config.registry.clone(), Format::Avro, is_key)?,
+        let mut registry = SchemaRegistry::new(config.registry.clone(), Format::Avro, is_key)?;
+        if let Some(context) = &self.context {
+            registry.attach(context.clone());
+        }
+        self.ready = Some(Ready {
+            registry,
             config,
             is_key,
             unions: 0,
@@ -100,7 +115,7 @@ impl Converter for AvroConverter {
         value: ValueRef<'_>,
         out: &mut Vec<u8>,
     ) -> Result<Encoded> {
-        let ready = self.0.as_mut().ok_or_else(not_configured)?;
+        let ready = self.ready.as_mut().ok_or_else(not_configured)?;
         if value.is_null() {
             return match schema {
                 Some(schema) if !schema.is_optional() => {
@@ -130,40 +145,46 @@ impl Converter for AvroConverter {
     }
 
     fn decode(&mut self, topic: &str, headers: &Headers, bytes: Option<&[u8]>) -> Result<SchemaAndValue> {
-        let ready = self.0.as_mut().ok_or_else(not_configured)?;
+        SchemaAndValue::read_from(|out| self.decode_into(topic, headers, bytes, out))
+    }
+
+    fn decode_into(
+        &mut self,
+        topic: &str,
+        headers: &Headers,
+        bytes: Option<&[u8]>,
+        out: DatumWriter<'_>,
+    ) -> Result<()> {
+        let ready = self.ready.as_mut().ok_or_else(not_configured)?;
         let Some(bytes) = bytes else {
-            return Ok(SchemaAndValue::NULL);
+            return Ok(());
         };
         let envelope = wire::read(headers, ready.is_key, bytes)
             .map_err(|error| Format::Avro.data_error(Direction::Deserialize, topic, error))?;
         let reader = ready.reader(topic, envelope.schema_id)?;
-        let value = if reader.is_raw {
-            reader.decode.read_raw(envelope.rest)
-        } else {
-            let mut cursor = Cursor::new(envelope.rest);
-            let value = reader.decode.read(&mut cursor);
-            match value {
-                Ok(_) if ready.config.fail_on_trailing_data && cursor.len() > 0 => {
-                    Err(serialization(format!(
-                        "Trailing data found after deserializing Avro  message for id {}",
-                        envelope.schema_id
-                    )))
-                }
-                value => value,
+        let fail_on_trailing_data = ready.config.fail_on_trailing_data;
+        let read = out.write(reader.schema.as_ref(), |out| {
+            if reader.is_raw {
+                return reader.decode.write_raw(envelope.rest, out);
             }
-        };
-        match value {
-            Ok(value) => Ok(SchemaAndValue {
-                schema: reader.schema.clone(),
-                value,
-            }),
+            let mut cursor = Cursor::new(envelope.rest);
+            reader.decode.write(&mut cursor, out)?;
+            if fail_on_trailing_data && cursor.len() > 0 {
+                return Err(serialization(format!(
+                    "Trailing data found after deserializing Avro  message for id {}",
+                    envelope.schema_id
+                )));
+            }
+            Ok(())
+        });
+        match read {
             Err(error) if error.explicit_class().is_some() => {
                 let id = envelope.schema_id;
                 let cause =
                     serialization(format!("Error deserializing Avro message for id {id}")).caused_by(error);
                 Err(Format::Avro.data_error(Direction::Deserialize, topic, cause))
             }
-            Err(error) => Err(error),
+            read => read,
         }
     }
 }
@@ -270,6 +291,14 @@ impl Ready {
                 .and_then(|schema| schema.record_name())
         };
         let written = self.registry.for_read(topic, id, &name)?;
+        let latest = self.registry.reader_schema(topic, &written)?;
+        let into = latest.as_ref().map(|latest| latest.id);
+        // As long as it is the same, so is the schema of what is read.
+        if let Some(known) = self.readers.get(topic, id)
+            && known.into == into
+        {
+            return Ok(known);
+        }
         let writer = match self.parsed.get(&id) {
             Some(known) => Arc::clone(known),
             None => {
@@ -278,7 +307,7 @@ impl Ready {
                 parsed
             }
         };
-        let avro = match self.registry.reader_schema(topic, &written)? {
+        let avro = match latest {
             Some(latest) if latest.schema != written.registered.schema => {
                 self.parse(Direction::Deserialize, topic, &latest.schema)?
             }
@@ -300,6 +329,7 @@ impl Ready {
             Format::Avro.data_error(Direction::Deserialize, topic, cause)
         })?;
         let reader = Arc::new(Reader {
+            into,
             schema,
             is_raw: matches!(writer.root().kind, Kind::Bytes),
             decode,

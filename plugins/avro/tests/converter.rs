@@ -5,7 +5,7 @@ use wharf_api::{
     SchemaRef, Struct, Value,
 };
 use wharf_avro::AvroConverter;
-use wharf_schema_registry::testing::TestRegistry;
+use wharf_schema_registry::testing::{TestRegistry, check_latest_is_kept_for_its_time, check_subject_names};
 use wharf_schema_registry::{Format, RegistrySchema, SchemaReference};
 use wharf_testkit::converter_with_registry;
 
@@ -89,6 +89,23 @@ fn null_is_null_both_ways_and_asks_nobody() {
     let error = encode(&mut converter, Some(&Schema::int32()), Value::Null).unwrap_err();
     assert_eq!(error.message(), "Found null value for non-optional schema");
     assert!(registry.requests().is_empty());
+}
+
+#[test]
+fn a_preview_registers_nothing() {
+    let registry = TestRegistry::start();
+    let mut preview = converter(&registry, &[(wharf_api::converter::PREVIEW, "true")]);
+    let (schema, value) = (Some(Schema::int32()), Value::Int32(12));
+    let error = encode(&mut preview, schema.as_ref(), value.clone()).unwrap_err();
+    let text = format!("{error:#}");
+    assert!(
+        text.contains("subject t-value does not have this schema yet: a task would register it"),
+        "{text}"
+    );
+    assert_eq!(registry.subjects(), [""; 0]);
+
+    let bytes = encode(&mut converter(&registry, &[]), schema.as_ref(), value.clone()).unwrap();
+    assert_eq!(encode(&mut preview, schema.as_ref(), value).unwrap(), bytes);
 }
 
 #[test]
@@ -358,4 +375,58 @@ fn a_value_of_another_type_than_its_schema_is_a_data_error() {
     assert_eq!(error.message(), "Mismatching struct schema");
     let error = encode(&mut converter, None, vec![1_u8]).unwrap_err();
     assert_eq!(error.message(), "Unknown Java type for schemaless data: class [B");
+}
+
+#[test]
+fn subjects_are_named_by_topic_record_or_both() {
+    let subjects = ["t-value", "n.Pair", "t-n.Pair"];
+    check_subject_names(subjects, |registry, strategy| {
+        let mut converter: AvroConverter = converter_with_registry(&registry.url(), &[strategy]);
+        let (schema, value) = pair(5, "b");
+        let bytes = encode(&mut converter, Some(&schema), value).unwrap();
+        let back = decode(&mut converter, &bytes).unwrap();
+        assert_eq!(back.schema.unwrap().name(), Some("n.Pair"));
+    });
+}
+
+#[test]
+fn the_latest_version_is_kept_for_its_time_and_then_asked_for_again() {
+    let versions = [
+        avro(
+            r#"{"type":"record","name":"Pair","namespace":"n","fields":[{"name":"a","type":"int"},{"name":"b","type":"string"}]}"#,
+        ),
+        avro(
+            r#"{"type":"record","name":"Pair","namespace":"n","fields":[{"name":"a","type":"int"},{"name":"b","type":"string"},{"name":"c","type":"int","default":7}]}"#,
+        ),
+    ];
+    check_latest_is_kept_for_its_time(
+        "t-value",
+        versions.each_ref(),
+        converter,
+        |converter| {
+            let (schema, value) = pair(5, "b");
+            encode(converter, Some(&schema), value).unwrap()
+        },
+        |converter, message| {
+            let read = decode(converter, message).unwrap().value;
+            read.as_struct().unwrap().values().len()
+        },
+    );
+}
+
+#[test]
+fn a_message_that_is_read_with_the_latest_version_has_the_same_schema_each_time() {
+    let registry = TestRegistry::start();
+    registry.register("t-value", &avro(r#"["int","string"]"#));
+    for time in ["-1", "0"] {
+        let entries = [
+            ("use.latest.version", "true"),
+            ("latest.cache.ttl.sec", time),
+            ("generalized.sum.type.support", "true"),
+        ];
+        let mut reader = converter(&registry, &entries);
+        let mut read = || decode(&mut reader, &[0, 0, 0, 0, 1, 0, 10]).unwrap();
+        let first = read();
+        assert_eq!(read(), first, "{time}");
+    }
 }

@@ -21,7 +21,7 @@ from confluent_kafka.schema_registry import Schema, SchemaReference, SchemaRegis
 from confluent_kafka.schema_registry.avro import AvroDeserializer, AvroSerializer
 from confluent_kafka.serialization import MessageField, SerializationContext
 
-client = SchemaRegistryClient({"url": sys.argv[1]})
+client = SchemaRegistryClient({"url": sys.argv[1], "timeout": 20})
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
 
 def revive(value):

@@ -9,7 +9,7 @@ use wharf_api::{
 use wharf_avro::AvroConverter;
 use wharf_schema_registry::testing::TestRegistry;
 use wharf_schema_registry::{Format, RegistrySchema};
-use wharf_testkit::converter_with_registry;
+use wharf_testkit::{check_mismatched, converter_with_registry, with_part_replaced};
 
 /// Records made by chance.
 struct Random(wharf_test_services::Random);
@@ -217,6 +217,34 @@ fn what_is_written_is_read_again_and_flat_values_are_written_as_owned_ones() {
             bytes,
             "seed {seed}"
         );
+    }
+}
+
+#[test]
+fn a_value_that_is_not_of_its_schema_is_a_data_error_or_can_be_read() {
+    let registry = TestRegistry::start();
+    for seed in 0..500 {
+        let mut random = Random::new(seed);
+        let mut names = 0;
+        let (schema, other_schema) = (random.schema(0, &mut names), random.schema(0, &mut names));
+        let (value, other) = (random.value(&schema), random.value(&other_schema));
+        let by = if random.below(2) == 0 {
+            Value::Null
+        } else {
+            other.clone()
+        };
+        let place = random.below(1000);
+        let mut avro = converter(&registry);
+        let replaced = with_part_replaced(&value, place, &by);
+        for (schema, value) in [
+            (Some(&schema), &other),
+            (Some(&other_schema), &value),
+            (Some(&schema), &replaced),
+            (None, &value),
+        ] {
+            let unreadable = check_mismatched(&mut avro, schema, value);
+            assert_eq!(unreadable, None, "seed {seed}: {schema:?} {value:?}");
+        }
     }
 }
 

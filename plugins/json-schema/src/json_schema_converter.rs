@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use wharf_api::config::ConfigDef;
+use wharf_api::converter::ConverterContext;
 use wharf_api::{
     ConfigMap, ConnectError, Converter, ConverterType, Encoded, Headers, Result, SchemaAndValue, SchemaRef,
     ValueRef,
@@ -31,7 +32,10 @@ use crate::validation::Checker;
 
 /// `io.confluent.connect.json.JsonSchemaConverter`.
 #[derive(Default)]
-pub struct JsonSchemaConverter(Option<Configured>);
+pub struct JsonSchemaConverter {
+    configured: Option<Configured>,
+    context: Option<ConverterContext>,
+}
 
 struct Configured {
     registry: SchemaRegistry,
@@ -283,16 +287,24 @@ impl Configured {
 
 impl JsonSchemaConverter {
     fn configured(&mut self) -> Result<&mut Configured> {
-        self.0.as_mut().ok_or_else(|| {
+        self.configured.as_mut().ok_or_else(|| {
             ConnectError::illegal_state("JsonSchemaConverter is used before it was configured")
         })
     }
 }
 
 impl Converter for JsonSchemaConverter {
+    fn attach(&mut self, context: ConverterContext) {
+        self.context = Some(context);
+    }
+
     fn configure(&mut self, config: &ConfigMap, converter_type: ConverterType) -> Result<()> {
         let config = JsonSchemaConverterConfig::parse(config)?;
-        self.0 = Some(Configured::new(config, converter_type == ConverterType::Key)?);
+        let mut configured = Configured::new(config, converter_type == ConverterType::Key)?;
+        if let Some(context) = &self.context {
+            configured.registry.attach(context.clone());
+        }
+        self.configured = Some(configured);
         Ok(())
     }
 

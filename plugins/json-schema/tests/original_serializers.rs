@@ -16,7 +16,7 @@ from confluent_kafka.schema_registry.json_schema import JSONDeserializer, JSONSe
 from confluent_kafka.serialization import MessageField, SerializationContext
 
 do, url, topic, *rest = sys.argv[1:]
-client = SchemaRegistryClient({"url": url})
+client = SchemaRegistryClient({"url": url, "timeout": 20})
 context = SerializationContext(topic, MessageField.VALUE)
 if do == "write":
     schema = rest[0]

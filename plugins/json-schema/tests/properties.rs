@@ -6,7 +6,7 @@ use wharf_api::{Converter, Decimal, Headers, Schema, SchemaBuilder, SchemaRef, S
 use wharf_json_schema::JsonSchemaConverter;
 use wharf_schema_registry::testing::TestRegistry;
 use wharf_schema_registry::{Format, RegistrySchema};
-use wharf_testkit::converter_with_registry;
+use wharf_testkit::{check_mismatched, converter_with_registry, with_part_replaced};
 
 fn converter(registry: &TestRegistry) -> JsonSchemaConverter {
     converter_with_registry(&registry.url(), &[])
@@ -127,6 +127,23 @@ proptest! {
             let bytes = [&[0, 0, 0, 0, 1], payload.as_slice()].concat();
             let _ = converter.decode("t", &Headers::new(), Some(&bytes));
             let _ = converter.decode("t", &Headers::new(), Some(&payload));
+        }
+    }
+
+    #[test]
+    fn a_value_that_is_not_of_its_schema_is_a_data_error_or_can_be_read(
+        (schema, value) in data(), (other_schema, other) in data(), place in any::<usize>(), null in any::<bool>()
+    ) {
+        let registry = TestRegistry::start();
+        let mut converter = converter(&registry);
+        let by = if null { Value::Null } else { other.clone() };
+        let replaced = with_part_replaced(&value, place, &by);
+        for (schema, value) in [(Some(&schema), &other), (Some(&other_schema), &value), (Some(&schema), &replaced), (None, &value)] {
+            let unreadable = check_mismatched(&mut converter, schema, value);
+            // As upstream, a null that may not be is written as one, and refused by who reads it.
+            let reason = unreadable.map(|error| error.message().to_owned());
+            let is_null = |reason: &String| reason.starts_with("Invalid null value for required");
+            prop_assert!(reason.as_ref().is_none_or(is_null), "{:?} {:?}: {:?}", schema, value, reason);
         }
     }
 }

@@ -5,7 +5,7 @@ use wharf_api::{
     Struct, Value, logical,
 };
 use wharf_json_schema::JsonSchemaConverter;
-use wharf_schema_registry::testing::TestRegistry;
+use wharf_schema_registry::testing::{TestRegistry, check_latest_is_kept_for_its_time, check_subject_names};
 use wharf_schema_registry::{Format, RegistrySchema, SchemaReference};
 use wharf_testkit::converter_with_registry;
 
@@ -268,4 +268,80 @@ fn output_may_be_indented() {
         .unwrap()
         .unwrap();
     assert_eq!(&bytes[5..], b"[ 1 ]");
+}
+
+#[test]
+fn subjects_are_named_by_topic_record_or_both() {
+    let subjects = ["orders-value", "com.Order", "orders-com.Order"];
+    check_subject_names(subjects, |registry, strategy| {
+        let mut writer = converter(registry, &[strategy]);
+        let (schema, value) = order();
+        let bytes = encode(&mut writer, &mut Headers::new(), Some(&schema), &value).unwrap();
+        let back = writer
+            .decode("orders", &Headers::new(), bytes.as_deref())
+            .unwrap();
+        assert_eq!(back.schema.unwrap().name(), Some("com.Order"));
+    });
+}
+
+#[test]
+fn the_latest_version_is_kept_for_its_time_and_then_asked_for_again() {
+    let text = |more: &str| {
+        format!(
+            r#"{{"type":"object","title":"com.Order","properties":{{"id":{{"type":"integer","connect.index":0,"connect.type":"int64"}}{more}}}}}"#
+        )
+    };
+    let versions = [
+        text(""),
+        text(r#","new":{"connect.index":1,"oneOf":[{"type":"null"},{"type":"string"}]}"#),
+    ]
+    .map(|text| RegistrySchema::new(Format::Json, text));
+    check_latest_is_kept_for_its_time(
+        "orders-value",
+        versions.each_ref(),
+        converter,
+        |converter| {
+            let schema = SchemaBuilder::structure()
+                .name("com.Order")
+                .field("id", Schema::int64())
+                .build()
+                .unwrap();
+            let value = Struct::from_values(SchemaRef::clone(&schema), vec![7_i64.into()]).into();
+            let bytes = encode(converter, &mut Headers::new(), Some(&schema), &value).unwrap();
+            bytes.unwrap()
+        },
+        |converter, message| {
+            let read = converter
+                .decode("orders", &Headers::new(), Some(message))
+                .unwrap();
+            read.value.as_struct().unwrap().values().len()
+        },
+    );
+}
+
+#[test]
+fn a_message_is_read_into_the_latest_schema_where_that_is_wanted() {
+    let registry = TestRegistry::start();
+    for text in [
+        r#"{"type":"object","title":"com.Order","properties":{"id":{"type":"integer"},"gone":{"type":"string"}}}"#,
+        r#"{"type":"object","title":"com.Order","properties":{"id":{"type":"integer"},"new":{"oneOf":[{"type":"null"},{"type":"string"}]}}}"#,
+    ] {
+        registry.register("orders-value", &RegistrySchema::new(Format::Json, text));
+    }
+    let message = [&[0, 0, 0, 0, 1], &br#"{"id":3,"gone":"x"}"#[..]].concat();
+    let none = Headers::new();
+    let mut latest = converter(&registry, &[("use.latest.version", "true")]);
+    let SchemaAndValue { schema, value } = latest.decode("orders", &none, Some(&message)).unwrap();
+    assert_eq!(schema.unwrap().version(), Some(2));
+    let value = value.as_struct().unwrap();
+    assert_eq!(value.get("id").unwrap(), &Value::Int64(3));
+    assert!(value.get("new").unwrap().is_null());
+    assert_eq!(value.values().len(), 2, "what the latest schema has");
+    let own = converter(&registry, &[])
+        .decode("orders", &none, Some(&message))
+        .unwrap();
+    assert_eq!(
+        own.value.as_struct().unwrap().get("gone").unwrap(),
+        &Value::from("x")
+    );
 }

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use wharf_api::config::ConfigDef;
+use wharf_api::converter::ConverterContext;
 use wharf_api::{
     ConfigMap, ConnectError, Converter, ConverterType, Encoded, Headers, Result, SchemaAndValue, SchemaRef,
     ValueRef,
@@ -30,7 +31,10 @@ use crate::to_connect::{ReadMessage, read_message};
 
 /// `io.confluent.connect.protobuf.ProtobufConverter`.
 #[derive(Default)]
-pub struct ProtobufConverter(Option<Configured>);
+pub struct ProtobufConverter {
+    configured: Option<Configured>,
+    context: Option<ConverterContext>,
+}
 
 struct Configured {
     registry: SchemaRegistry,
@@ -41,13 +45,19 @@ struct Configured {
     /// What a schema is written with, by topic.
     written: TopicCache<Option<SchemaKey>, WriteWith>,
     /// What messages of a topic with this id and message index are.
-    read: TopicCache<(SchemaId, Vec<u8>), ReadMessage>,
+    read: TopicCache<(SchemaId, Vec<u8>), ReadWith>,
 }
 
 /// A Connect schema as the registry gets it, and how its values are written.
 struct Translated {
     schema: RegistrySchema,
     root: WriteRoot,
+}
+
+struct ReadWith {
+    message: ReadMessage,
+    /// The id of the subject's latest schema, where messages are read into that.
+    into: Option<i32>,
 }
 
 struct WriteWith {
@@ -180,25 +190,25 @@ impl Configured {
             None => message_index::split(envelope.rest).map_err(failed)?,
         };
         let with = self.read_with(topic, envelope.schema_id, index)?;
-        let value = decode(&with, payload).map_err(failed)?;
+        let value = decode(&with.message, payload).map_err(failed)?;
         Ok(SchemaAndValue {
-            schema: Some(SchemaRef::clone(&with.schema)),
+            schema: Some(SchemaRef::clone(&with.message.schema)),
             value,
         })
     }
 
-    fn read_with(&mut self, topic: &str, id: SchemaId, index: &[u8]) -> Result<Arc<ReadMessage>> {
+    fn read_with(&mut self, topic: &str, id: SchemaId, index: &[u8]) -> Result<Arc<ReadWith>> {
         if self.registry.is_read_fixed()
             && let Some(known) = self.read.get(topic, (id, index))
         {
             return Ok(known);
         }
-        let with = Arc::new(self.ask_what_to_read_with(topic, id, index)?);
+        let with = self.ask_what_to_read_with(topic, id, index)?;
         self.read.insert(topic, (id, index), &with);
         Ok(with)
     }
 
-    fn ask_what_to_read_with(&mut self, topic: &str, id: SchemaId, index: &[u8]) -> Result<ReadMessage> {
+    fn ask_what_to_read_with(&mut self, topic: &str, id: SchemaId, index: &[u8]) -> Result<Arc<ReadWith>> {
         let failed = |cause: ConnectError| {
             let message = format!("Error deserializing Protobuf message for id {id}");
             Format::Protobuf.data_error(
@@ -210,6 +220,13 @@ impl Configured {
         let path = message_index::parse(index).map_err(failed)?;
         let name = |registered: &RegisteredSchema| message_name(&registered.schema.text, &path);
         let written = self.registry.for_read(topic, id, &name)?;
+        let reader = self.registry.reader_schema(topic, &written)?;
+        let into = reader.as_ref().map(|reader| reader.id);
+        if let Some(known) = self.read.get(topic, (id, index))
+            && known.into == into
+        {
+            return Ok(known);
+        }
         let no_message = || {
             failed(ConnectError::data(format!(
                 "the schema has no message with the index {path:?}"
@@ -217,7 +234,7 @@ impl Configured {
         };
         let pool = self.pool(Direction::Deserialize, topic, &written.registered)?;
         let message = pool.at(&path).ok_or_else(no_message)?;
-        match self.registry.reader_schema(topic, &written)? {
+        let message = match reader {
             Some(reader) => {
                 let full_name = &pool.message(message).full_name;
                 let pool = self.pool(Direction::Deserialize, topic, &reader)?;
@@ -228,7 +245,8 @@ impl Configured {
                 read_message(&self.options, &pool, message, reader.version)
             }
             None => read_message(&self.options, &pool, message, written.version),
-        }
+        }?;
+        Ok(Arc::new(ReadWith { message, into }))
     }
 }
 
@@ -257,16 +275,24 @@ fn message_name(text: &str, path: &[usize]) -> Option<String> {
 
 impl ProtobufConverter {
     fn configured(&mut self) -> Result<&mut Configured> {
-        self.0
+        self.configured
             .as_mut()
             .ok_or_else(|| ConnectError::illegal_state("ProtobufConverter is used before it was configured"))
     }
 }
 
 impl Converter for ProtobufConverter {
+    fn attach(&mut self, context: ConverterContext) {
+        self.context = Some(context);
+    }
+
     fn configure(&mut self, config: &ConfigMap, converter_type: ConverterType) -> Result<()> {
         let config = ProtobufConverterConfig::parse(config)?;
-        self.0 = Some(Configured::new(config, converter_type == ConverterType::Key)?);
+        let mut configured = Configured::new(config, converter_type == ConverterType::Key)?;
+        if let Some(context) = &self.context {
+            configured.registry.attach(context.clone());
+        }
+        self.configured = Some(configured);
         Ok(())
     }
 

@@ -1,11 +1,11 @@
 //! The converter with a registry in this process: what is registered, what messages look like, what is read back.
 
 use wharf_api::{
-    ConnectError, Converter, Decimal, ErrorKind, Headers, Schema, SchemaAndValue, SchemaBuilder, SchemaRef,
-    Struct, Value, logical,
+    ConnectError, Converter, ConverterType, Decimal, ErrorKind, Headers, Schema, SchemaAndValue,
+    SchemaBuilder, SchemaRef, Struct, Value, logical,
 };
 use wharf_protobuf::ProtobufConverter;
-use wharf_schema_registry::testing::TestRegistry;
+use wharf_schema_registry::testing::{TestRegistry, check_subject_names};
 use wharf_schema_registry::{Format, RegistrySchema, SchemaReference};
 use wharf_testkit::converter_with_registry;
 
@@ -91,8 +91,8 @@ fn a_record_is_registered_once_and_read_back() {
             0x22, 17, 0x08, 0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01, 0x10, 0x80, 0xca,
             0xb5, 0xee, 0x01,
         ],
-        &[0x2a, 7, 0x08, 0xba, 0x0f, 0x10, 1, 0x18, 11],
-        &[0x32, 10, 0x08, 1, 0x10, 2, 0x18, 3, 0x20, 0x80, 0x92, 0xf4, 0x01],
+        &[0x2a, 7, 0x08, 0xb2, 0x0f, 0x10, 1, 0x18, 11],
+        &[0x32, 11, 0x08, 1, 0x10, 2, 0x18, 3, 0x20, 0x80, 0x92, 0xf4, 0x01],
         &[
             0x3a, 11, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01,
         ],
@@ -101,8 +101,7 @@ fn a_record_is_registered_once_and_read_back() {
     ]
     .concat();
     assert_eq!(bytes[..6], [0, 0, 0, 0, 1, 0]);
-    let time = &bytes[6..];
-    assert_eq!(time[..2], expected[..2]);
+    assert_eq!(bytes[6..], expected);
     registry.clear_requests();
     encode(
         &mut writer,
@@ -366,4 +365,53 @@ fn a_small_message_cannot_become_very_many_values() {
         .decode("orders", &Headers::new(), Some(&message(1, &[0], &payload)))
         .unwrap_err();
     assert!(format!("{error:#}").contains("becomes more than"), "{error:#}");
+}
+
+#[test]
+fn subjects_are_named_by_topic_record_or_both() {
+    let subjects = ["orders-value", "com.Order", "orders-com.Order"];
+    check_subject_names(subjects, |registry, strategy| {
+        let mut writer = converter(registry, &[strategy]);
+        let schema = SchemaBuilder::structure()
+            .name("com.Order")
+            .field("id", Schema::int64())
+            .build()
+            .unwrap();
+        let value = Struct::from_values(SchemaRef::clone(&schema), vec![7_i64.into()]).into();
+        let bytes = encode(&mut writer, &mut Headers::new(), Some(&schema), &value).unwrap();
+        let back = writer
+            .decode("orders", &Headers::new(), bytes.as_deref())
+            .unwrap();
+        assert_eq!(back.value.as_struct().unwrap().values(), [Value::Int64(7)]);
+    });
+}
+
+#[test]
+fn the_guid_and_the_index_of_the_message_may_stand_in_a_header_of_key_and_value() {
+    let class = "io.confluent.kafka.serializers.schema.id.HeaderSchemaIdSerializer";
+    for (part, header) in [
+        (ConverterType::Key, "__key_schema_id"),
+        (ConverterType::Value, "__value_schema_id"),
+    ] {
+        let registry = TestRegistry::start();
+        let config = [
+            ("schema.registry.url".to_owned(), registry.url()),
+            (format!("{}.schema.id.serializer", part.name()), class.to_owned()),
+        ];
+        let mut converter = ProtobufConverter::default();
+        converter.configure(&config.into(), part).unwrap();
+        let mut headers = Headers::new();
+        let text = Value::from("hi");
+        let bytes = encode(&mut converter, &mut headers, Some(&Schema::string()), &text).unwrap();
+        assert_eq!(bytes.as_deref(), Some(&[0x0a, 2, b'h', b'i'][..]));
+        assert_eq!(headers.len(), 1);
+        // One index: the eighth message of Google's wrappers.
+        let expected = [&[1][..], &registry.guid(1).unwrap().0, &[2, 0x0e]].concat();
+        assert_eq!(
+            *headers.last_with_name(header).unwrap().value(),
+            Value::Bytes(expected)
+        );
+        let back = converter.decode("orders", &headers, bytes.as_deref()).unwrap();
+        assert_eq!(back.value, text);
+    }
 }

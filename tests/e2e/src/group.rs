@@ -107,9 +107,14 @@ pub fn file_sink(file: &str, topic: &str) -> Value {
 
 /// Waits until a condition holds.
 pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    eventually_ok(what, || holds().then_some(()).ok_or("it does not hold"));
+}
+
+/// The same of a condition that says what is otherwise.
+pub fn eventually_ok<E: std::fmt::Display>(what: &str, mut outcome: impl FnMut() -> Result<(), E>) {
     let deadline = Instant::now() + PATIENCE;
-    while !holds() {
-        assert!(Instant::now() < deadline, "waited in vain until {what}");
+    while let Err(reason) = outcome() {
+        assert!(Instant::now() < deadline, "waited in vain until {what}: {reason}");
         std::thread::sleep(Duration::from_millis(25));
     }
 }

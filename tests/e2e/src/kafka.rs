@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use wharf_kafka::{
-    Admin, ClientKind, Consumer, ConsumerHandler, KafkaError, MessageRef, NewTopic, OffsetSpec, Producer,
-    SendError, Timestamp, TopicPartition, Translated, translate,
+    Admin, ClientKind, Consumer, ConsumerHandler, GroupMembers, KafkaError, MessageRef, NewTopic, OffsetSpec,
+    Producer, SendError, Timestamp, TopicPartition, Translated, translate,
 };
 
 use crate::worker::PATIENCE;
@@ -152,9 +152,22 @@ impl Kafka {
             .collect()
     }
 
+    /// What the broker knows of a group; `None` when there is no such group.
+    pub fn group(&self, group: &str) -> Option<GroupMembers> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match self.admin.group_members(group, PATIENCE) {
+                Ok(found) => return found,
+                // Its coordinator may still be reading what it knows.
+                Err(error) => assert!(error.is_retriable() && Instant::now() < deadline, "{error}"),
+            }
+            std::thread::sleep(TICK);
+        }
+    }
+
     /// Whether the broker knows a group of this name.
     pub fn has_group(&self, group: &str) -> bool {
-        self.admin.group_members(group, PATIENCE).unwrap().is_some()
+        self.group(group).is_some()
     }
 
     /// Writes records and waits until they are acknowledged. Keys choose partitions as Java's do.
@@ -232,12 +245,13 @@ impl Kafka {
 
     /// Reads a topic from its beginning.
     pub fn reader(&self, topic: &str) -> TopicReader {
-        TopicReader::new(self, topic, "read_uncommitted")
+        TopicReader::new(self, topic, "reader", "read_uncommitted")
     }
 
     /// Reads from its beginning what transactions have committed. Its end is not known: ask for a number of records.
     pub fn committed_reader(&self, topic: &str) -> TopicReader {
-        TopicReader::new(self, topic, "read_committed")
+        // In a group of its own, so that a reader of the other kind may read at the same time.
+        TopicReader::new(self, topic, "committed-reader", "read_committed")
     }
 }
 
@@ -292,8 +306,8 @@ impl ConsumerHandler for Collected {
 }
 
 impl TopicReader {
-    fn new(kafka: &Kafka, topic: &str, isolation: &str) -> Self {
-        let group = format!("reader-of-{topic}");
+    fn new(kafka: &Kafka, topic: &str, group: &str, isolation: &str) -> Self {
+        let group = format!("{group}-of-{topic}");
         let settings = [
             ("group.id", group.as_str()),
             ("auto.offset.reset", "earliest"),

@@ -11,7 +11,9 @@
 
 pub mod group;
 mod kafka;
+pub mod leases;
 pub mod metrics;
+pub mod previews;
 pub mod security;
 mod stage;
 pub mod truth;

@@ -1,5 +1,8 @@
 //! Settings by which clients and workers reach a broker that asks who they are.
 
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
 use wharf_test_services::{CertificateFile, Certificates, SecuredListener, Security};
 
 const MODULES: &str = "org.apache.kafka.common.security";
@@ -103,4 +106,30 @@ pub fn assert_no_secret(text: &str) {
     for secret in SECRETS {
         assert!(!text.contains(secret), "{secret} is in {text}");
     }
+}
+
+/// Runs the command that the refusal of a JKS store gave, as a user would who types the password when asked.
+///
+/// # Panics
+/// When there is none, or it fails.
+pub fn convert_as_told(message: &str) {
+    let command = message.split("convert it with: ").nth(1).unwrap();
+    // A line of a log ends with the class that wrote it.
+    let command = command.lines().next().unwrap().split(" (org.").next().unwrap();
+    let mut child = Command::new("sh")
+        .args(["-c", command])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // New password, the same again, old password.
+    let answers = format!("{0}\n{0}\n{0}\n", Certificates::PASSWORD);
+    child.stdin.take().unwrap().write_all(answers.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(
+        output.status.success(),
+        "{command}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
 }

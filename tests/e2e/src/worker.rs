@@ -38,6 +38,7 @@ pub struct Worker {
     /// Length of the log before this start.
     log_start: usize,
     address: OnceLock<String>,
+    is_jvm: bool,
 }
 
 impl Worker {
@@ -81,6 +82,7 @@ impl Worker {
             log,
             log_start,
             address: OnceLock::new(),
+            is_jvm: binary.ends_with("java"),
         }
     }
 
@@ -147,6 +149,11 @@ impl Worker {
         let response = self.request(method, path, body);
         assert_eq!(response.status, status, "{method} {path}: {}", response.body);
         serde_json::from_str(&response.body).unwrap_or(Value::Null)
+    }
+
+    /// Whether it is Kafka's own.
+    pub fn is_jvm(&self) -> bool {
+        self.is_jvm
     }
 
     /// A GET that must succeed.

@@ -11,6 +11,7 @@
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Map, Value as Json, json};
 use wharf_api::{Decimal, Schema, SchemaBuilder, SchemaRef, SchemaType, Struct, Value, java_text, logical};
+use wharf_test_services::hex;
 
 const DEEP: usize = 32;
 
@@ -98,7 +99,7 @@ pub fn value_to_json(value: &Value) -> Json {
         Value::Float32(number) => json!({ "f32": java_text::float32(*number) }),
         Value::Float64(number) => json!({ "f64": java_text::float64(*number) }),
         Value::String(text) => json!(text),
-        Value::Bytes(bytes) => json!({ "hex": to_hex(bytes) }),
+        Value::Bytes(bytes) => json!({ "hex": hex(bytes) }),
         Value::Decimal(decimal) => json!({ "dec": [decimal.unscaled().to_string(), decimal.scale()] }),
         Value::Date(millis) => json!({ "date": millis.to_string() }),
         Value::Array(items) => match nested(value) {
@@ -132,7 +133,7 @@ pub fn bytes_to_json(bytes: Option<&[u8]>) -> Json {
     match bytes.map(|bytes| (bytes, std::str::from_utf8(bytes))) {
         None => Json::Null,
         Some((_, Ok(text))) => json!({ "utf8": text }),
-        Some((bytes, Err(_))) => json!({ "hex": to_hex(bytes) }),
+        Some((bytes, Err(_))) => json!({ "hex": hex(bytes) }),
     }
 }
 
@@ -147,10 +148,6 @@ pub fn bytes_from_json(json: &Json) -> Result<Option<Vec<u8>>> {
         (_, _, Some(hex)) => Some(from_hex(hex)?),
         _ => bail!("{json} is not a message"),
     })
-}
-
-fn to_hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn from_hex(hex: &str) -> Result<Vec<u8>> {

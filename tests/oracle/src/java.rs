@@ -9,6 +9,7 @@ use std::thread;
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value as Json;
 use wharf_test_services::bundle::Bundle;
+use wharf_test_services::jvm_connect;
 
 use crate::Case;
 
@@ -50,33 +51,34 @@ pub fn ask(cases: &[Case]) -> Result<Vec<Json>> {
     Ok(answers)
 }
 
-/// The class path with the program and the jars.
+/// The keys of worker files as Kafka Connect defines them, one line of JSON for each mode and key.
+///
+/// # Errors
+/// As of [`ask`].
+pub fn worker_keys() -> Result<String> {
+    let output = Command::new("java")
+        .args(["-Dlog4j2.level=OFF", "-cp"])
+        .arg(compile()?)
+        .arg("WorkerKeys")
+        .stderr(Stdio::inherit())
+        .output()
+        .context("cannot run java; install Java 17 or later")?;
+    ensure!(
+        output.status.success(),
+        "java ended with {}; its reason is above",
+        output.status
+    );
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+/// The class path with the programs and the jars.
 fn compile() -> Result<String> {
     let jars = Bundle::connect().fetch()?;
     let classes = wharf_test_services::target_dir().join("oracle/classes");
-    fs::create_dir_all(&classes)?;
     let mut sources: Vec<PathBuf> = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("java"))?
         .map(|entry| Ok(entry?.path()))
         .collect::<Result<_>>()?;
     sources.sort();
-    let jars = format!("{}/*", jars.display());
-    let status = Command::new("javac")
-        .args([
-            "-nowarn",
-            "-proc:none",
-            "-encoding",
-            "UTF-8",
-            "--release",
-            "17",
-            "-cp",
-            &jars,
-            "-d",
-        ])
-        .arg(&classes)
-        .args(sources)
-        .stdin(Stdio::null())
-        .status()
-        .context("cannot run javac; install a JDK 17 or later")?;
-    ensure!(status.success(), "javac ended with {status}; its reason is above");
-    Ok(format!("{}:{jars}", classes.display()))
+    jvm_connect::compile(&jars, &sources, &classes)?;
+    Ok(format!("{}:{}/*", classes.display(), jars.display()))
 }

@@ -14,7 +14,8 @@ use wharf_oracle::report::Report;
 use wharf_oracle::{Case, Kind, Zone, cases, java, ours, recorded};
 
 const HELP: &str = "\
-Asks the classes of Kafka Connect for the answers that ours are compared with, and compares.
+Asks the classes of Kafka Connect for the answers that ours are compared with, and compares. Records their worker keys, too,
+unless only some kinds are wanted; tests of the worker compare those.
 
 Usage: cargo xtask oracle [OPTIONS]
 
@@ -54,6 +55,9 @@ fn main() -> Result<ExitCode> {
     }
     if !options.only_compare && options.seed == 0 {
         record(&options.kinds)?;
+        if options.kinds.len() == Kind::ALL.len() {
+            recorded::write_worker_keys(&java::worker_keys()?)?;
+        }
     }
     if options.words {
         list_words(&options.kinds)?;

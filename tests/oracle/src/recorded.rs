@@ -1,4 +1,5 @@
-//! The recorded answers: one file per kind below `recorded/`, one line per case with the answer in it.
+//! The recorded answers: one file per kind below `recorded/`, one line per case with the answer in it. Beside them, in a file of
+//! their own, the worker keys of Kafka Connect; tests of `wharf-runtime` hold ours against those.
 
 use std::fs;
 use std::path::PathBuf;
@@ -39,6 +40,15 @@ pub fn write(kind: Kind, cases: &[Case], answers: &[Json]) -> Result<()> {
     fs::create_dir_all(folder())?;
     let path = file(kind);
     fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Writes the worker keys.
+///
+/// # Errors
+/// When they cannot be written.
+pub fn write_worker_keys(lines: &str) -> Result<()> {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("worker-keys/kafka-4.3.jsonl");
+    fs::write(&path, lines).with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// A recorded line.

@@ -64,6 +64,8 @@ pub enum CertificateFile {
     ClientPemEncrypted,
     /// Key and chain, PKCS12.
     ClientPkcs12,
+    /// The same in Java's old format.
+    ClientJks,
 }
 
 impl CertificateFile {
@@ -81,6 +83,7 @@ impl CertificateFile {
             Self::ClientPem => "client-all.pem",
             Self::ClientPemEncrypted => "client-encrypted-all.pem",
             Self::ClientPkcs12 => "client.p12",
+            Self::ClientJks => "client.jks",
         }
     }
 }
@@ -188,11 +191,15 @@ impl Certificates {
     fn java_stores(&self) -> Result<(), ServiceError> {
         let password = Self::PASSWORD;
         let import = format!("-importcert -noprompt -alias ca -file ca.pem -storepass {password} -keystore");
-        let commands = [
+        let convert = |name: &str| {
             format!(
-                "-importkeystore -noprompt -srckeystore broker.p12 -srcstoretype PKCS12 -srcstorepass {password} \
-                 -destkeystore broker.jks -deststoretype JKS -deststorepass {password}"
-            ),
+                "-importkeystore -noprompt -srckeystore {name}.p12 -srcstoretype PKCS12 -srcstorepass {password} \
+                 -destkeystore {name}.jks -deststoretype JKS -deststorepass {password}"
+            )
+        };
+        let commands = [
+            convert("broker"),
+            convert("client"),
             format!("{import} trust.jks -storetype JKS"),
             format!("{import} trust.p12 -storetype PKCS12"),
             format!("{import} trust-legacy.p12 -storetype PKCS12 -J-Dkeystore.pkcs12.legacy"),
@@ -257,6 +264,7 @@ mod tests {
             (CertificateFile::ClientPem, b"-----BEGIN PRIVATE"),
             (CertificateFile::ClientPemEncrypted, b"-----BEGIN ENCRYPTED"),
             (CertificateFile::ClientPkcs12, b"\x30"),
+            (CertificateFile::ClientJks, b"\xfe\xed\xfe\xed"),
         ] {
             let content = std::fs::read(made.path(file)).unwrap();
             assert!(content.starts_with(start), "{file:?}");

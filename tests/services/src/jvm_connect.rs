@@ -1,7 +1,10 @@
 //! How a worker of JVM Kafka Connect is started where tests set one beside ours.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::ServiceError;
 
 /// Console only, as the file that comes with Kafka: INFO for the root, nothing else named, so that the list of loggers starts alike.
 const LOGGING: &str = "status = error
@@ -46,4 +49,29 @@ pub fn command(
     ]);
     command.extend(files.iter().map(|file| file.to_string_lossy().into_owned()));
     Ok(command)
+}
+
+/// Compiles Java sources against these jars into the folder `classes`.
+///
+/// # Errors
+/// When there is no compiler for Java 17, or it refuses them; its reason is on standard error then.
+pub fn compile(jars: &Path, sources: &[PathBuf], classes: &Path) -> Result<(), ServiceError> {
+    let cannot = |what: &str, error: io::Error| ServiceError::unavailable(format!("cannot {what}: {error}"));
+    std::fs::create_dir_all(classes).map_err(|error| cannot("create the folder of classes", error))?;
+    let status = Command::new("javac")
+        .args(["-nowarn", "-proc:none", "-encoding", "UTF-8", "--release", "17"])
+        .arg("-cp")
+        .arg(format!("{}/*", jars.display()))
+        .arg("-d")
+        .arg(classes)
+        .args(sources)
+        .stdin(Stdio::null())
+        .status()
+        .map_err(|error| cannot("run javac; install a JDK 17 or later", error))?;
+    if status.success() {
+        return Ok(());
+    }
+    Err(ServiceError::failed(format!(
+        "javac ended with {status}; its reason is above"
+    )))
 }

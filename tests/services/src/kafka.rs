@@ -50,6 +50,8 @@ pub struct KafkaOptions {
     pub proxy: Option<u16>,
     /// Another broker whose cluster it joins.
     pub joins: Option<ClusterSeat>,
+    /// Further arguments of its Java, such as `-Dname=value`.
+    pub java: Vec<String>,
 }
 
 /// A place in the cluster of a broker that runs, for another one.
@@ -70,6 +72,7 @@ impl Default for KafkaOptions {
             secured: false,
             proxy: None,
             joins: None,
+            java: Vec::new(),
         }
     }
 }
@@ -86,6 +89,7 @@ pub struct KafkaBroker {
     cluster_id: String,
     node: u32,
     proxied: Option<u16>,
+    java: Vec<String>,
 }
 
 /// A broker that several tests use: topics and groups need names of their own.
@@ -169,7 +173,7 @@ impl KafkaBroker {
             arguments.push("--standalone");
         }
         format_storage(jars, &folder, &cluster_id, &arguments)?;
-        let service = launch(jars, &folder, options.lifetime)?;
+        let service = launch(jars, &folder, &options.java, options.lifetime)?;
         let mut kafka = Self {
             service,
             jars: jars.to_owned(),
@@ -180,6 +184,7 @@ impl KafkaBroker {
             cluster_id,
             node,
             proxied: options.proxy.map(|_| behind_proxy),
+            java: options.java.clone(),
         };
         if let Err(error) = kafka.wait_until_it_answers() {
             // Dropping a detached one would leave it running.
@@ -321,7 +326,7 @@ impl KafkaBroker {
     /// Starts it again on the same port with the same data, ending it first (orderly) when it still runs.
     pub fn restart(&mut self) -> Result<(), ServiceError> {
         self.stop()?;
-        self.service = launch(&self.jars, &self.folder, self.lifetime)?;
+        self.service = launch(&self.jars, &self.folder, &self.java, self.lifetime)?;
         self.wait_until_it_answers()
     }
 
@@ -451,9 +456,10 @@ fn format_storage(jars: &Path, folder: &Path, id: &str, more: &[&str]) -> Result
     )))
 }
 
-fn launch(jars: &Path, folder: &Path, lifetime: Lifetime) -> Result<Service, ServiceError> {
+fn launch(jars: &Path, folder: &Path, more: &[String], lifetime: Lifetime) -> Result<Service, ServiceError> {
     let mut command = vec!["java".to_owned()];
     command.extend(java_arguments(jars, folder));
+    command.extend_from_slice(more);
     command.push("kafka.Kafka".to_owned());
     command.push(config_of(folder).to_string_lossy().into_owned());
     Service::start(&command, &folder.join("broker.log"), lifetime)

@@ -31,6 +31,8 @@ pub(crate) fn server_properties(ports: Ports, dir: &Path, overrides: &[(String, 
          share.coordinator.state.topic.replication.factor=1\n\
          share.coordinator.state.topic.min.isr=1\n\
          group.initial.rebalance.delay.ms=0\n\
+         # records of tests may be of any age, and half a minute after its start a broker looks for those to delete\n\
+         log.retention.ms=-1\n\
          # a killed broker may come back only when its old session is over, 9 s by default\n\
          broker.session.timeout.ms=4000\n\
          broker.heartbeat.interval.ms=1000\n\

@@ -1,7 +1,7 @@
 //! Real services for tests, started on this machine without containers: an Apache Kafka broker first of all.
 //!
 //! Sits beside the tests and `xtask`; nothing that ships depends on it. Only the standard library is used, so
-//! that a test binary that needs a broker does not become slow to build.
+//! that a test binary that needs a broker does not become slow to build; the feature `identities` adds OpenSSL.
 //!
 //! What must stay true:
 //! - A service dies with the process that started it, however that process ends (see [`process`]).
@@ -21,17 +21,23 @@
 //! # }
 //! ```
 
+mod archive;
+#[cfg(feature = "identities")]
+mod authority;
 pub mod built;
 pub mod bundle;
 mod certificates;
 mod error;
+pub mod heap;
 mod hex;
 pub mod http;
+mod identity;
 pub mod jvm_connect;
 mod kafka;
 mod kafka_config;
 mod kafka_security;
 pub mod ports;
+pub mod postgres;
 pub mod process;
 mod proxy;
 pub mod python;
@@ -39,11 +45,15 @@ mod random;
 pub mod schema_registry;
 mod skip;
 
+#[cfg(feature = "identities")]
+pub use authority::Identity;
 pub use certificates::{CertificateFile, Certificates};
 pub use error::ServiceError;
 pub use hex::{hex, unhex};
+pub use identity::{IdentityProvider, TokenAnswer};
 pub use kafka::{KafkaBroker, KafkaOptions, SharedKafka};
 pub use kafka_security::{SecuredListener, Security};
+pub use postgres::Postgres;
 pub use process::Lifetime;
 pub use proxy::Proxy;
 pub use random::Random;

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::TcpListener;
+use std::sync::{Mutex, PoisonError};
 
 /// `N` different ports that were free a moment ago.
 ///
@@ -19,14 +20,18 @@ pub fn free<const N: usize>() -> io::Result<[u16; N]> {
 }
 
 /// `N` different ports that nobody listens on, below those that systems choose from by themselves: for a server that is ended
-/// and started again, whose port no outgoing connection of another process may take meanwhile.
+/// and started again, whose port no outgoing connection of another process may take meanwhile. This process is not given the same
+/// one again before it has had all of them, so that no other server of it takes the place of one that is down.
 ///
 /// # Errors
 /// When too few are free.
 pub fn lasting<const N: usize>() -> io::Result<[u16; N]> {
     const RANGE: std::ops::Range<u16> = 20_000..30_000;
+    static NEXT: Mutex<Option<u16>> = Mutex::new(None);
+    let mut next = NEXT.lock().unwrap_or_else(PoisonError::into_inner);
     // Processes that look for ports at the same time begin at different places.
-    let start = u16::try_from(std::process::id() % u32::from(RANGE.end - RANGE.start)).unwrap_or_default();
+    let first = || std::process::id() % u32::from(RANGE.end - RANGE.start);
+    let start = next.unwrap_or_else(|| u16::try_from(first()).unwrap_or_default());
     let mut ports = [0; N];
     let mut found = Vec::with_capacity(N);
     let later = RANGE.start + start..RANGE.end;
@@ -46,6 +51,7 @@ pub fn lasting<const N: usize>() -> io::Result<[u16; N]> {
             "no free ports between 20000 and 30000",
         ));
     }
+    *next = ports.last().map(|last| last - RANGE.start + 1);
     Ok(ports)
 }
 
@@ -70,5 +76,10 @@ mod tests {
             assert!((20_000..30_000).contains(port), "{ports:?}");
             TcpListener::bind(("127.0.0.1", *port)).unwrap();
         }
+        let others = lasting::<3>().unwrap();
+        assert!(
+            others.iter().all(|port| !ports.contains(port)),
+            "{ports:?} {others:?}"
+        );
     }
 }

@@ -7,6 +7,7 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use crate::bundle::cache_dir;
@@ -25,6 +26,9 @@ const PATIENCE: Duration = Duration::from_secs(120);
 const API: &str = "/apis/ccompat/v7";
 
 /// The original serializers and deserializers of Avro, JSON Schema and Protobuf, in Python.
+///
+/// Give its `SchemaRegistryClient` a `timeout`: it has none by itself, and a request that the registry loses while it starts would be
+/// waited for without end. With one it is sent again.
 pub const CONFLUENT_KAFKA: Package<'static> = Package {
     name: "confluent-kafka",
     version: "2.16.0",
@@ -50,6 +54,17 @@ pub struct SchemaRegistry {
 }
 
 impl SchemaRegistry {
+    /// The registry that all tests of a process share, each with subjects of its own.
+    ///
+    /// `None` means that none can be had here and that the test may return; the reason has been printed.
+    ///
+    /// # Panics
+    /// When one should be there and is not, which is how a test fails.
+    pub fn shared() -> Option<&'static Self> {
+        static SHARED: OnceLock<Result<SchemaRegistry, ServiceError>> = OnceLock::new();
+        skip::available(SHARED.get_or_init(Self::start).as_ref().map_err(Clone::clone))
+    }
+
     /// Starts a registry and waits until it answers.
     ///
     /// # Errors
@@ -95,6 +110,18 @@ impl SchemaRegistry {
     /// Its address, as `schema.registry.url` takes it.
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}{API}", self.port)
+    }
+
+    /// One request of the API that converters use; a body is JSON.
+    ///
+    /// # Panics
+    /// When it is not answered with 200.
+    pub fn call(&self, method: &str, path: &str, body: Option<&str>) -> String {
+        let address = format!("127.0.0.1:{}", self.port);
+        let answer = http::request(&address, method, &format!("{API}{path}"), body)
+            .unwrap_or_else(|error| panic!("{method} {path}: {error}"));
+        assert_eq!(answer.status, 200, "{method} {path}: {}", answer.body);
+        answer.body
     }
 
     /// Where Apicurio's own clients find it.

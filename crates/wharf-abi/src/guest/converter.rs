@@ -1,17 +1,20 @@
 //! Converters, config providers and override policies behind the border.
 
+use std::sync::Arc;
+
 use wharf_api::batch::{Datum, NewOrigin, NewRecord, RecordBatchRef, RecordRef};
+use wharf_api::converter::ConverterContext;
 use wharf_api::flat::SchemaCache;
 use wharf_api::policy::{ClientType, OverrideRequest};
 use wharf_api::{
     ClientConfigOverridePolicy, ConfigMap, ConfigProvider, ConnectError, Converter, ConverterType, Encoded,
-    HeaderConverter, Headers, RecordBatch, Result, SchemaAndValue, ValueRef,
+    ErrorKind, HeaderConverter, Headers, RecordBatch, Result, SchemaAndValue, ValueRef,
 };
 
 use super::host::HostObject;
 use super::panics::contain;
 use super::{Instance, Response};
-use crate::message::{BatchResult, Message, map, part};
+use crate::message::{BatchResult, Message, map, part, postponed};
 use crate::method::plugin as method;
 use crate::module::Role;
 
@@ -19,9 +22,12 @@ use crate::module::Role;
 ///
 /// # Errors
 /// Never; a constructor that panics is contained by the caller.
-pub fn converter<C: Converter + Default + 'static>(_: Role, _: HostObject) -> Result<Box<dyn Instance>> {
+pub fn converter<C: Converter + Default + 'static>(_: Role, host: HostObject) -> Result<Box<dyn Instance>> {
+    let mut converter = C::default();
+    converter.attach(ConverterContext::new(Arc::new(host.clone())));
     Ok(Box::new(ConverterInstance {
-        converter: C::default(),
+        converter,
+        host,
         schemas: SchemaCache::default(),
     }))
 }
@@ -63,9 +69,13 @@ pub fn override_policy<P: ClientConfigOverridePolicy + Default + 'static>(
 }
 
 /// Converts each record's value of a batch. What fails or panics is left out of the result and named in its errors.
+///
+/// Behind a record that another system's absence failed, each may take as long to fail. Where `host` takes postponed records,
+/// they are left to it, so that a failure is known when it is there.
 fn convert_batch(
     args: &[u8],
     schemas: &mut SchemaCache,
+    host: Option<&HostObject>,
     mut convert: impl FnMut(&RecordRef<'_>, &mut RecordBatch) -> Result<()>,
 ) -> Result<Option<Response>> {
     let input = RecordBatchRef::parse(args, schemas)?;
@@ -75,7 +85,12 @@ fn convert_batch(
     for (position, record) in input.iter().enumerate() {
         let record = record?;
         if let Err(error) = contain(|| convert(&record, &mut output)) {
+            let is_of_record = !matches!(error.kind(), ErrorKind::Retriable | ErrorKind::Connect);
             errors.push((position, error));
+            if !is_of_record && host.is_some_and(HostObject::takes_postponed) {
+                errors.extend((position + 1..input.len()).map(|position| (position, postponed())));
+                break;
+            }
         }
     }
     Response::result(BatchResult::for_all(input.len(), output.into_finished()?, errors))
@@ -98,6 +113,7 @@ fn converted<'a>(topic: &'a str, value: Datum<'a>, headers: &'a Headers) -> NewR
 
 struct ConverterInstance<C> {
     converter: C,
+    host: HostObject,
     schemas: SchemaCache,
 }
 
@@ -120,7 +136,7 @@ impl<C: Converter> Instance for ConverterInstance<C> {
             }
             method::ENCODE => {
                 let mut bytes = Vec::new();
-                convert_batch(args, &mut self.schemas, |record, output| {
+                convert_batch(args, &mut self.schemas, Some(&self.host), |record, output| {
                     bytes.clear();
                     let mut headers = record.headers().to_headers()?;
                     let encoded = converter.encode(
@@ -137,15 +153,11 @@ impl<C: Converter> Instance for ConverterInstance<C> {
                     ))
                 })
             }
-            method::DECODE => convert_batch(args, &mut self.schemas, |record, output| {
+            method::DECODE => convert_batch(args, &mut self.schemas, Some(&self.host), |record, output| {
                 let headers = record.headers().to_headers()?;
-                let SchemaAndValue { schema, value } =
-                    converter.decode(record.topic(), &headers, record.value().as_bytes())?;
-                output.push(&converted(
-                    record.topic(),
-                    Datum::new(schema.as_ref(), &value),
-                    &Headers::new(),
-                ))
+                output.push_value(record.topic(), |out| {
+                    converter.decode_into(record.topic(), &headers, record.value().as_bytes(), out)
+                })
             }),
             _ => Ok(None),
         }
@@ -183,7 +195,7 @@ impl<C: HeaderConverter> Instance for HeaderConverterInstance<C> {
             }
             method::ENCODE => {
                 let mut bytes = Vec::new();
-                convert_batch(args, &mut self.schemas, |record, output| {
+                convert_batch(args, &mut self.schemas, None, |record, output| {
                     bytes.clear();
                     let encoded = converter.encode_header(
                         record.topic(),
@@ -199,7 +211,7 @@ impl<C: HeaderConverter> Instance for HeaderConverterInstance<C> {
                     ))
                 })
             }
-            method::DECODE => convert_batch(args, &mut self.schemas, |record, output| {
+            method::DECODE => convert_batch(args, &mut self.schemas, None, |record, output| {
                 let SchemaAndValue { schema, value } =
                     converter.decode_header(record.topic(), &key(record), record.value().as_bytes())?;
                 output.push(&converted(

@@ -87,8 +87,16 @@ impl Drop for HostObject {
     }
 }
 
+/// Rounded up: none at all would say that there is nothing to wait for.
 fn millis(time: Duration) -> i64 {
-    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
+    i64::try_from(time.as_nanos().div_ceil(1_000_000)).unwrap_or(i64::MAX)
+}
+
+impl HostObject {
+    /// Whether the worker converts records of a batch again that were left out of it.
+    pub(super) fn takes_postponed(&self) -> bool {
+        self.ask(method::TAKES_POSTPONED, &Value::Null).unwrap_or(false)
+    }
 }
 
 impl PluginHost for HostObject {
@@ -223,5 +231,25 @@ impl SinkTaskHost for HostObject {
 
     fn await_report(&self, report: u64) -> Result<()> {
         self.tell(method::AWAIT_REPORT, &i64::try_from(report).unwrap_or(i64::MAX))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_part_of_a_millisecond_is_waited_for_too() {
+        let cases = [
+            (Duration::ZERO, 0),
+            (Duration::from_nanos(1), 1),
+            (Duration::from_micros(999), 1),
+            (Duration::from_millis(20), 20),
+            (Duration::from_micros(20_001), 21),
+            (Duration::MAX, i64::MAX),
+        ];
+        for (time, expected) in cases {
+            assert_eq!(millis(time), expected, "{time:?}");
+        }
     }
 }

@@ -19,7 +19,9 @@ use wharf_api::{ConfigMap, ConnectError, ErrorKind, Result};
 pub use self::connector::ConnectorHandle;
 pub use self::converter::{RemoteConverter, RemoteHeaderConverter, RemotePolicy, RemoteProvider};
 pub use self::library::plugin_functions;
-pub use self::services::{ConnectorServices, HostServices, NoServices, SinkTaskServices, SourceTaskServices};
+pub use self::services::{
+    ConnectorServices, ConverterServices, HostServices, NoServices, SinkTaskServices, SourceTaskServices,
+};
 pub use self::task::{SinkTaskHandle, SourceTaskHandle};
 pub use self::transform::{RemotePredicate, RemoteTransformation};
 use crate::manifest::Manifest;

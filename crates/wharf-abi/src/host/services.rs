@@ -21,7 +21,7 @@ pub trait HostServices: Send + Sync {
     fn call(&self, method: u32, args: &[u8]) -> Result<Option<Vec<u8>>>;
 }
 
-/// For instances that get no services: those made to be asked for their configuration, converters, transformations.
+/// For instances that get no services: those made to be asked for their configuration, transformations.
 #[derive(Debug, Clone, Copy)]
 pub struct NoServices;
 
@@ -29,6 +29,19 @@ impl HostServices for NoServices {
     fn call(&self, method: u32, _args: &[u8]) -> Result<Option<Vec<u8>>> {
         match method {
             method::IS_STOPPING => Ok(Some(false.to_bytes()?)),
+            _ => Ok(None),
+        }
+    }
+}
+
+/// Services of a task's converter: it hears when the task is to stop, and may leave records of a batch for later.
+pub struct ConverterServices<F>(pub F);
+
+impl<F: Fn() -> bool + Send + Sync> HostServices for ConverterServices<F> {
+    fn call(&self, method: u32, _args: &[u8]) -> Result<Option<Vec<u8>>> {
+        match method {
+            method::IS_STOPPING => answer(&(self.0)()),
+            method::TAKES_POSTPONED => answer(&true),
             _ => Ok(None),
         }
     }

@@ -10,7 +10,9 @@ use wharf_api::flat::{decode_value, encode_value};
 use wharf_api::sink::ReportedRecord;
 use wharf_api::{ConfigMap, ConnectError, ErrorKind, OffsetMap, Offsets, Result, TopicPartition, Value};
 
-pub use self::records::{BatchResult, MetricRegistration, RecordAck, errors_from_value, errors_to_value};
+pub use self::records::{
+    BatchResult, MetricRegistration, RecordAck, errors_from_value, errors_to_value, is_postponed, postponed,
+};
 
 /// Something that crosses the border as a value.
 pub trait Message: Sized {

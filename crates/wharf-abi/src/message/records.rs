@@ -197,6 +197,25 @@ impl BatchResult {
     }
 }
 
+/// The class of [`postponed`].
+const POSTPONED: &str = "wharf.Postponed";
+
+/// What a converter answers for the records behind one that failed for a reason beside its data, as another system being away: it has not
+/// tried them. The worker asks for each by itself when its turn comes, which it never does where the first fails the task.
+#[must_use]
+pub fn postponed() -> ConnectError {
+    ConnectError::retriable(
+        "not tried, since a record before it in its batch failed for a reason beside its data",
+    )
+    .with_class(POSTPONED)
+}
+
+/// Whether an error is [`postponed`].
+#[must_use]
+pub fn is_postponed(error: &ConnectError) -> bool {
+    error.is_retriable() && error.explicit_class() == Some(POSTPONED)
+}
+
 fn position(value: ValueRef<'_>) -> Result<usize> {
     value
         .as_i64()

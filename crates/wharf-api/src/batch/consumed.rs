@@ -59,7 +59,7 @@ impl<'a> Consumed<'a> {
         out.reserve(CONTENT_AT + self.content.len() + 4);
         let room: &mut [u8; CONTENT_AT] = append(out);
         room[..4].copy_from_slice(&length.to_le_bytes());
-        put_fixed(room, record, indexes);
+        put_fixed(room, record.kafka_partition, record.timestamp, indexes);
         room[RECORD_HEAD - 1] = ORIGIN_SINK;
         room[RECORD_HEAD..TYPE_AT].copy_from_slice(&self.offset.to_le_bytes());
         // Numbers that stand next to each other go in one store. The key is a block of one byte, which is null's tag.

@@ -1,6 +1,6 @@
 //! What stands first in every record, at fixed places.
 
-use super::{HEAD, NO_PARTITION, NO_TIMESTAMP, NewRecord};
+use super::{HEAD, NO_PARTITION, NO_TIMESTAMP};
 
 /// The length of a record and its fixed part.
 pub(super) const RECORD_HEAD: usize = 4 + HEAD;
@@ -8,14 +8,22 @@ pub(super) const RECORD_HEAD: usize = 4 + HEAD;
 /// The source's partition index, the length of the offset, and the head of the map that an offset is.
 pub(super) const SOURCE_HEAD: usize = 4 + 4 + 1 + 4 + 4;
 
+/// Where the index of the value's schema lies.
+pub(super) const VALUE_SCHEMA: usize = 24;
+
 /// Sets topic, Kafka partition, timestamp and schemas. `indexes` are those of the topic, the key and the value schema.
 #[inline(always)]
-pub(super) fn put_fixed<const N: usize>(head: &mut [u8; N], record: &NewRecord<'_>, indexes: [u32; 3]) {
+pub(super) fn put_fixed<const N: usize>(
+    head: &mut [u8; N],
+    kafka_partition: Option<i32>,
+    timestamp: Option<i64>,
+    indexes: [u32; 3],
+) {
     const { assert!(N >= RECORD_HEAD) };
     let [topic, key_schema, value_schema] = indexes;
-    let partition = record.kafka_partition.unwrap_or(NO_PARTITION).cast_unsigned();
+    let partition = kafka_partition.unwrap_or(NO_PARTITION).cast_unsigned();
     head[4..12].copy_from_slice(&pair(topic, partition));
-    head[12..20].copy_from_slice(&record.timestamp.unwrap_or(NO_TIMESTAMP).to_le_bytes());
+    head[12..20].copy_from_slice(&timestamp.unwrap_or(NO_TIMESTAMP).to_le_bytes());
     head[20..28].copy_from_slice(&pair(key_schema, value_schema));
 }
 

@@ -71,7 +71,7 @@ impl<'a> Line<'a> {
         let start = out.len();
         let room: &mut [u8; ROOM] = append(out);
         room[..4].copy_from_slice(&length.to_le_bytes());
-        put_fixed(room, record, indexes);
+        put_fixed(room, record.kafka_partition, record.timestamp, indexes);
         // Numbers that stand next to each other go in one store; what is not set stays zero.
         let map_length = 4 + 5 + name_length as u128 + 9;
         let origin = u128::from(ORIGIN_SOURCE)

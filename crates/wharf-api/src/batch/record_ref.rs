@@ -144,33 +144,18 @@ impl<'a> RecordRef<'a> {
     /// # Errors
     /// A data error when its headers or source offset are malformed.
     pub fn to_record(&self, batch: &RecordBatchRef<'_>) -> Result<Record> {
-        let origin = match self.origin {
-            OriginRef::Source(source) => Origin::Source {
-                partition: source
-                    .partition_index
-                    .map(|index| batch.partition(index))
-                    .transpose()?,
-                offset: source.offset.map(decode_offset).transpose()?,
-            },
-            OriginRef::Sink(sink) => Origin::Sink {
-                offset: sink.offset,
-                timestamp_type: sink.timestamp_type,
-                original_topic: sink.original_topic.to_owned(),
-                original_partition: sink.original_partition,
-                original_offset: sink.original_offset,
-            },
-        };
-        Ok(Record {
-            topic: self.topic.to_owned(),
-            kafka_partition: self.kafka_partition,
-            key_schema: self.key_schema.cloned(),
-            key: self.key.to_value(),
-            value_schema: self.value_schema.cloned(),
-            value: self.value.to_value(),
-            timestamp: self.timestamp,
-            headers: self.headers.to_headers()?,
-            origin,
-        })
+        let mut record = Record::source(String::new(), None, None);
+        self.write_into(&mut record)?;
+        if let (OriginRef::Source(source), Origin::Source { partition, offset }) =
+            (self.origin, &mut record.origin)
+        {
+            *partition = source
+                .partition_index
+                .map(|index| batch.partition(index))
+                .transpose()?;
+            *offset = source.offset.map(decode_offset).transpose()?;
+        }
+        Ok(record)
     }
 
     /// As [`to_record`](Self::to_record), in the place of a record whose memory is used again. Source partition and source offset
@@ -178,6 +163,8 @@ impl<'a> RecordRef<'a> {
     ///
     /// # Errors
     /// A data error when its headers are malformed.
+    // Always inlined: then a record of which nothing else is asked is never built.
+    #[inline(always)]
     pub fn write_into(&self, record: &mut Record) -> Result<()> {
         self.topic.clone_into(&mut record.topic);
         record.kafka_partition = self.kafka_partition;
@@ -191,21 +178,22 @@ impl<'a> RecordRef<'a> {
         } else {
             self.headers.to_headers()?
         };
-        record.origin.take_from(self.origin);
+        match self.origin {
+            OriginRef::Source(_) => {
+                record.origin = Origin::Source {
+                    partition: None,
+                    offset: None,
+                };
+            }
+            OriginRef::Sink(sink) => record.origin.set_sink(&sink),
+        }
         Ok(())
     }
 }
 
 impl Origin {
-    /// Becomes that of a borrowed record, without source partition and source offset.
-    fn take_from(&mut self, origin: OriginRef<'_>) {
-        let OriginRef::Sink(sink) = origin else {
-            *self = Self::Source {
-                partition: None,
-                offset: None,
-            };
-            return;
-        };
+    /// Becomes that of a consumed record; the memory of a topic that was there is used again.
+    pub fn set_sink(&mut self, sink: &SinkOrigin<'_>) {
         let mut topic = match self {
             Self::Sink { original_topic, .. } => std::mem::take(original_topic),
             Self::Source { .. } => String::new(),

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::consumed::Consumed;
-use super::head::{RECORD_HEAD, SOURCE_HEAD, append, put_fixed};
+use super::head::{RECORD_HEAD, SOURCE_HEAD, VALUE_SCHEMA, append, put_fixed};
 use super::line::Line;
 use super::{Datum, NewOrigin, NewRecord};
 use super::{LAYOUT, ORIGIN_SINK, ORIGIN_SOURCE, TRAILER};
@@ -167,6 +167,49 @@ impl RecordBatch {
         written
     }
 
+    /// Appends what a converter reads: a record of a topic and the value that `write` writes.
+    ///
+    /// # Errors
+    /// What `write` fails with; the batch is then as before, also when it panics.
+    pub fn push_value(
+        &mut self,
+        topic: &str,
+        write: impl FnOnce(flat::DatumWriter<'_>) -> Result<()>,
+    ) -> Result<()> {
+        struct Unfinished<'a> {
+            buffer: &'a mut Vec<u8>,
+            end: usize,
+        }
+        impl Drop for Unfinished<'_> {
+            fn drop(&mut self) {
+                self.buffer.truncate(self.end);
+            }
+        }
+        if self.finished {
+            self.reopen();
+        }
+        let start = self.buffer.len();
+        let topic = self.topics.index(topic);
+        let mut unfinished = Unfinished {
+            buffer: &mut self.buffer,
+            end: start,
+        };
+        let out = &mut *unfinished.buffer;
+        let head: &mut [u8; RECORD_HEAD + 8] = append(out);
+        put_fixed(head, None, None, [topic, NONE, NONE]);
+        head[28] = ORIGIN_SOURCE;
+        head[29..33].copy_from_slice(&NONE.to_le_bytes());
+        put_datum(out, &ValueRef::Null, None, &mut self.schemas)?;
+        let schema = flat::DatumWriter::run(out, &mut self.schemas, write)?;
+        out[start + VALUE_SCHEMA..start + VALUE_SCHEMA + 4].copy_from_slice(&schema.to_le_bytes());
+        // No headers.
+        put_u32(out, 0);
+        flat::set_length(out, start)?;
+        unfinished.end = out.len();
+        self.count += 1;
+        Ok(())
+    }
+
     /// Appends an owned record.
     ///
     /// # Errors
@@ -236,7 +279,7 @@ impl RecordBatch {
         let start = out.len();
         // What has a fixed place is written first and in place; lengths are set when they are known.
         let head: &mut [u8; RECORD_HEAD + SOURCE_HEAD] = append(out);
-        put_fixed(head, record, indexes);
+        put_fixed(head, record.kafka_partition, record.timestamp, indexes);
         match record.origin {
             NewOrigin::Source { partition, offset } => {
                 let partitions = &mut self.partitions;
@@ -275,9 +318,7 @@ impl RecordBatch {
         } else {
             put_headers(out, record.headers, schemas)?;
         }
-        let length = length_u32(out.len() - start - 4)?;
-        out[start..start + 4].copy_from_slice(&length.to_le_bytes());
-        Ok(())
+        flat::set_length(out, start)
     }
 
     /// Takes the definitions and trailer off again, so that records can be appended after [`finish`](Self::finish).

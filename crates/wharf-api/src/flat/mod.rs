@@ -6,6 +6,7 @@
 
 mod schema;
 pub(crate) mod short;
+mod value_writer;
 mod write;
 
 use crate::error::{ConnectError, Result};
@@ -14,6 +15,7 @@ use crate::value_ref::{ArrayRef, MapRef, StructRef, ValueRef};
 
 pub use schema::SchemaCache;
 pub(crate) use schema::{get_schema, put_schema};
+pub use value_writer::{DatumWriter, ValueWriter};
 pub use write::SchemaTable;
 pub(crate) use write::{put_datum, put_value};
 
@@ -173,6 +175,24 @@ impl<'a> Cursor<'a> {
     }
 }
 
+/// Passes over a value by its length alone.
+pub(crate) fn skip_value(cursor: &mut Cursor<'_>) -> Result<()> {
+    let length = match cursor.u8()? {
+        tag::NULL | tag::FALSE | tag::TRUE => 0,
+        tag::INT8 => 1,
+        tag::INT16 => 2,
+        tag::INT32 | tag::FLOAT32 => 4,
+        tag::INT64 | tag::FLOAT64 | tag::DATE => 8,
+        tag::STRING | tag::BYTES | tag::ARRAY | tag::MAP | tag::STRUCT => cursor.u32()? as usize,
+        tag::DECIMAL => {
+            cursor.u32()?;
+            cursor.u32()? as usize
+        }
+        kind => return Err(malformed(&format!("unknown value tag {kind}"))),
+    };
+    cursor.take(length).map(drop)
+}
+
 #[inline]
 pub(crate) fn put_u32(out: &mut Vec<u8>, value: u32) {
     out.extend_from_slice(&value.to_le_bytes());
@@ -206,6 +226,12 @@ pub(crate) fn put_sized(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>) -> R
     let at = out.len();
     put_u32(out, 0);
     write(out)?;
+    set_length(out, at)
+}
+
+/// Sets the length at `at` to what was written behind it.
+#[inline]
+pub(crate) fn set_length(out: &mut [u8], at: usize) -> Result<()> {
     let length = length_u32(out.len() - at - 4)?;
     out[at..at + 4].copy_from_slice(&length.to_le_bytes());
     Ok(())

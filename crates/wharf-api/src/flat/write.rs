@@ -114,7 +114,8 @@ pub(crate) fn put_value(
     }
 }
 
-fn put_any(
+#[inline]
+pub(super) fn put_any(
     out: &mut Vec<u8>,
     value: &ValueRef<'_>,
     declared: Option<&SchemaRef>,

@@ -1,7 +1,7 @@
 //! Borrowed arrays, maps and structs: over owned trees, or over flat bytes that were checked when the view was made.
 
 use super::ValueRef;
-use crate::flat::Cursor;
+use crate::flat::{self, Cursor};
 use crate::schema::{Field, SchemaRef};
 use crate::structs::Struct;
 use crate::value::Value;
@@ -159,19 +159,29 @@ impl<'a> StructRef<'a> {
     /// The stored value of a field, defaults not applied; `None` when there is no such field.
     #[must_use]
     pub fn get_without_default(&self, name: &str) -> Option<ValueRef<'a>> {
-        match *self {
-            Self::Owned(value) => value.get_without_default(name).ok().map(Value::as_ref),
-            Self::Flat(..) => self
-                .fields()
-                .find(|(field, _)| field.name() == name)
-                .map(|(_, value)| value),
-        }
+        self.entry(name).map(|(_, value)| value)
+    }
+
+    /// A field with its stored value. What stands before it is passed over.
+    fn entry(&self, name: &str) -> Option<(&'a Field, ValueRef<'a>)> {
+        let fields = &self.schema().fields;
+        let position = fields.iter().position(|field| field.name() == name)?;
+        let field = &fields[position];
+        let value = match *self {
+            Self::Owned(value) => value.values().get(position).map(Value::as_ref),
+            Self::Flat(_, items) => {
+                let mut values = FlatIter::new(items);
+                values.pass(position);
+                values.next_with(Some(field.schema()))
+            }
+        };
+        Some((field, value.unwrap_or(ValueRef::Null)))
     }
 
     /// The value of a field, its default when it is null; `None` when there is no such field.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<ValueRef<'a>> {
-        let (field, value) = self.fields().find(|(field, _)| field.name() == name)?;
+        let (field, value) = self.entry(name)?;
         Some(match (value, field.schema().default_value()) {
             (ValueRef::Null, Some(default)) => default.as_ref(),
             _ => value,
@@ -191,6 +201,17 @@ impl<'a> FlatIter<'a> {
             items,
             cursor: Cursor::new(items.body),
             left: items.count,
+        }
+    }
+
+    /// Passes over values without reading them.
+    fn pass(&mut self, count: usize) {
+        for _ in 0..count.min(self.left) {
+            self.left -= 1;
+            // The bytes were checked when the container was decoded.
+            if flat::skip_value(&mut self.cursor).is_err() {
+                self.left = 0;
+            }
         }
     }
 

@@ -111,7 +111,7 @@ pub struct GroupAssignment {
     pub urls: Vec<(String, String)>,
     /// The leader knew less of the config topic than another member: nobody got anything.
     pub config_mismatch: bool,
-    /// Members whose metadata could not be read. They are taken for empty and get nothing.
+    /// Members whose metadata could not be read. They get nothing, and nothing is made free for them.
     pub unreadable: Vec<(String, ProtocolError)>,
 }
 
@@ -184,7 +184,14 @@ impl Assignor {
                 .collect();
             return Ok(answer);
         };
+        let is_read = |member: &String| answer.unreadable.iter().all(|(other, _)| other != member);
+        states.retain(|(member, _)| is_read(member));
         answer.outcome = self.decide(round, configured, states);
+        let idle = answer.unreadable.iter().map(|(member, _)| MemberShare {
+            member: member.clone(),
+            ..MemberShare::default()
+        });
+        answer.outcome.shares.extend(idle);
         for share in &answer.outcome.shares {
             let assignment = Assignment {
                 assigned: share.assigned.clone(),

@@ -1,23 +1,12 @@
 //! The reference vectors, and what is said about bytes that are none.
 
+use wharf_test_services::{hex, unhex};
+
 use super::*;
 use crate::ids::ConnectorTaskId;
 
 const URL: &str = "http://w1:8083/";
 const URL_HEX: &str = "000f687474703a2f2f77313a383038332f";
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn unhex(text: &str) -> Vec<u8> {
-    let digits: Vec<u8> = text
-        .chars()
-        .filter_map(|c| c.to_digit(16))
-        .map(|digit| digit as u8)
-        .collect();
-    digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect()
-}
 
 fn work(connectors: &[&str], tasks: &[(&str, i32)]) -> ConnectorsAndTasks {
     ConnectorsAndTasks {
@@ -144,8 +133,12 @@ fn what_a_native_worker_can_run_stands_behind_all_that_jvm_workers_read() {
         assert_eq!(WorkerState::decode(&of_upstream), Ok(plain.clone()));
         // Somebody else's surplus is nobody's business.
         let surplus = [&of_upstream[..], b"more"].concat();
-        assert_eq!(WorkerState::decode(&surplus), Ok(plain));
+        assert_eq!(WorkerState::decode(&surplus), Ok(plain.clone()));
         assert!(WorkerState::decode(&bytes[..bytes.len() - 1]).is_err());
+        // JVM workers read every version as if it were a newer one: what follows the offset is an allocation, or none.
+        let as_newer = [&1_i16.to_be_bytes(), &bytes[2..]].concat();
+        let read = WorkerState::decode(&as_newer).unwrap();
+        assert_eq!((&read.allocation, &read.runs), (&plain.allocation, &native.runs));
     }
 }
 

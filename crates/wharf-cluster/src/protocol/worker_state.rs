@@ -6,6 +6,8 @@ use super::{Assignment, ConnectProtocol};
 const MESSAGE: &str = "subscription";
 /// What begins the part that only native workers write, behind all that upstream knows of. A JVM worker does not look there.
 const NATIVE_PART: &[u8] = b"wharf\x00\x01";
+/// An allocation that is not there.
+const NO_ALLOCATION: &[u8] = &(-1_i32).to_be_bytes();
 
 /// The metadata of a member.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -21,7 +23,8 @@ pub struct WorkerState {
 }
 
 impl WorkerState {
-    /// The bytes for one of the protocols that the member offers. The oldest has no place for the allocation.
+    /// The bytes for one of the protocols that the member offers. The oldest has no place for the allocation; yet JVM workers read
+    /// one there too, if anything follows, and end when it is none.
     ///
     /// # Errors
     /// When a text is longer than the protocol can carry.
@@ -38,6 +41,9 @@ impl WorkerState {
             out.nullable_bytes("allocation", allocation.as_deref())?;
         }
         if let Some(classes) = &self.runs {
+            if !protocol.is_cooperative() {
+                out.raw(NO_ALLOCATION);
+            }
             out.raw(NATIVE_PART);
             out.count("connector classes", classes.len())?;
             for class in classes {
@@ -66,7 +72,10 @@ impl WorkerState {
         Ok(Self {
             url: input.string("url")?,
             config_offset: input.i64("config offset")?,
-            allocation: if version == ConnectProtocol::Eager.version() || input.is_at_end() {
+            allocation: if version == ConnectProtocol::Eager.version() {
+                input.skip(NO_ALLOCATION);
+                None
+            } else if input.is_at_end() {
                 None
             } else {
                 input

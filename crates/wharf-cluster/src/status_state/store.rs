@@ -1,5 +1,6 @@
 //! What the status topic says, and the rules for writing to it.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use super::{State, Status, StatusIgnored, StatusKey, TopicStatus};
@@ -57,6 +58,17 @@ pub struct StatusState {
     entries_made: u64,
 }
 
+/// Whether an UNASSIGNED comes too late to count against this RUNNING. Within one generation only another worker's does: what the
+/// worker says itself of a task that it runs comes in order. Upstream does not look who says it, and goes on showing a task as
+/// RUNNING that was started and stopped in one generation.
+fn is_late_for(unassigned: &Status, running: &Status) -> bool {
+    match running.generation.cmp(&unassigned.generation) {
+        Ordering::Greater => true,
+        Ordering::Equal => running.worker_id != unassigned.worker_id,
+        Ordering::Less => false,
+    }
+}
+
 impl StatusState {
     /// Nothing read yet.
     #[must_use]
@@ -99,9 +111,9 @@ impl StatusState {
                 let status = Status::from_record_value(value)?;
                 let is_late = matches!(key, StatusKey::Task(_))
                     && status.state == State::Unassigned
-                    && self.status(&key).is_some_and(|known| {
-                        known.state == State::Running && known.generation >= status.generation
-                    });
+                    && self
+                        .status(&key)
+                        .is_some_and(|known| known.state == State::Running && is_late_for(&status, known));
                 if is_late {
                     return Err(StatusIgnored::LateUnassigned);
                 }

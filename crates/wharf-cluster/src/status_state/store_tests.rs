@@ -102,6 +102,20 @@ fn a_late_unassigned_does_not_hide_that_a_task_runs_elsewhere() {
 }
 
 #[test]
+fn a_task_that_its_worker_stopped_in_the_generation_in_which_it_started_is_unassigned() {
+    for (generation, taken) in [(5, true), (6, true), (4, false)] {
+        let mut statuses = StatusState::new();
+        let running = status(State::Running, "a", 5);
+        let stopped = status(State::Unassigned, "a", generation);
+        read(&mut statuses, "status-task-c-0", Some(&running)).unwrap();
+        let outcome = read(&mut statuses, "status-task-c-0", Some(&stopped));
+        assert_eq!(outcome.is_ok(), taken, "{generation}");
+        let expected = if taken { &stopped } else { &running };
+        assert_eq!(statuses.task(&task(0)), Some(expected), "{generation}");
+    }
+}
+
+#[test]
 fn a_connector_s_tombstone_takes_its_tasks_along() {
     let mut statuses = StatusState::new();
     let running = status(State::Running, "a", 1);

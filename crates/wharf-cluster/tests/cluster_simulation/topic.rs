@@ -10,10 +10,14 @@ pub(crate) struct Topic {
 }
 
 impl Topic {
+    /// Some are there twice, as when the answer to a write is lost and the producer repeats it.
     pub(crate) fn append(&mut self, random: &mut Random, records: Vec<TopicRecord>) {
-        for record in records {
-            self.records.push((self.next, record));
-            self.next += 1;
+        let times = if self.next % 11 == 5 { 2 } else { 1 };
+        for _ in 0..times {
+            for record in &records {
+                self.records.push((self.next, record.clone()));
+                self.next += 1;
+            }
         }
         self.next += i64::from(random.below_u64(3) == 0);
     }

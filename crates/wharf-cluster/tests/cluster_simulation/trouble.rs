@@ -140,24 +140,36 @@ fn play(seed: u64) -> (usize, usize) {
 /// ran, because the config topic could not be read; a connector that was deleted and created between two looks.
 const FOUND_SOMETHING: [u64; 3] = [67, 252, 162];
 
+/// What is played unless `CLUSTER_SIMULATION_SEEDS=FIRST..END` says otherwise.
+const SEEDS: u64 = 2_000;
+
 fn seeds() -> Vec<u64> {
     let given = std::env::var("CLUSTER_SIMULATION_SEEDS").ok();
     let given = given.as_deref().and_then(|text| text.split_once(".."));
     given
         .and_then(|(first, end)| Some((first.parse().ok()?..end.parse().ok()?).collect()))
-        .unwrap_or_else(|| (0..40).chain(FOUND_SOMETHING).collect())
+        .unwrap_or_else(|| (0..SEEDS).chain(FOUND_SOMETHING).collect())
 }
 
 #[test]
 fn whatever_happens_everything_runs_once_and_in_the_end_as_configured() {
-    let (mut lapses, mut rebalances) = (0, 0);
     let seeds = seeds();
     let count = seeds.len();
-    for seed in seeds {
-        let (lapsed, rebalanced) = play(seed);
-        lapses += lapsed;
-        rebalances += rebalanced;
-    }
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let played: Vec<(usize, usize)> = std::thread::scope(|scope| {
+        let share = |seeds: &[u64]| {
+            let seeds = seeds.to_vec();
+            scope.spawn(move || seeds.into_iter().map(play).collect::<Vec<_>>())
+        };
+        let shares: Vec<_> = seeds.chunks(count.div_ceil(threads)).map(share).collect();
+        let results = shares.into_iter().map(|share| share.join());
+        // A seed that fails has said so.
+        results
+            .flat_map(|played| played.expect("no seed fails"))
+            .collect()
+    });
+    let lapses: usize = played.iter().map(|(lapses, _)| lapses).sum();
+    let rebalances: usize = played.iter().map(|(_, rebalances)| rebalances).sum();
     assert!(
         lapses > count / 2 && rebalances > 10 * count,
         "too little happened: {lapses} {rebalances}"

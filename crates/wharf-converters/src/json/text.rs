@@ -41,6 +41,11 @@ pub(super) fn plain_run(bytes: &[u8], special: Special) -> usize {
         at += 8;
     }
     let rest = &bytes[at..];
+    if let (Some(last), 1..8) = (bytes.last_chunk(), rest.len()) {
+        // The zeros that come in behind the rest are special.
+        let word = u64::from_le_bytes(*last) >> (64 - 8 * rest.len());
+        return at + special_bytes(word, special).trailing_zeros() as usize / 8;
+    }
     at + rest
         .iter()
         .position(|byte| is_special(*byte))

@@ -12,11 +12,14 @@ use rdkafka::bindings as ffi;
 
 use super::certificate::Judge;
 use super::lists::{Entry, entries};
+use super::login::{self, Login};
 use super::{c_string, describe, millis, text};
-use crate::properties::{ClientKind, remedy};
+use crate::properties::ClientKind;
 use crate::types::TopicMetadata;
 use crate::{ErrorCode, KafkaError, logging};
 
+/// The library's settings of tokens, or those of [`Login`].
+const OAUTH_CONFIG: &str = "sasl.oauthbearer.config";
 const ALL_BROKERS_DOWN: ErrorCode = ErrorCode(-187);
 
 /// A rebalance that librdkafka waits for us to acknowledge.
@@ -33,6 +36,8 @@ pub(crate) struct Hooks {
     /// Why a connection failed last, though it may work again.
     trouble: Mutex<Option<String>>,
     judge: Judge,
+    /// By tokens that this process fetches, if it is.
+    login: Option<Login>,
     rebalances: Mutex<VecDeque<Rebalance>>,
 }
 
@@ -61,7 +66,12 @@ impl Client {
         };
         // SAFETY: plain allocation.
         let conf = unsafe { ffi::rd_kafka_conf_new() };
+        let login = properties.get(OAUTH_CONFIG).and_then(|text| Login::new(text));
         for (key, value) in properties {
+            // What this process looks after itself holds a secret that the library has no use for.
+            if key == OAUTH_CONFIG && login.is_some() {
+                continue;
+            }
             if let Err(error) = set(conf, key, value) {
                 // SAFETY: not handed to a client, so ours to destroy.
                 unsafe { ffi::rd_kafka_conf_destroy(conf) };
@@ -74,6 +84,7 @@ impl Client {
             failure: Mutex::new(None),
             trouble: Mutex::new(None),
             judge: Judge::new(properties.get("ssl.ca.pem").map_or("", String::as_str)),
+            login,
             rebalances: Mutex::new(VecDeque::new()),
         });
         let hooks = NonNull::from(Box::leak(hooks));
@@ -96,7 +107,13 @@ impl Client {
             ffi::rd_kafka_new(rk_type, conf, reason.as_mut_ptr(), reason.len())
         };
         match NonNull::new(raw) {
-            Some(raw) => Ok(Self { raw, hooks }),
+            Some(raw) => {
+                let client = Self { raw, hooks };
+                if let Some(login) = &client.hooks().login {
+                    login.begin(raw);
+                }
+                Ok(client)
+            }
             None => {
                 // SAFETY: creation failed, so `conf` and `hooks` are still ours and nobody else holds them;
                 // librdkafka terminated `reason`.
@@ -132,7 +149,9 @@ impl Client {
 
     /// Why a connection failed last; it is tried again all the same.
     pub(crate) fn last_trouble(&self) -> Option<String> {
-        open(&self.hooks().trouble).clone()
+        let hooks = self.hooks();
+        let waiting = hooks.login.as_ref().and_then(Login::waits_because);
+        waiting.or_else(|| open(&hooks.trouble).clone())
     }
 
     /// Takes the oldest rebalance that waits to be acknowledged.
@@ -250,6 +269,9 @@ impl Drop for Client {
                     drop(Box::from_raw(self.1.as_ptr()));
                 }
             }
+        }
+        if let Some(login) = &self.hooks().login {
+            login.end();
         }
         let remains = Remains(self.raw, self.hooks);
         // When no thread can be had, the closure is dropped here and destroys the client on this thread.
@@ -388,7 +410,7 @@ unsafe extern "C" fn on_log(
         let line = CStr::from_ptr(line).to_string_lossy();
         if let Some(hooks) = hooks.as_ref() {
             let line = match &*facility {
-                "FAIL" => Cow::from(remedy::explain(&line, hooks.judge.refused())),
+                "FAIL" => Cow::from(wharf_key_stores::explain(&line, hooks.judge.refused())),
                 _ => line,
             };
             logging::log(hooks.kind, level, &hooks.client_id, &facility, &line);
@@ -408,21 +430,36 @@ impl Hooks {
                 reason = text(detail.as_ptr());
             }
         } else {
-            if remedy::is_refusal(&reason) {
+            if wharf_key_stores::is_refusal(&reason) {
                 code = ErrorCode::SSL;
             }
-            if !matches!(code, ErrorCode::AUTHENTICATION | ErrorCode::SSL) || is_passing(&reason) {
+            let changes = |login: &Login| code == ErrorCode::AUTHENTICATION && login.is_changing();
+            if let Some(login) = self.login.as_ref().filter(|_| login::is_about_no_token(&reason)) {
+                // There may be one again by now.
+                let Some(why) = login.waits_because() else {
+                    return;
+                };
+                return self.fail(code, why);
+            }
+            if !matches!(code, ErrorCode::AUTHENTICATION | ErrorCode::SSL)
+                || is_passing(&reason)
+                || self.login.as_ref().is_some_and(changes)
+            {
                 // That all brokers are down says nothing about why, and is said again and again.
                 let level = if code == ALL_BROKERS_DOWN { 7 } else { 5 };
                 logging::log(self.kind, level, &self.client_id, code.name(), &reason);
                 if code != ALL_BROKERS_DOWN {
-                    *open(&self.trouble) = Some(remedy::explain(&reason, None));
+                    *open(&self.trouble) = Some(wharf_key_stores::explain(&reason, None));
                 }
                 return;
             }
             let refused = self.judge.refused();
-            reason = remedy::explain(&reason, refused.filter(|_| code == ErrorCode::SSL));
+            reason = wharf_key_stores::explain(&reason, refused.filter(|_| code == ErrorCode::SSL));
         }
+        self.fail(code, reason);
+    }
+
+    fn fail(&self, code: ErrorCode, reason: String) {
         let operation = format!("connection of kafka {} {}", self.kind.name(), self.client_id);
         *open(&self.failure) = Some(KafkaError::operation(operation, code.0, reason));
     }

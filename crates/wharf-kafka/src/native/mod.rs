@@ -17,6 +17,7 @@ pub(crate) mod client;
 pub(crate) mod consumer;
 pub(crate) mod groups;
 pub(crate) mod lists;
+mod login;
 pub(crate) mod memory;
 pub(crate) mod messages;
 mod plain;

@@ -46,6 +46,8 @@ pub(super) enum Valid {
     Any,
     AtLeast(i64),
     Between(i64, i64),
+    /// For numbers that need not be whole.
+    Within(f64, f64),
     OneOf(&'static [&'static str]),
     OneOfAnyCase(&'static [&'static str]),
 }

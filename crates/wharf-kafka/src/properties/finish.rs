@@ -60,6 +60,16 @@ fn bootstrap(draft: &mut Draft<'_>) {
 fn producer(draft: &mut Draft<'_>) {
     let acks_all = matches!(draft.java("acks"), Some("all" | "-1"));
     let idempotent = draft.java("enable.idempotence") == Some("true");
+    let in_flight = draft.number("max.in.flight.requests.per.connection");
+    let may_be_idempotent = !draft.is_given("enable.idempotence")
+        && acks_all
+        && draft.number("retries") != Some(0)
+        && in_flight.is_none_or(|count| count <= 5);
+    if may_be_idempotent {
+        // Java's default where nothing contradicts it. Here it is also what keeps the order of records: librdkafka sends
+        // what waits behind a request before what the broker refused of it for now, even with one request in flight.
+        draft.set("enable.idempotence", "true");
+    }
     if idempotent {
         if !acks_all {
             draft.problem(
@@ -73,10 +83,7 @@ fn producer(draft: &mut Draft<'_>) {
                 "Must set retries to non-zero when using the idempotent producer.",
             );
         }
-        if draft
-            .number("max.in.flight.requests.per.connection")
-            .is_some_and(|count| count > 5)
-        {
+        if in_flight.is_some_and(|count| count > 5) {
             draft.problem(
                 "max.in.flight.requests.per.connection",
                 "Must set max.in.flight.requests.per.connection to at most 5 to use the idempotent producer.",

@@ -10,7 +10,7 @@ mod catalogue;
 mod finish;
 mod jaas;
 mod mapped;
-pub(crate) mod remedy;
+mod oauth;
 mod security;
 mod values;
 
@@ -300,5 +300,7 @@ fn apply(entry: &Entry, value: &str, draft: &mut Draft<'_>) {
     }
 }
 
+#[cfg(test)]
+mod oauth_tests;
 #[cfg(test)]
 mod tests;

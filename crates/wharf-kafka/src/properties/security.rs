@@ -4,12 +4,13 @@
 
 use std::collections::BTreeMap;
 
-use super::{Draft, jaas};
+use super::{Draft, jaas, oauth};
 
+pub(super) const HANDLER: &str = "sasl.login.callback.handler.class";
 const PLAIN: &str = "org.apache.kafka.common.security.plain.PlainLoginModule";
 const SCRAM: &str = "org.apache.kafka.common.security.scram.ScramLoginModule";
-const TOKENS: &str =
-    "unsecured tokens are the only ones built in, token endpoints are not: use SCRAM, PLAIN or certificates";
+const TOKENS: &str = "for tokens of an endpoint or a file set sasl.login.callback.handler.class to \
+                      org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginCallbackHandler";
 const OAUTH: &str = "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule";
 
 pub(super) fn apply(draft: &mut Draft<'_>) {
@@ -127,16 +128,28 @@ fn sasl(draft: &mut Draft<'_>) {
             );
             draft.problem("sasl.jaas.config", message);
         }
+        Ok(module) if mechanism != "OAUTHBEARER" && owned(draft, HANDLER).is_some() => {
+            let message = format!("{HANDLER} is for OAUTHBEARER; leave it out with {mechanism}");
+            draft.problem(HANDLER, message);
+            login(draft, &module);
+        }
         Ok(module) => login(draft, &module),
     }
 }
 
 fn login(draft: &mut Draft<'_>, module: &jaas::LoginModule) {
+    if module.class == OAUTH && oauth::is_asked_for(draft) {
+        return oauth::login(draft, &module.options);
+    }
     if module.class == OAUTH {
         return match unsecured_token(&module.options) {
             Ok(token) => {
                 draft.set("enable.sasl.oauthbearer.unsecure.jwt", "true");
                 draft.set("sasl.oauthbearer.config", token);
+                if owned(draft, oauth::URL).is_some() {
+                    let warning = format!("{} has no effect; {TOKENS}", oauth::URL);
+                    draft.out.warnings.push(warning);
+                }
             }
             Err(reason) => draft.problem("sasl.jaas.config", format!("sasl.jaas.config: {reason}")),
         };

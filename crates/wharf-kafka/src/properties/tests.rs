@@ -51,7 +51,7 @@ fn an_untouched_producer_behaves_like_connects_java_producer() {
     let out = translated(ClientKind::Producer, &[]);
     for (key, expected) in [
         ("acks", "-1"),
-        ("enable.idempotence", "false"),
+        ("enable.idempotence", "true"),
         ("max.in.flight.requests.per.connection", "1"),
         ("message.timeout.ms", "2147483647"),
         ("linger.ms", "5"),
@@ -205,9 +205,15 @@ fn what_cannot_be_honoured_is_refused_by_name() {
         (ClientKind::Admin, "ssl.engine.factory.class", "a.b.C"),
         (
             ClientKind::Admin,
-            "sasl.oauthbearer.token.endpoint.url",
-            "https://x",
+            "sasl.login.callback.handler.class",
+            "org.example.OAuthBearerLoginCallbackHandler",
         ),
+        (
+            ClientKind::Admin,
+            "sasl.oauthbearer.jwt.retriever.class",
+            "org.apache.kafka.common.security.oauthbearer.JwtBearerJwtRetriever",
+        ),
+        (ClientKind::Consumer, "sasl.oauthbearer.assertion.file", "/x"),
     ] {
         let found = problems(client, &[(key, value)]);
         assert_eq!(found.len(), 1, "{found:?}");
@@ -442,25 +448,11 @@ fn a_jks_store_is_refused_with_the_command_that_converts_it() {
 
 #[test]
 fn a_pkcs12_trust_store_becomes_pem_whatever_type_is_declared() {
-    use openssl::asn1::Asn1Time;
-    use openssl::hash::MessageDigest;
     use openssl::pkcs12::Pkcs12;
-    use openssl::pkey::PKey;
-    use openssl::rsa::Rsa;
     use openssl::stack::Stack;
-    use openssl::x509::X509;
+    use wharf_test_services::Identity;
 
-    let key = PKey::from_rsa(Rsa::generate(2048).unwrap()).unwrap();
-    let mut certificate = X509::builder().unwrap();
-    certificate
-        .set_not_before(&Asn1Time::days_from_now(0).unwrap())
-        .unwrap();
-    certificate
-        .set_not_after(&Asn1Time::days_from_now(1).unwrap())
-        .unwrap();
-    certificate.set_pubkey(&key).unwrap();
-    certificate.sign(&key, MessageDigest::sha256()).unwrap();
-    let certificate = certificate.build();
+    let certificate = Identity::authority("own").certificate;
     let mut authorities = Stack::new().unwrap();
     authorities.push(certificate.clone()).unwrap();
     let store = Pkcs12::builder()

@@ -55,6 +55,15 @@ pub(super) fn check(entry: &Entry, value: &str) -> Result<String, String> {
                 return Err(wrong(&format!("Value must be no more than {high}")));
             }
         }
+        Valid::Within(low, high) => {
+            let number = trimmed.parse::<f64>().unwrap_or(low);
+            if number < low {
+                return Err(wrong(&format!("Value must be at least {low}")));
+            }
+            if number > high {
+                return Err(wrong(&format!("Value must be no more than {high}")));
+            }
+        }
         Valid::OneOf(names) => {
             if !names.contains(&trimmed) {
                 return Err(wrong(&format!("String must be one of: {}", names.join(", "))));

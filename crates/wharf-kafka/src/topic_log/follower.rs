@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, Sender, TryRecvError};
 use std::time::Instant;
 
 use super::{End, LogError, REQUEST, RETRY, ReadPositions, Request, TICK};
-use crate::{Admin, MessageRef, OffsetSpec, Reader, TopicPartition};
+use crate::{Admin, ErrorCode, KafkaError, MessageRef, OffsetSpec, Reader, TopicPartition};
 
 /// Somebody who waits for the end of the topic.
 pub(super) struct Waiting {
@@ -26,6 +26,8 @@ pub(super) struct Follower<F> {
     pub(super) ask_again: Option<Instant>,
     /// What is told of the reader's positions.
     pub(super) positions: ReadPositions,
+    /// Until then a broker may not know the topic yet, which may have been created a moment ago.
+    pub(super) new_until: Instant,
 }
 
 impl<F: FnMut(MessageRef<'_>)> Follower<F> {
@@ -47,15 +49,29 @@ impl<F: FnMut(MessageRef<'_>)> Follower<F> {
             self.ask_for_ends();
             // Mostly there is nothing to wait for.
             self.answer_those_at_the_end();
-            if let Err(error) = self.reader.poll(TICK, &mut self.each) {
-                tracing::error!("topic {} cannot be read: {error}", self.reader.topic());
-                self.answer_all(&error.into());
-                // What passes is tried again by the client itself; what does not is tried again slowly.
-                std::thread::sleep(RETRY);
+            match self.reader.poll(TICK, &mut self.each) {
+                Ok(_) => {}
+                // The client asks again by itself.
+                Err(error) if self.is_not_known_yet(&error) => {
+                    tracing::warn!(
+                        "topic {} is not known to all brokers yet: {error}",
+                        self.reader.topic()
+                    );
+                }
+                Err(error) => {
+                    tracing::error!("topic {} cannot be read: {error}", self.reader.topic());
+                    self.answer_all(&error.into());
+                    // What passes is tried again by the client itself; what does not is tried again slowly.
+                    std::thread::sleep(RETRY);
+                }
             }
             self.positions.note(|partition| self.reader.position(partition));
             self.answer_those_at_the_end();
         }
+    }
+
+    fn is_not_known_yet(&self, error: &KafkaError) -> bool {
+        error.code() == Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION) && Instant::now() < self.new_until
     }
 
     /// One request serves all who came since the last one.

@@ -1,6 +1,6 @@
 //! A herder in memory: knows connectors and nothing of tasks, plugins or Kafka.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Mutex;
 
 use serde_json::json;
@@ -25,6 +25,10 @@ pub(crate) struct FakeHerder {
     pub(crate) hangs: bool,
     /// All changes and slow reads fail so.
     pub(crate) fails: Option<HerderError>,
+    /// The next changes and slow reads fail so, one after the other.
+    pub(crate) fails_first: Mutex<VecDeque<HerderError>>,
+    /// Other workers may have to be asked.
+    pub(crate) has_peers: bool,
     /// Connectors have no status.
     pub(crate) without_status: bool,
     /// Topic tracking is off.
@@ -61,7 +65,8 @@ impl FakeHerder {
         if self.hangs {
             return Box::pin(std::future::pending());
         }
-        let result = self.fails.clone().map_or(result, Err);
+        let first = self.fails_first.lock().unwrap().pop_front();
+        let result = first.or_else(|| self.fails.clone()).map_or(result, Err);
         Box::pin(async { result })
     }
 
@@ -99,6 +104,10 @@ impl FakeHerder {
 }
 
 impl Herder for FakeHerder {
+    fn has_peers(&self) -> bool {
+        self.has_peers
+    }
+
     fn cluster_info(&self) -> Option<ClusterInfo> {
         self.cluster.clone()
     }

@@ -3,6 +3,7 @@
 mod cluster;
 mod connectors;
 mod fake_herder;
+mod forwarding;
 mod http;
 mod loggers;
 mod metrics;
@@ -64,8 +65,12 @@ struct Api {
 
 impl Api {
     fn new(herder: FakeHerder) -> Self {
+        Self::patient(herder, SHORT)
+    }
+
+    fn patient(herder: FakeHerder, timeouts: Timeouts) -> Self {
         let herder = Arc::new(herder);
-        let routes = main_router(herder.clone(), SHORT, true);
+        let routes = main_router(herder.clone(), timeouts, true);
         Self { herder, routes }
     }
 

@@ -14,7 +14,7 @@ fn listeners(texts: &[&str]) -> Vec<Listener> {
     texts.iter().map(|text| Listener::parse(text).unwrap()).collect()
 }
 
-fn config(main: &[&str], admin_listeners: AdminListeners) -> RestConfig {
+pub(crate) fn config(main: &[&str], admin_listeners: AdminListeners) -> RestConfig {
     RestConfig {
         listeners: listeners(main),
         admin_listeners,

@@ -155,10 +155,6 @@ pub fn offsets_consumer_config(
 /// Makes settings of a producer those of one that writes in transactions; what a user set otherwise is warned about.
 #[must_use]
 pub fn transactional(mut settings: ConfigMap, transactional_id: &str, connector: &str) -> ConfigMap {
-    // Connect's own default, which is no wish of the user's
-    if settings.get("enable.idempotence").map(String::as_str) == Some("false") {
-        settings.remove("enable.idempotence");
-    }
     force(&mut settings, "enable.idempotence", "true", connector);
     force(&mut settings, "transactional.id", transactional_id, connector);
     settings
@@ -236,7 +232,6 @@ pub fn dead_letter_reader_config(worker: &WorkerConfig) -> ConfigMap {
 pub fn dead_letter_sender_config(worker: &WorkerConfig) -> ConfigMap {
     let built_in = [
         ("client.id", "wharf-dlq-producer".to_owned()),
-        ("enable.idempotence", "false".to_owned()),
         ("acks", "all".to_owned()),
         ("max.in.flight.requests.per.connection", "1".to_owned()),
         ("max.request.size", "100000000".to_owned()),
@@ -262,7 +257,6 @@ fn producer_config(worker: &WorkerConfig, client_id: String, config: &ConfigMap)
     let built_in = [
         ("client.id", client_id),
         ("max.block.ms", i64::MAX.to_string()),
-        ("enable.idempotence", "false".to_owned()),
         ("acks", "all".to_owned()),
         ("max.in.flight.requests.per.connection", "1".to_owned()),
         ("delivery.timeout.ms", i32::MAX.to_string()),
@@ -338,7 +332,6 @@ mod tests {
                 ("bootstrap.servers", "a:1,b:2"),
                 ("client.id", "connector-producer-c-2"),
                 ("delivery.timeout.ms", "2147483647"),
-                ("enable.idempotence", "false"),
                 ("max.block.ms", "9223372036854775807"),
                 ("max.in.flight.requests.per.connection", "1"),
             ])

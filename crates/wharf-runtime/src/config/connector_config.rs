@@ -428,6 +428,7 @@ mod tests {
     #[test]
     fn converter_settings_count_only_with_the_class() {
         let worker = crate::config::StandaloneConfig::parse(&map(&[
+            ("bootstrap.servers", "b:1"),
             ("key.converter", "K"),
             ("value.converter", "V"),
             ("value.converter.x", "worker"),

@@ -14,6 +14,7 @@ fn map(entries: &[(&str, &str)]) -> ConfigMap {
 
 fn with(entries: &[(&str, &str)]) -> ConfigMap {
     let mut all = map(&[
+        ("bootstrap.servers", "broker:9092"),
         ("key.converter", "org.apache.kafka.connect.json.JsonConverter"),
         (
             "value.converter",
@@ -68,7 +69,7 @@ fn a_minimal_file_gets_upstreams_defaults_but_for_the_two_that_make_moves_faster
         KeyGenerator::new("HmacSHA256", None).unwrap()
     );
     assert!(config.client_id.is_empty());
-    assert_eq!(config.worker.bootstrap_servers, ["localhost:9092"]);
+    assert_eq!(config.worker.bootstrap_servers, ["broker:9092"]);
     assert_eq!(
         config.worker.rest.admin_listeners,
         AdminListeners::OnMainListeners
@@ -288,6 +289,7 @@ fn all_mistakes_are_listed_at_once_those_between_keys_too() {
     );
     let text = found.join("\n");
     for part in [
+        "Missing required configuration \"bootstrap.servers\"",
         "Missing required configuration \"key.converter\"",
         "Missing required configuration \"group.id\"",
         "Missing required configuration \"config.storage.topic\"",
@@ -299,7 +301,7 @@ fn all_mistakes_are_listed_at_once_those_between_keys_too() {
     ] {
         assert!(text.contains(part), "{part} is missing in\n{text}");
     }
-    assert_eq!(found.len(), 8, "{text}");
+    assert_eq!(found.len(), 9, "{text}");
 }
 
 #[test]

@@ -15,6 +15,7 @@ fn map(entries: &[(&str, &str)]) -> ConfigMap {
 
 fn with(entries: &[(&str, &str)]) -> ConfigMap {
     let mut all = map(&[
+        ("bootstrap.servers", "broker:9092"),
         ("key.converter", "org.apache.kafka.connect.json.JsonConverter"),
         (
             "value.converter",
@@ -38,7 +39,7 @@ fn mistakes(entries: &[(&str, &str)]) -> Vec<String> {
 #[test]
 fn a_minimal_file_gets_the_defaults_of_kafka() {
     let config = parse(&[]);
-    assert_eq!(config.bootstrap_servers, ["localhost:9092"]);
+    assert_eq!(config.bootstrap_servers, ["broker:9092"]);
     assert_eq!(
         config.header_converter.class,
         "org.apache.kafka.connect.storage.SimpleHeaderConverter"
@@ -104,6 +105,7 @@ fn all_mistakes_are_listed_at_once() {
         .collect::<Vec<_>>()
         .join("\n");
     for part in [
+        "Missing required configuration \"bootstrap.servers\" which has no default value.",
         "Missing required configuration \"key.converter\" which has no default value.",
         "Missing required configuration \"offset.storage.file.filename\" which has no default value.",
         "Invalid value soon for configuration offset.flush.interval.ms: Not a number of type LONG",
@@ -112,7 +114,7 @@ fn all_mistakes_are_listed_at_once() {
     ] {
         assert!(text.contains(part), "{part} is missing in\n{text}");
     }
-    assert_eq!(errors.len(), 5, "{text}");
+    assert_eq!(errors.len(), 6, "{text}");
 }
 
 #[test]

@@ -139,7 +139,6 @@ pub(super) fn connection_keys() -> Vec<WorkerKey> {
             High,
             "Kafka brokers to start from, as host:port, for the worker and for all clients of connectors.",
         )
-        .default("localhost:9092")
         .valid(Validator::distinct_list(false, false)),
         honoured(
             "client.dns.lookup",

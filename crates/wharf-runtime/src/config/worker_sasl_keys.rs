@@ -2,7 +2,7 @@
 //!
 //! Only distributed mode defines them: upstream's standalone worker hands them to its admin clients without looking at them.
 
-use wharf_api::config::{ConfigKey, Importance, ParsedValue, Type, Validator};
+use wharf_api::config::{ConfigKey, Importance, Type, Validator};
 use wharf_kafka::{ClientKind, PropertyDefault, PropertyImportance, PropertyType, definition};
 
 use super::worker_key::{Support, WorkerKey};
@@ -10,40 +10,22 @@ use super::worker_keys::is_blank;
 
 const MECHANISMS: &str = "PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 and OAUTHBEARER are built in; others, and leaving it out with a SASL \
                           protocol, are refused by name";
-const LOGIN_MODULES: &str = "the login modules of PLAIN, SCRAM and unsecured OAUTHBEARER tokens are known; others are refused by name";
+const LOGIN_MODULES: &str =
+    "the login modules of PLAIN, SCRAM and OAUTHBEARER are known; others are refused by name";
+const HANDLERS: &str = "Kafka's own handlers of tokens, unsecured or from an endpoint or a file, are known; others are refused by name";
+const RETRIEVERS: &str = "DefaultJwtRetriever, ClientCredentialsJwtRetriever and FileJwtRetriever are known; others are refused by name";
+const VALIDATORS: &str = "DefaultJwtValidator and ClientJwtValidator are known; others are refused by name";
 const KERBEROS: &str = "only read for GSSAPI, which is refused by its own name";
-const REFRESH: &str = "unsecured tokens are renewed by the client library's own rule";
-const TOKEN_ENDPOINT: &str = "only used with a token endpoint, and these are refused by name";
+const ASSERTION: &str = "only read with an assertion, which is refused by its own name";
 const BROKER: &str = "only brokers validate tokens";
-const NO_CLASSES: &str = "it is a Java class; use PLAIN, SCRAM or TLS certificates";
-const NO_ENDPOINT: &str = "token endpoints are not built in; use SCRAM, PLAIN or TLS certificates";
+const NO_CLASSES: &str = "it is a Java class; use PLAIN, SCRAM, tokens or TLS certificates";
+const NO_ASSERTION: &str = "assertions are not built in; use client id and secret, or a token in a file";
 
 const fn refused(instead: &'static str) -> Support {
     Support::Refused {
         accepts: is_blank,
         instead,
     }
-}
-
-/// Only Java's own class, which is what is taken when nothing is set.
-const fn default_class_only(accepts: fn(&ParsedValue) -> bool) -> Support {
-    Support::Refused {
-        accepts,
-        instead: "it is a Java class; leave it out",
-    }
-}
-
-fn default_retriever(value: &ParsedValue) -> bool {
-    is_class(value, "DefaultJwtRetriever")
-}
-
-fn default_validator(value: &ParsedValue) -> bool {
-    is_class(value, "DefaultJwtValidator")
-}
-
-fn is_class(value: &ParsedValue, name: &str) -> bool {
-    let own = |class: &str| class.strip_prefix("org.apache.kafka.common.security.oauthbearer.") == Some(name);
-    value.as_str().is_none_or(own)
 }
 
 /// Key, meaning, and what this build does with it.
@@ -66,7 +48,7 @@ const KEYS: &[(&str, &str, Support)] = &[
     (
         "sasl.login.callback.handler.class",
         "Java class that gives tokens.",
-        refused(NO_CLASSES),
+        Support::WithinLimits(HANDLERS),
     ),
     (
         "sasl.login.class",
@@ -101,137 +83,137 @@ const KEYS: &[(&str, &str, Support)] = &[
     (
         "sasl.login.refresh.window.factor",
         "Part of a token's life after which it is renewed.",
-        Support::NoEffect(REFRESH),
+        Support::Honoured,
     ),
     (
         "sasl.login.refresh.window.jitter",
         "Random part of the time until a token is renewed.",
-        Support::NoEffect(REFRESH),
+        Support::Honoured,
     ),
     (
         "sasl.login.refresh.min.period.seconds",
         "Shortest time between two renewals, in seconds.",
-        Support::NoEffect(REFRESH),
+        Support::Honoured,
     ),
     (
         "sasl.login.refresh.buffer.seconds",
         "Time before a token's end by which it is renewed, in seconds.",
-        Support::NoEffect(REFRESH),
+        Support::Honoured,
     ),
     (
         "sasl.login.connect.timeout.ms",
         "Time to connect to the token endpoint, in milliseconds.",
-        Support::NoEffect(TOKEN_ENDPOINT),
+        Support::Honoured,
     ),
     (
         "sasl.login.read.timeout.ms",
         "Time for the token endpoint's answer, in milliseconds.",
-        Support::NoEffect(TOKEN_ENDPOINT),
+        Support::Honoured,
     ),
     (
         "sasl.login.retry.backoff.ms",
         "First wait before the token endpoint is asked again, in milliseconds.",
-        Support::NoEffect(TOKEN_ENDPOINT),
+        Support::Honoured,
     ),
     (
         "sasl.login.retry.backoff.max.ms",
         "Longest wait before the token endpoint is asked again, in milliseconds.",
-        Support::NoEffect(TOKEN_ENDPOINT),
+        Support::Honoured,
     ),
     (
         "sasl.oauthbearer.jwt.retriever.class",
         "Java class that fetches tokens.",
-        default_class_only(default_retriever),
+        Support::WithinLimits(RETRIEVERS),
     ),
     (
         "sasl.oauthbearer.jwt.validator.class",
         "Java class that checks tokens.",
-        default_class_only(default_validator),
+        Support::WithinLimits(VALIDATORS),
     ),
     (
         "sasl.oauthbearer.token.endpoint.url",
         "Address that gives out tokens.",
-        refused(NO_ENDPOINT),
+        Support::Honoured,
     ),
     (
         "sasl.oauthbearer.scope",
         "Scope to ask the token endpoint for.",
-        Support::NoEffect(TOKEN_ENDPOINT),
+        Support::Honoured,
     ),
     (
         "sasl.oauthbearer.client.credentials.client.id",
         "This client's id at the token endpoint.",
-        Support::NoEffect(TOKEN_ENDPOINT),
+        Support::Honoured,
     ),
     (
         "sasl.oauthbearer.client.credentials.client.secret",
         "This client's secret at the token endpoint.",
-        Support::NoEffect(TOKEN_ENDPOINT),
+        Support::Honoured,
     ),
     (
         "sasl.oauthbearer.assertion.algorithm",
         "Algorithm that signs assertions for the token endpoint.",
-        Support::NoEffect(TOKEN_ENDPOINT),
+        Support::NoEffect(ASSERTION),
     ),
     (
         "sasl.oauthbearer.assertion.claim.aud",
         "Audience of assertions.",
-        Support::NoEffect(TOKEN_ENDPOINT),
+        Support::NoEffect(ASSERTION),
     ),
     (
         "sasl.oauthbearer.assertion.claim.exp.seconds",
         "How long assertions hold, in seconds.",
-        Support::NoEffect(TOKEN_ENDPOINT),
+        Support::NoEffect(ASSERTION),
     ),
     (
         "sasl.oauthbearer.assertion.claim.iss",
         "Issuer of assertions.",
-        Support::NoEffect(TOKEN_ENDPOINT),
+        refused(NO_ASSERTION),
     ),
     (
         "sasl.oauthbearer.assertion.claim.jti.include",
         "Whether assertions have an id.",
-        Support::NoEffect(TOKEN_ENDPOINT),
+        Support::NoEffect(ASSERTION),
     ),
     (
         "sasl.oauthbearer.assertion.claim.nbf.seconds",
         "How long before now assertions begin to hold, in seconds.",
-        Support::NoEffect(TOKEN_ENDPOINT),
+        Support::NoEffect(ASSERTION),
     ),
     (
         "sasl.oauthbearer.assertion.claim.sub",
         "Subject of assertions.",
-        Support::NoEffect(TOKEN_ENDPOINT),
+        Support::NoEffect(ASSERTION),
     ),
     (
         "sasl.oauthbearer.assertion.file",
         "File with a finished assertion.",
-        Support::NoEffect(TOKEN_ENDPOINT),
+        refused(NO_ASSERTION),
     ),
     (
         "sasl.oauthbearer.assertion.private.key.file",
         "File with the key that signs assertions.",
-        Support::NoEffect(TOKEN_ENDPOINT),
+        Support::NoEffect(ASSERTION),
     ),
     (
         "sasl.oauthbearer.assertion.private.key.passphrase",
         "Password of that key.",
-        Support::NoEffect(TOKEN_ENDPOINT),
+        Support::NoEffect(ASSERTION),
     ),
     (
         "sasl.oauthbearer.assertion.template.file",
         "File with further claims of assertions.",
-        Support::NoEffect(TOKEN_ENDPOINT),
+        Support::NoEffect(ASSERTION),
     ),
     (
         "sasl.oauthbearer.scope.claim.name",
         "Name of the claim with the scope.",
-        Support::NoEffect(BROKER),
+        Support::Honoured,
     ),
     (
         "sasl.oauthbearer.sub.claim.name",
         "Name of the claim with the subject.",
-        Support::NoEffect(BROKER),
+        Support::Honoured,
     ),
     (
         "sasl.oauthbearer.jwks.endpoint.url",
@@ -271,7 +253,7 @@ const KEYS: &[(&str, &str, Support)] = &[
     (
         "sasl.oauthbearer.header.urlencode",
         "Whether id and secret are encoded as in addresses.",
-        Support::NoEffect(TOKEN_ENDPOINT),
+        Support::Honoured,
     ),
 ];
 

@@ -7,6 +7,8 @@ use wharf_api::config::{Importance, Type};
 use super::worker_key::{WorkerKey, honoured};
 use super::worker_keys::is_blank;
 
+use Importance::{High, Low, Medium};
+
 const STORES: &str =
     "PEM files and PKCS12 stores are read; a JKS store is refused with the command that converts it";
 const ALGORITHMS: &str =
@@ -14,31 +16,31 @@ const ALGORITHMS: &str =
 
 /// TLS keys in the order of the reference pages.
 pub(super) fn tls_keys() -> Vec<WorkerKey> {
-    let key = |name, value_type, doc| honoured(name, value_type, Importance::Low, doc).null();
-    let text = |name, doc| key(name, Type::String, doc);
-    let secret = |name, doc| key(name, Type::Password, doc);
+    let key = |name, value_type, importance, doc| honoured(name, value_type, importance, doc).null();
+    let text = |name, importance, doc| key(name, Type::String, importance, doc);
+    let secret = |name, doc| key(name, Type::Password, High, doc);
     vec![
-        text("ssl.protocol", "Version of TLS.").within_limits(
+        text("ssl.protocol", Medium, "Version of TLS.").within_limits(
             "TLS, TLSv1.2 and TLSv1.3 are accepted, of which 1.2 and 1.3 are negotiated; other values are refused",
         ),
-        text("ssl.provider", "Name of the security provider.")
+        text("ssl.provider", Medium, "Name of the security provider.")
             .refused(is_blank, "security providers are Java classes; leave it out"),
-        text("ssl.keystore.type", "Format of the key store: PKCS12 or PEM.").within_limits(STORES),
+        text("ssl.keystore.type", Medium, "Format of the key store: PKCS12 or PEM.").within_limits(STORES),
         text(
-            "ssl.keystore.location",
+            "ssl.keystore.location", High,
             "File with the client's key and certificate.",
         )
         .within_limits(STORES),
-        text("ssl.truststore.type", "Format of the trust store: PKCS12 or PEM.").within_limits(STORES),
-        text("ssl.truststore.location", "File with the certificates to trust.").within_limits(STORES),
-        text("ssl.keymanager.algorithm", "Algorithm of the key manager.").within_limits(ALGORITHMS),
-        text("ssl.trustmanager.algorithm", "Algorithm of the trust manager.").within_limits(ALGORITHMS),
+        text("ssl.truststore.type", Medium, "Format of the trust store: PKCS12 or PEM.").within_limits(STORES),
+        text("ssl.truststore.location", High, "File with the certificates to trust.").within_limits(STORES),
+        text("ssl.keymanager.algorithm", Low, "Algorithm of the key manager.").within_limits(ALGORITHMS),
+        text("ssl.trustmanager.algorithm", Low, "Algorithm of the trust manager.").within_limits(ALGORITHMS),
         text(
-            "ssl.endpoint.identification.algorithm",
+            "ssl.endpoint.identification.algorithm", Low,
             "How the broker's host name is checked; empty for not at all.",
         )
         .within_limits("https or empty, other values are refused"),
-        text("ssl.secure.random.implementation", "Source of random numbers.")
+        text("ssl.secure.random.implementation", Low, "Source of random numbers.")
             .refused(is_blank, "the system's generator is used; leave it out"),
         secret("ssl.keystore.password", "Password of the key store."),
         secret("ssl.key.password", "Password of the private key."),
@@ -55,6 +57,7 @@ pub(super) fn tls_keys() -> Vec<WorkerKey> {
         key(
             "ssl.enabled.protocols",
             Type::List,
+            Medium,
             "Versions of TLS that may be used.",
         )
         .within_limits(
@@ -63,6 +66,7 @@ pub(super) fn tls_keys() -> Vec<WorkerKey> {
         key(
             "ssl.cipher.suites",
             Type::List,
+            Low,
             "Cipher suites that may be used.",
         )
         .refused(
@@ -72,6 +76,7 @@ pub(super) fn tls_keys() -> Vec<WorkerKey> {
         key(
             "ssl.engine.factory.class",
             Type::Class,
+            Low,
             "Java class that makes TLS engines.",
         )
         .refused(is_blank, "engine factories are Java classes; leave it out"),

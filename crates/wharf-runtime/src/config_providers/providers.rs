@@ -29,6 +29,8 @@ pub struct ConfigProviders {
     /// Names without a class.
     without_class: Vec<String>,
     loaded: Arc<OnceLock<Providers>>,
+    /// The worker file, where it has references.
+    of_worker: Arc<OnceLock<Arc<Resolved>>>,
 }
 
 impl ConfigProviders {
@@ -94,14 +96,30 @@ impl ConfigProviders {
         Ok(())
     }
 
+    /// Takes note of what references of the worker's own file stand for, once: texts that are shown quote none of it.
+    pub fn keep_secret(&self, worker: Resolved) {
+        if worker.has_values() {
+            let _ = self.of_worker.set(Arc::new(worker));
+        }
+    }
+
+    /// A text with references in the place of values of the worker's file.
+    #[must_use]
+    pub fn hide(&self, text: &str) -> String {
+        self.of_worker
+            .get()
+            .map_or_else(|| text.to_owned(), |worker| worker.hide(text))
+    }
+
     /// Puts values in the place of references. References to names and keys that nobody knows stay. Each provider is asked
     /// once for all keys of a path. Calls plugin code, which may block; a configuration without references asks nobody.
     ///
     /// # Errors
     /// A provider fails; the message names it, the path and the keys.
     pub fn resolve(&self, config: &ConfigMap) -> Result<Resolved> {
+        let of_worker = self.of_worker.get().cloned();
         let Some(providers) = self.loaded.get().filter(|providers| !providers.is_empty()) else {
-            return Ok(Resolved::plain(config.clone()));
+            return Ok(Resolved::plain(config.clone()).of_worker(of_worker));
         };
         let mut asked: BTreeMap<(&str, &str), BTreeSet<&str>> = BTreeMap::new();
         for reference in config.values().flat_map(|text| references(text)) {
@@ -126,10 +144,11 @@ impl ConfigProviders {
             .iter()
             .filter_map(|((name, path), data)| Some((((*name).to_owned(), (*path).to_owned()), data.ttl?)))
             .collect();
-        Ok(Resolved::new(config, ttls, |reference| {
+        let resolved = Resolved::new(config, ttls, |reference| {
             let data = found.get(&(reference.provider, reference.path))?;
             data.data.get(reference.key).cloned()
-        }))
+        });
+        Ok(resolved.of_worker(of_worker))
     }
 
     /// Resolves some keys of a configuration, for those who read no others. Asks nobody unless one of them has a reference.
@@ -184,10 +203,10 @@ impl fmt::Debug for ConfigProviders {
 ///
 /// # Errors
 /// A provider cannot be had, or fails.
-pub fn resolve_worker_properties(properties: &ConfigMap) -> Result<ConfigMap, Vec<ConnectError>> {
+pub fn resolve_worker_properties(properties: &ConfigMap) -> Result<Resolved, Vec<ConnectError>> {
     let providers = ConfigProviders::named_in(properties);
     if providers.wanted.is_empty() || !properties.values().any(|value| has_reference(value)) {
-        return Ok(properties.clone());
+        return Ok(Resolved::plain(properties.clone()));
     }
     let built_in = PluginRegistry::default();
     let needs_libraries = providers
@@ -207,8 +226,7 @@ pub fn resolve_worker_properties(properties: &ConfigMap) -> Result<ConfigMap, Ve
         built_in
     };
     providers.load(&plugins)?;
-    let resolved = providers.resolve(properties).map_err(|error| vec![error])?;
-    Ok(resolved.config)
+    providers.resolve(properties).map_err(|error| vec![error])
 }
 
 #[cfg(test)]

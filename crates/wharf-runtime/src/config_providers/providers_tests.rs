@@ -120,7 +120,7 @@ fn providers_are_found_by_class_and_alias_and_get_their_parameters() {
         let providers = ConfigProviders::named_in(&properties);
         assert_eq!(providers.names().collect::<Vec<_>>(), ["f"]);
         assert_eq!(providers.without_class(), ["idle"]);
-        let resolved = resolve_worker_properties(&properties).unwrap();
+        let resolved = resolve_worker_properties(&properties).unwrap().config;
         assert_eq!(resolved["x"], "value", "{class}");
         assert_eq!(
             (&resolved["y"], &resolved["z"]),

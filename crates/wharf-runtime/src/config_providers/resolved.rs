@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use wharf_api::ConfigMap;
@@ -20,6 +21,8 @@ pub struct Resolved {
     pub ttls: BTreeMap<(String, String), Duration>,
     /// What stands for what: values that providers gave, with their references; the longest value first.
     values: Vec<(String, String)>,
+    /// The worker's own settings, which reach plugins as defaults of connectors.
+    of_worker: Option<Arc<Resolved>>,
 }
 
 impl Resolved {
@@ -65,6 +68,14 @@ impl Resolved {
         resolved
     }
 
+    /// The same, where texts may quote the worker's own settings, too.
+    pub(super) fn of_worker(self, worker: Option<Arc<Self>>) -> Self {
+        Self {
+            of_worker: worker,
+            ..self
+        }
+    }
+
     fn note(&mut self, value: &str, reference: &str) {
         // as messages show it; the parts that lines of it make are not secret alone
         let value = value.trim();
@@ -73,9 +84,19 @@ impl Resolved {
         }
     }
 
-    /// A text with references in the place of values, for what is shown or stored.
+    /// A text with references in the place of values, those of the worker's file included, for what is shown or stored.
     #[must_use]
     pub fn hide(&self, text: &str) -> String {
+        let text = self.hide_own(text);
+        match &self.of_worker {
+            Some(worker) => worker.hide_own(&text),
+            None => text,
+        }
+    }
+
+    /// The same with the values of this configuration alone.
+    #[must_use]
+    pub fn hide_own(&self, text: &str) -> String {
         let mut text = text.to_owned();
         for (value, reference) in &self.values {
             if text.contains(value.as_str()) {
@@ -88,7 +109,7 @@ impl Resolved {
     /// Whether there is anything to [`hide`](Self::hide).
     #[must_use]
     pub fn has_values(&self) -> bool {
-        !self.values.is_empty()
+        !self.values.is_empty() || self.of_worker.is_some()
     }
 }
 
@@ -145,5 +166,14 @@ mod tests {
         );
         assert!(!format!("{it:?}").contains("hunter2"));
         assert!(!resolved("plain").has_values());
+    }
+
+    #[test]
+    fn values_of_the_worker_are_hidden_beside_those_of_a_connector() {
+        let worker = Arc::new(resolved("${t:long}"));
+        let it = resolved("${t:p:longer}").of_worker(Some(Arc::clone(&worker)));
+        assert_eq!(it.hide("hunter2 and more, hunter2"), "${t:p:longer}, ${t:long}");
+        assert_eq!(it.hide_own("hunter2"), "hunter2");
+        assert!(resolved("plain").of_worker(Some(worker)).has_values());
     }
 }

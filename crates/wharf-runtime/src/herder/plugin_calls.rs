@@ -163,7 +163,7 @@ fn show_references(infos: &mut ConfigInfos, given: &RawConfig, resolved: &Resolv
             *error = resolved.hide(error);
         }
     }
-    infos.name = resolved.hide(&infos.name);
+    infos.name = resolved.hide_own(&infos.name);
 }
 
 /// Refuses a validated configuration with errors, in upstream's words.

@@ -23,7 +23,7 @@ impl ResolvedFile {
     /// error yet.
     pub(super) fn of(properties: ConfigMap) -> Self {
         let (properties, errors) = match resolve_worker_properties(&properties) {
-            Ok(resolved) => (resolved, Vec::new()),
+            Ok(resolved) => (resolved.config, Vec::new()),
             Err(errors) => (properties, errors),
         };
         let mut resolved = Self {

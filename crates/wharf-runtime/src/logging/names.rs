@@ -49,6 +49,7 @@ pub(super) const ROWS: &[(&str, &str)] = &[
         "wharf_membership",
         "org.apache.kafka.connect.runtime.distributed.WorkerGroupMember",
     ),
+    ("wharf_oauth", "org.apache.kafka.common.security.oauthbearer"),
     ("wharf_rest", "org.apache.kafka.connect.runtime.rest"),
     (
         "wharf_rest.server",

@@ -17,6 +17,16 @@ static TASK: Group = Group {
     labels: &["connector", "task"],
     doc: "A task that is on this worker, whether it runs or has failed.",
 };
+static TRANSFORM: Group = Group {
+    upstream: Some("connector-transform-metrics"),
+    labels: &["connector", "task", "transform"],
+    doc: "A transform of a task that is on this worker, by its alias.",
+};
+static PREDICATE: Group = Group {
+    upstream: Some("connector-predicate-metrics"),
+    labels: &["connector", "task", "predicate"],
+    doc: "A predicate that a transform of a task on this worker asks, by its alias.",
+};
 static SOURCE: Group = Group {
     upstream: Some("source-task-metrics"),
     labels: &["connector", "task"],
@@ -77,6 +87,8 @@ catalogue! {
             "1, with the state in lower case: unassigned, running, paused, stopped, failed or restarting";
     }
     TASK {
+        TaskInfo Info "connector-type, connector-class, connector-version, task-class, task-version, key-converter-class, key-converter-version, value-converter-class, value-converter-version, header-converter-class, header-converter-version" "kafka_connect_connector_task_info" ["connector_type", "connector_class", "connector_version", "task_class", "task_version", "key_converter_class", "key_converter_version", "value_converter_class", "value_converter_version", "header_converter_class", "header_converter_version"]
+            "What the task is made of: its connector, its class and its converters, each with the version that its plugin states; a task's version is its connector's";
         TaskStatus Gauge "status" "kafka_connect_connector_task_status" ["status"]
             "1, with the state in lower case: unassigned, running, paused, failed or restarting";
         RunningRatio Gauge "running-ratio" "kafka_connect_connector_task_running_ratio"
@@ -95,6 +107,14 @@ catalogue! {
             "Share of the commits of offsets that failed, 0 to 1";
         OffsetCommitSuccessPercentage Gauge "offset-commit-success-percentage" "kafka_connect_connector_task_offset_commit_success_percentage"
             "Share of the commits of offsets that succeeded, 0 to 1";
+    }
+    TRANSFORM {
+        TransformInfo Info "transform-class, transform-version" "kafka_connect_connector_transform_info" ["transform_class", "transform_version"]
+            "The transform's class, and the version that its plugin states";
+    }
+    PREDICATE {
+        PredicateInfo Info "predicate-class, predicate-version" "kafka_connect_connector_predicate_info" ["predicate_class", "predicate_version"]
+            "The predicate's class, and the version that its plugin states";
     }
     SOURCE {
         SourceRecordPollRate Gauge "source-record-poll-rate" "kafka_connect_source_task_source_record_poll_rate"

@@ -9,20 +9,13 @@ use super::Kind;
 use super::catalogue::MetricId::{self, *};
 use super::clock::MetricsClock;
 use super::exposition::{Exposition, Labels, label_name};
+use super::facts::ConnectorFacts;
 use super::sampled::Sampling;
 use super::stats::Outcomes;
 use super::task::{TaskKind, TaskMetrics};
-use crate::herder::{ConnectorState, ConnectorType, TaskId};
+use crate::herder::{ConnectorState, TaskId};
 use crate::sync::lock;
 use crate::worker::Metric;
-
-/// What is known of a connector instance.
-#[derive(Debug)]
-pub(crate) struct ConnectorFacts {
-    pub(crate) connector_type: ConnectorType,
-    pub(crate) class: String,
-    pub(crate) version: Option<String>,
-}
 
 /// Things by their names, each until its [`Registration`] is dropped or another one takes its place.
 #[derive(Debug)]
@@ -201,12 +194,7 @@ impl WorkerMetrics {
     ) {
         let connectors = self.connectors.lock().clone();
         for (name, facts) in &connectors {
-            let texts = [
-                ("connector_type", facts.connector_type.name()),
-                ("connector_class", facts.class.as_str()),
-                ("connector_version", facts.version.as_deref().unwrap_or_default()),
-            ];
-            out.texts(ConnectorInfo, &Labels::connector(name), &texts);
+            facts.write(out, name);
         }
         let is_here = |state: ConnectorState| state != ConnectorState::Unassigned;
         for (name, state) in connector_states {

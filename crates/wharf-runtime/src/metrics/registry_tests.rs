@@ -1,8 +1,9 @@
 //! What of a worker and its connectors is shown, and what is gone with them.
 
 use super::*;
-use crate::metrics::TextFormat;
+use crate::herder::ConnectorType;
 use crate::metrics::text_check::check;
+use crate::metrics::{ChainFacts, ClassFacts, TaskFacts, TextFormat};
 use crate::worker::MetricName;
 use ConnectorState::{Failed, Paused, Restarting, Running, Unassigned};
 
@@ -10,11 +11,37 @@ fn worker() -> WorkerMetrics {
     WorkerMetrics::with_clock(MetricsClock::turned().0, Sampling::default(), Vec::new())
 }
 
+fn class(class: &str, version: Option<&str>) -> ClassFacts {
+    ClassFacts {
+        class: class.to_owned(),
+        version: version.map(str::to_owned),
+    }
+}
+
 fn facts() -> ConnectorFacts {
     ConnectorFacts {
         connector_type: ConnectorType::Source,
-        class: "x.Source".into(),
-        version: Some("1.2".into()),
+        plugin: class("x.Source", Some("1.2")),
+    }
+}
+
+fn task_facts() -> TaskFacts {
+    let of_chain = |parts: &[(&str, &str, Option<&str>)]| {
+        let parts = parts.iter();
+        parts
+            .map(|(alias, name, version)| ((*alias).to_owned(), class(name, *version)))
+            .collect()
+    };
+    TaskFacts {
+        connector: facts(),
+        task: class("x.Task", Some("1.2")),
+        key_converter: class("x.Key", Some("2")),
+        value_converter: class("x.Value", None),
+        header_converter: class("x.Header", Some("4")),
+        chain: ChainFacts {
+            transforms: of_chain(&[("second", "x.\"B\"", Some("5")), ("first", "x.A", None)]),
+            predicates: of_chain(&[("asked", "x.P", Some("6"))]),
+        },
     }
 }
 
@@ -68,6 +95,67 @@ fn what_is_here_is_served_with_the_states_that_rest_tells() {
         work(&metrics, &[("c", Unassigned)], &[("c", 0, Unassigned)]),
         [""; 0]
     );
+}
+
+#[test]
+fn what_a_task_is_made_of_is_served_from_when_it_is_known_until_the_task_goes() {
+    let metrics = worker();
+    let task = metrics.task(&TaskId::new("c", 3), TaskKind::Source);
+    let told = || {
+        let mut served = work(&metrics, &[], &[]);
+        served.retain(|line| line.contains("_info{"));
+        served
+    };
+    assert_eq!(told(), [""; 0]);
+    task.value().made_of(&task_facts());
+    let expected = [
+        r#"connector_predicate_info{connector="c",task="3",predicate="asked",predicate_class="x.P",predicate_version="6"} 1"#
+            .to_owned(),
+        [
+            r#"connector_task_info{connector="c",task="3",connector_type="source",connector_class="x.Source","#,
+            r#"connector_version="1.2",task_class="x.Task",task_version="1.2",key_converter_class="x.Key","#,
+            r#"key_converter_version="2",value_converter_class="x.Value",value_converter_version="","#,
+            r#"header_converter_class="x.Header",header_converter_version="4"} 1"#,
+        ]
+        .concat(),
+        r#"connector_transform_info{connector="c",task="3",transform="first",transform_class="x.A",transform_version=""} 1"#
+            .to_owned(),
+        [
+            r#"connector_transform_info{connector="c",task="3",transform="second",transform_class="x.\"B\"","#,
+            r#"transform_version="5"} 1"#,
+        ]
+        .concat(),
+    ];
+    assert_eq!(told(), expected);
+    task.value().made_of(&TaskFacts {
+        task: class("x.Other", None),
+        ..task_facts()
+    });
+    assert_eq!(told(), expected, "what is known does not change");
+    drop(task);
+    assert_eq!(told(), [""; 0]);
+}
+
+#[test]
+fn labels_of_what_is_served_are_those_of_the_catalogue() {
+    let metrics = worker();
+    let _connector = metrics.connector("c", facts());
+    let task = metrics.task(&TaskId::new("c", 0), TaskKind::Sink);
+    task.value().made_of(&task_facts());
+    let served = work(&metrics, &[], &[]);
+    for id in [ConnectorInfo, TaskInfo, TransformInfo, PredicateInfo] {
+        let start = format!("{}{{", id.def().name.trim_start_matches("kafka_connect_"));
+        let found: Vec<_> = served.iter().filter(|line| line.starts_with(&start)).collect();
+        assert!(!found.is_empty(), "{start}");
+        for line in found {
+            let names = line.trim_start_matches(&start).split("=\"").filter_map(|part| {
+                let name = part.rsplit(['"', ',']).next()?;
+                (!name.is_empty() && !name.contains(' ')).then_some(name)
+            });
+            let names: Vec<_> = names.collect();
+            assert_eq!(names, id.def().all_labels().collect::<Vec<_>>(), "{line}");
+        }
+    }
 }
 
 #[test]

@@ -4,11 +4,12 @@
 //! lock but the one around the state, which changes a few times in a task's life.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use super::catalogue::MetricId::{self, *};
 use super::clock::{MetricsClock, Moment};
 use super::exposition::{Exposition, Labels};
+use super::facts::{FactLabels, TaskFacts};
 use super::histogram::{Histogram, LAG};
 use super::lag::Timestamps;
 use super::sampled::{Sampled, Sampling};
@@ -83,6 +84,8 @@ pub(crate) enum TaskKind {
 pub(crate) struct TaskMetrics {
     clock: MetricsClock,
     labels: Labels,
+    /// Not there before the task's parts have been made.
+    facts: OnceLock<FactLabels>,
     state: Mutex<StateTimes>,
     batch_size: Sampled,
     commits: Outcomes,
@@ -125,6 +128,7 @@ impl TaskMetrics {
         Self {
             clock,
             labels: Labels::task(connector, task),
+            facts: OnceLock::new(),
             state: Mutex::new(StateTimes {
                 began,
                 state: ConnectorState::Unassigned,
@@ -140,6 +144,11 @@ impl TaskMetrics {
             lag: Histogram::new(&LAG),
             errors: Arc::default(),
         }
+    }
+
+    /// The task's parts have been made, and these are they. Only the first call counts.
+    pub(crate) fn made_of(&self, facts: &TaskFacts) {
+        self.facts.get_or_init(|| FactLabels::new(&self.labels, facts));
     }
 
     /// Now, by the clock of metrics.
@@ -192,6 +201,9 @@ impl TaskMetrics {
 
     fn write_common(&self, out: &mut Exposition, now: Moment) {
         let labels = &self.labels;
+        if let Some(facts) = self.facts.get() {
+            facts.write(out);
+        }
         let (running, paused, all) = lock(&self.state).until(now);
         let ratio = |part: u64| if all == 0 { 0.0 } else { part as f64 / all as f64 };
         out.value(RunningRatio, labels, ratio(running));

@@ -241,6 +241,8 @@ impl<'b> Reader<'b> {
 
 #[cfg(test)]
 mod tests {
+    use wharf_test_services::unhex;
+
     use super::*;
 
     const EXAMPLE: &str = "aced0005 7372 0011 6a6176612e7574696c2e486173684d6170 0507dac1c31660d1 03 0002 \
@@ -249,14 +251,6 @@ mod tests {
         75 71 007e0002 00000007 7b2270223a317d 78";
     const EMPTY: &str = "aced0005 7372 0011 6a6176612e7574696c2e486173684d6170 0507dac1c31660d1 03 0002 \
         46 000a 6c6f6164466163746f72 49 0009 7468726573686f6c64 78 70 3f400000 00000000 77 08 00000010 00000000 78";
-
-    fn bytes(hex: &str) -> Vec<u8> {
-        let digits: Vec<u32> = hex.chars().filter_map(|digit| digit.to_digit(16)).collect();
-        digits
-            .chunks(2)
-            .map(|pair| u8::try_from(pair[0] * 16 + pair[1]).unwrap())
-            .collect()
-    }
 
     fn written(entries: &[Entry]) -> Vec<u8> {
         write(
@@ -272,10 +266,10 @@ mod tests {
 
     #[test]
     fn files_are_java_s_byte_for_byte() {
-        assert_eq!(written(&example()), bytes(EXAMPLE));
-        assert_eq!(written(&[]), bytes(EMPTY));
-        assert_eq!(read(&bytes(EXAMPLE)), Ok(example()));
-        assert_eq!(read(&bytes(EMPTY)), Ok(vec![]));
+        assert_eq!(written(&example()), unhex(EXAMPLE));
+        assert_eq!(written(&[]), unhex(EMPTY));
+        assert_eq!(read(&unhex(EXAMPLE)), Ok(example()));
+        assert_eq!(read(&unhex(EMPTY)), Ok(vec![]));
     }
 
     #[test]
@@ -318,32 +312,32 @@ mod tests {
     #[test]
     fn an_array_that_occurs_twice_is_a_reference_to_the_first() {
         // Java writes one and the same array a second time as a reference to it.
-        let mut file = bytes(EXAMPLE);
-        let tail = bytes("75 71 007e0002 00000007 7b2270223a317d 78").len();
+        let mut file = unhex(EXAMPLE);
+        let tail = unhex("75 71 007e0002 00000007 7b2270223a317d 78").len();
         file.truncate(file.len() - tail);
-        file.extend(bytes("71 007e0003 78"));
+        file.extend(unhex("71 007e0003 78"));
         let key = example().remove(0).0;
         assert_eq!(read(&file), Ok(vec![(key.clone(), Some(key))]));
     }
 
     #[test]
     fn other_content_is_refused_and_named() {
-        let tree_map = bytes(EXAMPLE);
+        let tree_map = unhex(EXAMPLE);
         let tree_map = {
             let mut bytes = tree_map;
             bytes[8..25].copy_from_slice(b"java.util.TreeMap");
             bytes
         };
-        let mut bad_reference = bytes(EXAMPLE);
+        let mut bad_reference = unhex(EXAMPLE);
         let at = bad_reference.len() - 13;
         bad_reference[at] = 9;
-        let mut negative = bytes(EMPTY);
+        let mut negative = unhex(EMPTY);
         let at = negative.len() - 5;
         negative[at] = 0xff;
         for (file, part) in [
             (b"{\"a\":1}".to_vec(), "not a Java serialization stream"),
             (tree_map, "java.util.TreeMap"),
-            (bytes("aced0005 74 0001 61"), "0x74 where an object belongs"),
+            (unhex("aced0005 74 0001 61"), "0x74 where an object belongs"),
             (bad_reference, "not there"),
             (negative, "negative"),
         ] {

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use wharf_abi::host::{Handle, Module, NoServices};
+use wharf_abi::host::{Handle, HostServices, Module, NoServices};
 use wharf_abi::module::Role;
 use wharf_api::{ConnectError, PluginKind, Result};
 use wharf_converters::BuiltinConverter;
@@ -45,6 +45,9 @@ pub(super) struct Entry {
     pub(super) version: MavenVersion,
     pub(super) task_class: Arc<str>,
     pub(super) origin: Origin,
+    /// A class of the same kind and simple name stands before it in its library: a connector that answers to class names of
+    /// several makers. Short names mean the first of them.
+    pub(super) is_another_name: bool,
 }
 
 impl Entry {
@@ -57,10 +60,13 @@ impl Entry {
 
     /// An instance of a class in a library.
     pub(super) fn create(&self) -> Result<Handle> {
+        self.create_with(Box::new(NoServices))
+    }
+
+    /// An instance of a class in a library that may ask for these services.
+    pub(super) fn create_with(&self, services: Box<dyn HostServices>) -> Result<Handle> {
         match &self.origin {
-            Origin::Library { module, position, .. } => {
-                module.create(*position, Role::Plugin, Box::new(NoServices))
-            }
+            Origin::Library { module, position, .. } => module.create(*position, Role::Plugin, services),
             Origin::Builtin(_) => Err(ConnectError::connect(format!("{} is built in", self.class))),
         }
     }

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use wharf_abi::host::{
-    Module, RemoteConverter, RemoteHeaderConverter, RemotePolicy, RemotePredicate, RemoteProvider,
-    RemoteTransformation,
+    HostServices, Module, NoServices, RemoteConverter, RemoteHeaderConverter, RemotePolicy, RemotePredicate,
+    RemoteProvider, RemoteTransformation,
 };
 use wharf_abi::manifest::ManifestClass;
 use wharf_api::{ClientConfigOverridePolicy, ConfigProvider, HeaderConverter, PluginKind, Result};
@@ -112,19 +112,31 @@ impl PluginRegistry {
                     module: Arc::clone(module),
                     position,
                 };
+                let before = module.manifest().classes[..position].iter().flatten();
+                let is_another_name = before
+                    .filter(|before| before.kind == class.kind)
+                    .any(|before| simple_name(&before.class) == simple_name(&class.class));
                 self.add(
                     class.kind,
                     &class.class,
                     &class.version,
                     class.task_class.as_deref(),
                     origin,
+                    is_another_name,
                 );
             }
         }
     }
 
     fn add_builtin(&mut self, kind: PluginKind, class: &str, builtin: Builtin) {
-        self.add(kind, class, BUILTIN_VERSION, None, Origin::Builtin(builtin));
+        self.add(
+            kind,
+            class,
+            BUILTIN_VERSION,
+            None,
+            Origin::Builtin(builtin),
+            false,
+        );
     }
 
     fn add(
@@ -134,14 +146,18 @@ impl PluginRegistry {
         version: &str,
         task_class: Option<&str>,
         origin: Origin,
+        is_another_name: bool,
     ) {
-        self.aliases.add(kind, class);
+        if !is_another_name {
+            self.aliases.add(kind, class);
+        }
         let entry = Entry {
             kind,
             class: class.into(),
             version: MavenVersion::new(version),
             task_class: task_class.unwrap_or_default().into(),
             origin,
+            is_another_name,
         };
         let key = |entry: &Entry| (entry.kind, Arc::clone(&entry.class));
         let at = self.entries.partition_point(|known| {
@@ -324,6 +340,7 @@ impl PluginRegistry {
         };
         let classes: BTreeSet<&str> = self
             .of_kinds(CONNECTORS)
+            .filter(|entry| !entry.is_another_name)
             .map(|entry| &*entry.class)
             .filter(|class| fits(simple_name(class)))
             .collect();
@@ -368,6 +385,19 @@ impl PluginRegistry {
     /// # Errors
     /// When there is none of that name and version, or its plugin fails.
     pub fn converter(&self, name: &str, version: Option<&str>) -> Result<ConverterPlugin> {
+        self.converter_with(name, version, Box::new(NoServices))
+    }
+
+    /// As [`converter`](Self::converter), for one that may ask for these services.
+    ///
+    /// # Errors
+    /// As [`converter`](Self::converter).
+    pub fn converter_with(
+        &self,
+        name: &str,
+        version: Option<&str>,
+        services: Box<dyn HostServices>,
+    ) -> Result<ConverterPlugin> {
         let entry = self.find(PluginKind::Converter, name, version)?;
         if let Origin::Builtin(Builtin::Converter(builtin)) = entry.origin
             && let Some(new) = builtin.new_converter
@@ -378,7 +408,7 @@ impl PluginRegistry {
             });
         }
         Ok(ConverterPlugin::Remote(Box::new(RemoteConverter::new(
-            entry.create()?,
+            entry.create_with(services)?,
         )?)))
     }
 

@@ -103,6 +103,28 @@ fn a_name_of_two_connectors_is_refused() {
 }
 
 #[test]
+fn short_names_mean_the_first_of_the_classes_that_one_library_has_for_a_connector() {
+    let registry = PluginRegistry::of_modules([("/p/libomega.so".into(), test_module::several_names())]);
+    for (name, class) in [
+        ("OmegaSink", "org.b.OmegaSinkConnector"),
+        ("OmegaSinkConnector", "org.b.OmegaSinkConnector"),
+        ("org.a.OmegaSinkConnector", "org.a.OmegaSinkConnector"),
+    ] {
+        assert_eq!(&*registry.connector(name, None).unwrap().class, class);
+    }
+    let locations = registry.locations();
+    let alias = |class: &str| {
+        let found = locations.iter().find(|location| location.class == class).unwrap();
+        found.first_alias.clone()
+    };
+    assert_eq!(alias("org.a.OmegaSinkConnector"), None);
+    assert_eq!(
+        alias("org.b.OmegaSinkConnector").as_deref(),
+        Some("OmegaSinkConnector")
+    );
+}
+
+#[test]
 fn the_listing_is_ordered_by_kind_class_and_version() {
     let registry = registry();
     let shown = |connectors_only| -> Vec<String> {
@@ -226,7 +248,7 @@ fn a_library_wins_over_the_same_class_built_in() {
     };
     let class = "org.apache.kafka.connect.json.JsonConverter";
     let listed = registry.list(false);
-    registry.add(PluginKind::Converter, class, BUILTIN_VERSION, None, origin);
+    registry.add(PluginKind::Converter, class, BUILTIN_VERSION, None, origin, false);
     assert!(registry.converter("Json", None).unwrap().is_remote());
     assert_eq!(registry.list(false), listed);
     assert_eq!(

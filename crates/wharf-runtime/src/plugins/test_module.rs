@@ -45,6 +45,8 @@ const OLD: &str = "source|org.x.AlphaSourceConnector|1.0|org.x.AlphaTask|\n\
 const NEW: &str = "source|org.x.AlphaSourceConnector|1.10|org.x.AlphaTask|\n\
     class=source|org.z.BetaConnector|1.0|org.z.BetaTask|\n\
     class=configprovider|org.x.VaultConfigProvider|1.0||\n";
+const SEVERAL_NAMES: &str = "sink|org.b.OmegaSinkConnector|1.0|org.b.OmegaTask|\n\
+    class=sink|org.a.OmegaSinkConnector|1.0|org.a.OmegaTask|\n";
 
 macro_rules! module {
     ($name:ident, $classes:expr) => {
@@ -64,3 +66,4 @@ macro_rules! module {
 
 module!(old, OLD);
 module!(new, NEW);
+module!(several_names, SEVERAL_NAMES);

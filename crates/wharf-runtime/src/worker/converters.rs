@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use wharf_abi::host::RemoteConverter;
-use wharf_abi::message::BatchResult;
+use wharf_abi::message::{BatchResult, is_postponed};
 use wharf_api::batch::{Datum, NewOrigin, NewRecord, Records};
 use wharf_api::flat::SchemaCache;
 use wharf_api::schema::{Schema, SchemaRef};
@@ -63,7 +63,7 @@ pub(crate) struct TaskConverters {
 }
 
 /// What was read from one part of a consumed record.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) enum Decoded<'m> {
     /// It lies in the message, or in what a library answered.
     Plain(Option<&'m SchemaRef>, ValueRef<'m>),
@@ -178,7 +178,7 @@ impl TaskConverter {
         error: ConnectError,
     ) -> Attempt<Option<&'o [u8]>> {
         let (stage, class) = (self.stage(), Arc::clone(&self.class));
-        let attempt = rules.resume(stage, &class, error, || {
+        let attempt = go_on(rules, stage, &class, error, || {
             // What an attempt that failed has added is not to be there twice.
             keep_first(headers, known);
             self.encode_place(topic, datum, headers)
@@ -255,7 +255,7 @@ impl TaskConverter {
         error: ConnectError,
     ) -> Attempt<Decoded<'m>> {
         let (stage, class) = (self.stage(), Arc::clone(&self.class));
-        rules.resume(stage, &class, error, || self.decode(topic, headers, bytes))
+        go_on(rules, stage, &class, error, || self.decode(topic, headers, bytes))
     }
 
     /// Converts the values of a finished batch to bytes in one crossing of the border. Nothing unless the converter is a plugin's.
@@ -280,6 +280,20 @@ impl TaskConverter {
         };
         let result = converter.decode_batch(bytes)?;
         RemoteBatch::new(result, records, &self.class).map(Some)
+    }
+}
+
+/// Goes on after the answer for a record of a batch was an error. One that was postponed has not been attempted yet.
+fn go_on<T>(
+    rules: &RetryWithTolerance,
+    stage: Stage,
+    class: &str,
+    error: ConnectError,
+    operation: impl FnMut() -> Result<T>,
+) -> Attempt<T> {
+    match is_postponed(&error) {
+        true => rules.execute(stage, class, operation),
+        false => rules.resume(stage, class, error, operation),
     }
 }
 

@@ -43,7 +43,7 @@ pub(crate) use self::source_offsets::SourceOffsets;
 use self::source_offsets::{GroupOffsets, LazyOffsetStore};
 pub(crate) use self::status::Epoch;
 pub use self::status::{FailedWork, Failure, StatusSink, StatusStore};
-use self::task_context::TaskReporter;
+use self::task_context::{Secrets, TaskConfig, TaskReporter};
 pub(crate) use self::transactional_id::{claim_transactional_id, write_offsets_in_transaction};
 pub(crate) use self::transactions::StartGate;
 pub(crate) use self::worker_connector::{ConnectorSetup, WorkerConnector};
@@ -354,7 +354,7 @@ impl Worker {
             version: plugin.stated_version(),
             statuses: Arc::clone(&self.statuses),
             control: Arc::clone(&control),
-            secrets: Arc::default(),
+            secrets: Secrets::default(),
         };
         let state = if paused {
             ConnectorState::Paused
@@ -372,10 +372,10 @@ impl Worker {
                 of_thread.task.connector, of_thread.task.task
             ));
             let resolved = worker.resolve(&connector_config).and_then(|connector| {
-                let task = worker.resolve(&task_config)?;
-                let configs = (connector.config.clone(), task.config.clone());
-                of_thread.keep_secret(vec![connector, task]);
-                Ok(configs)
+                let task = TaskConfig::new(task_config, &worker.config, &of_thread.secrets)?;
+                let config = connector.config.clone();
+                of_thread.secrets.keep(connector);
+                Ok((config, Arc::new(task)))
             });
             let run = resolved.and_then(|(connector_config, task_config)| match plugin.kind {
                 ConnectorType::Source => worker

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use wharf_api::batch::RecordRef;
+use wharf_api::batch::HeadersRef;
 use wharf_api::{ConnectError, Headers, Result};
 use wharf_kafka::{KafkaError, Producer, SendError, TopicHandle};
 
@@ -21,12 +21,12 @@ pub(super) enum Sent {
 
 /// Takes over the headers that a plugin's converter put behind the `known` ones of the record it was given.
 pub(super) fn take_added_headers(
-    converted: &RecordRef<'_>,
+    converted: HeadersRef<'_>,
     known: usize,
     headers: &mut Headers,
 ) -> Result<()> {
-    if converted.headers().len() > known {
-        for header in converted.headers().to_headers()?.iter().skip(known) {
+    if converted.len() > known {
+        for header in converted.to_headers()?.iter().skip(known) {
             headers.push(header.clone());
         }
     }

@@ -1,7 +1,7 @@
 //! What every task of a worker shares, and the worker as tasks' plugins see it.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use wharf_api::plugin::{MetricKind, PluginHost};
@@ -14,6 +14,7 @@ use super::errors::SharedSinkReporter;
 use super::plugin_metrics::{MetricName, PluginMetricRegistry};
 use super::status::{Epoch, StatusStore};
 use super::transactions::TransactionRequests;
+use crate::config::WorkerConfig;
 use crate::config_providers::Resolved;
 use crate::herder::{ConnectorState, TaskId};
 use crate::metrics::TaskMetrics;
@@ -28,23 +29,77 @@ pub(crate) struct TaskReporter {
     pub(crate) statuses: Arc<StatusStore>,
     pub(crate) control: Arc<TaskControl>,
     pub(crate) metrics: Arc<TaskMetrics>,
-    /// Values of config providers, which must not show in what is reported.
-    pub(crate) secrets: Arc<OnceLock<Vec<Resolved>>>,
+    pub(crate) secrets: Secrets,
+}
+
+/// Values of config providers, which must not show in what a task reports: its status, its log, its dead letters.
+#[derive(Clone, Default)]
+pub(crate) struct Secrets(Arc<RwLock<Vec<Resolved>>>);
+
+impl Secrets {
+    /// Takes note of values. Those that were there before stay: what is reported later may quote them, too.
+    pub(crate) fn keep(&self, resolved: Resolved) {
+        let mut all = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if !all.contains(&resolved) {
+            all.push(resolved);
+        }
+    }
+
+    /// A text without the values.
+    pub(crate) fn hide(&self, text: &str) -> String {
+        let all = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        all.iter()
+            .fold(text.to_owned(), |text, resolved| resolved.hide(&text))
+    }
+}
+
+/// The configuration of a task.
+pub(crate) struct TaskConfig {
+    /// With references to config providers.
+    written: ConfigMap,
+    /// With the values that they stood for when the task was made.
+    pub(crate) resolved: ConfigMap,
+    worker: Arc<WorkerConfig>,
+    secrets: Secrets,
+}
+
+impl TaskConfig {
+    /// Puts values in the place of references, and takes note of them.
+    ///
+    /// # Errors
+    /// When a config provider fails.
+    pub(crate) fn new(written: ConfigMap, worker: &Arc<WorkerConfig>, secrets: &Secrets) -> Result<Self> {
+        let resolved = worker.config_providers.resolve(&written)?;
+        secrets.keep(resolved.clone());
+        Ok(Self {
+            written,
+            resolved: resolved.config,
+            worker: Arc::clone(worker),
+            secrets: secrets.clone(),
+        })
+    }
+
+    /// With the values of this moment, as upstream's contexts give them: a password may have been changed since. Where a provider
+    /// fails, those of the start.
+    fn at_present(&self) -> ConfigMap {
+        match self.worker.config_providers.resolve(&self.written) {
+            Ok(resolved) => {
+                self.secrets.keep(resolved.clone());
+                resolved.config
+            }
+            Err(error) => {
+                let text = self.secrets.hide(&format!("{error:#}"));
+                tracing::warn!("the task goes on with the configuration of its start: {text}");
+                self.resolved.clone()
+            }
+        }
+    }
 }
 
 impl TaskReporter {
-    /// Takes note of values that must not show, once for all configurations of the task.
-    pub(crate) fn keep_secret(&self, resolved: Vec<Resolved>) {
-        // A task is configured once.
-        let _ = self.secrets.set(resolved);
-    }
-
     /// A text without values of config providers.
     pub(crate) fn hide(&self, text: &str) -> String {
-        let secrets = self.secrets.get().map_or(&[][..], Vec::as_slice);
-        secrets
-            .iter()
-            .fold(text.to_owned(), |text, resolved| resolved.hide(&text))
+        self.secrets.hide(text)
     }
 
     /// Waits while the task is paused from the beginning. Says whether it is to run at all.
@@ -105,7 +160,7 @@ pub(crate) fn hanging(method: &str, time: Duration) -> String {
 /// Services that source and sink tasks have in common.
 pub(crate) struct TaskHost {
     pub(crate) task: TaskId,
-    pub(crate) config: ConfigMap,
+    pub(crate) config: Arc<TaskConfig>,
     pub(crate) control: Arc<TaskControl>,
     pub(crate) metrics: Arc<PluginMetricRegistry>,
 }
@@ -242,7 +297,7 @@ impl SourceTaskHost for WorkerSourceHost {
     }
 
     fn configs(&self) -> ConfigMap {
-        self.common.config.clone()
+        self.common.config.at_present()
     }
 
     fn has_transaction_context(&self) -> bool {
@@ -262,7 +317,7 @@ impl SourceTaskHost for WorkerSourceHost {
 
 impl SinkTaskHost for WorkerSinkHost {
     fn configs(&self) -> ConfigMap {
-        self.common.config.clone()
+        self.common.config.at_present()
     }
 
     fn rewind(&self, offsets: &Offsets) {

@@ -1,9 +1,12 @@
 //! Makes, for one task, its converters and what reports records that fail.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
+use wharf_abi::host::{ConverterServices, HostServices, NoServices};
 use wharf_api::{ConfigMap, PluginKind, Result};
 
+use super::control::TaskControl;
 use super::converters::{Part, TaskConverter, TaskConverters};
 use super::errors::{
     DeadLetterQueue, ErrorCounters, LogReporter, RetryWithTolerance, SharedSinkReporter, SinkReporter,
@@ -26,7 +29,28 @@ pub(super) fn rules(
     counters: &Arc<ErrorCounters>,
 ) -> RetryWithTolerance {
     let clock = Box::new(TaskClock(Arc::clone(&reporter.control)));
-    RetryWithTolerance::new(&config.errors, clock, Arc::clone(counters))
+    RetryWithTolerance::new(&config.errors, clock, Arc::clone(counters)).hiding(reporter.secrets.clone())
+}
+
+/// What converters are made for.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum ConverterPurpose<'t> {
+    /// They hear when it is to stop.
+    Task(&'t Arc<TaskControl>),
+    /// They are told so.
+    Preview,
+}
+
+impl ConverterPurpose<'_> {
+    fn services(self) -> Box<dyn HostServices> {
+        match self {
+            Self::Task(control) => {
+                let control = Arc::clone(control);
+                Box::new(ConverterServices(move || control.is_stopping()))
+            }
+            Self::Preview => Box::new(NoServices),
+        }
+    }
 }
 
 /// The converters of a connector, configured.
@@ -34,20 +58,29 @@ pub(super) fn task_converters(
     plugins: &PluginRegistry,
     worker: &WorkerConfig,
     connector: &ConnectorConfig,
+    purpose: ConverterPurpose<'_>,
 ) -> Result<TaskConverters> {
+    let settings_of = |kind| {
+        let mut settings = Cow::Borrowed(connector.converter(kind, worker));
+        if matches!(purpose, ConverterPurpose::Preview) {
+            let config = &mut settings.to_mut().config;
+            config.insert(wharf_api::converter::PREVIEW.to_owned(), "true".to_owned());
+        }
+        settings
+    };
     let full = |kind, class: &str, version: Option<&str>| {
         plugins
             .plugin_class(kind, class, version)
             .unwrap_or_else(|| class.to_owned())
     };
     let part = |kind, part| {
-        let settings = connector.converter(kind, worker);
+        let settings = settings_of(kind);
         let version = settings.version.as_deref();
-        let plugin = plugins.converter(&settings.class, version)?;
+        let plugin = plugins.converter_with(&settings.class, version, purpose.services())?;
         let class = full(PluginKind::Converter, &settings.class, version);
         TaskConverter::new(plugin, part, &class, &settings.config)
     };
-    let header = connector.converter(ConverterKind::Header, worker);
+    let header = settings_of(ConverterKind::Header);
     let version = header.version.as_deref();
     let mut header_converter = plugins.header_converter(&header.class, version)?;
     header_converter.configure(&header.config)?;
@@ -60,6 +93,16 @@ pub(super) fn task_converters(
 }
 
 impl Worker {
+    /// The converters of a task.
+    pub(super) fn converters(
+        &self,
+        connector: &ConnectorConfig,
+        reporter: &TaskReporter,
+    ) -> Result<TaskConverters> {
+        let purpose = ConverterPurpose::Task(&reporter.control);
+        task_converters(&self.plugins, &self.config, connector, purpose)
+    }
+
     /// What reports records of a source task that fail. Its dead letter topic is there when this returns.
     pub(super) fn source_reporter(
         &self,
@@ -94,8 +137,9 @@ impl Worker {
             None => None,
         };
         let (plugins, worker) = (Arc::clone(&self.plugins), Arc::clone(&self.config));
-        let common = parsed.common.clone();
-        let convert_back = Box::new(move || task_converters(&plugins, &worker, &common));
+        let (common, control) = (parsed.common.clone(), Arc::clone(&reporter.control));
+        let convert_back =
+            Box::new(move || task_converters(&plugins, &worker, &common, ConverterPurpose::Task(&control)));
         let rules = rules(&parsed.common, reporter, counters);
         Ok(SharedSinkReporter::new(SinkReporter::new(
             rules,

@@ -7,28 +7,30 @@ use wharf_kafka::Consumer;
 
 use super::offset_reads::OffsetReads;
 use super::record_sender::kafka_error;
-use super::task_context::{TaskHost, TaskReporter, WorkerSinkHost, WorkerSourceHost};
-use super::task_errors::{rules, task_converters};
+use super::task_context::{TaskConfig, TaskHost, TaskReporter, WorkerSinkHost, WorkerSourceHost};
+use super::task_errors::rules;
 use super::task_producer::{Keeping, TaskProducer};
 use super::topic_creator::TopicCreator;
 use super::transactions::{Boundary, ExactlyOnce, StartGate, TransactionRequests};
 use super::transformation_chain::TransformationChain;
+use super::transformations::chain_facts;
 use super::worker_sink_task::WorkerSinkTask;
 use super::worker_source_task::{Conversion, WorkerSourceTask};
 use super::{BATCH_SIZE, RECORD_OVERHEAD, Worker, connector_client};
 use crate::config::{
-    ClientKind, SinkConnectorConfig, SourceConnectorConfig, TransactionBoundary, sink_consumer_config,
-    source_producer_config, task_admin_config, transactional,
+    ClientKind, ConnectorConfig, ConverterKind, SinkConnectorConfig, SourceConnectorConfig,
+    TransactionBoundary, sink_consumer_config, source_producer_config, task_admin_config, transactional,
 };
 use crate::herder::TaskId;
+use crate::metrics::{ClassFacts, ConnectorFacts, TaskFacts};
 use crate::offsets::{OffsetStorage, OffsetStorageWriter};
 use crate::plugins::ConnectorPlugin;
 
 impl Worker {
-    pub(super) fn task_host(&self, reporter: &TaskReporter, task_config: &ConfigMap) -> TaskHost {
+    pub(super) fn task_host(&self, reporter: &TaskReporter, task_config: &Arc<TaskConfig>) -> TaskHost {
         TaskHost {
             task: reporter.task.clone(),
-            config: task_config.clone(),
+            config: Arc::clone(task_config),
             control: Arc::clone(&reporter.control),
             metrics: Arc::clone(&self.metrics),
         }
@@ -38,7 +40,7 @@ impl Worker {
         &self,
         plugin: &ConnectorPlugin,
         connector_config: &ConfigMap,
-        task_config: &ConfigMap,
+        task_config: &Arc<TaskConfig>,
         reporter: &TaskReporter,
         gate: Option<Arc<dyn StartGate>>,
     ) -> Result<(WorkerSourceTask, Conversion)> {
@@ -48,7 +50,7 @@ impl Worker {
         let errors = self.source_reporter(&parsed, reporter, connector_config)?;
         let conversion = Conversion {
             chain: TransformationChain::of_connector(connector_config, &self.plugins)?,
-            converters: task_converters(&self.plugins, &self.config, &parsed.common)?,
+            converters: self.converters(&parsed.common, reporter)?,
             rules: rules(&parsed.common, reporter, &errors.counters),
         };
         let mut settings = source_producer_config(&self.config, connector, *task, connector_config);
@@ -112,7 +114,7 @@ impl Worker {
         let task = WorkerSourceTask {
             plugin: plugin.clone(),
             host: Arc::new(host),
-            config: task_config.clone(),
+            config: task_config.resolved.clone(),
             control: Arc::clone(&reporter.control),
             reporter: reporter.clone(),
             errors,
@@ -129,7 +131,34 @@ impl Worker {
             memory: self.memory.share(),
             exactly_once,
         };
+        let facts = self.task_facts(plugin, connector_config, &parsed.common)?;
+        reporter.metrics.made_of(&facts);
         Ok((task, conversion))
+    }
+
+    /// What a task is made of whose parts have been made.
+    fn task_facts(
+        &self,
+        plugin: &ConnectorPlugin,
+        connector_config: &ConfigMap,
+        parsed: &ConnectorConfig,
+    ) -> Result<TaskFacts> {
+        let converter = |kind: ConverterKind| {
+            let named = parsed.converter(kind, &self.config);
+            let version = named.version.as_deref();
+            ClassFacts::used(&self.plugins, kind.plugin_kind(), &named.class, version)
+        };
+        Ok(TaskFacts {
+            connector: ConnectorFacts::of(plugin),
+            task: ClassFacts {
+                class: plugin.task_class.to_string(),
+                version: plugin.stated_version(),
+            },
+            key_converter: converter(ConverterKind::Key),
+            value_converter: converter(ConverterKind::Value),
+            header_converter: converter(ConverterKind::Header),
+            chain: chain_facts(connector_config, &self.plugins)?,
+        })
     }
 
     fn boundary(&self, boundary: TransactionBoundary) -> Boundary {
@@ -146,7 +175,7 @@ impl Worker {
         &self,
         plugin: &ConnectorPlugin,
         connector_config: &ConfigMap,
-        task_config: &ConfigMap,
+        task_config: &Arc<TaskConfig>,
         reporter: &TaskReporter,
     ) -> Result<WorkerSinkTask> {
         let TaskId { connector, task } = &reporter.task;
@@ -161,13 +190,13 @@ impl Worker {
         let counters = Arc::clone(&reporter.metrics.errors);
         let errors = self.sink_reporter(&parsed, reporter, connector_config, &counters)?;
         let host = WorkerSinkHost::new(self.task_host(reporter, task_config), errors.clone());
-        Ok(WorkerSinkTask {
+        let task = WorkerSinkTask {
             plugin: plugin.clone(),
             host: Arc::new(host),
-            config: task_config.clone(),
+            config: task_config.resolved.clone(),
             control: Arc::clone(&reporter.control),
             reporter: reporter.clone(),
-            converters: task_converters(&self.plugins, &self.config, &parsed.common)?,
+            converters: self.converters(&parsed.common, reporter)?,
             chain: TransformationChain::of_connector(connector_config, &self.plugins)?,
             rules: rules(&parsed.common, reporter, &counters),
             errors,
@@ -182,6 +211,9 @@ impl Worker {
             max_batch_bytes: usize::try_from(self.memory.task_limit() / 4).unwrap_or(usize::MAX),
             prefetch,
             memory,
-        })
+        };
+        let facts = self.task_facts(plugin, connector_config, &parsed.common)?;
+        reporter.metrics.made_of(&facts);
+        Ok(task)
     }
 }

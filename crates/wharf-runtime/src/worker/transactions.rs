@@ -319,11 +319,10 @@ impl Transactions {
                     tracing::warn!("a transaction is not committed yet, which is tried again: {error}");
                 }
                 Err(error) => {
-                    // A record that was not delivered is the better reason.
-                    return Err(deliveries
-                        .failure
-                        .take()
-                        .unwrap_or_else(|| failed("commit its transaction", &error)));
+                    let of_record = deliveries.failure.take();
+                    let reason = failed("commit its transaction", &error);
+                    // A record that was not delivered is the better reason, unless it was taken back because of a fencing.
+                    return Err(of_record.filter(|_| !error.is_fenced()).unwrap_or(reason));
                 }
             }
         }

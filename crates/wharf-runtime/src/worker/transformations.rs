@@ -8,6 +8,7 @@ use wharf_api::{ConfigMap, ConnectError, PluginKind, Result};
 use super::transformation_chain::{
     Condition, PredicatePlace, TransformPlace, TransformationChain, TransformationStage,
 };
+use crate::metrics::{ChainFacts, ClassFacts};
 use crate::plugins::{PluginRegistry, PredicatePlugin, TransformationPlugin};
 
 /// Whose class a key names, and in which version.
@@ -37,6 +38,40 @@ impl<'c> Named<'c> {
             .unwrap_or_else(|| self.class.to_owned())
             .into()
     }
+
+    fn facts(&self, kind: PluginKind, plugins: &PluginRegistry) -> ClassFacts {
+        ClassFacts::used(plugins, kind, self.class, self.version)
+    }
+}
+
+/// The transforms that a configuration names, in their order.
+fn aliases(config: &ConfigMap) -> Result<Vec<String>> {
+    let list = match config.get("transforms") {
+        Some(text) => parse_type("transforms", text, Type::List)?,
+        None => return Ok(Vec::new()),
+    };
+    let named = list.as_list().unwrap_or_default().iter();
+    Ok(named.filter(|alias| !alias.is_empty()).cloned().collect())
+}
+
+/// What the chain of a connector is made of, whose configuration has been found to make one.
+///
+/// # Errors
+/// When a transform or a predicate has no class.
+pub(crate) fn chain_facts(config: &ConfigMap, plugins: &PluginRegistry) -> Result<ChainFacts> {
+    let mut facts = ChainFacts::default();
+    for alias in aliases(config)? {
+        let prefix = format!("transforms.{alias}.");
+        let transform = Named::of(config, &prefix)?.facts(PluginKind::Transformation, plugins);
+        facts.transforms.insert(alias, transform);
+        if let Some(alias) = config.get(&format!("{prefix}predicate")) {
+            let alias = alias.trim();
+            let predicate = Named::of(config, &format!("predicates.{alias}."))?;
+            let predicate = predicate.facts(PluginKind::Predicate, plugins);
+            facts.predicates.insert(alias.to_owned(), predicate);
+        }
+    }
+    Ok(facts)
 }
 
 impl TransformationChain {
@@ -45,10 +80,6 @@ impl TransformationChain {
     /// # Errors
     /// When a class is not there, or refuses its settings.
     pub(crate) fn of_connector(config: &ConfigMap, plugins: &PluginRegistry) -> Result<Self> {
-        let aliases = match config.get("transforms") {
-            Some(text) => parse_type("transforms", text, Type::List)?,
-            None => return Ok(Self::default()),
-        };
         let stage = |alias: &String| {
             stage(alias, config, plugins).map_err(|error| {
                 // As upstream: the text of the cause with its class.
@@ -59,9 +90,8 @@ impl TransformationChain {
                 )
             })
         };
-        let aliases = aliases.as_list().unwrap_or_default();
-        let named = aliases.iter().filter(|alias| !alias.is_empty());
-        named.map(stage).collect::<Result<_>>().map(Self::new)
+        let stages = aliases(config)?.iter().map(stage).collect::<Result<_>>();
+        stages.map(Self::new)
     }
 }
 
@@ -177,6 +207,37 @@ mod tests {
         }
         let none = TransformationChain::of_connector(&ConfigMap::new(), &PluginRegistry::default()).unwrap();
         assert!(none.is_empty());
+    }
+
+    #[test]
+    fn metrics_are_told_full_classes_and_versions_and_each_alias_once() {
+        let ask = "org.apache.kafka.connect.transforms.predicates.RecordIsTombstone";
+        let entries = config(&[
+            ("transforms", "h, k,,h"),
+            ("transforms.h.type", HOIST),
+            ("transforms.h.field", "line"),
+            ("transforms.h.predicate", " gone "),
+            ("transforms.k.type", "ValueToKey"),
+            ("transforms.k.fields", "a"),
+            ("predicates", "gone, unused"),
+            ("predicates.gone.type", "RecordIsTombstone"),
+            ("predicates.unused.type", ask),
+        ]);
+        let plugins = PluginRegistry::default();
+        assert!(TransformationChain::of_connector(&entries, &plugins).is_ok());
+        let facts = chain_facts(&entries, &plugins).unwrap();
+        let part = |alias: &str, class: &str| {
+            let version = Some(env!("CARGO_PKG_VERSION").to_owned());
+            let class = class.to_owned();
+            (alias.to_owned(), ClassFacts { class, version })
+        };
+        let to_key = part("k", "org.apache.kafka.connect.transforms.ValueToKey");
+        assert_eq!(facts.transforms, [part("h", HOIST), to_key].into());
+        assert_eq!(facts.predicates, [part("gone", ask)].into());
+        assert_eq!(
+            chain_facts(&ConfigMap::new(), &plugins).unwrap(),
+            ChainFacts::default()
+        );
     }
 
     #[test]

@@ -202,12 +202,7 @@ impl WorkerConnector {
             request_reconfiguration,
             lease,
         } = setup;
-        let facts = ConnectorFacts {
-            connector_type: plugin.kind,
-            class: plugin.class.to_string(),
-            version: plugin.stated_version(),
-        };
-        let measured = measured.connector(&name, facts);
+        let measured = measured.connector(&name, ConnectorFacts::of(&plugin));
         let control = TaskControl::new(false);
         if let Some(lease) = lease {
             control.run_under(lease);

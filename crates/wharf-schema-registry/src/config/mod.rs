@@ -10,6 +10,7 @@ mod rules;
 use std::time::Duration;
 
 use wharf_api::config::{ParsedConfig, Password};
+use wharf_api::converter::PREVIEW;
 use wharf_api::{ConfigMap, ConnectError, Result};
 
 use crate::model::Guid;
@@ -87,6 +88,8 @@ fn metadata(text: &str) -> Option<Vec<(String, String)>> {
 pub enum WriteWith {
     /// Its own schema, registered when it is new.
     Registered,
+    /// Its own schema, which a task would register when it is new.
+    Previewed,
     /// The schema of this id.
     Id(i32),
     /// The schema of this GUID.
@@ -170,8 +173,15 @@ impl RegistryConfig {
     pub fn from_parsed(parsed: ParsedConfig) -> Result<Self> {
         rules::check_prefixed(&parsed)?;
         let metadata = parsed.get_string(USE_LATEST_WITH_METADATA).and_then(metadata);
+        let is_preview = parsed
+            .originals()
+            .get(PREVIEW)
+            .is_some_and(|value| value == "true");
         let write_with = if parsed.boolean(AUTO_REGISTER_SCHEMAS)? {
-            WriteWith::Registered
+            match is_preview {
+                true => WriteWith::Previewed,
+                false => WriteWith::Registered,
+            }
         } else if parsed.int(USE_SCHEMA_ID)? >= 0 {
             WriteWith::Id(parsed.int(USE_SCHEMA_ID)?)
         } else if let Some(guid) = parsed.get_string(USE_SCHEMA_GUID).and_then(Guid::parse) {

@@ -4,11 +4,13 @@
 //! versions counted per subject, GUIDs, and the codes 40401, 40402, 40403, 409 and 42201. It checks no compatibility by itself;
 //! a test that wants a conflict says when ([`TestRegistry::refuse`]). One request per connection.
 
+mod checks;
 mod server;
 mod state;
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
+pub use checks::{check_latest_is_kept_for_its_time, check_subject_names};
 use server::Server;
 use state::State;
 
@@ -28,9 +30,18 @@ impl TestRegistry {
     /// When no port can be had, which fails the test as it should.
     #[must_use]
     pub fn start() -> Self {
+        Self::start_at(0)
+    }
+
+    /// Starts one on this port, as one that comes back where it was; it knows nothing of what the one before it knew.
+    ///
+    /// # Panics
+    /// When another has the port.
+    #[must_use]
+    pub fn start_at(port: u16) -> Self {
         let state = Arc::new(Mutex::new(State::default()));
         let shared = Arc::clone(&state);
-        let server = Server::start(move |request| lock(&shared).answer(request));
+        let server = Server::start(port, move |request| lock(&shared).answer(request));
         Self { state, server }
     }
 
@@ -138,6 +149,11 @@ impl TestRegistry {
     /// Answers the next requests with these statuses, before it answers as usual again.
     pub fn fail_next(&self, statuses: &[u16]) {
         lock(&self.state).failures.extend(statuses);
+    }
+
+    /// Answers as usual again, whatever was still to fail.
+    pub fn stop_failing(&self) {
+        lock(&self.state).failures.clear();
     }
 
     /// Wants this `Authorization` from now on; others get 401.

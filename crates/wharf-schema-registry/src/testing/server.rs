@@ -34,9 +34,9 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// Listens on a free port.
-    pub(super) fn start(answer: impl Fn(&Request) -> Answer + Send + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("this machine has a free port");
+    /// Listens on this port; 0 is a free one.
+    pub(super) fn start(port: u16, answer: impl Fn(&Request) -> Answer + Send + 'static) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", port)).expect("this machine has the port free");
         let address = listener
             .local_addr()
             .expect("a listener that is bound has an address");

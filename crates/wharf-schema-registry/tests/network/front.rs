@@ -9,8 +9,7 @@ use std::time::Duration;
 
 use openssl::ssl::{SslAcceptor, SslMethod, SslVerifyMode};
 use openssl::x509::store::X509StoreBuilder;
-
-use crate::authority::Identity;
+use wharf_test_services::Identity;
 
 /// A listener with its thread, and the heads of the requests that it saw.
 pub(crate) struct Front {

@@ -1,14 +1,13 @@
 //! The client on the network: TLS with authorities and certificates of one's own, a proxy, tokens of an issuer. Everything is
 //! in this process and speaks as real servers do.
 
-mod authority;
 mod front;
 
-use authority::Identity;
 use front::{Front, acceptor, ask};
 use wharf_api::{ConfigMap, Result};
 use wharf_schema_registry::testing::TestRegistry;
 use wharf_schema_registry::{Format, RegistryConfig, RegistryError, RegistrySchema, SchemaRegistryClient};
+use wharf_test_services::Identity;
 
 fn client(url: &str, entries: &[(&str, &str)]) -> Result<SchemaRegistryClient> {
     let base = [

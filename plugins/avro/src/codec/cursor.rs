@@ -7,7 +7,7 @@ use wharf_api::{ConnectError, Result};
 const MAX_EMPTY_ELEMENTS: usize = 1 << 16;
 
 /// Bytes that are left to read.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Cursor<'a> {
     rest: &'a [u8],
     empty_elements: usize,

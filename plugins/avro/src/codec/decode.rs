@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use wharf_api::{Decimal, Result, SchemaRef, Struct, Value, logical};
+use wharf_api::flat::ValueWriter;
+use wharf_api::value_ref::DecimalRef;
+use wharf_api::{Decimal, Field, Result, SchemaAndValue, SchemaRef, Value, ValueRef, logical};
 
 use super::cursor::{Cursor, malformed};
 use super::{anything, skip};
 use crate::schema::{AvroSchema, NodeId};
-
-/// More elements than this are not reserved at once, however many are announced.
-const MAX_RESERVED: usize = 1024;
 
 /// How bytes of one Avro type are read as values of one Connect schema.
 #[derive(Debug)]
@@ -57,9 +56,17 @@ pub(crate) enum Decode {
 /// How a record is read as an entry of a map.
 #[derive(Debug)]
 pub(crate) struct EntryPlan {
-    pub(super) first: Decode,
-    pub(super) second: Decode,
-    pub(super) key_is_first: bool,
+    pub(super) key: Decode,
+    pub(super) value: Decode,
+    pub(super) order: EntryOrder,
+}
+
+/// What comes first in an entry.
+#[derive(Debug)]
+pub(super) enum EntryOrder {
+    KeyFirst,
+    /// The value, which the writer's schema describes thus.
+    ValueFirst(Arc<AvroSchema>, NodeId),
 }
 
 /// How a value is read into the one field of a struct that is set.
@@ -74,102 +81,100 @@ pub(crate) struct MemberPlan {
 #[derive(Debug)]
 pub(crate) struct StructPlan {
     pub(super) schema: SchemaRef,
-    /// The writer's fields in order.
-    pub(super) steps: Vec<Step>,
-    /// Whether those are the struct's fields in order.
-    pub(super) in_order: bool,
-    pub(super) field_count: usize,
-    /// Fields that the writer does not have.
-    pub(super) defaults: Vec<(usize, Value)>,
+    pub(super) fields: Fields,
 }
 
-/// What becomes of a field of the writer.
+/// Where the fields of a struct come from.
 #[derive(Debug)]
-pub(super) enum Step {
-    /// It is this field.
-    Field(usize, Decode),
-    /// It is passed over.
-    Skip(Arc<AvroSchema>, NodeId),
+pub(super) enum Fields {
+    /// The writer's, in the same order.
+    InOrder(Vec<Decode>),
+    /// The writer's schema, the fields it has, and what each of the struct's is.
+    Mixed(Arc<AvroSchema>, Vec<NodeId>, Vec<Origin>),
+}
+
+/// Where a field of a struct comes from.
+#[derive(Debug)]
+pub(super) enum Origin {
+    /// The writer's field of this number.
+    Written(usize, Decode),
+    /// The writer does not have it.
+    Default(Value),
 }
 
 impl Decode {
-    /// Reads a value.
+    /// Reads a value as a tree.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub(crate) fn read(&self, cursor: &mut Cursor<'_>, schema: &SchemaRef) -> Result<Value> {
+        let read = SchemaAndValue::read_from(|out| out.write(Some(schema), |out| self.write(cursor, out)));
+        Ok(read?.value)
+    }
+
+    /// Reads a value and writes it as what Connect has for it.
     ///
     /// # Errors
     /// A data error when the bytes are not a value of the writer's schema, or the reader's has no place for it.
-    pub(crate) fn read(&self, cursor: &mut Cursor<'_>) -> Result<Value> {
+    pub(crate) fn write(&self, cursor: &mut Cursor<'_>, out: &mut ValueWriter<'_>) -> Result<()> {
         // Java narrows integers by dropping the high bits, and widens them with rounding.
         #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss)]
-        Ok(match self {
-            Self::Null => Value::Null,
-            Self::Boolean => Value::Boolean(cursor.byte()? == 1),
-            Self::Int8 => Value::Int8(cursor.int()? as i8),
-            Self::Int16 => Value::Int16(cursor.int()? as i16),
-            Self::Int32 => Value::Int32(cursor.int()?),
-            Self::Int64 => Value::Int64(cursor.long()?),
-            Self::Date(schema) => Value::Date(logical::date_from_days(schema, cursor.int()?)?),
-            Self::Time(schema) => Value::Date(logical::time_from_millis(schema, cursor.int()?)?),
-            Self::Timestamp => Value::Date(cursor.long()?),
-            Self::Float => Value::Float32(f32::from_le_bytes(cursor.array()?)),
-            Self::Double => Value::Float64(f64::from_le_bytes(cursor.array()?)),
-            Self::FloatOfInteger => Value::Float32(cursor.long()? as f32),
-            Self::DoubleOfInteger => Value::Float64(cursor.long()? as f64),
-            Self::DoubleOfFloat => Value::Float64(f32::from_le_bytes(cursor.array()?).into()),
-            Self::String => Value::String(cursor.text()?.to_owned()),
-            Self::Bytes => Value::Bytes(cursor.block()?.to_vec()),
-            Self::Fixed(size) => Value::Bytes(cursor.take(*size)?.to_vec()),
-            Self::Decimal(scale) => Value::Decimal(decimal(cursor.block()?, *scale)?),
-            Self::FixedDecimal(scale, size) => Value::Decimal(decimal(cursor.take(*size)?, *scale)?),
-            Self::Enum(symbols) => {
-                let number = cursor.long()?;
-                let symbol = usize::try_from(number)
-                    .ok()
-                    .and_then(|number| symbols.get(number));
-                match symbol {
-                    Some(Some(symbol)) => Value::String(symbol.clone()),
-                    Some(None) => {
-                        return Err(malformed("the reader's enum does not have the writer's symbol"));
-                    }
-                    None => return Err(malformed(format!("an enum has no symbol number {number}"))),
-                }
-            }
-            Self::Array(inner) => Value::Array(read_array(inner, cursor)?),
-            Self::Map(inner) => Value::Map(read_map(inner, cursor)?),
-            Self::Entries(plan) => Value::Map(plan.read(cursor)?),
-            Self::Struct(plan) => plan.read(cursor)?,
+        let value = match self {
+            Self::Null => ValueRef::Null,
+            Self::Boolean => ValueRef::Boolean(cursor.byte()? == 1),
+            Self::Int8 => ValueRef::Int8(cursor.int()? as i8),
+            Self::Int16 => ValueRef::Int16(cursor.int()? as i16),
+            Self::Int32 => ValueRef::Int32(cursor.int()?),
+            Self::Int64 => ValueRef::Int64(cursor.long()?),
+            Self::Date(schema) => ValueRef::Date(logical::date_from_days(schema, cursor.int()?)?),
+            Self::Time(schema) => ValueRef::Date(logical::time_from_millis(schema, cursor.int()?)?),
+            Self::Timestamp => ValueRef::Date(cursor.long()?),
+            Self::Float => ValueRef::Float32(f32::from_le_bytes(cursor.array()?)),
+            Self::Double => ValueRef::Float64(f64::from_le_bytes(cursor.array()?)),
+            Self::FloatOfInteger => ValueRef::Float32(cursor.long()? as f32),
+            Self::DoubleOfInteger => ValueRef::Float64(cursor.long()? as f64),
+            Self::DoubleOfFloat => ValueRef::Float64(f32::from_le_bytes(cursor.array()?).into()),
+            Self::String => ValueRef::String(cursor.text()?),
+            Self::Bytes => ValueRef::Bytes(cursor.block()?),
+            Self::Fixed(size) => ValueRef::Bytes(cursor.take(*size)?),
+            Self::Decimal(scale) => return write_decimal(cursor.block()?, *scale, out),
+            Self::FixedDecimal(scale, size) => return write_decimal(cursor.take(*size)?, *scale, out),
+            Self::Enum(symbols) => ValueRef::String(symbol(symbols, cursor.long()?)?),
             Self::Union(branches) => {
                 let number = cursor.long()?;
                 let branch = usize::try_from(number)
                     .ok()
                     .and_then(|number| branches.get(number));
-                match branch {
-                    Some(branch) => return branch.read(cursor),
-                    None => return Err(malformed(format!("a union has no branch {number}"))),
-                }
+                return match branch {
+                    Some(branch) => branch.write(cursor, out),
+                    None => Err(malformed(format!("a union has no branch {number}"))),
+                };
             }
-            Self::Member(plan) => {
-                let mut values = vec![Value::Null; plan.index];
-                values.push(plan.inner.read(cursor)?);
-                Value::from(Struct::from_values(SchemaRef::clone(&plan.schema), values))
-            }
+            Self::Array(inner) => return write_array(inner, cursor, out),
+            Self::Map(inner) => return write_map(inner, cursor, out),
+            Self::Entries(plan) => return plan.write(cursor, out),
+            Self::Struct(plan) => return plan.write(cursor, out),
+            Self::Member(plan) => return plan.write(cursor, out),
             Self::Impossible(reason) => return Err(malformed(reason.clone())),
-            Self::Anything => anything::read(cursor, 0)?,
-        })
+            Self::Anything => return out.value(anything::read(cursor, 0)?.as_ref(), None),
+        };
+        out.value(value, None)
     }
 
     /// Reads a value that is BYTES alone: all there is, without length.
     ///
     /// # Errors
     /// A data error when the schema is of another type.
-    pub(crate) fn read_raw(&self, bytes: &[u8]) -> Result<Value> {
-        match self {
-            Self::Bytes => Ok(Value::Bytes(bytes.to_vec())),
-            Self::Decimal(scale) => Ok(Value::Decimal(decimal(bytes, *scale)?)),
+    pub(crate) fn write_raw(&self, bytes: &[u8], out: &mut ValueWriter<'_>) -> Result<()> {
+        let value = match self {
+            Self::Bytes => ValueRef::Bytes(bytes),
+            Self::Decimal(scale) => return write_decimal(bytes, *scale, out),
             Self::String => std::str::from_utf8(bytes)
-                .map(Value::from)
-                .map_err(|_| malformed("a string is not UTF-8")),
-            _ => Err(malformed("bytes cannot be read as what the reader wants")),
-        }
+                .map(ValueRef::from)
+                .map_err(|_| malformed("a string is not UTF-8"))?,
+            _ => return Err(malformed("bytes cannot be read as what the reader wants")),
+        };
+        out.value(value, None)
     }
 
     /// The least number of bytes that a value takes.
@@ -179,14 +184,7 @@ impl Decode {
             Self::Float | Self::DoubleOfFloat => 4,
             Self::Double => 8,
             Self::Fixed(size) | Self::FixedDecimal(_, size) => *size,
-            Self::Struct(plan) => plan
-                .steps
-                .iter()
-                .map(|step| match step {
-                    Step::Field(_, decode) => decode.least(),
-                    Step::Skip(..) => 0,
-                })
-                .fold(0, usize::saturating_add),
+            Self::Struct(plan) => plan.least(),
             Self::Member(plan) => plan.inner.least(),
             Self::Anything => 9,
             _ => 1,
@@ -194,93 +192,125 @@ impl Decode {
     }
 }
 
-fn decimal(bytes: &[u8], scale: i32) -> Result<Decimal> {
-    match bytes {
-        [] => Err(malformed("Zero length BigInteger")),
-        bytes => Ok(Decimal::from_be_bytes(bytes, scale)),
+/// Writes a decimal whose bytes may have more signs than it needs.
+fn write_decimal(bytes: &[u8], scale: i32, out: &mut ValueWriter<'_>) -> Result<()> {
+    if bytes.is_empty() {
+        return Err(malformed("Zero length BigInteger"));
+    }
+    let decimal = Decimal::from_be_bytes(bytes, scale);
+    out.value(ValueRef::Decimal(DecimalRef::Owned(&decimal)), None)
+}
+
+/// The reader's symbol for the writer's number.
+fn symbol(symbols: &[Option<String>], number: i64) -> Result<&str> {
+    let symbol = usize::try_from(number)
+        .ok()
+        .and_then(|number| symbols.get(number));
+    match symbol {
+        Some(Some(symbol)) => Ok(symbol),
+        Some(None) => Err(malformed("the reader's enum does not have the writer's symbol")),
+        None => Err(malformed(format!("an enum has no symbol number {number}"))),
     }
 }
 
-fn read_array(inner: &Decode, cursor: &mut Cursor<'_>) -> Result<Vec<Value>> {
-    let least = inner.least();
-    let mut items = Vec::new();
+/// Runs `element` for each element in the blocks of an array or map.
+fn each(
+    cursor: &mut Cursor<'_>,
+    least: usize,
+    mut element: impl FnMut(&mut Cursor<'_>) -> Result<()>,
+) -> Result<()> {
     loop {
         let count = cursor.block_count(least)?;
         if count == 0 {
-            return Ok(items);
+            return Ok(());
         }
-        items.reserve(count.min(MAX_RESERVED));
         for _ in 0..count {
-            items.push(inner.read(cursor)?);
+            element(cursor)?;
         }
     }
 }
 
-fn read_map(inner: &Decode, cursor: &mut Cursor<'_>) -> Result<Vec<(Value, Value)>> {
+fn write_array(inner: &Decode, cursor: &mut Cursor<'_>, out: &mut ValueWriter<'_>) -> Result<()> {
+    out.array(|out| each(cursor, inner.least(), |cursor| inner.write(cursor, out)))
+}
+
+fn write_map(inner: &Decode, cursor: &mut Cursor<'_>, out: &mut ValueWriter<'_>) -> Result<()> {
     let least = inner.least().saturating_add(1);
-    let mut entries = Vec::new();
-    loop {
-        let count = cursor.block_count(least)?;
-        if count == 0 {
-            return Ok(entries);
-        }
-        entries.reserve(count.min(MAX_RESERVED));
-        for _ in 0..count {
-            let key = Value::String(cursor.text()?.to_owned());
-            entries.push((key, inner.read(cursor)?));
-        }
-    }
+    out.map(|out| {
+        each(cursor, least, |cursor| {
+            out.value(ValueRef::String(cursor.text()?), None)?;
+            inner.write(cursor, out)
+        })
+    })
 }
 
 impl EntryPlan {
-    fn read(&self, cursor: &mut Cursor<'_>) -> Result<Vec<(Value, Value)>> {
-        let least = self.first.least().saturating_add(self.second.least());
-        let mut entries = Vec::new();
-        loop {
-            let count = cursor.block_count(least)?;
-            if count == 0 {
-                return Ok(entries);
-            }
-            entries.reserve(count.min(MAX_RESERVED));
-            for _ in 0..count {
-                let first = self.first.read(cursor)?;
-                let second = self.second.read(cursor)?;
-                entries.push(if self.key_is_first {
-                    (first, second)
+    fn write(&self, cursor: &mut Cursor<'_>, out: &mut ValueWriter<'_>) -> Result<()> {
+        let least = self.key.least().saturating_add(self.value.least());
+        out.map(|out| {
+            each(cursor, least, |cursor| match &self.order {
+                EntryOrder::KeyFirst => {
+                    self.key.write(cursor, out)?;
+                    self.value.write(cursor, out)
+                }
+                EntryOrder::ValueFirst(avro, id) => {
+                    let mut value = cursor.clone();
+                    skip::skip(avro, *id, cursor, 0)?;
+                    self.key.write(cursor, out)?;
+                    self.value.write(&mut value, out)
+                }
+            })
+        })
+    }
+}
+
+impl MemberPlan {
+    fn write(&self, cursor: &mut Cursor<'_>, out: &mut ValueWriter<'_>) -> Result<()> {
+        out.structure(&self.schema, |out| {
+            for index in 0..self.schema.fields()?.len() {
+                if index == self.index {
+                    self.inner.write(cursor, out)?;
                 } else {
-                    (second, first)
-                });
+                    out.value(ValueRef::Null, None)?;
+                }
             }
-        }
+            Ok(())
+        })
     }
 }
 
 impl StructPlan {
-    fn read(&self, cursor: &mut Cursor<'_>) -> Result<Value> {
-        let values = if self.in_order {
-            let mut values = Vec::with_capacity(self.field_count);
-            for step in &self.steps {
-                if let Step::Field(_, decode) = step {
-                    values.push(decode.read(cursor)?);
+    fn write(&self, cursor: &mut Cursor<'_>, out: &mut ValueWriter<'_>) -> Result<()> {
+        out.structure(&self.schema, |out| match &self.fields {
+            Fields::InOrder(fields) => fields.iter().try_for_each(|field| field.write(cursor, out)),
+            Fields::Mixed(avro, written, origins) => {
+                let mut starts = Vec::with_capacity(written.len());
+                for id in written {
+                    starts.push(cursor.clone());
+                    skip::skip(avro, *id, cursor, 0)?;
                 }
+                let schemas = self.schema.fields()?.iter().map(Field::schema);
+                origins
+                    .iter()
+                    .zip(schemas)
+                    .try_for_each(|(origin, schema)| match origin {
+                        Origin::Written(position, decode) => decode.write(&mut starts[*position], out),
+                        Origin::Default(value) => out.value(value.as_ref(), Some(schema)),
+                    })
             }
-            values
-        } else {
-            let mut values = vec![Value::Null; self.field_count];
-            for (index, default) in &self.defaults {
-                values[*index] = default.clone();
-            }
-            for step in &self.steps {
-                match step {
-                    Step::Field(index, decode) => values[*index] = decode.read(cursor)?,
-                    Step::Skip(avro, id) => skip::skip(avro, *id, cursor, 0)?,
-                }
-            }
-            values
+        })
+    }
+
+    fn least(&self) -> usize {
+        let sum = |fields: &mut dyn Iterator<Item = &Decode>| {
+            fields.map(Decode::least).fold(0, usize::saturating_add)
         };
-        Ok(Value::from(Struct::from_values(
-            SchemaRef::clone(&self.schema),
-            values,
-        )))
+        match &self.fields {
+            Fields::InOrder(fields) => sum(&mut fields.iter()),
+            Fields::Mixed(_, _, origins) => sum(&mut origins.iter().filter_map(|origin| match origin {
+                Origin::Written(_, decode) => Some(decode),
+                Origin::Default(_) => None,
+            })),
+        }
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use wharf_api::{ConnectError, Result, SchemaRef, SchemaType, Value, logical};
 
 use super::cursor::Cursor;
-use super::decode::{Decode, EntryPlan, MemberPlan, Step, StructPlan};
+use super::decode::{Decode, EntryOrder, EntryPlan, Fields, MemberPlan, Origin, StructPlan};
 use crate::data::{AvroDataConfig, KEY_FIELD, VALUE_FIELD, is_anything, is_map_entry, is_union, scrub_name};
 use crate::schema::{AvroSchema, Kind, Name, Node, NodeId, Record, encode_default, promotes, same_name};
 
@@ -221,11 +221,15 @@ impl Planner<'_> {
             let (reader, inner) = field(&of.name)?;
             self.node(of.schema, reader, inner, depth + 1)
         };
-        Ok(Decode::Entries(Box::new(EntryPlan {
-            first: plan(first)?,
-            second: plan(second)?,
-            key_is_first,
-        })))
+        let (key, value) = match key_is_first {
+            true => (plan(first)?, plan(second)?),
+            false => (plan(second)?, plan(first)?),
+        };
+        let order = match key_is_first {
+            true => EntryOrder::KeyFirst,
+            false => EntryOrder::ValueFirst(Arc::clone(self.writer), first.schema),
+        };
+        Ok(Decode::Entries(Box::new(EntryPlan { key, value, order })))
     }
 
     fn structure(
@@ -235,9 +239,9 @@ impl Planner<'_> {
         schema: &SchemaRef,
         depth: usize,
     ) -> Result<Decode> {
-        let mut steps = Vec::with_capacity(writer.fields.len());
-        let mut given = vec![false; reader.fields.len()];
-        for field in &writer.fields {
+        let mut origins: Vec<Option<Origin>> = reader.fields.iter().map(|_| None).collect();
+        let mut in_order = writer.fields.len() == reader.fields.len();
+        for (written, field) in writer.fields.iter().enumerate() {
             let position = reader
                 .fields
                 .iter()
@@ -248,44 +252,46 @@ impl Planner<'_> {
                         .iter()
                         .position(|known| known.aliases.contains(&field.name))
                 });
-            steps.push(match position {
-                Some(position) => {
-                    given[position] = true;
-                    let known = &reader.fields[position];
-                    let inner = self.connect_field(schema, position, &known.name)?;
-                    Step::Field(position, self.node(field.schema, known.schema, inner, depth + 1)?)
+            in_order &= position == Some(written);
+            if let Some(position) = position {
+                let known = &reader.fields[position];
+                let inner = self.connect_field(schema, position, &known.name)?;
+                let decode = self.node(field.schema, known.schema, inner, depth + 1)?;
+                origins[position] = Some(Origin::Written(written, decode));
+            }
+        }
+        let mut given = Vec::with_capacity(origins.len());
+        for (position, (origin, field)) in origins.into_iter().zip(&reader.fields).enumerate() {
+            given.push(match (origin, &field.default) {
+                (Some(origin), _) => origin,
+                (None, Some(json)) => {
+                    let inner = self.connect_field(schema, position, &field.name)?;
+                    Origin::Default(self.default_value(field.schema, json, inner)?)
                 }
-                None => Step::Skip(Arc::clone(self.writer), field.schema),
+                (None, None) => {
+                    return Err(ConnectError::data(format!(
+                        "Found {}, expecting {}, missing required field {}",
+                        writer.name.full(),
+                        reader.name.full(),
+                        field.name
+                    ))
+                    .with_class("org.apache.avro.AvroTypeException"));
+                }
             });
         }
-        let mut defaults = Vec::new();
-        for (position, field) in reader.fields.iter().enumerate() {
-            if given[position] {
-                continue;
-            }
-            let json = field.default.as_ref().ok_or_else(|| {
-                ConnectError::data(format!(
-                    "Found {}, expecting {}, missing required field {}",
-                    writer.name.full(),
-                    reader.name.full(),
-                    field.name
-                ))
-                .with_class("org.apache.avro.AvroTypeException")
-            })?;
-            let inner = self.connect_field(schema, position, &field.name)?;
-            defaults.push((position, self.default_value(field.schema, json, inner)?));
-        }
-        let in_order = steps.len() == reader.fields.len()
-            && steps
-                .iter()
-                .enumerate()
-                .all(|(position, step)| matches!(step, Step::Field(index, _) if *index == position));
+        let fields = if in_order {
+            let decode = |origin| match origin {
+                Origin::Written(_, decode) => Some(decode),
+                Origin::Default(_) => None,
+            };
+            Fields::InOrder(given.into_iter().filter_map(decode).collect())
+        } else {
+            let written = writer.fields.iter().map(|field| field.schema).collect();
+            Fields::Mixed(Arc::clone(self.writer), written, given)
+        };
         Ok(Decode::Struct(Box::new(StructPlan {
             schema: SchemaRef::clone(schema),
-            steps,
-            in_order,
-            field_count: reader.fields.len(),
-            defaults,
+            fields,
         })))
     }
 
@@ -310,6 +316,7 @@ impl Planner<'_> {
             writer: self.reader,
             reader: self.reader,
         };
-        own.node(id, id, schema, 0)?.read(&mut Cursor::new(&bytes))
+        own.node(id, id, schema, 0)?
+            .read(&mut Cursor::new(&bytes), schema)
     }
 }

@@ -11,8 +11,8 @@ use super::{anything, write_block, write_count, write_long};
 #[derive(Debug)]
 pub(crate) enum Encode {
     Boolean,
-    /// Any integer; Avro writes all of them alike.
-    Integer,
+    /// Integers of this Connect type, and no other: Avro writes all of them alike, but reads no long where the schema has an int.
+    Integer(SchemaType),
     Float,
     Double,
     String,
@@ -99,8 +99,8 @@ impl Encode {
     /// A data error when the value is not of the schema that the plan was made for.
     pub(crate) fn write(&self, value: ValueRef<'_>, out: &mut Vec<u8>) -> Result<()> {
         match (self, value) {
-            (Self::Integer, ValueRef::Int32(number)) => write_long(number.into(), out),
-            (Self::Integer, ValueRef::Int64(number)) => write_long(number, out),
+            (Self::Integer(SchemaType::Int32), ValueRef::Int32(number)) => write_long(number.into(), out),
+            (Self::Integer(SchemaType::Int64), ValueRef::Int64(number)) => write_long(number, out),
             (Self::String, ValueRef::String(text)) => write_block(text.as_bytes(), out),
             (Self::Double, ValueRef::Float64(number)) => out.extend_from_slice(&number.to_le_bytes()),
             (Self::Float, ValueRef::Float32(number)) => out.extend_from_slice(&number.to_le_bytes()),
@@ -127,8 +127,8 @@ impl Encode {
                 None => return Err(null_value()),
             },
             (_, ValueRef::Null) => return Err(null_value()),
-            (Self::Integer, ValueRef::Int8(number)) => write_long(number.into(), out),
-            (Self::Integer, ValueRef::Int16(number)) => write_long(number.into(), out),
+            (Self::Integer(SchemaType::Int8), ValueRef::Int8(number)) => write_long(number.into(), out),
+            (Self::Integer(SchemaType::Int16), ValueRef::Int16(number)) => write_long(number.into(), out),
             (Self::Double, ValueRef::Float32(number)) => {
                 out.extend_from_slice(&f64::from(number).to_le_bytes());
             }
@@ -212,7 +212,8 @@ impl Encode {
     fn expects(&self) -> SchemaType {
         match self {
             Self::Boolean => SchemaType::Boolean,
-            Self::Integer | Self::Date(_) | Self::Time(_) => SchemaType::Int32,
+            Self::Integer(kind) => *kind,
+            Self::Date(_) | Self::Time(_) => SchemaType::Int32,
             Self::Timestamp => SchemaType::Int64,
             Self::Float => SchemaType::Float32,
             Self::Double => SchemaType::Float64,

@@ -163,9 +163,8 @@ impl Planner<'_> {
                 (Kind::Int, Int32, Some(logical::DATE)) => Encode::Date(own()),
                 (Kind::Int, Int32, Some(logical::TIME)) => Encode::Time(own()),
                 (Kind::Long, Int64, Some(logical::TIMESTAMP)) => Encode::Timestamp,
-                (Kind::Int, Int8 | Int16 | Int32, _) | (Kind::Long, Int8 | Int16 | Int32 | Int64, _) => {
-                    Encode::Integer
-                }
+                (Kind::Int, kind @ (Int8 | Int16 | Int32), _)
+                | (Kind::Long, kind @ (Int8 | Int16 | Int32 | Int64), _) => Encode::Integer(kind),
                 (Kind::Float, Float32, _) => Encode::Float,
                 (Kind::Double, Float32 | Float64, _) => Encode::Double,
                 (Kind::Boolean, Boolean, _) => Encode::Boolean,

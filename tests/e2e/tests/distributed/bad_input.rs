@@ -103,7 +103,9 @@ fn topics_whose_names_are_mixed_up_are_refused_before_anything_is_written() {
     ends(group.launch_with("configs", &of_configs), &[&third]);
     assert_eq!(counts(), before);
 
-    let worker = group.start("right");
+    // Nothing in the topics says whose they are: what another group takes up is named.
+    let worker = group.start_with("renamed", &[("group.id", &stage.named("other"))]);
+    worker.wait_log(&format!("takes up the 1 connectors of topic {configs}: source;"));
     worker.until("/connectors/source/status", "it runs", |status| {
         has_state(status, "RUNNING")
     });

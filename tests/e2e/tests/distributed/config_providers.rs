@@ -1,6 +1,7 @@
 //! Variables of config providers in a group: what workers store and tell each other has references only.
 
 use serde_json::{Value, json};
+use wharf_e2e::leases::Leases;
 
 use crate::group::{Group, eventually, file_source};
 
@@ -112,4 +113,19 @@ fn values_of_config_providers_are_in_no_topic_answer_or_log_of_a_group() {
     for text in seen {
         assert!(!text.contains(SECRET), "{text}");
     }
+}
+
+#[test]
+fn the_values_of_a_new_lease_are_those_that_the_tasks_of_a_group_work_with() {
+    let Some(group) = Group::set_up("new-lease") else {
+        return;
+    };
+    let stage = &group.stage;
+    let leases = Leases::new(stage);
+    let settings = leases.settings();
+    let workers = [
+        group.start_with("one", &settings),
+        group.start_with("two", &settings),
+    ];
+    leases.are_followed(stage, &workers[0], &workers[1]);
 }

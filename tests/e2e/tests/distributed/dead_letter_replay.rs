@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::process::Child;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use wharf_e2e::{Seen, Worker};
@@ -319,4 +320,106 @@ fn a_connector_that_names_what_it_writes_by_offsets_is_refused() {
         assert!(said.stderr.contains(part), "{}", said.stderr);
     }
     assert_eq!(worker.get("/connectors"), json!([name]));
+}
+
+#[test]
+fn a_replay_is_not_faster_than_it_is_told() {
+    let Some(group) = Group::set_up("dlq-rate") else {
+        return;
+    };
+    let (stage, kafka) = (&group.stage, group.stage.kafka());
+    let (topic, original) = (stage.named("dlq"), stage.named("original"));
+    kafka.create_topic(&topic, 1, &[]);
+    kafka.create_topic(&original, 1, &[]);
+    kafka.write_records(
+        &topic,
+        (0..101).map(|number| letter("a", &original, number, "TASK_PUT", "down")),
+    );
+    let line = ["--to", "original", "--yes", "--connector", "a", "--rate", "20/s"];
+    let begun = Instant::now();
+    let said = dlq(&group, &["replay", "--json"], &topic, &line);
+    let took = begun.elapsed();
+    assert_eq!(said.code, 0, "{} {}", said.stdout, said.stderr);
+    assert_eq!(said.json()["outcome"]["sent"], 101);
+    assert_eq!(kafka.count(&original), 101);
+    assert!(
+        took >= Duration::from_secs(5),
+        "100 pauses of 50 ms took {took:?}"
+    );
+}
+
+#[test]
+fn the_bytes_that_kafka_refused_of_a_source_are_sent_as_they_were() {
+    let Some(group) = Group::set_up("dlq-bytes") else {
+        return;
+    };
+    let (stage, kafka) = (&group.stage, group.stage.kafka());
+    let (topic, queue, repair) = (stage.named("t"), stage.named("dlq"), stage.named("repair"));
+    kafka.create_topic(&topic, 1, &[("max.message.bytes", "1000")]);
+    kafka.create_topic(&queue, 1, &[]);
+    kafka.create_topic(&repair, 1, &[]);
+    let long = "é".repeat(1_000);
+    stage.write("in.txt", format!("one\nrefuse\n{long}\ntwo\n"));
+    let mut config = crate::group::file_source(&stage.file("in.txt"), &topic);
+    let more = json!({
+        "transforms": "upper,mark",
+        "transforms.upper.type": "wharf.test.UppercaseValue",
+        "transforms.mark.type": "org.apache.kafka.connect.transforms.InsertHeader",
+        "transforms.mark.header": "mark",
+        "transforms.mark.value.literal": "m",
+        "errors.tolerance": "all",
+        "wharf.errors.deadletterqueue.topic.name": queue,
+        // Each record is a request of its own, so that one that is too large is refused alone.
+        "producer.override.batch.size": "1",
+        "producer.override.linger.ms": "0",
+    });
+    config
+        .as_object_mut()
+        .unwrap()
+        .extend(more.as_object().unwrap().clone());
+    let worker = group.start("one");
+    let name = stage.named("source");
+    worker.create(&name, config);
+    eventually("both are dead letters", || kafka.count(&queue) == 2);
+    assert_eq!(worker.terminate(), Some(143));
+
+    let list = dlq(&group, &["list", "--json"], &queue, &[]).json();
+    let stages: Vec<_> = list["groups"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|found| &found["stage"])
+        .collect();
+    assert!(
+        stages.contains(&&json!("KAFKA_PRODUCE")) && stages.contains(&&json!("TRANSFORMATION")),
+        "{list}"
+    );
+    // Its own topic refuses it still; nothing is noted as done that was not.
+    let refused = ["--to", "original", "--yes", "--stage", "KAFKA_PRODUCE"];
+    for _ in 0..2 {
+        let said = dlq(&group, &["replay"], &queue, &refused);
+        assert_eq!(said.code, 1, "{} {}", said.stdout, said.stderr);
+        assert!(said.stderr.contains("too large"), "{}", said.stderr);
+    }
+    let line = ["--to", repair.as_str(), "--yes", "--stage", "kafka_produce"];
+    let said = dlq(&group, &["replay", "--json"], &queue, &line);
+    assert_eq!(said.code, 0, "{} {}", said.stdout, said.stderr);
+    assert_eq!(said.json()["outcome"]["sent"], 1);
+    let records = kafka.reader(&repair).read_to_end();
+    let [record] = &records[..] else {
+        panic!("{records:?}");
+    };
+    assert_eq!((&record.key, record.text()), (&None, long.to_uppercase()));
+    assert_eq!(header(record, "mark"), Some("m"));
+    assert_eq!(header(record, "__wharf.replay.topic"), Some(topic.as_str()));
+    let names: Vec<_> = record.headers.iter().map(|(name, _)| name.as_str()).collect();
+    assert!(
+        !names.iter().any(|name| name.starts_with("__connect.errors.")),
+        "{names:?}"
+    );
+    assert!(
+        !names.iter().any(|name| name.starts_with("__wharf.errors.")),
+        "{names:?}"
+    );
+    assert_eq!(kafka.count(&topic), 2, "what was refused was not written");
 }

@@ -7,7 +7,8 @@ use std::fs::OpenOptions;
 use std::io::Write as _;
 
 use serde_json::{Value, json};
-use wharf_e2e::{Stage, TopicReader, Worker, has_state};
+use wharf_e2e::{PATIENCE, Stage, TopicReader, Worker, has_state};
+use wharf_kafka::{ClientKind, Producer, translate};
 
 use crate::group::{Group, eventually, file_sink, file_source, workers_of};
 
@@ -199,6 +200,52 @@ fn a_connector_ends_its_own_transactions_and_an_aborted_one_is_never_seen() {
         message.contains("connector-defined transaction boundaries"),
         "{message}"
     );
+}
+
+#[test]
+fn a_sink_writes_what_was_aborted_only_where_its_isolation_level_lets_it() {
+    let Some(group) = Group::set_up("eos-isolation") else {
+        return;
+    };
+    let stage = &group.stage;
+    let topic = stage.named("topic");
+    stage.kafka().create_topic(&topic, 1, &[]);
+    let settings = [
+        ("bootstrap.servers", stage.bootstrap().to_owned()),
+        ("transactional.id", stage.named("writer")),
+        ("enable.idempotence", "true".to_owned()),
+        ("acks", "all".to_owned()),
+    ];
+    let settings = settings.map(|(key, value)| (key.to_owned(), value)).into();
+    let producer = Producer::new(&translate(ClientKind::Producer, &settings).unwrap()).unwrap();
+    producer.init_transactions(PATIENCE).unwrap();
+    let handle = producer.topic(&topic).unwrap();
+    for (line, is_good) in [("one", true), ("aborted", false), ("two", true)] {
+        producer.begin_transaction().unwrap();
+        producer
+            .send(&handle, None, None, None, Some(line.as_bytes()), &[], 0)
+            .unwrap();
+        // Otherwise an abort would take back what was never sent.
+        assert!(producer.flush(PATIENCE, |_| {}));
+        if is_good {
+            producer.commit_transaction(PATIENCE, |_| {}).unwrap();
+        } else {
+            producer.abort_transaction(PATIENCE, |_| {}).unwrap();
+        }
+    }
+    let worker = group.start("one");
+    for (name, level, written) in [
+        ("committed", "read_committed", "one\ntwo\n"),
+        ("all", "read_uncommitted", "one\naborted\ntwo\n"),
+    ] {
+        let file = format!("{name}.txt");
+        let mut config = file_sink(&stage.file(&file), &topic);
+        config["consumer.override.isolation.level"] = json!(level);
+        worker.create(&stage.named(name), config);
+        eventually("the sink has its lines", || {
+            stage.read(&file) == written.as_bytes()
+        });
+    }
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::flows::{Flows, QUICK};
 use crate::group::eventually;
 
 /// What a worker logs when its lease is over.
-const GIVES_UP: &str = "this worker gives up all its work";
+pub(crate) const GIVES_UP: &str = "this worker gives up all its work";
 
 /// A group on a broker of the test's own.
 fn group_on(kafka: &KafkaBroker, name: &str) -> Option<Group> {

@@ -7,7 +7,7 @@ use std::io::Write as _;
 use wharf_e2e::truth::{FileConnector, agreed_owners, runs_exactly_once};
 use wharf_e2e::{Kafka, TopicReader, Worker};
 
-use crate::group::{Group, eventually, file_sink, file_source};
+use crate::group::{Group, eventually, eventually_ok, file_sink, file_source};
 
 /// Worker properties with which a member is missed after three seconds.
 pub(crate) const QUICK: [(&str, &str); 4] = [
@@ -113,16 +113,14 @@ impl Flows {
     /// missing.
     pub(crate) fn settle(&mut self, workers: &[&Worker]) {
         let connectors = self.connectors();
-        let mut last = String::new();
-        let what = "everything runs once and every worker has some of it";
-        let found = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            eventually(what, || {
-                let outcome = runs_exactly_once(workers, &connectors);
-                last = outcome.clone().err().unwrap_or_default();
-                outcome.is_ok() && owners(workers, &connectors).len() == workers.len()
-            });
-        }));
-        assert!(found.is_ok(), "{what} does not hold: {last}");
+        eventually_ok("everything runs once and every worker has some of it", || {
+            runs_exactly_once(workers, &connectors)?;
+            let owners = owners(workers, &connectors);
+            if owners.len() < workers.len() {
+                return Err(format!("only {owners:?} have something"));
+            }
+            Ok(())
+        });
         self.arrive();
     }
 

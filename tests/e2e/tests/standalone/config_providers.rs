@@ -3,7 +3,9 @@
 use std::os::unix::fs::symlink;
 
 use serde_json::{Value, json};
-use wharf_e2e::{Stage, Worker};
+use wharf_e2e::group::eventually;
+use wharf_e2e::leases::Leases;
+use wharf_e2e::{Launch, PATIENCE, Stage, Worker};
 
 /// A value that must be found nowhere but in the file that a provider reads.
 const SECRET: &str = "correct-horse-battery";
@@ -128,6 +130,54 @@ fn values_of_config_providers_are_used_and_found_in_no_answer_log_or_file() {
 }
 
 #[test]
+fn what_is_said_of_a_failed_record_names_the_reference_and_not_its_value() {
+    let Some(stage) = Stage::set_up("variables-of-letters") else {
+        return;
+    };
+    let (kafka, topic, letters) = (stage.kafka(), stage.named("topic"), stage.named("letters"));
+    kafka.create_topic(&topic, 1, &[]);
+    let secrets = stage.write("secrets.properties", format!("field={SECRET}\n"));
+    let secret = format!("${{file:{}:field}}", secrets.display());
+    let worker = stage.start(
+        &[
+            ("config.providers", "file"),
+            ("config.providers.file.class", "FileConfigProvider"),
+        ],
+        &[],
+    );
+    let name = stage.named("sink");
+    worker.create(
+        &name,
+        json!({
+            "connector.class": "FileStreamSink", "topics": topic, "file": stage.file("out.txt"),
+            "value.converter": "org.apache.kafka.connect.json.JsonConverter",
+            "transforms": "key", "transforms.key.type": "org.apache.kafka.connect.transforms.ValueToKey",
+            "transforms.key.fields": secret,
+            "errors.tolerance": "all", "errors.log.enable": "true",
+            "errors.deadletterqueue.topic.name": letters,
+            "errors.deadletterqueue.topic.replication.factor": "1",
+            "errors.deadletterqueue.context.headers.enable": "true"
+        }),
+    );
+    let value = json!({
+        "schema": {"type": "struct", "fields": [{"field": "other", "type": "int32"}]}, "payload": {"other": 1}
+    });
+    kafka.produce(&topic, [(None, value.to_string().as_bytes())]);
+    let seen = kafka.reader(&letters).read(1);
+    let header = |wanted: &str| {
+        let (_, value) = seen[0].headers.iter().find(|(name, _)| name == wanted).unwrap();
+        String::from_utf8(value.clone().unwrap()).unwrap()
+    };
+    for part in ["message", "stacktrace"] {
+        let text = header(&format!("__connect.errors.exception.{part}"));
+        let expected = format!("Field does not exist: {secret}");
+        assert!(text.contains(&expected) && !text.contains(SECRET), "{text}");
+    }
+    worker.wait_log("Error encountered in task");
+    assert!(!worker.log().contains(SECRET), "{}", worker.log());
+}
+
+#[test]
 fn a_provider_that_fails_is_named_with_path_and_key() {
     let Some(stage) = Stage::set_up("no-variables") else {
         return;
@@ -155,6 +205,32 @@ fn a_provider_that_fails_is_named_with_path_and_key() {
     );
     assert!(refused.contains(&expected), "{refused}");
     assert_eq!(worker.get("/connectors"), json!([]));
+}
+
+#[test]
+fn a_worker_that_cannot_start_quotes_no_value() {
+    let Some(stage) = Stage::set_up("wrong-variables") else {
+        return;
+    };
+    let secrets = stage.write("secrets.properties", format!("word={SECRET}\n"));
+    let reference = format!("${{file:{}:word}}", secrets.display());
+    let rot13 = [("value.converter", "wharf.test.Rot13Converter")];
+    for (key, more) in [
+        ("offset.flush.interval.ms", &[][..]),
+        ("value.converter.mark.headers", &rot13),
+    ] {
+        let providers = [
+            ("config.providers", "file"),
+            ("config.providers.file.class", "FileConfigProvider"),
+            (key, &reference),
+        ];
+        let mut worker = stage.launch(&[more, &providers].concat(), &[], Launch::default());
+        assert_eq!(worker.end(PATIENCE), Some(2), "{key}");
+        let key = key.trim_start_matches("value.converter.");
+        let log = worker.log();
+        let expected = format!("Invalid value {reference} for configuration {key}");
+        assert!(log.contains(&expected) && !log.contains(SECRET), "{log}");
+    }
 }
 
 #[test]
@@ -188,9 +264,20 @@ fn a_connector_restarts_when_its_values_expire_unless_it_does_not_want_to() {
         );
     }
     let starts = |name: &str| worker.log().matches(&format!("connector {name} started")).count();
-    wharf_e2e::group::eventually("it was restarted again and again", || starts(&restarts) >= 4);
+    eventually("it was restarted again and again", || starts(&restarts) >= 4);
     assert_eq!(starts(&stays), 1, "{}", worker.log());
     worker.call("PUT", &path(&restarts, "/stop"), None, 204);
     worker.until_states(&restarts, &["STOPPED"]);
     worker.until_states(&stays, &["RUNNING", "RUNNING"]);
+}
+
+#[test]
+fn the_values_of_a_new_lease_are_those_that_a_connector_works_with() {
+    let Some(stage) = Stage::set_up("new-lease") else {
+        return;
+    };
+    let leases = Leases::new(&stage);
+    let worker = stage.start(&leases.settings(), &[]);
+    leases.are_followed(&stage, &worker, &worker);
+    assert_eq!(worker.terminate(), Some(143));
 }

@@ -4,6 +4,7 @@
     reason = "figures that a run found out are shown with --nocapture"
 )]
 
+mod bad_records;
 mod client_security;
 mod config_providers;
 mod conversions;
@@ -18,8 +19,12 @@ mod offsets_api;
 mod preview;
 mod record_errors;
 mod registry_converters;
+mod registry_headers;
+mod registry_outage;
+mod registry_real;
 mod restart_policy;
 mod sink_context;
 mod stuck;
+mod third_party;
 mod validation;
 mod worker_config;

@@ -6,6 +6,16 @@ use wharf_e2e::{PATIENCE, Stage};
 use wharf_test_services::process::wait_until;
 
 const RECORDS: usize = 500;
+const FILE: &str = "org.apache.kafka.connect.file.FileStream";
+const STRING: &str = "org.apache.kafka.connect.storage.StringConverter";
+const SIMPLE: &str = "org.apache.kafka.connect.storage.SimpleHeaderConverter";
+const JSON: &str = "org.apache.kafka.connect.json.JsonConverter";
+const INSERT: &str = "org.apache.kafka.connect.transforms.InsertHeader";
+const DROP: &str = "org.apache.kafka.connect.transforms.DropHeaders";
+const FILTER: &str = "org.apache.kafka.connect.transforms.Filter";
+const TOMBSTONE: &str = "org.apache.kafka.connect.transforms.predicates.RecordIsTombstone";
+/// Of the worker, its file plugins and what is built in.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 fn status(connector: &str, task: u32, status: &str) -> String {
     format!(
@@ -15,6 +25,51 @@ fn status(connector: &str, task: u32, status: &str) -> String {
 
 fn of_connector(metric: &str, connector: &str) -> String {
     format!("kafka_connect_worker_connector_{metric}_task_count{{connector=\"{connector}\"}}")
+}
+
+/// What is told of the task of a file connector: of its classes, and of those of its transforms and predicates by alias. What
+/// is named is in the version of this build.
+fn made_of(connector: &str, kind: &str, value: &str, parts: &[(&str, &str, &str)]) -> Vec<String> {
+    let file = match kind {
+        "source" => format!("{FILE}Source"),
+        _ => format!("{FILE}Sink"),
+    };
+    let classes = [
+        ("connector", format!("{file}Connector")),
+        ("task", format!("{file}Task")),
+        ("key_converter", STRING.to_owned()),
+        ("value_converter", value.to_owned()),
+        ("header_converter", SIMPLE.to_owned()),
+    ];
+    let mut labels: Vec<_> = classes
+        .into_iter()
+        .flat_map(|(part, class)| of_class(part, &class))
+        .collect();
+    labels.push(("connector_type".to_owned(), kind.to_owned()));
+    let task = info("task", connector, labels);
+    let of_chain = parts.iter().map(|(part, alias, class)| {
+        let mut labels = of_class(part, class);
+        labels.push(((*part).to_owned(), (*alias).to_owned()));
+        info(part, connector, labels)
+    });
+    std::iter::once(task).chain(of_chain).collect()
+}
+
+fn of_class(part: &str, class: &str) -> Vec<(String, String)> {
+    vec![
+        (format!("{part}_class"), class.to_owned()),
+        (format!("{part}_version"), VERSION.to_owned()),
+    ]
+}
+
+fn info(of: &str, connector: &str, mut labels: Vec<(String, String)>) -> String {
+    labels.extend([("connector", connector), ("task", "0")].map(|(name, value)| (name.into(), value.into())));
+    labels.sort();
+    let labels: Vec<_> = labels
+        .iter()
+        .map(|(name, value)| format!("{name}=\"{value}\""))
+        .collect();
+    format!("kafka_connect_connector_{of}_info{{{}}}", labels.join(","))
 }
 
 #[test]
@@ -39,16 +94,24 @@ fn metrics_say_how_many_records_moved_and_what_became_of_the_others() {
     );
     worker.create(
         &source,
-        json!({"connector.class": "FileStreamSource", "file": stage.file("input"), "topic": topic}),
+        json!({
+            "connector.class": "FileStreamSource", "file": stage.file("input"), "topic": topic,
+            "transforms": "mark,never", "transforms.mark.type": INSERT, "transforms.mark.header": "from",
+            "transforms.mark.value.literal": "file", "transforms.never.type": "Filter",
+            "transforms.never.predicate": "empty", "predicates": "empty", "predicates.empty.type": TOMBSTONE
+        }),
     );
     worker.create(
         &sink,
-        json!({"connector.class": "FileStreamSink", "file": stage.file("output"), "topics": topic}),
+        json!({
+            "connector.class": "FileStreamSink", "file": stage.file("output"), "topics": topic,
+            "transforms": "unmark", "transforms.unmark.type": DROP, "transforms.unmark.headers": "from"
+        }),
     );
     let json_sink = |more: serde_json::Value| {
         let mut config = json!({
             "connector.class": "FileStreamSink", "file": stage.file("other"), "topics": topic,
-            "value.converter": "org.apache.kafka.connect.json.JsonConverter"
+            "value.converter": JSON
         });
         config
             .as_object_mut()
@@ -126,24 +189,60 @@ fn metrics_say_how_many_records_moved_and_what_became_of_the_others() {
             (of_connector("total", &broken), 1.0),
         ],
     );
-    assert_eq!(stage.kafka().count(&letters), RECORDS as i64);
+    // A produce request is counted when the letter is handed over, not when the broker has it.
+    assert!(wait_until(PATIENCE, || stage.kafka().count(&letters) == RECORDS as i64));
     for (stages, connector) in [
-        (["poll", "border", "commit", "convert", "send"], &source),
-        (["put", "border", "commit", "convert", "put"], &sink),
+        (
+            &["border", "commit", "poll", "convert", "send", "transform"][..],
+            &source,
+        ),
+        (&["border", "commit", "put", "convert", "transform"], &sink),
     ] {
-        for stage in stages {
-            let found = told.names(&format!(
-                "_stage_seconds_count{{connector=\"{connector}\",stage=\"{stage}\""
-            ));
-            assert_eq!(found.len(), 1, "{stage} of {connector}");
-            assert!(told.get(found[0]).unwrap() > 0.0, "{stage} of {connector}");
-        }
+        let found = told.names(&format!(
+            "_stage_seconds_count{{connector=\"{connector}\",stage=\""
+        ));
+        let met: Vec<_> = found.iter().filter_map(|name| name.split('"').nth(3)).collect();
+        assert_eq!(met, stages, "{connector}");
+        assert!(
+            found.iter().all(|name| told.get(name).unwrap() > 0.0),
+            "{found:?}"
+        );
+    }
+    for (connector, made_of) in [
+        (
+            &source,
+            made_of(
+                &source,
+                "source",
+                STRING,
+                &[
+                    ("transform", "mark", INSERT),
+                    ("transform", "never", FILTER),
+                    ("predicate", "empty", TOMBSTONE),
+                ],
+            ),
+        ),
+        (
+            &sink,
+            made_of(&sink, "sink", STRING, &[("transform", "unmark", DROP)]),
+        ),
+        // It has failed, and is told of all the same.
+        (&broken, made_of(&broken, "sink", JSON, &[])),
+    ] {
+        let mut found = told.names("_info{connector=\"");
+        found.retain(|name| name.contains(&format!("\"{connector}\"")) && name.contains(",task=\"0\""));
+        let mut made_of = made_of;
+        made_of.sort();
+        assert_eq!(found, made_of);
+        assert!(found.iter().all(|name| told.get(name) == Some(1.0)), "{found:?}");
     }
     let info = told.names("kafka_connect_app_info{");
     assert!(info[0].contains("zone=\"north\""), "{info:?}");
     let class =
         "connector_class=\"org.apache.kafka.connect.file.FileStreamSinkConnector\",connector_type=\"sink\"";
-    assert_eq!(told.names(class).len(), 3);
+    let connectors = told.names(class);
+    let of_tasks = connectors.iter().filter(|name| name.contains("_task_info{"));
+    assert_eq!((connectors.len(), of_tasks.count()), (6, 3));
     let running = told
         .get(&of_task("kafka_connect_connector_task_running_ratio", &sink, 0))
         .unwrap();

@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 use wharf_e2e::{PATIENCE, Stage};
+use wharf_schema_registry::testing::TestRegistry;
+use wharf_schema_registry::{Format, RegistrySchema};
 use wharf_test_services::process::wait_until;
 
 const HOIST: &str = "org.apache.kafka.connect.transforms.HoistField$Value";
@@ -146,4 +148,49 @@ fn a_worker_that_was_not_told_to_gives_no_preview() {
     );
     assert!(message.contains("wharf.preview.enable"), "{message}");
     assert_eq!(worker.terminate(), Some(143));
+}
+
+#[test]
+fn a_preview_of_a_source_registers_no_schema() {
+    let Some(stage) = Stage::set_up("preview-registry") else {
+        return;
+    };
+    let registry = TestRegistry::start();
+    let worker = stage.start(&[("wharf.preview.enable", "true")], &[]);
+    let topic = stage.named("lines");
+    let body = json!({
+        "config": {
+            "connector.class": "FileStreamSource",
+            "file": stage.file("input"),
+            "topic": topic,
+            "value.converter": "io.confluent.connect.avro.AvroConverter",
+            "value.converter.schema.registry.url": registry.url(),
+        },
+        "records": [{"topic": topic, "value": {"json": {"schema": {"type": "string"}, "payload": "one"}}}],
+    });
+    let path = "/connector-plugins/FileStreamSource/preview";
+    let ask = || worker.call("POST", path, Some(&body), 200);
+
+    let answer = ask();
+    let record = &answer["records"][0];
+    assert_eq!(record["outcome"], "failed", "{answer}");
+    let error = record["steps"].as_array().unwrap().last().unwrap()["error"].to_string();
+    assert!(
+        error.contains("a task would register it, a preview registers nothing"),
+        "{error}"
+    );
+    assert_eq!(registry.subjects(), [""; 0]);
+
+    let schema = RegistrySchema::new(Format::Avro, "\"string\"".to_owned());
+    registry.register(&format!("{topic}-value"), &schema);
+    let answer = ask();
+    assert_eq!(answer["records"][0]["outcome"], "written", "{answer}");
+}
+
+#[test]
+fn a_preview_tells_no_value_of_a_config_provider() {
+    let Some(stage) = Stage::set_up("preview-secret") else {
+        return;
+    };
+    wharf_e2e::previews::tell_no_secret(&stage, |settings| stage.start(settings, &[]));
 }

@@ -5,10 +5,10 @@ use serde_json::{Value, json};
 use wharf_e2e::{PATIENCE, Seen, Stage, Worker};
 use wharf_test_services::process::wait_until;
 
-const JSON: &str = "org.apache.kafka.connect.json.JsonConverter";
+pub(crate) const JSON: &str = "org.apache.kafka.connect.json.JsonConverter";
 
 /// `config` with more entries.
-fn with(mut config: Value, more: Value) -> Value {
+pub(crate) fn with(mut config: Value, more: Value) -> Value {
     config
         .as_object_mut()
         .unwrap()
@@ -16,7 +16,7 @@ fn with(mut config: Value, more: Value) -> Value {
     config
 }
 
-fn recording(stage: &Stage, topic: &str, more: Value) -> Value {
+pub(crate) fn recording(stage: &Stage, topic: &str, more: Value) -> Value {
     let sink = json!({
         "connector.class": "wharf.test.RecordingSink", "tasks.max": "1", "topics": topic, "record.file": stage.file("calls")
     });
@@ -24,7 +24,7 @@ fn recording(stage: &Stage, topic: &str, more: Value) -> Value {
 }
 
 /// Keys by which a sink skips what fails, and keeps it.
-fn tolerant(dead: &str) -> Value {
+pub(crate) fn tolerant(dead: &str) -> Value {
     json!({
         "errors.tolerance": "all",
         "errors.deadletterqueue.topic.name": dead,
@@ -33,43 +33,78 @@ fn tolerant(dead: &str) -> Value {
     })
 }
 
-fn lines_of(stage: &Stage, what: &str) -> Vec<String> {
-    let text = String::from_utf8(stage.read("calls")).unwrap();
-    text.lines()
-        .filter_map(|line| line.strip_prefix(what))
-        .map(str::to_owned)
-        .collect()
+/// Keys by which a source skips what fails, and keeps it.
+pub(crate) fn tolerant_source(dead: &str) -> Value {
+    json!({
+        "errors.tolerance": "all",
+        "wharf.errors.deadletterqueue.topic.name": dead,
+        "wharf.errors.deadletterqueue.topic.replication.factor": "1"
+    })
+}
+
+/// A worker whose file source, that this config completes, has this input; with the source's name.
+pub(crate) fn source_of(stage: &Stage, input: &str, topic: &str, more: Value) -> (Worker, String) {
+    stage.write("input", input);
+    let worker = stage.start(&[("offset.flush.interval.ms", "300")], &[]);
+    let name = stage.named("source");
+    let source = json!({"connector.class": "FileStreamSource", "topic": topic, "file": stage.file("input")});
+    worker.create(&name, with(source, more));
+    (worker, name)
+}
+
+/// Until the offset of a file source is stored, so many bytes from the start.
+pub(crate) fn until_position(worker: &Worker, name: &str, position: usize) {
+    worker.until(
+        &format!("/connectors/{name}/offsets"),
+        &format!("the offset {position}"),
+        |answer| answer["offsets"][0]["offset"]["position"] == json!(position),
+    );
 }
 
 /// The values that the recording sink got, once there are `count`.
-fn recorded(stage: &Stage, count: usize) -> Vec<String> {
+pub(crate) fn recorded(stage: &Stage, count: usize) -> Vec<String> {
+    recorded_in(stage, "calls", count)
+}
+
+/// The same of a sink whose `record.file` is this one.
+pub(crate) fn recorded_in(stage: &Stage, file: &str, count: usize) -> Vec<String> {
     let values = || -> Vec<String> {
-        let records = lines_of(stage, "record ");
-        let value = |line: &String| line.split_once(' ').map(|(_, value)| value.to_owned());
-        records.iter().filter_map(value).collect()
+        let text = String::from_utf8(stage.read(file)).unwrap();
+        let value = |line: &str| Some(line.strip_prefix("record ")?.split_once(' ')?.1.to_owned());
+        text.lines().filter_map(value).collect()
     };
     assert!(wait_until(PATIENCE, || values().len() >= count), "{:?}", values());
     values()
 }
 
-fn header(record: &Seen, name: &str) -> Option<String> {
+pub(crate) fn header(record: &Seen, name: &str) -> Option<String> {
     let (_, value) = record.headers.iter().find(|(known, _)| known == name)?;
     Some(String::from_utf8_lossy(value.as_deref()?).into_owned())
 }
 
-fn error_header(record: &Seen, name: &str) -> String {
+pub(crate) fn error_header(record: &Seen, name: &str) -> String {
     header(record, &format!("__connect.errors.{name}")).unwrap_or_else(|| panic!("no {name} in {record:?}"))
 }
 
-fn trace_of_failed(worker: &Worker, name: &str) -> String {
+pub(crate) fn trace_of_failed(worker: &Worker, name: &str) -> String {
     let status = worker.until_states(name, &["RUNNING", "FAILED"]);
     status["tasks"][0]["trace"].as_str().unwrap().to_owned()
 }
 
 /// Waits until the group of a sink has committed this offset of partition 0 of the topic.
-fn until_committed(stage: &Stage, connector: &str, topic: &str, offset: i64) {
+pub(crate) fn until_committed(stage: &Stage, connector: &str, topic: &str, offset: i64) {
+    until_committed_of(stage, connector, (topic, 0), offset);
+}
+
+/// The same of any partition.
+pub(crate) fn until_committed_of(
+    stage: &Stage,
+    connector: &str,
+    (topic, partition): (&str, i32),
+    offset: i64,
+) {
     let kafka = stage.kafka();
-    let place = (topic.to_owned(), 0);
+    let place = (topic.to_owned(), partition);
     let committed = || {
         kafka
             .committed(&format!("connect-{connector}"))
@@ -129,42 +164,6 @@ fn bad_records_of_a_sink_become_dead_letters_and_their_offsets_are_committed() {
     ));
     worker.until_states(&name, &["RUNNING", "RUNNING"]);
     assert_eq!(worker.terminate(), Some(143));
-}
-
-#[test]
-fn without_tolerance_a_bad_record_fails_its_task_with_topic_partition_and_offset() {
-    let Some(stage) = Stage::set_up("intolerant") else {
-        return;
-    };
-    let kafka = stage.kafka();
-    let worker = stage.start(&[("offset.flush.interval.ms", "500")], &[]);
-    let huge = [b"{\"a\":\"".as_slice(), &[b'x'; 10 << 20]].concat();
-    let deep = vec![b'['; 100_000];
-    let cases: [(&str, &[u8]); 4] = [
-        ("broken", b"{no json"),
-        ("encoding", b"\xff\xfe"),
-        ("deep", &deep),
-        ("huge", &huge),
-    ];
-    for (what, bad) in cases {
-        let (topic, name) = (stage.named(what), stage.named(&format!("{what}-sink")));
-        kafka.create_topic(&topic, 1, &[("max.message.bytes", "20000000")]);
-        kafka.produce(&topic, [(None, b"1".as_slice()), (None, bad)]);
-        let json = json!({"value.converter": JSON, "value.converter.schemas.enable": "false"});
-        worker.create(&name, recording(&stage, &topic, json));
-        let trace = trace_of_failed(&worker, &name);
-        for part in [
-            "Tolerance exceeded in error handler".to_owned(),
-            format!(
-                "the value converter {JSON} cannot convert the record at topic {topic}, partition 0, offset 1"
-            ),
-        ] {
-            assert!(trace.contains(&part), "{what}: {trace}");
-        }
-        // What came before it was put, and is not put again.
-        until_committed(&stage, &name, &topic, 1);
-    }
-    assert_eq!(recorded(&stage, 4), ["1"; 4]);
 }
 
 #[test]
@@ -344,11 +343,9 @@ fn what_a_transform_leaves_out_of_a_source_counts_as_done() {
     let Some(stage) = Stage::set_up("left-out") else {
         return;
     };
-    let (kafka, topic, name) = (stage.kafka(), stage.named("t"), stage.named("source"));
+    let (kafka, topic) = (stage.kafka(), stage.named("t"));
     kafka.create_topic(&topic, 1, &[]);
-    stage.write("input", "one\ntwo\ndrop\n");
-    let source = json!({
-        "connector.class": "FileStreamSource", "topic": topic, "file": stage.file("input"),
+    let transforms = json!({
         "transforms": "upper,route",
         "transforms.upper.type": "wharf.test.UppercaseValue",
         "transforms.route.type": "org.apache.kafka.connect.transforms.HoistField$Value",
@@ -356,18 +353,13 @@ fn what_a_transform_leaves_out_of_a_source_counts_as_done() {
         "value.converter": JSON,
         "value.converter.schemas.enable": "false"
     });
-    let worker = stage.start(&[("offset.flush.interval.ms", "300")], &[]);
-    worker.create(&name, source);
+    let (worker, name) = source_of(&stage, "one\ntwo\ndrop\n", &topic, transforms);
     let seen = kafka.reader(&topic).read(2);
     assert_eq!(
         [seen[0].text(), seen[1].text()],
         ["{\"line\":\"ONE\"}", "{\"line\":\"TWO\"}"]
     );
-    worker.until(
-        &format!("/connectors/{name}/offsets"),
-        "the offset behind the last line",
-        |answer| answer["offsets"][0]["offset"]["position"] == json!(13),
-    );
+    until_position(&worker, &name, 13);
     assert_eq!(kafka.count(&topic), 2);
 }
 
@@ -407,22 +399,14 @@ fn dead_letters_of_a_source_hold_the_record_as_it_was_and_what_kafka_refused() {
     let (kafka, topic, dead) = (stage.kafka(), stage.named("t"), stage.named("dead"));
     kafka.create_topic(&topic, 1, &[("max.message.bytes", "1000")]);
     let long = "x".repeat(2000);
-    stage.write("input", format!("one\nrefuse\n{long}\ntwo\n"));
-    let worker = stage.start(&[("offset.flush.interval.ms", "300")], &[]);
-    let name = stage.named("source");
-    worker.create(
-        &name,
-        json!({
-            "connector.class": "FileStreamSource", "topic": topic, "file": stage.file("input"),
-            "transforms": "upper", "transforms.upper.type": "wharf.test.UppercaseValue",
-            "errors.tolerance": "all",
-            "wharf.errors.deadletterqueue.topic.name": dead,
-            "wharf.errors.deadletterqueue.topic.replication.factor": "1",
-            // Each record is a request of its own, so that one that is too large is refused alone.
-            "producer.override.batch.size": "1",
-            "producer.override.linger.ms": "0"
-        }),
-    );
+    let more = json!({
+        "transforms": "upper", "transforms.upper.type": "wharf.test.UppercaseValue",
+        // Each record is a request of its own, so that one that is too large is refused alone.
+        "producer.override.batch.size": "1",
+        "producer.override.linger.ms": "0"
+    });
+    let input = format!("one\nrefuse\n{long}\ntwo\n");
+    let (worker, name) = source_of(&stage, &input, &topic, with(more, tolerant_source(&dead)));
     let mut letters = kafka.reader(&dead).read(2);
     letters.sort_by_key(|letter| error_header(letter, "stage"));
     let [refused, failed] = &letters[..] else {
@@ -454,11 +438,7 @@ fn dead_letters_of_a_source_hold_the_record_as_it_was_and_what_kafka_refused() {
     assert_eq!(ours(refused, "content"), "bytes");
     assert_eq!(refused.text(), long.to_uppercase());
     let end = 11 + 2001 + 4;
-    worker.until(
-        &format!("/connectors/{name}/offsets"),
-        "the offset behind the last line",
-        |answer| answer["offsets"][0]["offset"]["position"] == json!(end),
-    );
+    until_position(&worker, &name, end);
     let sent: Vec<String> = kafka
         .reader(&topic)
         .read_to_end()
@@ -477,35 +457,27 @@ fn what_built_in_transforms_and_a_third_party_s_converter_fail_at_in_a_source_is
     let (kafka, topic, dead) = (stage.kafka(), stage.named("t"), stage.named("dead"));
     let routed = format!("{topic}-routed");
     kafka.create_topic(&routed, 1, &[]);
-    stage.write("input", "1\nx\n7\n5\n3\n");
-    let worker = stage.start(&[("offset.flush.interval.ms", "300")], &[]);
-    let name = stage.named("source");
-    worker.create(
-        &name,
-        json!({
-            "connector.class": "FileStreamSource", "topic": topic, "file": stage.file("input"),
-            "transforms": "number,text,mark,route",
-            "transforms.number.type": "org.apache.kafka.connect.transforms.Cast$Value",
-            "transforms.number.spec": "int32",
-            "transforms.text.type": "org.apache.kafka.connect.transforms.Cast$Value",
-            "transforms.text.spec": "string",
-            "transforms.mark.type": "org.apache.kafka.connect.transforms.InsertHeader",
-            "transforms.mark.header": "mark",
-            "transforms.mark.value.literal": "m",
-            "transforms.route.type": "org.apache.kafka.connect.transforms.RegexRouter",
-            "transforms.route.regex": "(.*)",
-            "transforms.route.replacement": "$1-routed",
-            "value.converter": "wharf.test.Rot13Converter",
-            "value.converter.mark.headers": "true",
-            "value.converter.refuse.text": "7",
-            "value.converter.busy.text": "5",
-            "key.converter": "wharf.test.Rot13Converter",
-            "errors.tolerance": "all",
-            "errors.retry.timeout": "10000",
-            "wharf.errors.deadletterqueue.topic.name": dead,
-            "wharf.errors.deadletterqueue.topic.replication.factor": "1",
-        }),
-    );
+    let more = json!({
+        "transforms": "number,text,mark,route",
+        "transforms.number.type": "org.apache.kafka.connect.transforms.Cast$Value",
+        "transforms.number.spec": "int32",
+        "transforms.text.type": "org.apache.kafka.connect.transforms.Cast$Value",
+        "transforms.text.spec": "string",
+        "transforms.mark.type": "org.apache.kafka.connect.transforms.InsertHeader",
+        "transforms.mark.header": "mark",
+        "transforms.mark.value.literal": "m",
+        "transforms.route.type": "org.apache.kafka.connect.transforms.RegexRouter",
+        "transforms.route.regex": "(.*)",
+        "transforms.route.replacement": "$1-routed",
+        "value.converter": "wharf.test.Rot13Converter",
+        "value.converter.mark.headers": "true",
+        "value.converter.refuse.text": "7",
+        "value.converter.busy.text": "5",
+        "key.converter": "wharf.test.Rot13Converter",
+        "errors.retry.timeout": "10000"
+    });
+    let more = with(more, tolerant_source(&dead));
+    let (worker, name) = source_of(&stage, "1\nx\n7\n5\n3\n", &topic, more);
     let sent = kafka.reader(&routed).read(3);
     let texts: Vec<String> = sent.iter().map(Seen::text).collect();
     assert_eq!(
@@ -532,11 +504,7 @@ fn what_built_in_transforms_and_a_third_party_s_converter_fail_at_in_a_source_is
             ("VALUE_CONVERTER".to_owned(), json!("7")),
         ]
     );
-    worker.until(
-        &format!("/connectors/{name}/offsets"),
-        "the offset behind the last line",
-        |answer| answer["offsets"][0]["offset"]["position"] == json!(10),
-    );
+    until_position(&worker, &name, 10);
 }
 
 #[test]

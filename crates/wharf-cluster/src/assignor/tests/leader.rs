@@ -94,21 +94,41 @@ fn a_leader_that_is_behind_gives_nothing_to_anybody_and_says_why() {
 }
 
 #[test]
-fn a_member_that_cannot_be_read_gets_an_empty_entry_and_is_named() {
-    let members = [
-        ("w1".to_owned(), metadata("http://w1/", 7, None)),
-        ("w2".to_owned(), vec![0xff, 0xff]),
-    ];
-    let answer = assign(&members, &configured(7, 3), &configured(7, 3));
-    assert_eq!(answer.entries.len(), 2);
-    assert_eq!(
-        answer
-            .unreadable
+fn a_member_that_cannot_be_read_gets_an_empty_entry_and_is_named_and_nobody_gives_anything_up_for_it() {
+    let mut own = Assignment::default();
+    own.assigned.connectors.push("a".to_owned());
+    own.assigned.tasks = (0..3).map(|task| ConnectorTaskId::new("a", task)).collect();
+    for (own, expected) in [(None, " a a-0 a-1 a-2"), (Some(own), "")] {
+        let members = [
+            ("w1".to_owned(), metadata("http://w1/", 7, own)),
+            ("w2".to_owned(), vec![0xff, 0xff]),
+        ];
+        let answer = assign(&members, &configured(7, 3), &configured(7, 3));
+        let given: Vec<_> = answer
+            .entries
             .iter()
-            .map(|(member, error)| format!("{member}: {error}"))
-            .collect::<Vec<_>>(),
-        ["w2: the subscription has version -1, and there is none below 0"]
-    );
+            .map(|(member, bytes)| {
+                let given = Assignment::decode(bytes).unwrap();
+                (member.as_str(), text(&given.assigned), text(&given.revoked))
+            })
+            .collect();
+        let nothing = String::new();
+        assert_eq!(
+            given,
+            [
+                ("w1", expected.to_owned(), nothing.clone()),
+                ("w2", nothing.clone(), nothing)
+            ]
+        );
+        assert_eq!(
+            answer
+                .unreadable
+                .iter()
+                .map(|(member, error)| format!("{member}: {error}"))
+                .collect::<Vec<_>>(),
+            ["w2: the subscription has version -1, and there is none below 0"]
+        );
+    }
 }
 
 #[test]

@@ -2,11 +2,12 @@
 
 use super::Rule::Later;
 use super::Type::{Boolean, Class, Double, Int, List, Long, Password, Short, Text};
-use super::Valid::{Any, OneOfAnyCase};
+use super::Valid::{Any, Between, OneOfAnyCase, Within};
 use super::{ALL, Entry, entry, harmless, later, refused};
 
 const OAUTH_BROKER: &str = "only brokers validate tokens";
-const TOKEN_ENDPOINT: &str = "only used with a token endpoint";
+const ASSERTION: &str = "only read with an assertion, which is refused by its own name";
+const NO_ASSERTION: &str = "assertions are not built in; use client id and secret, or a token in a file";
 const KERBEROS: &str = "only read for GSSAPI, which is refused by its own name";
 
 pub(super) const ENTRIES: &[Entry] = &[
@@ -101,51 +102,57 @@ pub(super) const ENTRIES: &[Entry] = &[
         ALL,
         "sasl.login.callback.handler.class",
         Class,
-        &[],
-        "token endpoints and other login handlers are not built in; use SCRAM, PLAIN or TLS certificates",
+        &[
+            "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginCallbackHandler",
+            "org.apache.kafka.common.security.oauthbearer.secured.OAuthBearerLoginCallbackHandler",
+            "org.apache.kafka.common.security.oauthbearer.internals.unsecured.OAuthBearerUnsecuredLoginCallbackHandler",
+        ],
+        "other handlers are Java classes; use one of Kafka's own, SCRAM, PLAIN or TLS certificates",
     ),
     harmless(ALL, "sasl.kerberos.service.name", Text, KERBEROS),
     harmless(ALL, "sasl.kerberos.kinit.cmd", Text, KERBEROS),
     harmless(ALL, "sasl.kerberos.ticket.renew.window.factor", Double, KERBEROS),
     harmless(ALL, "sasl.kerberos.ticket.renew.jitter", Double, KERBEROS),
     harmless(ALL, "sasl.kerberos.min.time.before.relogin", Long, KERBEROS),
-    harmless(
+    entry(
         ALL,
         "sasl.login.refresh.window.factor",
         Double,
-        "tokens are renewed by the library's own rule",
+        Some("0.8"),
+        Within(0.5, 1.0),
+        Later,
     ),
-    harmless(
+    entry(
         ALL,
         "sasl.login.refresh.window.jitter",
         Double,
-        "tokens are renewed by the library's own rule",
+        Some("0.05"),
+        Within(0.0, 0.25),
+        Later,
     ),
-    harmless(
+    entry(
         ALL,
         "sasl.login.refresh.min.period.seconds",
         Short,
-        "tokens are renewed by the library's own rule",
+        Some("60"),
+        Between(0, 900),
+        Later,
     ),
-    harmless(
+    entry(
         ALL,
         "sasl.login.refresh.buffer.seconds",
         Short,
-        "tokens are renewed by the library's own rule",
+        Some("300"),
+        Between(0, 3600),
+        Later,
     ),
-    harmless(ALL, "sasl.login.connect.timeout.ms", Int, TOKEN_ENDPOINT),
-    harmless(ALL, "sasl.login.read.timeout.ms", Int, TOKEN_ENDPOINT),
-    harmless(ALL, "sasl.login.retry.backoff.ms", Long, TOKEN_ENDPOINT),
-    harmless(ALL, "sasl.login.retry.backoff.max.ms", Long, TOKEN_ENDPOINT),
-    refused(
-        ALL,
-        "sasl.oauthbearer.token.endpoint.url",
-        Text,
-        &[],
-        "token endpoints are not built in; use SCRAM, PLAIN or TLS certificates",
-    ),
-    harmless(ALL, "sasl.oauthbearer.scope.claim.name", Text, OAUTH_BROKER),
-    harmless(ALL, "sasl.oauthbearer.sub.claim.name", Text, OAUTH_BROKER),
+    later(ALL, "sasl.login.connect.timeout.ms", Int, None),
+    later(ALL, "sasl.login.read.timeout.ms", Int, None),
+    later(ALL, "sasl.login.retry.backoff.ms", Long, Some("100")),
+    later(ALL, "sasl.login.retry.backoff.max.ms", Long, Some("10000")),
+    later(ALL, "sasl.oauthbearer.token.endpoint.url", Text, None),
+    later(ALL, "sasl.oauthbearer.scope.claim.name", Text, Some("scope")),
+    later(ALL, "sasl.oauthbearer.sub.claim.name", Text, Some("sub")),
     harmless(ALL, "sasl.oauthbearer.jwks.endpoint.url", Text, OAUTH_BROKER),
     harmless(
         ALL,
@@ -168,73 +175,76 @@ pub(super) const ENTRIES: &[Entry] = &[
     harmless(ALL, "sasl.oauthbearer.clock.skew.seconds", Int, OAUTH_BROKER),
     harmless(ALL, "sasl.oauthbearer.expected.audience", List, OAUTH_BROKER),
     harmless(ALL, "sasl.oauthbearer.expected.issuer", Text, OAUTH_BROKER),
-    harmless(ALL, "sasl.oauthbearer.header.urlencode", Boolean, TOKEN_ENDPOINT),
-    harmless(ALL, "sasl.oauthbearer.scope", Text, TOKEN_ENDPOINT),
-    harmless(
-        ALL,
-        "sasl.oauthbearer.client.credentials.client.id",
-        Text,
-        TOKEN_ENDPOINT,
-    ),
-    harmless(
+    later(ALL, "sasl.oauthbearer.header.urlencode", Boolean, Some("false")),
+    later(ALL, "sasl.oauthbearer.scope", Text, None),
+    later(ALL, "sasl.oauthbearer.client.credentials.client.id", Text, None),
+    later(
         ALL,
         "sasl.oauthbearer.client.credentials.client.secret",
         Password,
-        TOKEN_ENDPOINT,
+        None,
     ),
-    harmless(ALL, "sasl.oauthbearer.assertion.algorithm", Text, TOKEN_ENDPOINT),
-    harmless(ALL, "sasl.oauthbearer.assertion.claim.aud", Text, TOKEN_ENDPOINT),
+    harmless(ALL, "sasl.oauthbearer.assertion.algorithm", Text, ASSERTION),
+    harmless(ALL, "sasl.oauthbearer.assertion.claim.aud", Text, ASSERTION),
     harmless(
         ALL,
         "sasl.oauthbearer.assertion.claim.exp.seconds",
         Int,
-        TOKEN_ENDPOINT,
+        ASSERTION,
     ),
-    harmless(ALL, "sasl.oauthbearer.assertion.claim.iss", Text, TOKEN_ENDPOINT),
+    refused(
+        ALL,
+        "sasl.oauthbearer.assertion.claim.iss",
+        Text,
+        &[],
+        NO_ASSERTION,
+    ),
     harmless(
         ALL,
         "sasl.oauthbearer.assertion.claim.jti.include",
         Boolean,
-        TOKEN_ENDPOINT,
+        ASSERTION,
     ),
     harmless(
         ALL,
         "sasl.oauthbearer.assertion.claim.nbf.seconds",
         Int,
-        TOKEN_ENDPOINT,
+        ASSERTION,
     ),
-    harmless(ALL, "sasl.oauthbearer.assertion.claim.sub", Text, TOKEN_ENDPOINT),
-    harmless(ALL, "sasl.oauthbearer.assertion.file", Text, TOKEN_ENDPOINT),
+    harmless(ALL, "sasl.oauthbearer.assertion.claim.sub", Text, ASSERTION),
+    refused(ALL, "sasl.oauthbearer.assertion.file", Text, &[], NO_ASSERTION),
     harmless(
         ALL,
         "sasl.oauthbearer.assertion.private.key.file",
         Text,
-        TOKEN_ENDPOINT,
+        ASSERTION,
     ),
     harmless(
         ALL,
         "sasl.oauthbearer.assertion.private.key.passphrase",
         Password,
-        TOKEN_ENDPOINT,
+        ASSERTION,
     ),
-    harmless(
-        ALL,
-        "sasl.oauthbearer.assertion.template.file",
-        Text,
-        TOKEN_ENDPOINT,
-    ),
+    harmless(ALL, "sasl.oauthbearer.assertion.template.file", Text, ASSERTION),
     refused(
         ALL,
         "sasl.oauthbearer.jwt.retriever.class",
         Class,
-        &["org.apache.kafka.common.security.oauthbearer.DefaultJwtRetriever"],
-        "retrievers are Java classes",
+        &[
+            "org.apache.kafka.common.security.oauthbearer.DefaultJwtRetriever",
+            "org.apache.kafka.common.security.oauthbearer.ClientCredentialsJwtRetriever",
+            "org.apache.kafka.common.security.oauthbearer.FileJwtRetriever",
+        ],
+        "other retrievers are Java classes, and assertions are not built in; use client id and secret, or a token in a file",
     ),
     refused(
         ALL,
         "sasl.oauthbearer.jwt.validator.class",
         Class,
-        &["org.apache.kafka.common.security.oauthbearer.DefaultJwtValidator"],
-        "validators are Java classes",
+        &[
+            "org.apache.kafka.common.security.oauthbearer.DefaultJwtValidator",
+            "org.apache.kafka.common.security.oauthbearer.ClientJwtValidator",
+        ],
+        "other validators are Java classes, and BrokerJwtValidator is for brokers; leave it out",
     ),
 ];

@@ -21,6 +21,7 @@ use wharf_membership::{Clock, GroupClient, GroupEvent};
 use super::Inner;
 use super::placement::Abilities;
 use super::view::{ClusterView, Owners};
+use crate::config::{DistributedConfig, InternalTopic};
 
 /// The herder shows that it lives at least this often.
 const ALIVE: Duration = Duration::from_millis(500);
@@ -272,6 +273,9 @@ impl Driver {
                         "the metadata of member {member} cannot be read, so it gets no work: {error}"
                     );
                 }
+                if elected.generation == FIRST_GENERATION {
+                    tell_what_is_taken_up(&herder.settings, &snapshot);
+                }
                 self.owners = Owners::of(&assignment);
                 if let Some(client) = &self.client {
                     client.assignments(elected.generation, assignment.entries);
@@ -434,4 +438,24 @@ impl Driver {
             owned: allocation.map(|it| it.work.clone()).unwrap_or_default(),
         }));
     }
+}
+
+/// The number of a group's first generation, also after nobody was in it for a while.
+const FIRST_GENERATION: i32 = 1;
+
+/// Says which connectors a group takes up that has just come about. Nothing in the topics names the group that wrote them, so they
+/// may be those of another cluster.
+fn tell_what_is_taken_up(settings: &DistributedConfig, snapshot: &ConfigSnapshot) {
+    let names: Vec<&str> = snapshot.connectors().collect();
+    if names.is_empty() {
+        return;
+    }
+    tracing::info!(
+        "group {} is new, or nobody was in it for a while, and takes up the {} connectors of topic {}: {}; if they are another \
+         group's, stop this worker and give it config, offset and status topics of its own",
+        settings.group_id,
+        names.len(),
+        settings.topic(InternalTopic::Config).topic.name,
+        names.join(", ")
+    );
 }

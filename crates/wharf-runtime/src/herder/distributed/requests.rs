@@ -1,7 +1,9 @@
 //! What users ask of connectors. Whatever changes the config topic is done by the leader; others say where the leader is.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use tokio::sync::watch;
 use wharf_cluster::config_state::write::{self, WriteStep};
 use wharf_cluster::config_state::{ConfigSnapshot, Properties};
 use wharf_cluster::herder::{Admission, WorkId};
@@ -12,6 +14,7 @@ use wharf_membership::HeldLease;
 
 use super::Inner;
 use super::running::config_map;
+use super::view::ClusterView;
 use crate::config::{CONNECTOR_CLASS, CONNECTOR_VERSION};
 use crate::herder::common::{not_found, patched, unknown};
 use crate::herder::{
@@ -19,6 +22,52 @@ use crate::herder::{
     RawConfig, RestartRequest, TaskId, TaskInfo, TaskStateInfo, plugin_calls, without_nulls,
 };
 use crate::stores::ConfigStoreError;
+
+/// How long it is waited until it is known where something runs. Less than the time that a request has in all, so that the answer
+/// still reaches the worker that passed it on.
+const OWNER_PATIENCE: Duration = Duration::from_secs(80);
+
+/// Waits until it is known where something runs: here, or on a worker that is known or known to the leader. `exists` says why
+/// it is not to be waited for any more.
+async fn owner(
+    mut view: watch::Receiver<Arc<ClusterView>>,
+    id: &WorkId,
+    exists: impl Fn() -> Result<(), HerderError>,
+    patience: Duration,
+) -> Result<(), HerderError> {
+    let ending = || HerderError::ShuttingDown("the worker is shutting down".to_owned());
+    let found = async {
+        loop {
+            exists()?;
+            {
+                let view = view.borrow_and_update();
+                if view.owned.contains(id) {
+                    return Ok(());
+                }
+                match &view.leader {
+                    // One that nobody runs was created a moment ago, or its worker has left: the next rebalance places it.
+                    Admission::Here if view.is_stable => {
+                        if let Some(url) = view.owners.url(id) {
+                            return Err(HerderError::Elsewhere(url.to_owned()));
+                        }
+                    }
+                    Admission::Forward(url) => return Err(HerderError::Elsewhere(url.clone())),
+                    Admission::Refuse => return Err(ending()),
+                    Admission::Here | Admission::Wait => {}
+                }
+            }
+            if view.changed().await.is_err() {
+                return Err(ending());
+            }
+        }
+    };
+    tokio::time::timeout(patience, found).await.unwrap_or_else(|_| {
+        Err(HerderError::Conflict(format!(
+            "{id} was on no worker for {} s, and nothing was done; the request may be sent again when it is assigned",
+            patience.as_secs()
+        )))
+    })
+}
 
 fn properties(config: &RawConfig) -> Properties {
     without_nulls(config).into_iter().collect()
@@ -45,10 +94,7 @@ impl Inner {
         self.admitted(|view| view.member.clone()).await
     }
 
-    async fn admitted(
-        &self,
-        part: impl Fn(&super::view::ClusterView) -> Admission,
-    ) -> Result<(), HerderError> {
+    async fn admitted(&self, part: impl Fn(&ClusterView) -> Admission) -> Result<(), HerderError> {
         let mut view = self.view.subscribe();
         loop {
             let admission = part(&view.borrow_and_update());
@@ -251,41 +297,6 @@ impl Inner {
         self.write(write::stop_connector(&name)).await
     }
 
-    /// Where something runs: here, or on a worker that is known or known to the leader.
-    async fn owner(&self, id: &WorkId) -> Result<(), HerderError> {
-        let mut view = self.view.subscribe();
-        loop {
-            {
-                let view = view.borrow_and_update();
-                if view.owned.contains(id) {
-                    return Ok(());
-                }
-                if view.is_leader && view.is_stable {
-                    return Err(match view.owners.url(id) {
-                        Some(url) => HerderError::Elsewhere(url.to_owned()),
-                        None => HerderError::Conflict(format!(
-                            "{id} runs on no worker now; the request may be sent again when it is assigned"
-                        )),
-                    });
-                }
-                match &view.leader {
-                    Admission::Forward(url) => return Err(HerderError::Elsewhere(url.clone())),
-                    Admission::Refuse => {
-                        return Err(HerderError::ShuttingDown(
-                            "the worker is shutting down".to_owned(),
-                        ));
-                    }
-                    _ => {}
-                }
-            }
-            if view.changed().await.is_err() {
-                return Err(HerderError::ShuttingDown(
-                    "the worker is shutting down".to_owned(),
-                ));
-            }
-        }
-    }
-
     /// Restarts what runs here, and waits until it has started again.
     async fn restart_here(self: &Arc<Self>, id: WorkId) -> Result<(), HerderError> {
         let started = self.on_started(&id);
@@ -302,27 +313,33 @@ impl Inner {
     }
 
     pub(super) async fn restart_instance(self: Arc<Self>, name: String) -> Result<(), HerderError> {
-        if !self.configs.snapshot().contains(&name) {
-            return Err(HerderError::unknown_connector(&name));
-        }
-        let id = WorkId::Connector(name);
-        self.owner(&id).await?;
+        let exists = || {
+            let is_there = self.configs.snapshot().contains(&name);
+            is_there
+                .then_some(())
+                .ok_or_else(|| HerderError::unknown_connector(&name))
+        };
+        let id = WorkId::Connector(name.clone());
+        owner(self.view.subscribe(), &id, exists, OWNER_PATIENCE).await?;
         self.restart_here(id).await
     }
 
     pub(super) async fn restart_one_task(self: Arc<Self>, task: TaskId) -> Result<(), HerderError> {
-        let snapshot = self.configs.snapshot();
-        if !snapshot.contains(&task.connector) {
-            return Err(HerderError::unknown_connector(&task.connector));
-        }
         let number = i32::try_from(task.task).unwrap_or(i32::MAX);
         let id = ConnectorTaskId::new(task.connector.as_str(), number);
-        if snapshot.task_config(&id).is_none() || number >= snapshot.task_count(&task.connector) {
-            return Err(HerderError::NotFound(format!("Unknown task: {task}")));
-        }
-        let id = WorkId::Task(id);
-        self.owner(&id).await?;
-        self.restart_here(id).await
+        let exists = || {
+            let snapshot = self.configs.snapshot();
+            if !snapshot.contains(&task.connector) {
+                return Err(HerderError::unknown_connector(&task.connector));
+            }
+            if snapshot.task_config(&id).is_none() || number >= snapshot.task_count(&task.connector) {
+                return Err(HerderError::NotFound(format!("Unknown task: {task}")));
+            }
+            Ok(())
+        };
+        let work = WorkId::Task(id.clone());
+        owner(self.view.subscribe(), &work, exists, OWNER_PATIENCE).await?;
+        self.restart_here(work).await
     }
 
     pub(super) async fn restart_all(
@@ -385,5 +402,111 @@ impl Inner {
             .statuses
             .with_state(|state| RestartPlan::build(request, state))?;
         Some(plan.part_of(runs_connector, runs_task))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::view::Owners;
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    fn task() -> WorkId {
+        WorkId::Task(ConnectorTaskId::new("c", 0))
+    }
+
+    /// Of a leader while nothing changes.
+    fn leading() -> ClusterView {
+        ClusterView {
+            leader: Admission::Here,
+            member: Admission::Here,
+            is_stable: true,
+            is_leader: true,
+            ..ClusterView::default()
+        }
+    }
+
+    /// What a request is told that comes while the first view holds, and sees the others after it has looked.
+    async fn told(
+        views: impl IntoIterator<Item = ClusterView>,
+        exists: impl Fn() -> Result<(), HerderError> + Send + Sync + 'static,
+        patience: Duration,
+    ) -> Result<(), HerderError> {
+        let mut views = views.into_iter();
+        let view = watch::Sender::new(Arc::new(views.next().unwrap()));
+        let (looked, mut looks) = tokio::sync::mpsc::unbounded_channel();
+        let receiver = view.subscribe();
+        let asked = tokio::spawn(async move {
+            let exists = || {
+                let _ = looked.send(());
+                exists()
+            };
+            owner(receiver, &task(), exists, patience).await
+        });
+        for next in views {
+            looks.recv().await.expect("it still waits");
+            view.send_replace(Arc::new(next));
+        }
+        asked.await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_request_waits_for_work_that_no_worker_has_until_one_has_it() {
+        let here = ClusterView {
+            owned: [task()].into(),
+            ..leading()
+        };
+        let other = ClusterView {
+            owners: Owners::one(&task(), "http://other/"),
+            ..leading()
+        };
+        let rebalancing = ClusterView::default();
+        let follows = ClusterView {
+            leader: Admission::Forward("http://leader/".to_owned()),
+            is_stable: true,
+            ..ClusterView::default()
+        };
+        let ending = ClusterView {
+            leader: Admission::Refuse,
+            ..ClusterView::default()
+        };
+        let elsewhere = |url: &str| Err(HerderError::Elsewhere(url.to_owned()));
+        for (last, expected) in [
+            (here, Ok(())),
+            (other, elsewhere("http://other/")),
+            (follows, elsewhere("http://leader/")),
+            (
+                ending,
+                Err(HerderError::ShuttingDown(
+                    "the worker is shutting down".to_owned(),
+                )),
+            ),
+        ] {
+            let views = [leading(), rebalancing.clone(), leading(), last];
+            assert_eq!(told(views, || Ok(()), PATIENCE).await, expected);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_deleted_meanwhile_is_waited_for_no_longer() {
+        let looks = std::sync::atomic::AtomicU32::new(0);
+        let exists = move || match looks.fetch_add(1, std::sync::atomic::Ordering::Relaxed) {
+            0 => Ok(()),
+            _ => Err(HerderError::unknown_connector("c")),
+        };
+        let outcome = told([leading(), leading()], exists, PATIENCE).await;
+        assert_eq!(outcome, Err(HerderError::unknown_connector("c")));
+    }
+
+    #[tokio::test]
+    async fn a_request_for_work_that_no_worker_gets_is_told_so_when_the_time_is_over() {
+        let view = watch::Sender::new(Arc::new(leading()));
+        let outcome = owner(view.subscribe(), &task(), || Ok(()), Duration::from_millis(10)).await;
+        let Err(HerderError::Conflict(message)) = outcome else {
+            panic!("{outcome:?}");
+        };
+        assert!(message.contains("c-0 was on no worker"), "{message}");
+        assert!(message.contains("may be sent again"), "{message}");
     }
 }

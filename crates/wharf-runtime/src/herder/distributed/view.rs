@@ -34,6 +34,11 @@ impl Owners {
         Self(Arc::new(owners))
     }
 
+    #[cfg(test)]
+    pub(super) fn one(id: &WorkId, url: &str) -> Self {
+        Self(Arc::new(HashMap::from([(id.clone(), url.to_owned())])))
+    }
+
     /// URL of the worker that runs it.
     pub(super) fn url(&self, id: &WorkId) -> Option<&str> {
         self.0.get(id).map(String::as_str)

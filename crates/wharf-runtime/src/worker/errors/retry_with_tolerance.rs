@@ -13,6 +13,7 @@ use super::counters::ErrorCounters;
 use super::stage::{RecordFailure, Stage};
 use crate::config::{ErrorConfig, ToleranceType};
 use crate::worker::control::TaskControl;
+use crate::worker::task_context::Secrets;
 
 /// The pause before the first attempt that is made again; each later one is twice as long.
 const FIRST_DELAY: Duration = Duration::from_millis(300);
@@ -83,6 +84,7 @@ pub(crate) struct RetryWithTolerance {
     tolerance: ToleranceType,
     clock: Box<dyn RetryClock>,
     counters: Arc<ErrorCounters>,
+    secrets: Secrets,
 }
 
 impl RetryWithTolerance {
@@ -97,7 +99,13 @@ impl RetryWithTolerance {
             tolerance: config.tolerance,
             clock,
             counters,
+            secrets: Secrets::default(),
         }
+    }
+
+    /// The same, whose failures quote none of these values.
+    pub(crate) fn hiding(self, secrets: Secrets) -> Self {
+        Self { secrets, ..self }
     }
 
     /// Whether an operation may be run more than once, so that what it takes has to be kept.
@@ -140,6 +148,10 @@ impl RetryWithTolerance {
         };
         let mut error = first;
         for attempt in 0u32.. {
+            // What a plugin waited for was given up for the stop's sake, and has not failed.
+            if error.is_interrupted() && self.clock.wait(Duration::ZERO) {
+                return Attempt::Interrupted;
+            }
             self.counters.failure();
             let now = self.clock.now();
             let is_late = deadline.is_some_and(|deadline| now >= deadline);
@@ -190,7 +202,7 @@ impl RetryWithTolerance {
         RecordFailure {
             stage,
             class: class.to_owned(),
-            error,
+            error: error.map_texts(&|text| self.secrets.hide(text)),
             is_tolerated,
         }
     }

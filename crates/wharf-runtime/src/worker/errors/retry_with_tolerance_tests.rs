@@ -141,6 +141,22 @@ fn a_task_that_is_to_stop_neither_fails_nor_skips_its_record() {
 }
 
 #[test]
+fn what_a_plugin_gave_up_for_a_stop_counts_as_not_begun_and_without_a_stop_as_a_failure() {
+    let error = ConnectError::interrupted("the task is to stop");
+    for tolerance in [ToleranceType::None, ToleranceType::All] {
+        let stopping = rules(Some(0), 60_000, tolerance, Some(1));
+        let (attempt, runs) = stopping.run(&error, usize::MAX);
+        assert!(matches!(attempt, Attempt::Interrupted));
+        assert_eq!((runs, stopping.counters.counts().record_failures), (1, 0));
+
+        let running = rules(Some(0), 60_000, tolerance, None);
+        let (attempt, runs) = running.run(&error, usize::MAX);
+        assert!(matches!(attempt, Attempt::Failed(_)));
+        assert_eq!((runs, running.counters.counts().record_failures), (1, 1));
+    }
+}
+
+#[test]
 fn tolerance_decides_over_what_fails_for_good_retriable_or_not() {
     for (error, timeout, failures, retries) in [
         (ConnectError::data("bad"), 1000, 1, 0),

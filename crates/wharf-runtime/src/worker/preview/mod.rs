@@ -2,7 +2,8 @@
 //!
 //! The same converters and transformations as tasks use, made for the one request. What must stay true: no connector and no
 //! task is started, no offset is committed or stored, nothing is written to Kafka; references to config providers stay as
-//! they are written, so that no answer can be made to tell a value.
+//! they are written, and messages show them where they quote a value of the worker's file, so that no answer can be made to
+//! tell one.
 
 mod sample;
 mod shown;
@@ -18,7 +19,7 @@ pub use self::sample::{Sample, SampleData, SampleHeader};
 pub use self::shown::{ShownBytes, ShownError, ShownHeader, ShownRecord};
 use super::Worker;
 use super::converters::TaskConverters;
-use super::task_errors::task_converters;
+use super::task_errors::{ConverterPurpose, task_converters};
 use super::transformation_chain::TransformationChain;
 use crate::config::{ConnectorConfig, ConverterKind};
 use crate::herder::{ConnectorType, HerderError, RawConfig, without_nulls};
@@ -138,7 +139,9 @@ impl Worker {
     /// # Errors
     /// Bad request when the configuration cannot be used or the records cannot be read.
     pub(crate) fn preview(&self, class: &str, request: PreviewRequest) -> Result<Preview, HerderError> {
-        let bad = |error: ConnectError| HerderError::BadRequest(format!("{error:#}"));
+        // The worker's own settings were resolved when it started.
+        let hide = |text: &str| self.config.config_providers.hide(text);
+        let bad = |error: ConnectError| HerderError::BadRequest(hide(&format!("{error:#}")));
         let mut config = without_nulls(&request.config);
         config
             .entry("connector.class".to_owned())
@@ -176,7 +179,7 @@ impl Worker {
             )));
         }
         let mut bench = self.bench(&parsed, &config).map_err(bad)?;
-        let records = samples
+        let mut records = samples
             .iter()
             .enumerate()
             .map(|(at, sample)| {
@@ -188,7 +191,11 @@ impl Worker {
                     HerderError::BadRequest(format!("record {at} cannot be read: {}", error.message()))
                 })
             })
-            .collect::<Result<_, _>>()?;
+            .collect::<Result<Vec<_>, _>>()?;
+        let steps = records.iter_mut().flat_map(|record| &mut record.steps);
+        for error in steps.filter_map(|step| step.error.as_mut()) {
+            error.message = hide(&error.message);
+        }
         Ok(Preview {
             class: plugin.class.to_string(),
             kind: plugin.kind,
@@ -204,7 +211,7 @@ impl Worker {
                 .unwrap_or_else(|| named.class.clone())
         };
         Ok(Bench {
-            converters: task_converters(&self.plugins, &self.config, parsed)?,
+            converters: task_converters(&self.plugins, &self.config, parsed, ConverterPurpose::Preview)?,
             chain: TransformationChain::of_connector(config, &self.plugins)?,
             classes: [
                 class(ConverterKind::Key),

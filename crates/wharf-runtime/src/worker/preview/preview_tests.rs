@@ -12,6 +12,7 @@ fn preview(class: &str, request: Json) -> Result<Json, HerderError> {
     let offsets = folder.path().join("offsets");
     let string = "org.apache.kafka.connect.storage.StringConverter";
     let properties = [
+        ("bootstrap.servers", "broker:9092"),
         ("key.converter", string),
         ("value.converter", string),
         ("offset.storage.file.filename", offsets.to_str().unwrap()),

@@ -3,12 +3,11 @@
 //! First attempts are made for all records; then the records are looked at in their order, and what failed is tried again
 //! alone, reported, and judged. What must stay true: a record counts as consumed when its fate is known, not before.
 
-use wharf_api::batch::{Datum, NewOrigin, NewRecord, OriginRef};
+use wharf_api::batch::{Datum, OriginRef};
 use wharf_api::flat::SchemaCache;
-use wharf_api::record::TimestampType;
 use wharf_api::{ConnectError, Headers, Record, RecordBatch, RecordBatchRef, RecordRef, Result, Value};
 
-use super::records::{Coordinates, Step, go, set_parts, settle, state_of};
+use super::records::{Coordinates, Step, go, settle, state_of};
 use super::{Halt, Loop, Worker};
 use crate::metrics::RecordStage;
 use crate::worker::converters::{
@@ -32,22 +31,10 @@ enum Ahead<'b> {
 }
 
 /// The converted parts of a record.
-#[derive(Clone)]
 struct Parts<'b> {
     key: Decoded<'b>,
     value: Decoded<'b>,
     headers: Headers,
-}
-
-impl Parts<'_> {
-    fn move_into(self, record: &mut Record) {
-        set_parts(
-            record,
-            self.key.into_owned(),
-            self.value.into_owned(),
-            self.headers,
-        );
-    }
 }
 
 impl Loop {
@@ -192,7 +179,7 @@ fn look_ahead<'b>(
         let headers = worker.converters.decode_headers(record.topic(), raw_pairs(&raw));
         match (key, value, headers) {
             (Ok(key), Ok(value), Ok(headers)) => {
-                chained.push(Pending::new(owned(record, Parts { key, value, headers })));
+                chained.push(Pending::new(owned(record, Parts { key, value, headers })?));
                 ahead.push(None);
             }
             (key, value, headers) => ahead.push(Some(Ahead::Unconverted(First {
@@ -238,22 +225,18 @@ fn finish(
         errors,
         ..
     } = worker;
-    let attempt = match ahead {
-        Ahead::Converted(pending) => chain.finish(pending, rules),
+    let pending = match ahead {
+        Ahead::Converted(pending) => pending,
         Ahead::Unconverted(first) => {
             let parts = go!(convert(converters, rules, errors, record, first));
-            if let Some(projected) = chain.project(parts.key.datum(), parts.value.datum()) {
-                push(record, projected, &parts.headers, output)?;
+            if let Some((key, value)) = chain.project(parts.key.datum(), parts.value.datum()) {
+                output.push(&coordinates(record)?.new_record(key, value, &parts.headers))?;
                 return Ok(Step::Go(()));
             }
-            let fill = |new: &mut Record| {
-                coordinates(record).write_into(new);
-                parts.clone().move_into(new);
-                Ok(())
-            };
-            chain.run(rules, fill, || Ok(owned(record, parts.clone())))?
+            Pending::new(owned(record, parts)?)
         }
     };
+    let attempt = chain.finish(pending, rules);
     match go!(settle(errors, attempt, original)) {
         Some(record) => output.push_record(record)?,
         None => tracing::trace!("a transform left out the record at {}", original()?),
@@ -290,47 +273,22 @@ fn convert<'b>(
     Ok(Step::Go(Parts { key, value, headers }))
 }
 
-fn push(
-    record: &RecordRef<'_>,
-    (key, value): (Datum<'_>, Datum<'_>),
-    headers: &Headers,
-    output: &mut RecordBatch,
-) -> Result<()> {
+fn coordinates<'r>(record: &RecordRef<'r>) -> Result<Coordinates<'r>> {
     let OriginRef::Sink(origin) = record.origin() else {
         return Err(ConnectError::illegal_state(
             "a consumed record without its offset",
         ));
     };
-    output.push(&NewRecord {
+    Ok(Coordinates {
         topic: record.topic(),
-        kafka_partition: record.kafka_partition(),
+        partition: record.kafka_partition().unwrap_or(-1),
+        offset: origin.offset,
         timestamp: record.timestamp(),
-        key,
-        value,
-        headers: headers.as_slice(),
-        origin: NewOrigin::Sink {
-            offset: origin.offset,
-            timestamp_type: origin.timestamp_type,
-            original: None,
-        },
+        timestamp_type: origin.timestamp_type,
     })
 }
 
-fn coordinates<'r>(record: &RecordRef<'r>) -> Coordinates<'r> {
-    Coordinates {
-        topic: record.topic(),
-        partition: record.kafka_partition().unwrap_or(-1),
-        offset: record.kafka_offset(),
-        timestamp: record.timestamp(),
-        timestamp_type: match record.origin() {
-            OriginRef::Sink(origin) => origin.timestamp_type,
-            OriginRef::Source(_) => TimestampType::None,
-        },
-    }
-}
-
-fn owned(record: &RecordRef<'_>, parts: Parts<'_>) -> Record {
-    let mut owned = coordinates(record).record();
-    parts.move_into(&mut owned);
-    owned
+fn owned(record: &RecordRef<'_>, parts: Parts<'_>) -> Result<Record> {
+    let Parts { key, value, headers } = parts;
+    Ok(coordinates(record)?.record(key.into_owned(), value.into_owned(), headers))
 }

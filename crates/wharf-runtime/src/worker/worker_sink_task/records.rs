@@ -3,8 +3,8 @@
 
 use std::borrow::Cow;
 
-use wharf_api::batch::{Datum, NewOrigin, NewRecord};
-use wharf_api::record::{Origin, TimestampType};
+use wharf_api::batch::{Datum, NewOrigin, NewRecord, SinkOrigin};
+use wharf_api::record::TimestampType;
 use wharf_api::{Header, Headers, Record, Result, SchemaAndValue, Value, ValueRef};
 use wharf_kafka::MessageRef;
 
@@ -87,23 +87,17 @@ impl Loop {
         self.timestamps.note(timestamp.unwrap_or(-1));
         let topic = message.topic();
         let raw = raw_headers(message.headers());
-        let origin = NewOrigin::Sink {
-            offset: message.offset(),
-            timestamp_type,
-            original: None,
-        };
-        let new = |key, value, headers| NewRecord {
+        let coordinates = Coordinates {
             topic,
-            kafka_partition: Some(message.partition()),
+            partition: message.partition(),
+            offset: message.offset(),
             timestamp,
-            key,
-            value,
-            headers,
-            origin,
+            timestamp_type,
         };
         if self.is_deferred {
             let (key, value) = (raw_datum(message.key()), raw_datum(message.value()));
-            return self.batch.push(&new(key, value, raw.as_slice())).map(Step::Go);
+            let record = coordinates.new_record(key, value, &raw);
+            return self.batch.push(&record).map(Step::Go);
         }
         let super::Worker {
             converters,
@@ -142,30 +136,18 @@ impl Loop {
             if !chain.is_empty() {
                 self.timer.lap(stages, RecordStage::Transform);
             }
-            return self
-                .batch
-                .push(&new(key, value, headers.as_slice()))
-                .map(Step::Go);
+            let record = coordinates.new_record(key, value, &headers);
+            return self.batch.push(&record).map(Step::Go);
         }
-        let coordinates = Coordinates {
-            topic,
-            partition: message.partition(),
-            offset: message.offset(),
-            timestamp,
-            timestamp_type,
-        };
         let fill = |record: &mut Record| {
-            coordinates.write_into(record);
-            set_parts(record, key.into_owned(), value.into_owned(), headers);
+            coordinates.write_into(record, key.into_owned(), value.into_owned(), headers);
             Ok(())
         };
         let again = || {
-            let mut record = coordinates.record();
             let key = converters.key.decode(topic, &raw, message.key())?;
             let value = converters.value.decode(topic, &raw, message.value())?;
             let headers = converters.decode_headers(topic, message.headers())?;
-            set_parts(&mut record, key.into_owned(), value.into_owned(), headers);
-            Ok(record)
+            Ok(coordinates.record(key.into_owned(), value.into_owned(), headers))
         };
         let attempt = chain.run(rules, fill, again)?;
         self.timer.lap(stages, RecordStage::Transform);
@@ -187,38 +169,56 @@ pub(super) struct Coordinates<'r> {
     pub(super) timestamp_type: TimestampType,
 }
 
-impl Coordinates<'_> {
-    /// A record without key, value and headers.
-    pub(super) fn record(&self) -> Record {
+impl<'r> Coordinates<'r> {
+    /// The record with these parts, to be put into a batch.
+    #[inline]
+    pub(super) fn new_record<'n>(
+        &self,
+        key: Datum<'n>,
+        value: Datum<'n>,
+        headers: &'n Headers,
+    ) -> NewRecord<'n>
+    where
+        'r: 'n,
+    {
+        NewRecord {
+            topic: self.topic,
+            kafka_partition: Some(self.partition),
+            timestamp: self.timestamp,
+            key,
+            value,
+            headers: headers.as_slice(),
+            origin: NewOrigin::Sink {
+                offset: self.offset,
+                timestamp_type: self.timestamp_type,
+                original: None,
+            },
+        }
+    }
+
+    /// The record with these parts.
+    pub(super) fn record(&self, key: SchemaAndValue, value: SchemaAndValue, headers: Headers) -> Record {
         let mut record = Record::sink(self.topic, self.partition, self.offset);
-        self.write_into(&mut record);
+        self.write_into(&mut record, key, value, headers);
         record
     }
 
-    /// Writes them over those of another record, whose memory is used again.
-    pub(super) fn write_into(&self, record: &mut Record) {
+    /// Writes the record with these parts over another one, whose memory is used again.
+    fn write_into(&self, record: &mut Record, key: SchemaAndValue, value: SchemaAndValue, headers: Headers) {
         self.topic.clone_into(&mut record.topic);
         record.kafka_partition = Some(self.partition);
         record.timestamp = self.timestamp;
-        let mut original_topic = match &mut record.origin {
-            Origin::Sink { original_topic, .. } => std::mem::take(original_topic),
-            Origin::Source { .. } => String::new(),
-        };
-        self.topic.clone_into(&mut original_topic);
-        record.origin = Origin::Sink {
+        (record.key_schema, record.key) = (key.schema, key.value);
+        (record.value_schema, record.value) = (value.schema, value.value);
+        record.headers = headers;
+        record.origin.set_sink(&SinkOrigin {
             offset: self.offset,
             timestamp_type: self.timestamp_type,
-            original_topic,
+            original_topic: self.topic,
             original_partition: self.partition,
             original_offset: self.offset,
-        };
+        });
     }
-}
-
-pub(super) fn set_parts(record: &mut Record, key: SchemaAndValue, value: SchemaAndValue, headers: Headers) {
-    (record.key_schema, record.key) = (key.schema, key.value);
-    (record.value_schema, record.value) = (value.schema, value.value);
-    record.headers = headers;
 }
 
 /// The state of a partition; `last` is where the one before was found.

@@ -10,7 +10,7 @@
 
 use std::sync::Arc;
 
-use wharf_api::batch::{Datum, OriginRef, RecordBatchRef};
+use wharf_api::batch::{Datum, HeadersRef, OriginRef, RecordBatchRef};
 use wharf_api::{ConnectError, Headers, Record, RecordBatch, RecordRef, Result, Value};
 use wharf_kafka::{ErrorCode, TopicHandle};
 
@@ -162,11 +162,8 @@ impl Running {
                 Some(pending) => pending.as_ref().is_some_and(|pending| chain.is_through(pending)),
                 None => true,
             };
-            let (first_key, first_value) = if is_ahead {
-                (next_of(&mut keys)?, next_of(&mut values)?)
-            } else {
-                (None, None)
-            };
+            let first_key = if is_ahead { next_of(&mut keys)? } else { None };
+            let first_value = if is_ahead { next_of(&mut values)? } else { None };
             let has_failed = matches!(first_key, Some(Err(_))) || matches!(first_value, Some(Err(_)));
             let mut changed = None;
             if !chain.is_empty() {
@@ -200,8 +197,8 @@ impl Running {
                     let attempt = match $first {
                         None => $converter.encode(topic, $datum, &mut headers),
                         Some(Ok(answer)) => {
-                            take_added_headers(&answer, connect_headers, &mut headers)?;
-                            Ok(answer.value().as_bytes())
+                            take_added_headers(answer.headers, connect_headers, &mut headers)?;
+                            Ok(answer.bytes)
                         }
                         Some(Err(error)) => Err(error),
                     };
@@ -365,10 +362,24 @@ impl Running {
     }
 }
 
+/// What a library made of a key or a value.
+struct Converted<'b> {
+    bytes: Option<&'b [u8]>,
+    /// Those of the record, and behind them those that the converter added.
+    headers: HeadersRef<'b>,
+}
+
 /// The next answer of a library, if there is one.
-#[inline]
-fn next_of<'b>(answers: &mut Option<Answers<'b>>) -> Result<Option<Result<RecordRef<'b>>>> {
-    answers.as_mut().map(Answers::next).transpose()
+#[inline(always)]
+fn next_of<'b>(answers: &mut Option<Answers<'b>>) -> Result<Option<Result<Converted<'b>>>> {
+    let Some(answers) = answers else {
+        return Ok(None);
+    };
+    let converted = |answer: RecordRef<'b>| Converted {
+        bytes: answer.value().as_bytes(),
+        headers: answer.headers(),
+    };
+    Ok(Some(answers.next()?.map(converted)))
 }
 
 /// Batches for the converters that are in libraries.
@@ -429,10 +440,11 @@ fn look_ahead(
     let mut is_stripped = false;
     if is_read_in_place {
         // Converters look at values, so keys must be handed over as such.
-        let keys = if key.is_remote() { batch.len() } else { 0 };
-        for record in batch.iter().take(keys) {
-            let record = record?;
-            given.push(&Outgoing::unchanged(&record), &record.headers().to_headers()?)?;
+        if key.is_remote() {
+            for record in batch.iter() {
+                let record = record?;
+                given.push(&Outgoing::unchanged(&record), &record.headers().to_headers()?)?;
+            }
         }
     } else if chain.is_remote() {
         let owned = |record: Result<RecordRef<'_>>| Ok(Pending::new(record?.to_record(batch)?));

@@ -1,8 +1,8 @@
 //! What a user reads when security is set up wrongly: the reason, the property that helps, and no secret.
 
-use std::io::Write as _;
-use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
+
+use wharf_e2e::security::convert_as_told;
 
 use super::*;
 
@@ -102,26 +102,6 @@ fn a_worker_whose_client_is_refused_ends_and_says_why_and_what_helps() {
     }
 }
 
-/// Runs a command that a message gave, as a user would who types the password when asked.
-fn run(command: &str) {
-    let mut child = Command::new("sh")
-        .args(["-c", command])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    // New password, the same again, old password.
-    let answers = format!("{0}\n{0}\n{0}\n", Certificates::PASSWORD);
-    child.stdin.take().unwrap().write_all(answers.as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
-    assert!(
-        output.status.success(),
-        "{command}: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-}
-
 #[test]
 fn a_jks_store_is_refused_with_a_command_that_makes_one_that_works() {
     let Some((stage, security)) = secured("jks") else {
@@ -146,9 +126,7 @@ fn a_jks_store_is_refused_with_a_command_that_makes_one_that_works() {
     );
     let message = worker.refused("PUT", "/connectors/jks/config", Some(&config), 400);
     assert!(!message.contains("s3cret"), "{message}");
-    let command = message.split("convert it with: ").nth(1).unwrap();
-    let command = command.lines().next().unwrap();
-    run(command);
+    convert_as_told(&message);
     moves(&stage, &worker, "converted", &settings(format!("{jks}.p12")));
     assert_no_secret(&worker.log());
     assert_eq!(worker.terminate(), Some(143));

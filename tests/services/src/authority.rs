@@ -1,4 +1,7 @@
-//! Authorities and certificates, made anew for each test.
+//! Authorities and certificates within the process, made anew for each test.
+//!
+//! For tests that start no broker, and so need no tools; what a broker and its clients have is in
+//! [`Certificates`](crate::Certificates). What must stay true: nothing lives longer than two days.
 
 use openssl::asn1::Asn1Time;
 use openssl::bn::BigNum;
@@ -10,19 +13,23 @@ use openssl::x509::extension::{BasicConstraints, SubjectAlternativeName};
 use openssl::x509::{X509, X509NameBuilder};
 
 /// A key with its certificate.
-pub(crate) struct Identity {
-    pub(crate) key: PKey<Private>,
-    pub(crate) certificate: X509,
+#[derive(Debug)]
+pub struct Identity {
+    /// The key.
+    pub key: PKey<Private>,
+    /// The certificate.
+    pub certificate: X509,
 }
 
+/// This is test code: all of it panics when OpenSSL cannot do something, which fails the test.
 impl Identity {
     /// An authority of its own.
-    pub(crate) fn authority(name: &str) -> Self {
+    pub fn authority(name: &str) -> Self {
         Self::make(name, None)
     }
 
     /// What this authority certifies, for the address 127.0.0.1.
-    pub(crate) fn issue(&self, name: &str) -> Self {
+    pub fn issue(&self, name: &str) -> Self {
         Self::make(name, Some(self))
     }
 
@@ -72,11 +79,13 @@ impl Identity {
         }
     }
 
-    pub(crate) fn certificate_pem(&self) -> String {
+    /// The certificate as text.
+    pub fn certificate_pem(&self) -> String {
         String::from_utf8(self.certificate.to_pem().unwrap()).unwrap()
     }
 
-    pub(crate) fn key_pem(&self) -> String {
+    /// The key as text, without a password.
+    pub fn key_pem(&self) -> String {
         String::from_utf8(self.key.private_key_to_pem_pkcs8().unwrap()).unwrap()
     }
 }

@@ -1,10 +1,12 @@
 //! What to do about a connection that Kafka's security refused, in the names of Java's properties.
 //!
-//! librdkafka names its own properties, which no user of the worker has ever set. What must stay true: a text is matched
-//! by words of OpenSSL, of librdkafka or of the broker, never by words of a user's.
+//! librdkafka names its own properties, which no user of the worker has ever set, and OpenSSL names none. What must stay
+//! true: a text is matched by words of OpenSSL, of librdkafka or of the broker, never by words of a user's.
 
-/// What to say instead of librdkafka's `reason`; `certificate` is why the broker's certificate was refused, if it was.
-pub(crate) fn explain(reason: &str, certificate: Option<&str>) -> String {
+/// What to say instead of OpenSSL's or librdkafka's `reason`; `certificate` is why the broker's certificate was refused, if
+/// it was.
+#[must_use]
+pub fn explain(reason: &str, certificate: Option<&str>) -> String {
     // OpenSSL's one text for all that can be wrong with a certificate, and librdkafka's guess about it.
     let told = match (certificate, reason.split_once(": SSL handshake failed")) {
         (Some(why), Some((broker, rest))) if rest.contains("certificate verify failed") => {
@@ -22,7 +24,8 @@ pub(crate) fn explain(reason: &str, certificate: Option<&str>) -> String {
 ///
 /// With TLS 1.3 a client's certificate is judged after the handshake, so librdkafka sees a lost connection, and would
 /// connect again for ever. Java's clients take these alerts as refused authentication.
-pub(crate) fn is_refusal(reason: &str) -> bool {
+#[must_use]
+pub fn is_refusal(reason: &str) -> bool {
     // Handshake failure; bad, unsupported, revoked, expired, unknown certificate; unknown authority; access denied;
     // certificate required.
     const ALERTS: [u8; 9] = [40, 42, 43, 44, 45, 46, 48, 49, 116];
@@ -75,6 +78,11 @@ const REMEDIES: &[(&[&str], &str)] = &[
         "set sasl.mechanism to one that the broker offers",
     ),
     (
+        &["invalid_token", "insufficient_scope"],
+        "the broker does not take the token: check that its audience, issuer and scope are those the broker expects \
+         (sasl.oauthbearer.scope asks for another), and the clocks",
+    ),
+    (
         &[
             "authentication failed",
             "invalid credentials",
@@ -123,6 +131,12 @@ mod tests {
                 None,
                 "sasl_ssl://h:1/1: SASL authentication error: ",
                 "sasl.jaas.config",
+            ),
+            (
+                "sasl_ssl://h:1/1: SASL authentication error: {\"status\":\"invalid_token\"}",
+                None,
+                "sasl_ssl://h:1/1: SASL authentication error: ",
+                "sasl.oauthbearer.scope",
             ),
         ] {
             let told = explain(reason, certificate);

@@ -1,0 +1,219 @@
+//! What differs between databases, as text: quotes, types, statements. Nothing here speaks with a server.
+//!
+//! A database is added by one [`Dialect`] here, one [`Session`](crate::session::Session) that runs what it says, and a line in
+//! [`crate::url`].
+
+mod literal;
+mod postgres;
+mod sqlite;
+
+use wharf_api::{ConnectError, Result};
+
+use crate::sink::cell::Kind;
+use crate::sink::shape::Column;
+use crate::table_id::{Quote, Quoting, TableId};
+use crate::url::Database;
+
+pub(crate) use literal::{date as iso_date, time as iso_time};
+pub(crate) use postgres::{array_type as postgres_array, value_type as postgres_type};
+
+/// A column of a table, as the database describes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TableColumn {
+    pub(crate) name: String,
+    /// In the database's own words, without length or precision.
+    pub(crate) type_name: String,
+}
+
+/// A table, as the database describes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Table {
+    pub(crate) id: TableId,
+    pub(crate) columns: Vec<TableColumn>,
+    /// The columns of each unique index that covers all rows, the primary key's among them.
+    pub(crate) unique: Vec<Vec<String>>,
+}
+
+impl Table {
+    /// The column of this name; else the only one whose name differs by case alone.
+    pub(crate) fn column(&self, name: &str) -> Option<&TableColumn> {
+        let exact = self.columns.iter().find(|column| column.name == name);
+        exact.or_else(|| {
+            let mut near = self
+                .columns
+                .iter()
+                .filter(|column| column.name.eq_ignore_ascii_case(name));
+            match (near.next(), near.next()) {
+                (Some(only), None) => Some(only),
+                _ => None,
+            }
+        })
+    }
+}
+
+/// A column of a statement: what it is called in the table, and what values come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Target {
+    /// Index in the row.
+    pub(crate) slot: usize,
+    pub(crate) name: String,
+    pub(crate) kind: Kind,
+    pub(crate) type_name: String,
+    pub(crate) key: bool,
+}
+
+/// What a statement does with rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verb {
+    Insert,
+    Upsert,
+    Update,
+    Delete,
+}
+
+/// A statement with places for the cells of a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Statement {
+    pub(crate) verb: Verb,
+    /// For one row.
+    pub(crate) sql: String,
+    /// For many rows at once, each column as one array; where the database can do that.
+    pub(crate) bulk: Option<String>,
+    /// What stands in the places, in their order.
+    pub(crate) places: Vec<Target>,
+}
+
+/// One database's language.
+pub(crate) trait Dialect: Send + Sync {
+    /// The quotes of names.
+    fn quote(&self) -> Quote;
+
+    /// The type of a new column; nothing where values of this kind have none.
+    fn column_type(&self, kind: &Kind) -> Option<String>;
+
+    /// A statement that does this with rows of these columns.
+    fn statement(&self, verb: Verb, table: &TableId, columns: &[Target], quoting: Quoting) -> Statement;
+
+    /// Whether several columns are added by one statement.
+    fn adds_many(&self) -> bool {
+        true
+    }
+}
+
+/// The dialect of a database.
+pub(crate) fn dialect(database: Database) -> &'static dyn Dialect {
+    match database {
+        Database::Postgres => &postgres::Postgres,
+        Database::Sqlite => &sqlite::Sqlite,
+    }
+}
+
+fn no_type(column: &Column) -> ConnectError {
+    ConnectError::data(format!(
+        "column '{}' cannot be made: this database has no type for {:?}; leave the field out with fields.whitelist, or make the \
+         column yourself",
+        column.name, column.kind
+    ))
+}
+
+/// The default of a new column, as SQL; nothing for kinds whose values have no such form.
+fn default(column: &Column) -> Option<String> {
+    let is_plain = !matches!(column.kind, Kind::Timestamp | Kind::Date | Kind::Time);
+    column
+        .default
+        .as_ref()
+        .filter(|_| is_plain)
+        .and_then(literal::literal)
+}
+
+/// A column in `CREATE TABLE` and `ALTER TABLE`.
+fn definition(dialect: &dyn Dialect, column: &Column, quoting: Quoting) -> Result<String> {
+    let mut text = quoting.name(&column.name);
+    text.push(' ');
+    text.push_str(&dialect.column_type(&column.kind).ok_or_else(|| no_type(column))?);
+    if let Some(default) = default(column) {
+        text.push_str(" DEFAULT ");
+        text.push_str(&default);
+    }
+    text.push_str(if column.optional { " NULL" } else { " NOT NULL" });
+    Ok(text)
+}
+
+/// Makes a table for these columns.
+///
+/// # Errors
+/// When a column's values have no type in this database.
+pub(crate) fn create_table(
+    dialect: &dyn Dialect,
+    table: &TableId,
+    columns: &[Column],
+    quoting: Quoting,
+) -> Result<String> {
+    let mut parts = Vec::with_capacity(columns.len() + 1);
+    for column in columns {
+        parts.push(definition(dialect, column, quoting)?);
+    }
+    let keys = columns.iter().filter(|column| column.key);
+    let keys = quoting.names(keys.map(|column| column.name.as_str()));
+    if !keys.is_empty() {
+        parts.push(format!("PRIMARY KEY({keys})"));
+    }
+    Ok(format!(
+        "CREATE TABLE {} (\n{}\n)",
+        table.sql(quoting),
+        parts.join(",\n")
+    ))
+}
+
+/// Adds these columns to a table.
+///
+/// # Errors
+/// As [`create_table`], and when a column is neither optional nor has a default: rows that are there would have no value.
+pub(crate) fn add_columns(
+    dialect: &dyn Dialect,
+    table: &TableId,
+    columns: &[&Column],
+    quoting: Quoting,
+) -> Result<Vec<String>> {
+    let mut parts = Vec::with_capacity(columns.len());
+    for column in columns {
+        if !column.optional && default(column).is_none() {
+            return Err(ConnectError::data(format!(
+                "column '{}' cannot be added to table {table}: its field is neither optional nor has a default, and the rows that \
+                 are there would have no value; make the field optional, or add the column yourself",
+                column.name
+            )));
+        }
+        parts.push(format!("ADD COLUMN {}", definition(dialect, column, quoting)?));
+    }
+    let table = table.sql(quoting);
+    Ok(if dialect.adds_many() {
+        vec![format!("ALTER TABLE {table}\n{}", parts.join(",\n"))]
+    } else {
+        parts
+            .into_iter()
+            .map(|part| format!("ALTER TABLE {table} {part}"))
+            .collect()
+    })
+}
+
+/// `a=1 AND b=2`, by what `side` makes of each column.
+fn all_equal<'a>(
+    columns: impl IntoIterator<Item = &'a Target>,
+    mut side: impl FnMut(&Target) -> (String, String),
+) -> String {
+    let mut text = String::new();
+    for column in columns {
+        if !text.is_empty() {
+            text.push_str(" AND ");
+        }
+        let (left, right) = side(column);
+        text.push_str(&left);
+        text.push('=');
+        text.push_str(&right);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,262 @@
+//! PostgreSQL.
+//!
+//! A value goes to the server as the type its kind has by nature, and the server casts it as it would on any assignment;
+//! texts for columns that are no texts are cast by name. The bulk form is an `INSERT … SELECT` over one array for each column
+//! (`unnest`): the same casts, the same triggers, rules and row security as row by row.
+
+use super::{Dialect, Statement, Target, Verb, all_equal};
+use crate::sink::cell::Kind;
+use crate::table_id::{Quote, Quoting, TableId};
+
+pub(super) struct Postgres;
+
+/// The name that new rows have in bulk statements. A table of that name is no trouble: statements name it by its own.
+const ROWS: &str = "wharf_rows";
+
+/// The types that a text needs no cast for; a cast by name would cut it to the column's length instead of refusing it.
+const TEXTS: [&str; 6] = [
+    "text",
+    "character varying",
+    "character",
+    "bpchar",
+    "name",
+    "citext",
+];
+
+/// The type of values of a kind, when they are sent to a column of the named type.
+pub(crate) fn value_type(kind: &Kind, column_type: &str) -> &'static str {
+    match kind {
+        Kind::Boolean => "bool",
+        Kind::Int8 | Kind::Int16 => "int2",
+        Kind::Int32 => "int4",
+        Kind::Int64 => "int8",
+        Kind::Float32 => "float4",
+        Kind::Float64 => "float8",
+        Kind::Text => "text",
+        Kind::Bytes => "bytea",
+        Kind::Decimal(_) => "numeric",
+        Kind::Date => "date",
+        Kind::Time => "time",
+        // An instant needs no zone where the column keeps instants.
+        Kind::Timestamp if column_type == "timestamp with time zone" => "timestamptz",
+        Kind::Timestamp => "timestamp",
+        Kind::Array(element) => array_type(element, column_type.trim_end_matches("[]")),
+    }
+}
+
+/// The type of an array of values of a kind.
+pub(crate) fn array_type(kind: &Kind, column_type: &str) -> &'static str {
+    match value_type(kind, column_type) {
+        "bool" => "bool[]",
+        "int2" => "int2[]",
+        "int4" => "int4[]",
+        "int8" => "int8[]",
+        "float4" => "float4[]",
+        "float8" => "float8[]",
+        "bytea" => "bytea[]",
+        "numeric" => "numeric[]",
+        "date" => "date[]",
+        "time" => "time[]",
+        "timestamptz" => "timestamptz[]",
+        "timestamp" => "timestamp[]",
+        _ => "text[]",
+    }
+}
+
+/// The value of a place as it is assigned to its column.
+fn assigned(column: &Target, value: &str) -> String {
+    let to = column.type_name.as_str();
+    match column.kind {
+        Kind::Text if TEXTS.contains(&to) => value.to_owned(),
+        // Without its length, which the assignment checks.
+        Kind::Text if to == "bit" => format!("CAST({value} AS varbit)"),
+        Kind::Text => format!("CAST({value} AS {to})"),
+        // The only cast from numbers that PostgreSQL does not make by itself.
+        Kind::Int8 | Kind::Int16 | Kind::Int32 if to == "boolean" => {
+            format!("CAST(CAST({value} AS int4) AS boolean)")
+        }
+        _ => value.to_owned(),
+    }
+}
+
+/// The value of a place as it is compared with its column, which is a key: by the column's own equality.
+fn compared(column: &Target, value: &str) -> String {
+    match column.type_name.as_str() {
+        "citext" if column.kind == Kind::Text => format!("CAST({value} AS citext)"),
+        "character" | "bpchar" if column.kind == Kind::Text => format!("CAST({value} AS bpchar)"),
+        _ => assigned(column, value),
+    }
+}
+
+/// Whether two values of a key are the same for the database only if they are the same here.
+fn has_exact_equality(column: &Target) -> bool {
+    column.kind != Kind::Text || ["text", "character varying"].contains(&column.type_name.as_str())
+}
+
+impl Dialect for Postgres {
+    fn quote(&self) -> Quote {
+        Quote {
+            open: '"',
+            close: '"',
+        }
+    }
+
+    fn column_type(&self, kind: &Kind) -> Option<String> {
+        Some(
+            match kind {
+                Kind::Boolean => "BOOLEAN",
+                Kind::Int8 | Kind::Int16 => "SMALLINT",
+                Kind::Int32 => "INT",
+                Kind::Int64 => "BIGINT",
+                Kind::Float32 => "REAL",
+                Kind::Float64 => "DOUBLE PRECISION",
+                Kind::Text => "TEXT",
+                Kind::Bytes => "BYTEA",
+                Kind::Decimal(_) => "DECIMAL",
+                Kind::Date => "DATE",
+                Kind::Time => "TIME",
+                Kind::Timestamp => "TIMESTAMP",
+                Kind::Array(element) => return Some(format!("{}[]", self.column_type(element)?)),
+            }
+            .to_owned(),
+        )
+    }
+
+    fn statement(&self, verb: Verb, table: &TableId, columns: &[Target], quoting: Quoting) -> Statement {
+        let words = Words {
+            verb,
+            table: table.sql(quoting),
+            columns,
+            quoting,
+        };
+        let places: Vec<Target> = match verb {
+            Verb::Delete => columns.iter().filter(|column| column.key).cloned().collect(),
+            _ => columns.to_vec(),
+        };
+        let can_unnest = !places.iter().any(|place| matches!(place.kind, Kind::Array(_)))
+            // Of two rows for one row of the table an update takes either.
+            && (verb != Verb::Update || places.iter().filter(|place| place.key).all(has_exact_equality));
+        let number = |column: &Target| {
+            let index = places.iter().position(|place| place.slot == column.slot);
+            index.map_or(0, |index| index + 1)
+        };
+        Statement {
+            verb,
+            sql: words.single(|column| format!("${}", number(column))),
+            bulk: can_unnest.then(|| words.bulk(&places, |column| format!("{ROWS}.c{}", number(column)))),
+            places,
+        }
+    }
+}
+
+/// What statements of all verbs are made of.
+struct Words<'a> {
+    verb: Verb,
+    table: String,
+    columns: &'a [Target],
+    quoting: Quoting,
+}
+
+impl Words<'_> {
+    fn name(&self, column: &Target) -> String {
+        self.quoting.name(&column.name)
+    }
+
+    fn names(&self) -> String {
+        self.quoting
+            .names(self.columns.iter().map(|column| column.name.as_str()))
+    }
+
+    fn keys(&self) -> impl Iterator<Item = &Target> {
+        self.columns.iter().filter(|column| column.key)
+    }
+
+    fn others(&self) -> impl Iterator<Item = &Target> {
+        self.columns.iter().filter(|column| !column.key)
+    }
+
+    fn list(&self, columns: impl Iterator<Item = impl AsRef<str>>) -> String {
+        columns
+            .map(|text| text.as_ref().to_owned())
+            .collect::<Vec<_>>()
+            .join(",")
+    }
+
+    fn on_conflict(&self) -> String {
+        if self.verb != Verb::Upsert {
+            return String::new();
+        }
+        let key = self.quoting.names(self.keys().map(|column| column.name.as_str()));
+        let sets = self.list(
+            self.others()
+                .map(|column| format!("{0}=EXCLUDED.{0}", self.name(column))),
+        );
+        if sets.is_empty() {
+            format!(" ON CONFLICT({key}) DO NOTHING")
+        } else {
+            format!(" ON CONFLICT({key}) DO UPDATE SET {sets}")
+        }
+    }
+
+    /// `a=1,b=2` for the columns that are no keys.
+    fn sets(&self, value: &impl Fn(&Target) -> String) -> String {
+        self.list(
+            self.others()
+                .map(|column| format!("{}={}", self.name(column), assigned(column, &value(column)))),
+        )
+    }
+
+    /// `a=1 AND b=2` for the keys.
+    fn by_key(&self, table: &str, value: &impl Fn(&Target) -> String) -> String {
+        all_equal(self.keys(), |column| {
+            (
+                format!("{table}{}", self.name(column)),
+                compared(column, &value(column)),
+            )
+        })
+    }
+
+    fn single(&self, value: impl Fn(&Target) -> String) -> String {
+        let Self { table, .. } = self;
+        match self.verb {
+            Verb::Insert | Verb::Upsert => format!(
+                "INSERT INTO {table}({}) VALUES({}){}",
+                self.names(),
+                self.list(self.columns.iter().map(|column| assigned(column, &value(column)))),
+                self.on_conflict()
+            ),
+            Verb::Update => format!(
+                "UPDATE {table} SET {} WHERE {}",
+                self.sets(&value),
+                self.by_key("", &value)
+            ),
+            Verb::Delete => format!("DELETE FROM {table} WHERE {}", self.by_key("", &value)),
+        }
+    }
+
+    fn bulk(&self, places: &[Target], value: impl Fn(&Target) -> String) -> String {
+        let Self { table, .. } = self;
+        let arrays = self.list(places.iter().enumerate().map(|(index, column)| {
+            format!("${}::{}", index + 1, array_type(&column.kind, &column.type_name))
+        }));
+        let names = self.list((1..=places.len()).map(|index| format!("c{index}")));
+        let rows = format!("unnest({arrays}) AS {ROWS}({names})");
+        match self.verb {
+            Verb::Insert | Verb::Upsert => format!(
+                "INSERT INTO {table}({}) SELECT {} FROM {rows}{}",
+                self.names(),
+                self.list(self.columns.iter().map(|column| assigned(column, &value(column)))),
+                self.on_conflict()
+            ),
+            Verb::Update => format!(
+                "UPDATE {table} AS wharf_table SET {} FROM {rows} WHERE {}",
+                self.sets(&value),
+                self.by_key("wharf_table.", &value)
+            ),
+            Verb::Delete => format!(
+                "DELETE FROM {table} AS wharf_table USING {rows} WHERE {}",
+                self.by_key("wharf_table.", &value)
+            ),
+        }
+    }
+}

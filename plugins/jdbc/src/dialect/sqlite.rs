@@ -1,0 +1,82 @@
+//! SQLite.
+
+use super::{Dialect, Statement, Target, Verb, all_equal};
+use crate::sink::cell::Kind;
+use crate::table_id::{Quote, Quoting, TableId};
+
+pub(super) struct Sqlite;
+
+impl Dialect for Sqlite {
+    fn quote(&self) -> Quote {
+        Quote {
+            open: '`',
+            close: '`',
+        }
+    }
+
+    fn column_type(&self, kind: &Kind) -> Option<String> {
+        Some(
+            match kind {
+                Kind::Boolean | Kind::Int8 | Kind::Int16 | Kind::Int32 | Kind::Int64 => "INTEGER",
+                Kind::Float32 | Kind::Float64 => "REAL",
+                Kind::Text => "TEXT",
+                Kind::Bytes => "BLOB",
+                Kind::Decimal(_) | Kind::Date | Kind::Time | Kind::Timestamp => "NUMERIC",
+                Kind::Array(_) => return None,
+            }
+            .to_owned(),
+        )
+    }
+
+    fn statement(&self, verb: Verb, table: &TableId, columns: &[Target], quoting: Quoting) -> Statement {
+        let table = table.sql(quoting);
+        let name = |column: &Target| quoting.name(&column.name);
+        let (keys, others): (Vec<&Target>, Vec<&Target>) = columns.iter().partition(|column| column.key);
+        let names = quoting.names(columns.iter().map(|column| column.name.as_str()));
+        let marks = vec!["?"; columns.len()].join(",");
+        let by_key = || all_equal(keys.iter().copied(), |column| (name(column), "?".to_owned()));
+        let (sql, places): (String, Vec<&Target>) = match verb {
+            Verb::Insert => (
+                format!("INSERT INTO {table}({names}) VALUES({marks})"),
+                columns.iter().collect(),
+            ),
+            // Not INSERT OR REPLACE, which would empty the columns that the record does not have.
+            Verb::Upsert => {
+                let key = quoting.names(keys.iter().map(|column| column.name.as_str()));
+                let sets: Vec<String> = others
+                    .iter()
+                    .map(|column| format!("{0}=excluded.{0}", name(column)))
+                    .collect();
+                let action = match sets.as_slice() {
+                    [] => "NOTHING".to_owned(),
+                    sets => format!("UPDATE SET {}", sets.join(",")),
+                };
+                (
+                    format!("INSERT INTO {table}({names}) VALUES({marks}) ON CONFLICT({key}) DO {action}"),
+                    columns.iter().collect(),
+                )
+            }
+            Verb::Update => {
+                let sets: Vec<String> = others
+                    .iter()
+                    .map(|column| format!("{}=?", name(column)))
+                    .collect();
+                (
+                    format!("UPDATE {table} SET {} WHERE {}", sets.join(","), by_key()),
+                    others.iter().chain(&keys).copied().collect(),
+                )
+            }
+            Verb::Delete => (format!("DELETE FROM {table} WHERE {}", by_key()), keys.clone()),
+        };
+        Statement {
+            verb,
+            sql,
+            bulk: None,
+            places: places.into_iter().cloned().collect(),
+        }
+    }
+
+    fn adds_many(&self) -> bool {
+        false
+    }
+}

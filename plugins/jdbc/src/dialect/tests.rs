@@ -1,0 +1,193 @@
+//! Statements as text: each verb in each database, tables made and extended.
+
+use std::sync::Arc;
+
+use super::*;
+use crate::sink::config::SinkConfig;
+use crate::sink::shape::Shape;
+use wharf_api::batch::RecordBatchRef;
+use wharf_api::flat::SchemaCache;
+use wharf_api::{Record, RecordBatch, Schema, SchemaBuilder, Struct, Value, logical};
+use wharf_testkit::config;
+
+fn target(slot: usize, name: &str, kind: Kind, type_name: &str, key: bool) -> Target {
+    Target {
+        slot,
+        name: name.to_owned(),
+        kind,
+        type_name: type_name.to_owned(),
+        key,
+    }
+}
+
+fn statement(database: Database, verb: Verb) -> Statement {
+    let dialect = dialect(database);
+    let quoting = Quoting {
+        quote: dialect.quote(),
+        always: true,
+    };
+    let columns = [
+        target(0, "id", Kind::Int64, "bigint", true),
+        target(1, "name", Kind::Text, "character varying", false),
+        target(2, "tags", Kind::Text, "jsonb", false),
+    ];
+    dialect.statement(
+        verb,
+        &TableId::parse("shop.t", dialect.quote()),
+        &columns,
+        quoting,
+    )
+}
+
+#[test]
+fn postgres_writes_a_row() {
+    for (verb, sql) in [
+        (
+            Verb::Insert,
+            r#"INSERT INTO "shop"."t"("id","name","tags") VALUES($1,$2,CAST($3 AS jsonb))"#,
+        ),
+        (
+            Verb::Upsert,
+            r#"INSERT INTO "shop"."t"("id","name","tags") VALUES($1,$2,CAST($3 AS jsonb)) ON CONFLICT("id") DO UPDATE SET "name"=EXCLUDED."name","tags"=EXCLUDED."tags""#,
+        ),
+        (
+            Verb::Update,
+            r#"UPDATE "shop"."t" SET "name"=$2,"tags"=CAST($3 AS jsonb) WHERE "id"=$1"#,
+        ),
+        (Verb::Delete, r#"DELETE FROM "shop"."t" WHERE "id"=$1"#),
+    ] {
+        assert_eq!(statement(Database::Postgres, verb).sql, sql);
+    }
+}
+
+#[test]
+fn postgres_writes_many_rows_from_arrays() {
+    for (verb, sql) in [
+        (
+            Verb::Upsert,
+            r#"INSERT INTO "shop"."t"("id","name","tags") SELECT wharf_rows.c1,wharf_rows.c2,CAST(wharf_rows.c3 AS jsonb) FROM unnest($1::int8[],$2::text[],$3::text[]) AS wharf_rows(c1,c2,c3) ON CONFLICT("id") DO UPDATE SET "name"=EXCLUDED."name","tags"=EXCLUDED."tags""#,
+        ),
+        (
+            Verb::Delete,
+            r#"DELETE FROM "shop"."t" AS wharf_table USING unnest($1::int8[]) AS wharf_rows(c1) WHERE wharf_table."id"=wharf_rows.c1"#,
+        ),
+    ] {
+        assert_eq!(statement(Database::Postgres, verb).bulk.as_deref(), Some(sql));
+    }
+}
+
+#[test]
+fn sqlite_writes_a_row_and_keeps_columns_that_the_record_does_not_have() {
+    for (verb, sql, places) in [
+        (
+            Verb::Insert,
+            "INSERT INTO `shop`.`t`(`id`,`name`,`tags`) VALUES(?,?,?)",
+            vec![0, 1, 2],
+        ),
+        (
+            Verb::Upsert,
+            "INSERT INTO `shop`.`t`(`id`,`name`,`tags`) VALUES(?,?,?) ON CONFLICT(`id`) DO UPDATE SET `name`=excluded.`name`,`tags`=excluded.`tags`",
+            vec![0, 1, 2],
+        ),
+        (
+            Verb::Update,
+            "UPDATE `shop`.`t` SET `name`=?,`tags`=? WHERE `id`=?",
+            vec![1, 2, 0],
+        ),
+        (Verb::Delete, "DELETE FROM `shop`.`t` WHERE `id`=?", vec![0]),
+    ] {
+        let made = statement(Database::Sqlite, verb);
+        let slots: Vec<usize> = made.places.iter().map(|place| place.slot).collect();
+        assert_eq!((made.sql.as_str(), slots), (sql, places));
+    }
+}
+
+/// The columns of a record with one field of every type.
+fn columns(more: &[(&str, &str)]) -> Vec<Column> {
+    let schema = SchemaBuilder::structure()
+        .field("id", Schema::int32())
+        .field("flag", Schema::optional_boolean())
+        .field(
+            "label",
+            SchemaBuilder::string().default_value("it's").build().unwrap(),
+        )
+        .field("price", logical::decimal(2))
+        .field("at", logical::optional_timestamp())
+        .build()
+        .unwrap();
+    let mut value = Struct::new(Arc::clone(&schema)).unwrap();
+    value.put("id", 1).unwrap();
+    value
+        .put("price", Value::Decimal(wharf_api::Decimal::new(1, 2)))
+        .unwrap();
+    let mut record = Record::source("t".to_owned(), None, None);
+    record.value_schema = Some(schema);
+    record.value = Value::from(value);
+    let mut batch = RecordBatch::new();
+    batch.push_record(&record).unwrap();
+    let mut cache = SchemaCache::default();
+    let batch = RecordBatchRef::parse(batch.finish().unwrap(), &mut cache).unwrap();
+    let mut all = vec![
+        ("connection.url", "jdbc:sqlite:x"),
+        ("pk.mode", "record_value"),
+        ("pk.fields", "id"),
+    ];
+    all.extend(more);
+    let config = SinkConfig::of(&config(all)).unwrap();
+    let record = batch.iter().next().unwrap().unwrap();
+    Shape::of(&record, &config).unwrap().columns
+}
+
+#[test]
+fn tables_are_made_from_the_fields() {
+    for (database, expected) in [
+        (
+            Database::Postgres,
+            "CREATE TABLE \"t\" (\n\"id\" INT NOT NULL,\n\"flag\" BOOLEAN NULL,\n\"label\" TEXT DEFAULT 'it''s' NOT NULL,\n\
+             \"price\" DECIMAL NOT NULL,\n\"at\" TIMESTAMP NULL,\nPRIMARY KEY(\"id\")\n)",
+        ),
+        (
+            Database::Sqlite,
+            "CREATE TABLE `t` (\n`id` INTEGER NOT NULL,\n`flag` INTEGER NULL,\n`label` TEXT DEFAULT 'it''s' NOT NULL,\n\
+             `price` NUMERIC NOT NULL,\n`at` NUMERIC NULL,\nPRIMARY KEY(`id`)\n)",
+        ),
+    ] {
+        let dialect = dialect(database);
+        let quoting = Quoting {
+            quote: dialect.quote(),
+            always: true,
+        };
+        let table = TableId::parse("t", dialect.quote());
+        assert_eq!(
+            create_table(dialect, &table, &columns(&[]), quoting).unwrap(),
+            expected
+        );
+    }
+}
+
+#[test]
+fn only_columns_that_old_rows_can_have_are_added() {
+    let columns = columns(&[]);
+    let by_name = |name: &str| columns.iter().find(|column| column.name == name).unwrap();
+    let dialect = dialect(Database::Sqlite);
+    let quoting = Quoting {
+        quote: dialect.quote(),
+        always: true,
+    };
+    let table = TableId::parse("t", dialect.quote());
+    let added = add_columns(dialect, &table, &[by_name("flag"), by_name("label")], quoting).unwrap();
+    assert_eq!(
+        added,
+        [
+            "ALTER TABLE `t` ADD COLUMN `flag` INTEGER NULL",
+            "ALTER TABLE `t` ADD COLUMN `label` TEXT DEFAULT 'it''s' NOT NULL"
+        ]
+    );
+    let refused = add_columns(dialect, &table, &[by_name("price")], quoting).unwrap_err();
+    assert!(
+        refused
+            .message()
+            .contains("column 'price' cannot be added to table t"),
+        "{refused}"
+    );
+}

@@ -1,0 +1,186 @@
+//! Why a database did not do what it was told, and what follows from it.
+
+use std::fmt;
+
+use wharf_api::ConnectError;
+
+/// What kind of trouble it is. It decides whether waiting may help, and whose fault it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    /// No connection, or a server that is starting, stopping or standing by.
+    Unreachable,
+    /// Others hold what this statement needs: a deadlock, a lock timeout, a serialization failure.
+    Contention,
+    /// The server has no room: disk, memory, connections.
+    Capacity,
+    /// The row's own fault. The only kind of which a record may become a dead letter.
+    Data,
+    /// The user may not do this, or is not who it says.
+    Permission,
+    /// The statement does not fit the database: a missing table or column, a type without conversion.
+    Statement,
+    /// The task is to stop.
+    Cancelled,
+    /// A code that is in no table. Never data: what is not known to be a record's fault is not blamed on it.
+    Unknown,
+}
+
+impl Trouble {
+    /// Whether the same statement may succeed later without anybody changing it.
+    pub(crate) fn may_heal(self) -> bool {
+        matches!(
+            self,
+            Self::Unreachable | Self::Contention | Self::Capacity | Self::Cancelled | Self::Unknown
+        )
+    }
+
+    /// What to do about it.
+    fn remedy(self) -> &'static str {
+        match self {
+            Self::Unreachable => "see that the database runs and can be reached from this worker",
+            Self::Contention => "see what else writes to these tables",
+            Self::Capacity => "make room in the database",
+            Self::Data => {
+                "correct the record, change the table, or set a dead letter queue with errors.tolerance=all"
+            }
+            Self::Permission => "check connection.user, connection.password and what that user may do",
+            Self::Statement => "make the table fit the records, or let auto.create and auto.evolve do it",
+            Self::Cancelled => "nothing: the task is stopping",
+            Self::Unknown => "look the code up in the database's manual",
+        }
+    }
+}
+
+/// A failure of the database or of the connection to it.
+#[derive(Debug, Clone)]
+pub(crate) struct Failure {
+    pub(crate) trouble: Trouble,
+    /// The database's own code, such as an SQLSTATE.
+    pub(crate) code: Option<String>,
+    pub(crate) message: String,
+}
+
+/// What answers of a database come as.
+pub(crate) type Answer<T> = Result<T, Failure>;
+
+impl Failure {
+    pub(crate) fn new(trouble: Trouble, message: impl Into<String>) -> Self {
+        Self {
+            trouble,
+            code: None,
+            message: message.into(),
+        }
+    }
+
+    pub(crate) fn with_code(mut self, code: impl Into<String>) -> Self {
+        self.code = Some(code.into());
+        self
+    }
+
+    /// The same failure, with what was being done.
+    pub(crate) fn during(mut self, what: impl fmt::Display) -> Self {
+        self.message = format!("{what}: {}", self.message);
+        self
+    }
+
+    pub(crate) fn is(&self, trouble: Trouble) -> bool {
+        self.trouble == trouble
+    }
+
+    /// As the worker sees it: an error that is tried again when waiting may help.
+    pub(crate) fn to_error(&self) -> ConnectError {
+        let text = format!("{self}; {}", self.trouble.remedy());
+        if self.trouble.may_heal() {
+            ConnectError::retriable(text)
+        } else {
+            ConnectError::connect(text)
+        }
+    }
+
+    /// As the worker sees it once nothing more is tried.
+    pub(crate) fn to_final_error(&self) -> ConnectError {
+        ConnectError::connect(format!("{self}; {}", self.trouble.remedy()))
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.code {
+            Some(code) => write!(to, "{} [{code}]", self.message),
+            None => to.write_str(&self.message),
+        }
+    }
+}
+
+/// What an SQLSTATE says (the classes of the SQL standard, and PostgreSQL's own).
+pub(crate) fn of_sqlstate(state: &str) -> Trouble {
+    match state {
+        // Sent for statements that run into a statement or lock timeout, too.
+        "57014" | "55P03" | "55006" => Trouble::Contention,
+        "53300" | "25006" => Trouble::Unreachable,
+        // A row too large for an index or a page.
+        "54000" => Trouble::Data,
+        // Raised by a trigger that refuses a row.
+        "P0001" => Trouble::Data,
+        "42501" => Trouble::Permission,
+        // A parameter in the wrong form is our own fault.
+        "22P03" => Trouble::Unknown,
+        // A datum that no cast can take belongs to its row.
+        "42846" => Trouble::Statement,
+        _ => match state.get(..2) {
+            Some("08" | "57") => Trouble::Unreachable,
+            Some("40") => Trouble::Contention,
+            Some("53" | "58") => Trouble::Capacity,
+            Some("22" | "23" | "44") => Trouble::Data,
+            Some("28") => Trouble::Permission,
+            Some("0A" | "26" | "3D" | "3F" | "42") => Trouble::Statement,
+            _ => Trouble::Unknown,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn states_are_told_apart_by_whose_fault_they_are() {
+        for (state, trouble) in [
+            ("08006", Trouble::Unreachable),
+            ("57P01", Trouble::Unreachable),
+            ("57014", Trouble::Contention),
+            ("40P01", Trouble::Contention),
+            ("53100", Trouble::Capacity),
+            ("53300", Trouble::Unreachable),
+            ("23505", Trouble::Data),
+            ("22001", Trouble::Data),
+            ("28P01", Trouble::Permission),
+            ("42501", Trouble::Permission),
+            ("42P01", Trouble::Statement),
+            ("XX000", Trouble::Unknown),
+            ("", Trouble::Unknown),
+        ] {
+            assert_eq!(of_sqlstate(state), trouble, "{state}");
+        }
+    }
+
+    #[test]
+    fn only_what_may_heal_is_tried_again() {
+        let failure = Failure::new(Trouble::Data, "value too long").with_code("22001");
+        assert!(!failure.to_error().is_retriable());
+        assert!(
+            failure
+                .to_error()
+                .message()
+                .starts_with("value too long [22001]; correct the record")
+        );
+        let lost = Failure::new(Trouble::Unreachable, "no route").during("connecting");
+        assert!(lost.to_error().is_retriable());
+        assert!(!lost.to_final_error().is_retriable());
+        assert!(
+            lost.to_error()
+                .message()
+                .starts_with("connecting: no route; see that")
+        );
+    }
+}

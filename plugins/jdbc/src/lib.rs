@@ -1,0 +1,27 @@
+//! JDBC source and sink connectors: tables of relational databases, under the class names, keys and `jdbc:` URLs that users of
+//! Kafka Connect have. There is no driver layer below them: each database is spoken to in its own protocol.
+//!
+//! A record's way into a table: `sink/shape.rs` says which columns it fills, `sink/cell.rs` holds their values,
+//! `sink/pending.rs` keeps rows in order until `sink/writer.rs` writes them, with statements from `dialect/` that a connection of
+//! `session/` runs.
+
+mod connection_config;
+mod dialect;
+mod failure;
+mod session;
+mod sink;
+mod table_id;
+mod url;
+
+pub use sink::{AivenJdbcSinkConnector, JdbcSinkConnector, JdbcSinkTask};
+
+wharf_abi::export_plugins! {
+    sink_connector JdbcSinkConnector {
+        class: "io.confluent.connect.jdbc.JdbcSinkConnector",
+        task_class: "io.confluent.connect.jdbc.sink.JdbcSinkTask",
+    }
+    sink_connector AivenJdbcSinkConnector {
+        class: "io.aiven.connect.jdbc.JdbcSinkConnector",
+        task_class: "io.aiven.connect.jdbc.sink.JdbcSinkTask",
+    }
+}

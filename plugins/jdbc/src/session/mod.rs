@@ -1,0 +1,98 @@
+//! Connections to databases, and what is asked of them.
+
+mod postgres;
+mod postgres_values;
+mod sqlite;
+mod tls;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::connection_config::ConnectionConfig;
+use crate::dialect::{Statement, Table};
+use crate::failure::{Answer, Failure, Trouble};
+use crate::sink::cell::Rows;
+use crate::table_id::{Quoting, TableId};
+use crate::url::Database;
+
+/// Waits at most this long, less when the task is to stop, and says whether it is. Asked about twenty times a second, without a wait,
+/// while a statement runs.
+pub(crate) type Stop = Arc<dyn Fn(Duration) -> bool + Send + Sync>;
+
+fn is_stopping(stop: &Stop) -> bool {
+    stop(Duration::ZERO)
+}
+
+fn stopping() -> Failure {
+    Failure::new(Trouble::Cancelled, "the task is stopping")
+}
+
+/// A failed write, and the row at fault where it is known.
+#[derive(Debug)]
+pub(crate) struct WriteFailure {
+    /// Index among the rows given.
+    pub(crate) row: Option<usize>,
+    pub(crate) failure: Failure,
+}
+
+impl From<Failure> for WriteFailure {
+    fn from(failure: Failure) -> Self {
+        Self { row: None, failure }
+    }
+}
+
+/// One connection. After a failure that is [`Trouble::Unreachable`] or [`Trouble::Cancelled`] it is of no more use.
+pub(crate) trait Session: Send {
+    /// What the database knows of a table; nothing when there is none.
+    fn describe(&mut self, table: &TableId, quoting: Quoting) -> Answer<Option<Table>>;
+
+    /// Runs a statement without rows.
+    fn execute(&mut self, sql: &str) -> Answer<()>;
+
+    /// Writes rows one after the other; `rows` begin at `starts`. Within a transaction, rows before a failed one may have been
+    /// written.
+    fn write(&mut self, statement: &Statement, rows: &Rows, starts: &[usize]) -> Result<(), WriteFailure>;
+
+    /// Writes all rows with [`Statement::bulk`].
+    fn write_bulk(&mut self, statement: &Statement, rows: &Rows, starts: &[usize]) -> Answer<()>;
+
+    /// Begins a transaction that is going to write.
+    fn begin(&mut self) -> Answer<()> {
+        self.execute("BEGIN")
+    }
+
+    /// Ends a transaction. Not broken off when the task is to stop: what became of it would not be known.
+    fn commit(&mut self) -> Answer<()> {
+        self.execute("COMMIT")
+    }
+
+    /// Makes constraints speak that would speak at the end of the transaction only.
+    fn check_constraints(&mut self) -> Answer<()> {
+        Ok(())
+    }
+}
+
+/// Connects, as often as the configuration says.
+pub(crate) fn connect(config: &ConnectionConfig, stop: &Stop) -> Answer<Box<dyn Session>> {
+    let mut attempt = 1;
+    loop {
+        let connected = match config.url.database {
+            Database::Sqlite => sqlite::connect(config),
+            Database::Postgres => postgres::connect(config, Arc::clone(stop)),
+        };
+        match connected {
+            Err(failure) if failure.is(Trouble::Unreachable) && attempt < config.attempts => {
+                tracing::warn!(target: LOG, "connecting to {}: {failure}; attempt {attempt} of {}", config.url, config.attempts);
+                attempt += 1;
+                if stop(config.backoff) {
+                    return Err(stopping());
+                }
+            }
+            Err(failure) => return Err(failure.during(format_args!("connecting to {}", config.url))),
+            Ok(session) => return Ok(session),
+        }
+    }
+}
+
+/// The name under which connections log.
+const LOG: &str = "io.confluent.connect.jdbc.util.CachedConnectionProvider";

@@ -1,0 +1,434 @@
+//! PostgreSQL, through its own protocol.
+
+use std::collections::HashMap;
+use std::error::Error as _;
+use std::future::Future;
+use std::io;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use jiff::tz::TimeZone;
+use tokio::runtime::{Builder, Runtime};
+use tokio_postgres::config::TargetSessionAttrs;
+use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{Client, Config};
+
+use super::postgres_values::{Column, Place, Unencodable, types};
+use super::tls::{self, Tls};
+use super::{Session, Stop, WriteFailure, is_stopping, stopping};
+use crate::connection_config::ConnectionConfig;
+use crate::dialect::{Statement, Table, TableColumn};
+use crate::failure::{Answer, Failure, Trouble, of_sqlstate};
+use crate::sink::cell::Rows;
+use crate::table_id::{Quoting, TableId};
+
+/// How long a connection may take to come about, unless the URL says otherwise.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How often it is looked whether the task is to stop.
+const STOP_INTERVAL: Duration = Duration::from_millis(50);
+/// How long a statement that is cancelled may take to end before its connection is closed.
+const CANCEL_PATIENCE: Duration = Duration::from_secs(2);
+/// How many rows are on their way to the server at once.
+const PIPELINE: usize = 200;
+/// How much longer than a statement may take on the server its answer is waited for.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(10);
+/// The most statements that are kept prepared.
+const MOST_PREPARED: usize = 256;
+/// When an idle connection is asked whether it still lives.
+const KEEPALIVE: Duration = Duration::from_secs(60);
+/// What all statements after a failed one of the same transaction are answered with.
+const IN_FAILED_TRANSACTION: &str = "25P02";
+
+/// Parameters of the JVM's driver that have no meaning here and no bearing on safety.
+const MEANINGLESS: [&str; 13] = [
+    "allowEncodingChanges",
+    "autosave",
+    "binaryTransfer",
+    "cleanupSavepoints",
+    "defaultRowFetchSize",
+    "loggerLevel",
+    "logUnclosedConnections",
+    "prepareThreshold",
+    "preparedStatementCacheQueries",
+    "preparedStatementCacheSizeMiB",
+    "reWriteBatchedInserts",
+    "stringtype",
+    "unknownLength",
+];
+
+struct PostgresSession {
+    runtime: Runtime,
+    client: Client,
+    tls: Tls,
+    /// By text and types: a text for one row says nothing of its types.
+    statements: HashMap<(String, Vec<Type>), tokio_postgres::Statement>,
+    /// How long an answer is waited for; for ever where statements have no limit.
+    patience: Option<Duration>,
+    zone: TimeZone,
+    stop: Stop,
+}
+
+pub(super) fn connect(config: &ConnectionConfig, stop: Stop) -> Answer<Box<dyn Session>> {
+    let tls = tls::tls(&config.url.parameters)?;
+    let settings = settings(config, &tls)?;
+    let runtime = Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| {
+            Failure::new(
+                Trouble::Capacity,
+                format!("no runtime for the connection: {error}"),
+            )
+        })?;
+    let connector = tls.connector.clone();
+    let connecting = async {
+        let (client, connection) = settings.connect(connector).await?;
+        // Ends with the client, or tells of its end through it.
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(target: super::LOG, "the connection ended: {error}");
+            }
+        });
+        Ok(client)
+    };
+    let connected = runtime.block_on(async {
+        tokio::select! {
+            connected = connecting => connected.map_err(failure),
+            () = stopped(&stop) => Err(stopping()),
+            () = tokio::time::sleep(CONNECT_TIMEOUT * 3) => Err(Failure::new(
+                Trouble::Unreachable,
+                "the server took the connection and said nothing more",
+            )),
+        }
+    });
+    let client = match connected {
+        Ok(client) => client,
+        Err(failure) => {
+            // A name that is still being looked up holds nobody.
+            runtime.shutdown_background();
+            return Err(failure);
+        }
+    };
+    let mut session = PostgresSession {
+        runtime,
+        client,
+        tls,
+        statements: HashMap::new(),
+        patience: Some(config.statement_timeout)
+            .filter(|limit| !limit.is_zero())
+            .map(|limit| limit + ANSWER_PATIENCE),
+        zone: config.zone.clone(),
+        stop,
+    };
+    session.set_up(config)?;
+    Ok(Box::new(session))
+}
+
+fn settings(config: &ConnectionConfig, tls: &Tls) -> Answer<Config> {
+    let url = &config.url;
+    let mut settings = Config::new();
+    for server in &url.servers {
+        settings.host(&server.host).port(server.port);
+    }
+    settings
+        .dbname(&url.name)
+        .application_name("wharf")
+        .connect_timeout(CONNECT_TIMEOUT)
+        .keepalives_idle(KEEPALIVE)
+        .ssl_mode(tls.mode);
+    if let Some(user) = &config.user {
+        settings.user(user);
+    }
+    if let Some(password) = &config.password {
+        settings.password(password.reveal());
+    }
+    for (key, value) in &url.parameters {
+        let wrong = || {
+            let text = format!("'{value}' is no value for parameter {key} of connection.url");
+            Failure::new(Trouble::Statement, text)
+        };
+        match key.as_str() {
+            "ApplicationName" => drop(settings.application_name(value)),
+            "connectTimeout" | "loginTimeout" => {
+                let seconds: u64 = value.parse().map_err(|_| wrong())?;
+                if seconds > 0 {
+                    settings.connect_timeout(Duration::from_secs(seconds));
+                }
+            }
+            "tcpKeepAlive" => drop(settings.keepalives(value == "true")),
+            "socketTimeout" => {
+                let seconds: u64 = value.parse().map_err(|_| wrong())?;
+                if seconds > 0 {
+                    settings.tcp_user_timeout(Duration::from_secs(seconds));
+                }
+            }
+            "options" => drop(settings.options(value)),
+            "targetServerType" => drop(settings.target_session_attrs(match value.as_str() {
+                "primary" | "master" => TargetSessionAttrs::ReadWrite,
+                "secondary" | "slave" => TargetSessionAttrs::ReadOnly,
+                "any" | "preferSecondary" | "preferPrimary" | "preferSlave" => TargetSessionAttrs::Any,
+                _ => return Err(wrong()),
+            })),
+            "currentSchema" => {}
+            _ if tls::PARAMETERS.contains(&key.as_str()) => {}
+            _ if MEANINGLESS.contains(&key.as_str()) => {
+                tracing::debug!(target: super::LOG, "parameter {key} of connection.url has no meaning here");
+            }
+            "gssEncMode" if matches!(value.as_str(), "disable" | "allow" | "prefer") => {}
+            "channelBinding" if matches!(value.as_str(), "disable" | "prefer") => {}
+            _ => match tls::REFUSED.iter().find(|(name, _)| name == key) {
+                Some((_, remedy)) => {
+                    let text = format!("parameter {key} of connection.url is not built in: {remedy}");
+                    return Err(Failure::new(Trouble::Statement, text));
+                }
+                None => {
+                    tracing::warn!(target: super::LOG, "parameter {key} of connection.url is not known, and not used");
+                }
+            },
+        }
+    }
+    Ok(settings)
+}
+
+/// Ends when the task is to stop.
+async fn stopped(stop: &Stop) {
+    while !is_stopping(stop) {
+        tokio::time::sleep(STOP_INTERVAL).await;
+    }
+}
+
+fn silent() -> Failure {
+    Failure::new(Trouble::Unreachable, "the server does not answer")
+}
+
+fn failure(error: tokio_postgres::Error) -> Failure {
+    if let Some(database) = error.as_db_error() {
+        let mut text = database.message().to_owned();
+        if let Some(detail) = database.detail() {
+            text.push_str(": ");
+            text.push_str(detail);
+        }
+        return Failure::new(of_sqlstate(database.code().code()), text).with_code(database.code().code());
+    }
+    let source = error.source();
+    if let Some(unencodable) = source.and_then(|source| source.downcast_ref::<Unencodable>()) {
+        return Failure::new(Trouble::Data, unencodable.to_string());
+    }
+    let is_network = error.is_closed() || source.is_some_and(|source| source.is::<io::Error>());
+    let trouble = if is_network {
+        Trouble::Unreachable
+    } else {
+        Trouble::Unknown
+    };
+    let text = match source {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    };
+    // What the library says of a wrong or a missing password before the server does.
+    let trouble = if text.contains("password") {
+        Trouble::Permission
+    } else {
+        trouble
+    };
+    Failure::new(trouble, text)
+}
+
+impl PostgresSession {
+    fn set_up(&mut self, config: &ConnectionConfig) -> Answer<()> {
+        let timeout = config.statement_timeout.as_millis();
+        self.execute(&format!("SET statement_timeout = {timeout}; SET TIME ZONE 'UTC'"))?;
+        match config.url.parameters.get("currentSchema") {
+            // A list as the server reads it: names without quotes are in small letters.
+            Some(schemas) => self
+                .run(
+                    self.client
+                        .execute("SELECT set_config('search_path', $1, false)", &[schemas]),
+                )
+                .map(drop),
+            None => Ok(()),
+        }
+    }
+
+    /// Waits for an answer, whether the task is to stop or not.
+    fn finish<T>(&self, asked: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Answer<T> {
+        self.runtime.block_on(async {
+            tokio::select! {
+                answer = asked => answer.map_err(failure),
+                () = self.no_answer() => Err(silent()),
+            }
+        })
+    }
+
+    /// Ends when an answer is no longer waited for.
+    async fn no_answer(&self) {
+        match self.patience {
+            Some(patience) => tokio::time::sleep(patience).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Waits for an answer. When the task is to stop, the statement is cancelled first; one that is begun when the stop is known
+    /// already has a moment, for the last rows.
+    fn run<T>(&self, asked: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Answer<T> {
+        self.runtime.block_on(async {
+            let mut asked = std::pin::pin!(asked);
+            let moment = if is_stopping(&self.stop) {
+                CANCEL_PATIENCE
+            } else {
+                Duration::ZERO
+            };
+            let stop = async {
+                stopped(&self.stop).await;
+                tokio::time::sleep(moment).await;
+            };
+            tokio::select! {
+                answer = &mut asked => return answer.map_err(failure),
+                () = self.no_answer() => return Err(silent()),
+                () = stop => {}
+            }
+            let cancel = self.client.cancel_token();
+            let ended = async {
+                // Without it the statement ends with its connection.
+                let _ = cancel.cancel_query(self.tls.connector.clone()).await;
+                asked.await
+            };
+            match tokio::time::timeout(CANCEL_PATIENCE, ended).await {
+                // It was done before it could be cancelled.
+                Ok(Ok(answer)) => Ok(answer),
+                _ => Err(stopping()),
+            }
+        })
+    }
+
+    fn prepared(
+        &mut self,
+        sql: &str,
+        statement: &Statement,
+        bulk: bool,
+    ) -> Answer<tokio_postgres::Statement> {
+        let key = (sql.to_owned(), types(&statement.places, bulk));
+        if let Some(prepared) = self.statements.get(&key) {
+            return Ok(prepared.clone());
+        }
+        let prepared = self.run(self.client.prepare_typed(sql, &key.1))?;
+        if self.statements.len() >= MOST_PREPARED {
+            self.statements.clear();
+        }
+        self.statements.insert(key, prepared.clone());
+        Ok(prepared)
+    }
+}
+
+const TABLE: &str = "SELECT c.oid FROM pg_catalog.pg_class c WHERE c.oid = to_regclass($1)::oid";
+// A domain is what it is made of: a cast to the domain itself would cut texts to its length.
+const COLUMNS: &str = "SELECT a.attname::text, format_type(CASE t.typtype WHEN 'd' THEN t.typbasetype ELSE t.oid END, NULL) \
+    FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid \
+    WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum";
+const UNIQUE: &str = "SELECT (SELECT array_agg(a.attname::text ORDER BY k.n) \
+    FROM unnest(i.indkey::int2[]) WITH ORDINALITY AS k(attnum, n) \
+    JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum WHERE k.n <= i.indnkeyatts) \
+    FROM pg_catalog.pg_index i WHERE i.indrelid = $1 AND i.indisunique AND i.indisvalid AND i.indimmediate \
+    AND i.indpred IS NULL AND i.indexprs IS NULL";
+
+impl Session for PostgresSession {
+    fn describe(&mut self, table: &TableId, quoting: Quoting) -> Answer<Option<Table>> {
+        let name = table.sql(quoting);
+        let client = &self.client;
+        self.run(async {
+            let Some(row) = client.query_opt(TABLE, &[&name]).await? else {
+                return Ok(None);
+            };
+            let oid: u32 = row.try_get(0)?;
+            let mut columns = Vec::new();
+            for row in client.query(COLUMNS, &[&oid]).await? {
+                columns.push(TableColumn {
+                    name: row.try_get(0)?,
+                    type_name: row.try_get(1)?,
+                });
+            }
+            let mut unique = Vec::new();
+            for row in client.query(UNIQUE, &[&oid]).await? {
+                unique.push(row.try_get::<_, Option<Vec<String>>>(0)?.unwrap_or_default());
+            }
+            Ok(Some(Table {
+                id: table.clone(),
+                columns,
+                unique,
+            }))
+        })
+    }
+
+    fn execute(&mut self, sql: &str) -> Answer<()> {
+        self.run(self.client.batch_execute(sql))
+    }
+
+    fn write(&mut self, statement: &Statement, rows: &Rows, starts: &[usize]) -> Result<(), WriteFailure> {
+        let prepared = self.prepared(&statement.sql, statement, false)?;
+        let mut done = 0;
+        for chunk in starts.chunks(PIPELINE) {
+            let places: Vec<Vec<Place<'_>>> = chunk
+                .iter()
+                .map(|start| {
+                    statement
+                        .places
+                        .iter()
+                        .map(|target| Place {
+                            cell: rows.cell_at(start + target.slot),
+                            rows,
+                            zone: &self.zone,
+                        })
+                        .collect()
+                })
+                .collect();
+            let client = &self.client;
+            let answers = self.run(async {
+                let sent = places
+                    .iter()
+                    .map(|places| client.execute_raw(&prepared, places.iter()));
+                Ok(join_all(sent).await)
+            })?;
+            for (index, answer) in answers.into_iter().enumerate() {
+                let Err(error) = answer else { continue };
+                let failure = failure(error);
+                // Those after it are refused for its sake; what is refused before it is sent does not stop them.
+                if failure.code.as_deref() != Some(IN_FAILED_TRANSACTION) {
+                    return Err(WriteFailure {
+                        row: Some(done + index),
+                        failure,
+                    });
+                }
+            }
+            done += chunk.len();
+        }
+        Ok(())
+    }
+
+    fn write_bulk(&mut self, statement: &Statement, rows: &Rows, starts: &[usize]) -> Answer<()> {
+        let Some(sql) = &statement.bulk else {
+            return self
+                .write(statement, rows, starts)
+                .map_err(|failed| failed.failure);
+        };
+        let prepared = self.prepared(sql, statement, true)?;
+        let columns: Vec<Column<'_>> = statement
+            .places
+            .iter()
+            .map(|target| Column {
+                rows,
+                starts,
+                slot: target.slot,
+                zone: &self.zone,
+            })
+            .collect();
+        let places: Vec<&(dyn ToSql + Sync)> = columns.iter().map(|column| column as _).collect();
+        self.run(self.client.execute(&prepared, &places)).map(drop)
+    }
+
+    fn commit(&mut self) -> Answer<()> {
+        self.finish(self.client.batch_execute("COMMIT"))
+    }
+
+    fn check_constraints(&mut self) -> Answer<()> {
+        self.execute("SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED")
+    }
+}

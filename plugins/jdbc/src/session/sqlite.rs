@@ -1,0 +1,250 @@
+//! SQLite, through the library itself.
+
+use std::time::Duration;
+
+use rusqlite::types::{ToSqlOutput, Value, ValueRef};
+use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql};
+
+use super::{Session, WriteFailure};
+use crate::connection_config::ConnectionConfig;
+use crate::dialect::{Statement, Table, TableColumn, Target};
+use crate::failure::{Answer, Failure, Trouble};
+use crate::sink::cell::{Cell, Rows};
+use crate::table_id::{Quoting, TableId};
+
+/// How long a write waits for others who write to the same file, unless the URL says otherwise.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Settings that a URL may carry.
+const PRAGMAS: [&str; 9] = [
+    "busy_timeout",
+    "cache_size",
+    "foreign_keys",
+    "journal_mode",
+    "locking_mode",
+    "mmap_size",
+    "recursive_triggers",
+    "synchronous",
+    "temp_store",
+];
+
+struct SqliteSession {
+    connection: Connection,
+}
+
+pub(super) fn connect(config: &ConnectionConfig) -> Answer<Box<dyn Session>> {
+    let mut flags =
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    if config.url.name.starts_with("file:") {
+        flags |= OpenFlags::SQLITE_OPEN_URI;
+    }
+    let connection = Connection::open_with_flags(&config.url.name, flags).map_err(failure)?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(failure)?;
+    for (key, value) in &config.url.parameters {
+        let pragma = key.to_ascii_lowercase();
+        if !PRAGMAS.contains(&pragma.as_str()) {
+            tracing::warn!(target: super::LOG, "parameter {key} of {} has no meaning here", config.url);
+            continue;
+        }
+        if !value
+            .chars()
+            .all(|character| character.is_ascii_alphanumeric() || "-_".contains(character))
+        {
+            let text = format!("'{value}' is no value for parameter {key} of connection.url");
+            return Err(Failure::new(Trouble::Statement, text));
+        }
+        // Some answer with a row.
+        connection
+            .pragma_update_and_check(None, &pragma, value, |_| Ok(()))
+            .or_else(|error| match error {
+                rusqlite::Error::QueryReturnedNoRows => Ok(()),
+                error => Err(failure(error)),
+            })?;
+    }
+    Ok(Box::new(SqliteSession { connection }))
+}
+
+fn failure(error: rusqlite::Error) -> Failure {
+    if let rusqlite::Error::ToSqlConversionFailure(reason) = &error {
+        return Failure::new(Trouble::Data, reason.to_string());
+    }
+    let code = error.sqlite_error_code();
+    let trouble = match code {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::SchemaChanged) => {
+            Trouble::Contention
+        }
+        Some(
+            ErrorCode::ConstraintViolation
+            | ErrorCode::TypeMismatch
+            | ErrorCode::TooBig
+            | ErrorCode::ParameterOutOfRange,
+        ) => Trouble::Data,
+        Some(ErrorCode::DiskFull | ErrorCode::OutOfMemory) => Trouble::Capacity,
+        Some(ErrorCode::CannotOpen | ErrorCode::SystemIoFailure | ErrorCode::NotFound) => {
+            Trouble::Unreachable
+        }
+        Some(
+            ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::AuthorizationForStatementDenied,
+        ) => Trouble::Permission,
+        Some(ErrorCode::OperationInterrupted | ErrorCode::OperationAborted) => Trouble::Cancelled,
+        Some(ErrorCode::Unknown | ErrorCode::ApiMisuse) => Trouble::Statement,
+        _ => Trouble::Unknown,
+    };
+    let failure = Failure::new(trouble, error.to_string());
+    match error.sqlite_error() {
+        Some(code) => failure.with_code(format!("SQLITE {}", code.extended_code)),
+        None => failure,
+    }
+}
+
+impl SqliteSession {
+    fn names(&self, sql: &str, parameters: &[&dyn ToSql]) -> Answer<Vec<String>> {
+        let mut statement = self.connection.prepare_cached(sql).map_err(failure)?;
+        let names = statement
+            .query_map(parameters, |row| row.get::<_, Option<String>>(0))
+            .map_err(failure)?;
+        // A part of an index that is an expression has no name.
+        names
+            .map(|name| name.map(Option::unwrap_or_default).map_err(failure))
+            .collect()
+    }
+}
+
+impl Session for SqliteSession {
+    fn describe(&mut self, table: &TableId, _quoting: Quoting) -> Answer<Option<Table>> {
+        let schema = table.schema.as_deref().unwrap_or("main");
+        let mut keys: Vec<(i64, String)> = Vec::new();
+        let mut columns = Vec::new();
+        {
+            let mut statement = self
+                .connection
+                .prepare_cached("SELECT name, type, pk FROM pragma_table_info(?1, ?2)")
+                .map_err(failure)?;
+            let mut found = statement.query([&table.name, schema]).map_err(failure)?;
+            while let Some(row) = found.next().map_err(failure)? {
+                let read = || -> rusqlite::Result<_> {
+                    Ok((
+                        row.get::<_, String>(0)?,
+                        row.get::<_, String>(1)?,
+                        row.get::<_, i64>(2)?,
+                    ))
+                };
+                let (name, type_name, key) = read().map_err(failure)?;
+                if key > 0 {
+                    keys.push((key, name.clone()));
+                }
+                columns.push(TableColumn { name, type_name });
+            }
+        }
+        if columns.is_empty() {
+            return Ok(None);
+        }
+        keys.sort();
+        let mut unique: Vec<Vec<String>> = Vec::new();
+        if !keys.is_empty() {
+            unique.push(keys.into_iter().map(|(_, name)| name).collect());
+        }
+        let indexes = self.names(
+            "SELECT name FROM pragma_index_list(?1, ?2) WHERE \"unique\" = 1 AND partial = 0",
+            &[&table.name, &schema],
+        )?;
+        for index in indexes {
+            unique.push(self.names(
+                "SELECT name FROM pragma_index_info(?1, ?2) ORDER BY seqno",
+                &[&index, &schema],
+            )?);
+        }
+        Ok(Some(Table {
+            id: table.clone(),
+            columns,
+            unique,
+        }))
+    }
+
+    fn execute(&mut self, sql: &str) -> Answer<()> {
+        self.connection.execute_batch(sql).map_err(failure)
+    }
+
+    fn begin(&mut self) -> Answer<()> {
+        // Waits for others here, and not in the middle of the rows.
+        self.execute("BEGIN IMMEDIATE")
+    }
+
+    fn write(&mut self, statement: &Statement, rows: &Rows, starts: &[usize]) -> Result<(), WriteFailure> {
+        let mut prepared = self.connection.prepare_cached(&statement.sql).map_err(failure)?;
+        for (index, start) in starts.iter().enumerate() {
+            let at_row = |error| WriteFailure {
+                row: Some(index),
+                failure: failure(error),
+            };
+            for (place, target) in statement.places.iter().enumerate() {
+                let cell = Bound {
+                    cell: rows.cell_at(start + target.slot),
+                    rows,
+                    target,
+                };
+                prepared.raw_bind_parameter(place + 1, cell).map_err(at_row)?;
+            }
+            prepared.raw_execute().map_err(at_row)?;
+        }
+        Ok(())
+    }
+
+    fn write_bulk(&mut self, statement: &Statement, rows: &Rows, starts: &[usize]) -> Answer<()> {
+        // There is no bulk form: nothing lies between the statement and the file.
+        self.write(statement, rows, starts)
+            .map_err(|failed| failed.failure)
+    }
+}
+
+/// A cell as SQLite keeps it. Times are kept as the JVM's driver keeps them, milliseconds since the epoch, unless the column is
+/// declared as text: then in ISO 8601.
+struct Bound<'a> {
+    cell: &'a Cell,
+    rows: &'a Rows,
+    target: &'a Target,
+}
+
+impl Bound<'_> {
+    fn is_text_column(&self) -> bool {
+        let declared = self.target.type_name.to_ascii_uppercase();
+        ["CHAR", "CLOB", "TEXT"]
+            .iter()
+            .any(|word| declared.contains(word))
+    }
+}
+
+impl ToSql for Bound<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        use crate::dialect::{iso_date, iso_time};
+        let owned = |value: Value| Ok(ToSqlOutput::Owned(value));
+        match self.cell {
+            Cell::Null => owned(Value::Null),
+            Cell::Boolean(value) => owned(Value::Integer((*value).into())),
+            Cell::Integer(number) => owned(Value::Integer(*number)),
+            Cell::Float32(number) => owned(Value::Real((*number).into())),
+            Cell::Float64(number) => owned(Value::Real(*number)),
+            Cell::Decimal(decimal) => owned(Value::Text(decimal.to_string())),
+            Cell::Text(span) => Ok(ToSqlOutput::Borrowed(ValueRef::Text(self.rows.stored(*span)))),
+            Cell::Bytes(span) => Ok(ToSqlOutput::Borrowed(ValueRef::Blob(self.rows.stored(*span)))),
+            Cell::Date(days) if self.is_text_column() => owned(Value::Text(iso_date(*days))),
+            Cell::Date(days) => owned(Value::Integer(days * 86_400_000)),
+            Cell::Time(millis) if self.is_text_column() => owned(Value::Text(iso_time(*millis))),
+            Cell::Time(millis) => owned(Value::Integer(*millis)),
+            Cell::Timestamp(seconds, nanos) => {
+                let millis = i64::from(nanos / 1_000_000);
+                if self.is_text_column() {
+                    let of_day = seconds.rem_euclid(86_400) * 1000 + millis;
+                    let date = iso_date(seconds.div_euclid(86_400));
+                    return owned(Value::Text(format!("{date} {}", iso_time(of_day))));
+                }
+                owned(Value::Integer(
+                    seconds.saturating_mul(1000).saturating_add(millis),
+                ))
+            }
+            Cell::Array(_) => Err(rusqlite::Error::ToSqlConversionFailure(
+                "an array has no place in SQLite".into(),
+            )),
+        }
+    }
+}

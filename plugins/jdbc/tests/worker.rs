@@ -1,0 +1,135 @@
+//! The connectors in a real worker, with a real broker: topic to table.
+
+mod common;
+
+use common::databases;
+use serde_json::{Value, json};
+use wharf_e2e::{PATIENCE, Stage};
+use wharf_test_services::process::wait_until;
+
+const ROWS: usize = 20_000;
+
+/// What JsonConverter writes for a row with this id.
+fn message(id: usize, name: &Value) -> String {
+    json!({
+        "schema": {"type": "struct", "name": "row", "fields": [
+            {"field": "id", "type": "int64"},
+            {"field": "name", "type": "string", "optional": true}
+        ]},
+        "payload": {"id": id, "name": name}
+    })
+    .to_string()
+}
+
+fn sink(url: &str, topic: &str, more: &Value) -> Value {
+    let mut config = json!({
+        "connector.class": "JdbcSink", "topics": topic, "connection.url": url, "table.name.format": "t",
+        "auto.create": "true", "pk.mode": "record_value", "pk.fields": "id",
+        "key.converter": "org.apache.kafka.connect.storage.StringConverter",
+        "value.converter": "org.apache.kafka.connect.json.JsonConverter"
+    });
+    config
+        .as_object_mut()
+        .unwrap()
+        .extend(more.as_object().unwrap().clone());
+    config
+}
+
+#[test]
+fn no_record_is_missing_and_none_is_there_twice_after_a_kill() {
+    for (index, database) in databases().into_iter().enumerate() {
+        let Some(stage) = Stage::set_up(&format!("jdbc-kill-{index}")) else {
+            return;
+        };
+        let (name, topic) = (stage.named("sink"), stage.named("rows"));
+        let kafka = stage.kafka();
+        kafka.create_topic(&topic, 1, &[]);
+        let messages: Vec<String> = (0..ROWS)
+            .map(|id| message(id, &json!(format!("name {id}"))))
+            .collect();
+        kafka.produce_lines(&topic, &messages);
+        let config = sink(&database.url(), &topic, &json!({"insert.mode": "upsert"}));
+        let count = || -> usize {
+            // There is no table at first.
+            let found = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                database.lines("SELECT count(*) FROM t")
+            }));
+            found.map_or(0, |lines| lines[0].parse().unwrap())
+        };
+        let worker = stage.start(&[("offset.flush.interval.ms", "100")], &[]);
+        worker.create(&name, config.clone());
+        assert!(wait_until(PATIENCE, || count() > 0), "{}", worker.log());
+        worker.kill();
+        let worker = stage.start(&[], &[]);
+        worker.create(&name, config);
+        let all = wait_until(PATIENCE, || count() >= ROWS);
+        let stored = kafka.committed(&format!("connect-{name}"));
+        assert!(all, "{} rows, {stored:?}\n{}", count(), worker.log());
+        let rows = database.lines("SELECT count(*), min(id), max(id), count(DISTINCT name) FROM t");
+        assert_eq!(rows, [format!("{ROWS}|0|{}|{ROWS}", ROWS - 1)]);
+        assert_eq!(worker.terminate(), Some(143));
+    }
+}
+
+#[test]
+fn bad_rows_become_dead_letters_and_keep_their_bytes() {
+    for (index, database) in databases().into_iter().enumerate() {
+        let Some(stage) = Stage::set_up(&format!("jdbc-letters-{index}")) else {
+            return;
+        };
+        database.query("CREATE TABLE t (id BIGINT PRIMARY KEY, name TEXT NOT NULL)");
+        let (name, topic, letters) = (stage.named("sink"), stage.named("rows"), stage.named("letters"));
+        let kafka = stage.kafka();
+        kafka.create_topic(&topic, 1, &[]);
+        let messages: Vec<String> = (0..100)
+            .map(|id| message(id, &if id % 40 == 7 { Value::Null } else { json!("x") }))
+            .collect();
+        kafka.produce_lines(&topic, &messages);
+        let worker = stage.start(&[("offset.flush.interval.ms", "100")], &[]);
+        let more = json!({
+            "insert.mode": "insert", "errors.tolerance": "all", "errors.deadletterqueue.topic.name": letters,
+            "errors.deadletterqueue.topic.replication.factor": "1",
+            "errors.deadletterqueue.context.headers.enable": "true"
+        });
+        worker.create(&name, sink(&database.url(), &topic, &more));
+        let seen = kafka.reader(&letters).read(3);
+        let texts: Vec<String> = seen.iter().map(wharf_e2e::Seen::text).collect();
+        assert_eq!(texts, [7, 47, 87].map(|id| messages[id].clone()));
+        assert!(wait_until(PATIENCE, || kafka
+            .committed(&format!("connect-{name}"))
+            .get(&(topic.clone(), 0))
+            == Some(&100)));
+        assert_eq!(database.lines("SELECT count(*) FROM t"), ["97"]);
+        worker.until_states(&name, &["RUNNING", "RUNNING"]);
+    }
+}
+
+#[test]
+fn validation_names_what_does_not_go_together() {
+    let Some(stage) = Stage::set_up("jdbc-validate") else {
+        return;
+    };
+    let worker = stage.start(&[], &[]);
+    let config = sink(
+        "jdbc:oracle:thin:@h:1:x",
+        "t",
+        &json!({
+            "insert.mode": "upsert", "name": "n", "connector.class": "io.aiven.connect.jdbc.JdbcSinkConnector"
+        }),
+    );
+    let answer = worker.call(
+        "PUT",
+        "/connector-plugins/io.aiven.connect.jdbc.JdbcSinkConnector/config/validate",
+        Some(&config),
+        200,
+    );
+    assert_eq!(answer["error_count"], 1, "{answer}");
+    let url = answer["configs"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|config| config["value"]["name"] == "connection.url")
+        .unwrap();
+    let said = url["value"]["errors"][0].as_str().unwrap();
+    assert!(said.contains("Oracle's own libraries"), "{said}");
+}

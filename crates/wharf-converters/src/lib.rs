@@ -22,6 +22,7 @@ pub mod json;
 mod number_converters;
 mod simple_header_converter;
 mod string_converter;
+pub mod value_budget;
 
 pub use boolean_converter::BooleanConverter;
 pub use byte_array_converter::ByteArrayConverter;

@@ -9,9 +9,10 @@ use wharf_api::{
     ConfigMap, Converter, ConverterType, Decimal, Headers, NewRecord, OffsetMap, RecordBatch, RecordBatchRef,
     Schema, SchemaBuilder, SchemaRef, SchemaType, Struct, Value, ValueRef, logical,
 };
+use wharf_converters::value_budget::MAX_VALUES;
 use wharf_converters::{BUILTIN, JsonConverter};
 use wharf_test_services::Random;
-use wharf_test_services::heap::{Counted, used_by};
+use wharf_test_services::heap::{Counted, assert_in_proportion, used_by};
 
 #[global_allocator]
 static HEAP: Counted = Counted;
@@ -25,14 +26,6 @@ const WRITING: usize = 8;
 const BESIDE: usize = 4 << 10;
 /// The same where converters are used again and again: the tables of caches grow, and time zones are read once.
 const BESIDE_CACHES: usize = 128 << 10;
-
-fn assert_in_proportion(peak: usize, factor: usize, came_in: usize, beside: usize, context: &str) {
-    let most = beside + factor * came_in;
-    assert!(
-        peak <= most,
-        "{peak} bytes, more than {most} for {came_in}: {context}"
-    );
-}
 
 fn any_text(random: &mut Random) -> String {
     let length = random.below_u64(20);
@@ -368,6 +361,65 @@ fn costly_messages_take_memory_in_proportion_and_are_written_again_so() {
         read_and_written > 20,
         "most can be read by one of the converters: {read_and_written}"
     );
+}
+
+/// Messages in which few bytes stand for a struct of a thousand fields, or for a long default.
+fn messages_of_many_values(rows: usize) -> Vec<(&'static str, String)> {
+    let field = |number: usize| format!(r#"{{"field":"{number}","type":"int8","optional":true}}"#);
+    let fields = (0..1000).map(field).collect::<Vec<_>>().join(",");
+    let wide = format!(r#"{{"type":"struct","fields":[{fields}]}}"#);
+    let long = format!(
+        r#"{{"type":"struct","fields":[{{"field":"a","type":"string","default":"{}"}}]}}"#,
+        "x".repeat(32_000)
+    );
+    let default = format!(
+        r#"{{"type":"struct","fields":[{{"field":"a","type":"struct","fields":[{fields}],"default":{{}}}}]}}"#
+    );
+    let many = |row: &str| vec![row; rows].join(",");
+    let all = |of: &str, row: &str| {
+        format!(
+            r#"{{"schema":{{"type":"array","items":{of}}},"payload":[{}]}}"#,
+            many(row)
+        )
+    };
+    vec![
+        ("fields that are not set", all(&wide, "{}")),
+        ("a long default", all(&long, "{}")),
+        ("a default with many fields", all(&default, "{}")),
+        (
+            "defaults within a schema",
+            format!(
+                r#"{{"schema":{{"type":"array","items":{wide},"default":[{}]}},"payload":null}}"#,
+                many("{}")
+            ),
+        ),
+    ]
+}
+
+#[test]
+fn values_that_a_schema_adds_are_counted() {
+    // Most that one of them may take.
+    const OF_A_VALUE: usize = 80;
+    for (rows, is_read) in [(2000, true), (20_000, false)] {
+        for (what, message) in messages_of_many_values(rows) {
+            let mut json = converter("BASE64");
+            // Twice: the second message finds the schema of the first.
+            for _ in 0..2 {
+                let used = used_by(|| json.decode("t", &Headers::new(), Some(message.as_bytes())));
+                let beside = BESIDE + OF_A_VALUE * MAX_VALUES;
+                assert_in_proportion(used.peak, READING, message.len(), beside, what);
+                match used.outcome {
+                    Ok(_) => assert!(is_read, "{what}"),
+                    Err(error) => {
+                        assert!(
+                            !is_read && error.trace().contains("more than 4194304 values"),
+                            "{error}"
+                        );
+                    }
+                }
+            }
+        }
+    }
 }
 
 #[test]

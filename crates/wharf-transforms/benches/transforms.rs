@@ -1,48 +1,32 @@
-//! Nanoseconds per record for each transformation, with a schema and without, and how many allocations one record costs.
+//! Nanoseconds per record for each transformation, with a schema and without, and for each predicate; and how many allocations
+//! one record costs.
 //!
 //! The record is made anew outside of the measured time, since a transformation takes it; dropping the result is inside,
 //! as a worker drops it too.
-#![allow(unsafe_code, reason = "a counting allocator cannot be had without")]
 #![allow(clippy::print_stdout, reason = "counts are part of the result")]
 #![allow(missing_docs, reason = "the macros of criterion make items without")]
 
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::hint::black_box;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
-use wharf_api::{ConfigMap, Record, Schema, SchemaBuilder, SchemaRef, Struct, Value};
-use wharf_transforms::TRANSFORMATIONS;
-
-struct Counting;
-
-static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: every call is passed on to the system's allocator as it is; counting allocates nothing.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: as the caller promised.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: as the caller promised.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: as the caller promised.
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-}
+use wharf_api::{ConfigMap, Headers, Record, Schema, SchemaBuilder, SchemaRef, Struct, Value};
+use wharf_test_services::heap::{Counted, used_by};
+use wharf_transforms::{PREDICATES, TRANSFORMATIONS};
 
 #[global_allocator]
-static COUNTING: Counting = Counting;
+static HEAP: Counted = Counted;
+
+type Settings = &'static [(&'static str, &'static str)];
+
+fn config(settings: Settings) -> ConfigMap {
+    settings
+        .iter()
+        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+        .collect()
+}
 
 /// The settings with which a class is measured.
-fn settings(class: &str) -> Option<&'static [(&'static str, &'static str)]> {
+fn settings(class: &str) -> Option<Settings> {
     Some(match class {
         "Cast$Value" => &[("spec", "number:string,ratio:float32")],
         "DropHeaders" => &[("headers", "h")],
@@ -117,10 +101,7 @@ fn transforms(criterion: &mut Criterion) {
     for entry in TRANSFORMATIONS {
         let name = entry.class.rsplit('.').next().unwrap_or(entry.class);
         let Some(settings) = settings(name) else { continue };
-        let config: ConfigMap = settings
-            .iter()
-            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
-            .collect();
+        let config = config(settings);
         for (shape, record) in [("schema", structure()), ("schemaless", map())] {
             if shape == "schemaless" && name.starts_with("SetSchemaMetadata") {
                 continue;
@@ -129,11 +110,9 @@ fn transforms(criterion: &mut Criterion) {
             transformation.configure(&config).unwrap();
             drop(transformation.applied(record.clone()).unwrap());
             let again = record.clone();
-            let before = ALLOCATIONS.load(Ordering::Relaxed);
-            let changed = transformation.applied(again).unwrap();
-            let allocations = ALLOCATIONS.load(Ordering::Relaxed) - before;
-            drop(changed);
-            println!("{name}/{shape}: {allocations} allocations per record");
+            let used = used_by(|| transformation.applied(again).unwrap());
+            println!("{name}/{shape}: {} allocations per record", used.allocations);
+            drop(used.outcome);
             criterion.bench_function(&format!("{name}/{shape}"), |bencher| {
                 bencher.iter_batched(
                     || record.clone(),
@@ -145,5 +124,56 @@ fn transforms(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, transforms);
+/// What a case is called, and the records that come by turns.
+type Case = (&'static str, Vec<Record>);
+
+/// The settings and the cases with which a predicate is measured.
+fn predicate_cases(name: &str) -> Option<(Settings, [Case; 2])> {
+    let on = |topic: &str| {
+        let mut record = structure();
+        record.topic = topic.to_owned();
+        record
+    };
+    let tombstone = record(None, Value::Null);
+    let mut without_headers = structure();
+    without_headers.headers = Headers::new();
+    Some(match name {
+        "HasHeaderKey" => (
+            &[("name", "h")],
+            [("has it", vec![structure()]), ("has none", vec![without_headers])],
+        ),
+        "RecordIsTombstone" => (
+            &[],
+            [("tombstone", vec![tombstone]), ("value", vec![structure()])],
+        ),
+        "TopicNameMatches" => (
+            &[("pattern", "orders-[a-z]+")],
+            [
+                ("one topic", vec![on("orders-europe")]),
+                ("two topics", vec![on("orders-europe"), on("orders-asia")]),
+            ],
+        ),
+        _ => return None,
+    })
+}
+
+fn predicates(criterion: &mut Criterion) {
+    for entry in PREDICATES {
+        let name = entry.class.rsplit('.').next().unwrap_or(entry.class);
+        let (settings, cases) = predicate_cases(name).expect("every predicate is measured");
+        for (what, records) in cases {
+            let mut predicate = (entry.new)();
+            predicate.configure(&config(settings)).unwrap();
+            let mut records = records.iter().cycle();
+            let mut next = || predicate.test(black_box(records.next().unwrap())).unwrap();
+            // The first record of each topic.
+            black_box((next(), next()));
+            let used = used_by(&mut next);
+            println!("{name}/{what}: {} allocations per record", used.allocations);
+            criterion.bench_function(&format!("{name}/{what}"), |bencher| bencher.iter(&mut next));
+        }
+    }
+}
+
+criterion_group!(benches, transforms, predicates);
 criterion_main!(benches);

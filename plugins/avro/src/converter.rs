@@ -13,6 +13,7 @@ use wharf_api::{
     ValueRef,
 };
 use wharf_converters::cache::SchemaKey;
+use wharf_converters::value_budget::ValueBudget;
 use wharf_schema_registry::wire::{self, SchemaId};
 use wharf_schema_registry::{
     Compatible, Direction, Format, Guid, LruCache, References, RegisteredSchema, RegistrySchema,
@@ -167,7 +168,8 @@ impl Converter for AvroConverter {
             if reader.is_raw {
                 return reader.decode.write_raw(envelope.rest, out);
             }
-            let mut cursor = Cursor::new(envelope.rest);
+            let budget = ValueBudget::new(envelope.rest.len());
+            let mut cursor = Cursor::new(envelope.rest, &budget);
             reader.decode.write(&mut cursor, out)?;
             if fail_on_trailing_data && cursor.len() > 0 {
                 return Err(serialization(format!(

@@ -7,9 +7,27 @@ use wharf_api::{
     SchemaAndValue, SchemaBuilder, SchemaRef, Struct, Value, ValueRef, logical,
 };
 use wharf_avro::AvroConverter;
+use wharf_converters::value_budget::MAX_VALUES;
 use wharf_schema_registry::testing::TestRegistry;
 use wharf_schema_registry::{Format, RegistrySchema};
+use wharf_test_services::damage;
+use wharf_test_services::heap::{Counted, assert_in_proportion, used_by};
 use wharf_testkit::{check_mismatched, converter_with_registry, with_part_replaced};
+
+#[global_allocator]
+static HEAP: Counted = Counted;
+
+/// Most bytes that reading may take at a time for each byte of the message, its result included: the two bytes of a row become a
+/// struct of two values in a list, beside their flat form.
+const READING: usize = 160;
+/// What may come on top: errors, and what caches grow by.
+const BESIDE: usize = 8 << 10;
+/// What reading a schema of these tests takes; the first message of each has to.
+const SCHEMA: usize = 64 << 10;
+/// How many elements that take no bytes a message may have.
+const MAX_EMPTY_ELEMENTS: usize = 1 << 16;
+/// Most bytes for each of the values that a schema may add to a message.
+const OF_A_VALUE: usize = 96;
 
 /// Records made by chance.
 struct Random(wharf_test_services::Random);
@@ -283,14 +301,201 @@ fn arbitrary_bytes_never_panic_and_never_become_more_than_they_can_hold() {
                 let at = 5 + random.below(message.len() as u64 - 4);
                 message.splice(at..at, [0x80, 0x80, 0x80, 0x80, 0x80, 0x40]);
             }
-            let decoded = avro.decode("t", &Headers::new(), Some(&message));
+            let used = used_by(|| avro.decode("t", &Headers::new(), Some(&message)));
+            let beside = BESIDE + SCHEMA + OF_A_VALUE * MAX_EMPTY_ELEMENTS;
+            assert_in_proportion(used.peak, READING, message.len(), beside, schema);
             if let Ok(SchemaAndValue {
                 value: Value::Array(items),
                 ..
-            }) = decoded
+            }) = used.outcome
             {
-                assert!(items.len() <= 1 << 16, "{schema}");
+                assert!(items.len() <= MAX_EMPTY_ELEMENTS, "{schema}");
             }
+        }
+    }
+}
+
+/// The message of a payload in the schema that is registered.
+fn message(registry: &TestRegistry, schema: &str, payload: &[u8]) -> Vec<u8> {
+    let (id, _) = registry.register("t-value", &RegistrySchema::new(Format::Avro, schema));
+    [&[0][..], &id.to_be_bytes(), payload].concat()
+}
+
+#[test]
+fn damaged_messages_take_memory_in_proportion() {
+    let registry = TestRegistry::start();
+    let (mut refused, mut read) = (0, 0);
+    for seed in 0..150 {
+        let mut random = Random::new(seed);
+        let schema = random.schema(0, &mut 0);
+        let value = random.value(&schema);
+        if value.is_null() {
+            continue;
+        }
+        let mut avro = converter(&registry);
+        let whole = encode(&mut avro, Some(&schema), value.as_ref());
+        avro.decode("t", &Headers::new(), Some(&whole)).unwrap();
+        for round in 0..40 {
+            let mut message = whole.clone();
+            if round % 8 == 0 {
+                message.truncate(5);
+                message.extend(random.bytes(200));
+            } else {
+                damage(&mut random.0, &mut message, 5);
+            }
+            let used = used_by(|| avro.decode("t", &Headers::new(), Some(&message)));
+            let context = format!("seed {seed}, round {round}: {message:?} of {schema:?}");
+            assert_in_proportion(used.peak, READING, message.len(), BESIDE, &context);
+            refused += u32::from(used.outcome.is_err());
+            read += u32::from(used.outcome.is_ok());
+        }
+    }
+    assert!(refused > 1000 && read > 500, "{refused} refused, {read} read");
+}
+
+#[test]
+fn messages_of_the_smallest_parts_take_memory_in_proportion() {
+    const PARTS: usize = 20_000;
+    let registry = TestRegistry::start();
+    let list = |of: &str| format!(r#"{{"type":"array","items":{of}}}"#);
+    let map = |of: &str| format!(r#"{{"type":"map","values":{of}}}"#);
+    let entries = r#"{"type":"record","name":"MapEntry","namespace":"io.confluent.connect.avro","fields":[{"name":"key","type":"int"},{"name":"value","type":"int"}]}"#;
+    let row = r#"{"type":"record","name":"R","fields":[{"name":"a","type":["null","int"]},{"name":"b","type":"bytes"}]}"#;
+    for (what, schema, part) in [
+        ("truth values", list("\"boolean\""), &[1][..]),
+        ("doubles", list("\"double\""), &[0; 8]),
+        ("texts", list("\"string\""), &[0]),
+        ("bytes", list("\"bytes\""), &[0]),
+        ("arrays", list(&list("\"int\"")), &[0]),
+        ("arrays of one", list(&list("\"int\"")), &[2, 0, 0]),
+        ("maps", list(&map("\"int\"")), &[0]),
+        ("entries", map("\"boolean\""), &[0, 1]),
+        ("entries with other keys", list(entries), &[0, 0]),
+        ("rows", list(row), &[0, 0]),
+        ("nulls of a union", list("[\"null\",\"int\"]"), &[0]),
+        ("members of a union", list("[\"string\",\"int\"]"), &[0, 0]),
+        (
+            "decimals",
+            list(r#"{"type":"bytes","logicalType":"decimal","precision":4,"scale":2}"#),
+            &[2, 1],
+        ),
+        ("data without schema", anything(), &[0; 9]),
+    ] {
+        let mut payload = Vec::new();
+        // Data without schema: seven fields that are not set before the array.
+        let is_anything = what == "data without schema";
+        payload.extend(if is_anything {
+            &[0, 0, 0, 0, 0, 0, 0, 2][..]
+        } else {
+            &[]
+        });
+        // The count, in zigzag form.
+        payload.extend([0xc0, 0xb8, 0x02]);
+        payload.extend(part.repeat(PARTS));
+        payload.extend([0, 0]);
+        let message = message(&registry, &schema, &payload);
+        let mut avro = converter(&registry);
+        // The schema is read once.
+        avro.decode("t", &Headers::new(), Some(&message[..5]))
+            .unwrap_err();
+        let used = used_by(|| avro.decode("t", &Headers::new(), Some(&message)));
+        let read = used
+            .outcome
+            .unwrap_or_else(|error| panic!("{what}: {}", error.trace()));
+        let count = match &read.value {
+            Value::Array(items) => items.len(),
+            Value::Map(entries) => entries.len(),
+            other => panic!("{what}: {other:?}"),
+        };
+        assert_eq!(count, PARTS, "{what}");
+        assert_in_proportion(used.peak, READING, message.len(), BESIDE, what);
+    }
+}
+
+/// Schemas whose values take far more than the bytes that stand for them, with such bytes, and what the reader has instead.
+fn schemas_of_many_values() -> Vec<(&'static str, String, &'static [u8], Option<String>)> {
+    let many = |count: usize, of: &dyn Fn(usize) -> String| (0..count).map(of).collect::<Vec<_>>().join(",");
+    let empty = |number: usize| format!(r#"{{"type":"record","name":"E{number}","fields":[]}}"#);
+    let list = |of: &str| format!(r#"{{"type":"array","items":{of}}}"#);
+    let record = |fields: &str| list(&format!(r#"{{"type":"record","name":"R","fields":[{fields}]}}"#));
+    let boolean = r#"{"name":"a","type":"boolean"}"#;
+    vec![
+        (
+            "a union of a thousand",
+            list(&format!("[{}]", many(1000, &empty))),
+            &[0],
+            None,
+        ),
+        (
+            "many records without fields",
+            record(&many(110, &|number| {
+                format!(r#"{{"name":"f{number}","type":{}}}"#, empty(number))
+            })),
+            &[],
+            None,
+        ),
+        (
+            "a long symbol",
+            list(&format!(
+                r#"{{"type":"enum","name":"E","symbols":["{}"]}}"#,
+                "x".repeat(32_000)
+            )),
+            &[0],
+            None,
+        ),
+        (
+            "a thousand defaults",
+            record(boolean),
+            &[1],
+            Some(record(&many(1000, &|number| {
+                format!(r#"{{"name":"f{number}","type":"long","default":1}}"#)
+            }))),
+        ),
+        (
+            "a long default",
+            record(boolean),
+            &[1],
+            Some(record(&format!(
+                r#"{{"name":"t","type":"string","default":"{}"}}"#,
+                "x".repeat(32_000)
+            ))),
+        ),
+    ]
+}
+
+#[test]
+fn values_that_a_schema_adds_are_counted() {
+    for (count, is_read) in [(4000_u32, true), (40_000, false)] {
+        for (what, schema, part, reader) in schemas_of_many_values() {
+            let registry = TestRegistry::start();
+            let zigzag = count * 2;
+            let mut payload: Vec<u8> = (0..3).map(|at| (zigzag >> (7 * at)) as u8 | 0x80).collect();
+            payload[2] &= 0x7f;
+            payload.extend(part.repeat(usize::try_from(count).unwrap()));
+            payload.push(0);
+            let message = message(&registry, &schema, &payload);
+            let mut avro: AvroConverter = match reader {
+                None => converter(&registry),
+                Some(reader) => {
+                    registry.register("t-value", &RegistrySchema::new(Format::Avro, reader));
+                    let latest = [("use.latest.version", "true"), ("auto.register.schemas", "false")];
+                    converter_with_registry(&registry.url(), &latest)
+                }
+            };
+            let _ = avro.decode("t", &Headers::new(), Some(&message[..5]));
+            let used = used_by(|| avro.decode("t", &Headers::new(), Some(&message)));
+            match used.outcome {
+                Ok(_) => assert!(is_read, "{what}"),
+                Err(error) => {
+                    let trace = error.trace();
+                    assert!(
+                        !is_read && trace.contains("more than 4194304 values"),
+                        "{what}: {trace}"
+                    );
+                }
+            }
+            let beside = BESIDE + OF_A_VALUE * MAX_VALUES;
+            assert_in_proportion(used.peak, READING, message.len(), beside, what);
         }
     }
 }

@@ -12,6 +12,7 @@ use wharf_api::logical::{self, DATE, DECIMAL, TIME, TIMESTAMP};
 use wharf_api::{ConnectError, Result, Schema, SchemaRef, SchemaType, Struct, Value};
 use wharf_converters::json::number::Number;
 use wharf_converters::json::reader::{Kind, Reader};
+use wharf_converters::value_budget::ValueBudget;
 
 use crate::from_connect::is_extras;
 use crate::names::{self, ADDITIONAL_PROPERTIES, KEY, VALUE};
@@ -19,9 +20,10 @@ use crate::options::Options;
 use crate::variant;
 
 /// Reads values.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(crate) struct Decoder<'a> {
     options: &'a Options,
+    budget: ValueBudget,
 }
 
 /// Where a value stands.
@@ -43,8 +45,12 @@ impl fmt::Display for Path<'_> {
 }
 
 impl<'a> Decoder<'a> {
-    pub(crate) fn new(options: &'a Options) -> Self {
-        Self { options }
+    /// For a message of so many bytes.
+    pub(crate) fn new(options: &'a Options, length: usize) -> Self {
+        Self {
+            options,
+            budget: ValueBudget::new(length),
+        }
     }
 
     /// Reads the next value.
@@ -60,7 +66,7 @@ impl<'a> Decoder<'a> {
         if kind == Kind::Null {
             reader.null()?;
             return match schema.default_value() {
-                Some(default) => Ok(default.clone()),
+                Some(default) => self.budget.copy(default),
                 None if schema.is_optional() => Ok(Value::Null),
                 None => Err(ConnectError::data(format!(
                     "Invalid null value for required {} field",
@@ -180,10 +186,14 @@ impl<'a> Decoder<'a> {
                 .position(|field| is_extras(field.name(), field.schema()))
         });
         let extras_at = extras_at.flatten();
-        let mut values: Vec<Value> = fields
-            .iter()
-            .map(|field| field.schema().default_value().cloned().unwrap_or_default())
-            .collect();
+        self.budget.take(fields.len())?;
+        let mut values = Vec::with_capacity(fields.len());
+        for field in fields {
+            values.push(match field.schema().default_value() {
+                Some(default) => self.budget.copy(default)?,
+                None => Value::Null,
+            });
+        }
         let mut extras = Entries::default();
         let mut items = reader.begin()?;
         // Most writers keep the order of the schema, which saves the search.
@@ -242,6 +252,7 @@ impl<'a> Decoder<'a> {
             return Err(ConnectError::data("Did not find matching oneof field for data")
                 .caused_by(ConnectError::data(format!("the value stands at {path}"))));
         };
+        self.budget.take(fields.len())?;
         let mut values = vec![Value::Null; fields.len()];
         values[field.index()] = self.read(field.schema(), reader, path)?;
         Ok(Struct::from_values(SchemaRef::clone(schema), values).into())

@@ -21,7 +21,7 @@ fn json(options: &Options, schema: &SchemaRef, value: &Value) -> String {
 }
 
 fn read(options: &Options, schema: &SchemaRef, text: &str) -> Result<Value> {
-    Decoder::new(options).value(schema, &mut Reader::new(text.as_bytes()))
+    Decoder::new(options, text.len()).value(schema, &mut Reader::new(text.as_bytes()))
 }
 
 #[test]

@@ -197,7 +197,7 @@ impl Configured {
             checker.check(envelope.rest).map_err(failed)?;
         }
         let mut reader = Reader::new(envelope.rest);
-        let value = Decoder::new(&self.options)
+        let value = Decoder::new(&self.options, envelope.rest.len())
             .value(&with.schema, &mut reader)
             .map_err(|cause| {
                 // Bytes that are not JSON are the serializer's business, values that do not suit are the converter's.

@@ -169,7 +169,7 @@ impl Context<'_> {
         if let Some(default) = model.default.as_ref().filter(|default| **default != Json::Null) {
             let so_far = builder.clone().build()?;
             let text = default.to_text();
-            let value = Decoder::new(self.options)
+            let value = Decoder::new(self.options, text.len())
                 .value(&so_far, &mut Reader::new(text.as_bytes()))
                 .map_err(|cause| ConnectError::schema_builder("Invalid default value").caused_by(cause))?;
             builder = builder.default_value(value);

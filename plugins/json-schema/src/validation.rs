@@ -11,6 +11,11 @@ use wharf_schema_registry::serialization;
 
 /// How much of a validator's report goes into an error.
 const MAX_REPORT: usize = 2000;
+/// How much memory the reasons why a message does not match may take. The validator collects all of them, each with its place
+/// in the message, so that a long name around many values takes the product of both.
+const MAX_REASONS: usize = 32 << 20;
+/// What one reason takes beside its place.
+const REASON: usize = 512;
 
 /// A schema, ready to check messages.
 pub(crate) struct Checker(Validator);
@@ -77,6 +82,15 @@ impl Checker {
         let message: Value = serde_json::from_slice(message).map_err(|error| {
             serialization("the message is not JSON").caused_by(ConnectError::data(error.to_string()))
         })?;
+        if self.0.is_valid(&message) {
+            return Ok(());
+        }
+        let extent = Extent::of(&message);
+        if extent.values.saturating_mul(extent.longest_place + REASON) > MAX_REASONS {
+            return Err(serialization(
+                "Validation error in JSON; the message is too large for a report of where it does not match",
+            ));
+        }
         let mut report = String::new();
         for error in self.0.iter_errors(&message) {
             let place = error.instance_path().to_string();
@@ -85,13 +99,42 @@ impl Checker {
                 break;
             }
         }
-        if report.is_empty() {
-            return Ok(());
-        }
         let report: String = report.trim_end().chars().take(MAX_REPORT).collect();
         Err(serialization(format!(
             "Validation error in JSON, Error report:\n{report}"
         )))
+    }
+}
+
+/// How large a message is.
+#[derive(Debug, PartialEq)]
+struct Extent {
+    values: usize,
+    /// How long the names and numbers are that lead to the value which stands deepest.
+    longest_place: usize,
+}
+
+impl Extent {
+    fn of(value: &Value) -> Self {
+        // An index has up to twenty digits; a slash stands before each part.
+        const INDEX: usize = 21;
+        let mut extent = Self {
+            values: 1,
+            longest_place: 0,
+        };
+        let mut add = |place: usize, inner: &Value| {
+            let inner = Self::of(inner);
+            extent.values += inner.values;
+            extent.longest_place = extent.longest_place.max(place + inner.longest_place);
+        };
+        match value {
+            Value::Array(items) => items.iter().for_each(|item| add(INDEX, item)),
+            Value::Object(members) => members
+                .iter()
+                .for_each(|(name, member)| add(name.len() + 1, member)),
+            _ => {}
+        }
+        extent
     }
 }
 
@@ -131,6 +174,32 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn a_message_with_too_many_and_too_long_reasons_is_refused_without_them() {
+        let text = r#"{"additionalProperties":{"items":{"type":"string"}}}"#;
+        let checker = Checker::new(text, std::iter::empty(), false).unwrap();
+        let message = |name: usize, values: usize| {
+            format!("{{\"{}\":[{}]}}", "x".repeat(name), vec!["1"; values].join(","))
+        };
+        let error = checker.check(message(100, 100).as_bytes()).unwrap_err();
+        assert!(error.message().contains("xxx/0: 1 is not of type"), "{error}");
+        let error = checker.check(message(10_000, 10_000).as_bytes()).unwrap_err();
+        assert!(
+            error
+                .message()
+                .ends_with("too large for a report of where it does not match"),
+            "{error}"
+        );
+        let nested = serde_json::json!({"a": [{"bc": 1}], "d": {}});
+        assert_eq!(
+            Extent::of(&nested),
+            Extent {
+                values: 5,
+                longest_place: 2 + 21 + 3
+            }
+        );
     }
 
     #[test]

@@ -6,6 +6,7 @@
 use std::collections::HashSet;
 
 use wharf_api::{ConnectError, Decimal, Result, SchemaRef, SchemaType, Struct, Value, logical};
+use wharf_converters::value_budget::{ValueBudget, weight_of_bytes};
 
 use crate::calendar;
 use crate::descriptor::Scalar;
@@ -13,123 +14,102 @@ use crate::read_plan::{Many, ReadEntry, ReadField, ReadValue, Shape, Slot};
 use crate::to_connect::ReadMessage;
 use crate::wire::{Cursor, MAX_DEPTH, WireType, malformed, too_deep, unzigzag};
 
-/// How many values a message may become, beside one for each of its bytes.
-const MAX_VALUES: usize = 1 << 22;
-
 /// Reads a message.
 ///
 /// # Errors
 /// A data error when the bytes are no message of that type, or become too many values.
 pub(crate) fn decode(plan: &ReadMessage, bytes: &[u8]) -> Result<Value> {
     let mut decoder = Decoder {
-        values_left: MAX_VALUES + bytes.len(),
+        budget: ValueBudget::new(bytes.len()),
     };
-    decoder.block(&plan.value, bytes, 0)
+    decoder.block(&plan.value, &[bytes], 0)
 }
 
 struct Decoder {
-    values_left: usize,
+    budget: ValueBudget,
 }
 
 impl Decoder {
-    fn take(&mut self, count: usize) -> Result<()> {
-        self.values_left = self.values_left.checked_sub(count).ok_or_else(|| {
-            ConnectError::data(format!(
-                "the Protobuf message becomes more than {MAX_VALUES} values; it is damaged or too large"
-            ))
-        })?;
-        Ok(())
-    }
-
-    fn message(&mut self, shape: &Shape, schema: &SchemaRef, bytes: &[u8], depth: usize) -> Result<Value> {
+    /// A message from its parts, as if they stood one after the other: reading them together merges them, as Protobuf defines it.
+    fn message(&mut self, shape: &Shape, schema: &SchemaRef, parts: &[&[u8]], depth: usize) -> Result<Value> {
         if depth >= MAX_DEPTH {
             return Err(too_deep());
         }
-        self.take(shape.initial.len() + 1)?;
+        self.budget.take(shape.weight + 1)?;
         let mut values = shape.initial.clone();
-        let mut cursor = Cursor::new(bytes);
-        // Messages that occur more than once are joined at the end; there are hardly any.
+        // Messages that occur more than once are read at the end; there are hardly any.
         let mut met: Vec<u32> = Vec::new();
         let mut again: Vec<&ReadField> = Vec::new();
         let mut has_maps = false;
         let mut next = 0;
-        while !cursor.is_empty() {
-            let (number, wire_type) = cursor.tag()?;
-            if wire_type == WireType::EndGroup {
-                return Err(malformed(
-                    "Protocol message end-group tag did not match expected tag.",
-                ));
-            }
-            // Writers keep the order of numbers, so the next field is mostly the one after the last.
-            let field = match shape.fields.get(next) {
-                Some(field) if field.number == number => Some(next),
-                _ => shape
-                    .fields
-                    .binary_search_by_key(&number, |field| field.number)
-                    .ok(),
-            };
-            let Some(position) = field else {
-                cursor.skip(number, wire_type, depth)?;
-                continue;
-            };
-            let field = &shape.fields[position];
-            next = if field.many == Many::One {
-                position + 1
-            } else {
-                position
-            };
-            let slot = &mut values[field.slot.field()];
-            match field.many {
-                Many::One => {
-                    if field.value.is_message() {
-                        if met.contains(&number) {
-                            if !again.iter().any(|known| known.number == number) {
-                                again.push(field);
+        for part in parts {
+            let mut cursor = Cursor::new(part);
+            while !cursor.is_empty() {
+                let (number, wire_type) = cursor.tag()?;
+                if wire_type == WireType::EndGroup {
+                    return Err(malformed(
+                        "Protocol message end-group tag did not match expected tag.",
+                    ));
+                }
+                // Writers keep the order of numbers, so the next field is mostly the one after the last.
+                let field = match shape.fields.get(next) {
+                    Some(field) if field.number == number => Some(next),
+                    _ => shape
+                        .fields
+                        .binary_search_by_key(&number, |field| field.number)
+                        .ok(),
+                };
+                let Some(position) = field else {
+                    cursor.skip(number, wire_type, depth)?;
+                    continue;
+                };
+                let field = &shape.fields[position];
+                next = if field.many == Many::One {
+                    position + 1
+                } else {
+                    position
+                };
+                let slot = &mut values[field.slot.field()];
+                match field.many {
+                    Many::One => {
+                        if field.value.is_message() {
+                            if met.contains(&number) {
+                                if !again.iter().any(|known| known.number == number) {
+                                    again.push(field);
+                                }
+                                cursor.skip(number, wire_type, depth)?;
+                                continue;
                             }
-                            cursor.skip(number, wire_type, depth)?;
+                            met.push(number);
+                        }
+                        if let Some(value) =
+                            self.value(&field.value, &mut cursor, number, wire_type, depth)?
+                        {
+                            self.put(&mut values, &field.slot, value)?;
+                        }
+                    }
+                    Many::Repeated => {
+                        let Value::Array(items) = slot else { continue };
+                        self.elements(&field.value, items, &mut cursor, (number, wire_type), depth)?;
+                    }
+                    Many::Map => {
+                        has_maps = true;
+                        let (Value::Map(entries), ReadValue::Entry(entry)) = (slot, &field.value) else {
                             continue;
+                        };
+                        if wire_type == WireType::Block {
+                            entries.push(self.entry(entry, cursor.block()?, depth + 1)?);
+                        } else {
+                            cursor.skip(number, wire_type, depth)?;
                         }
-                        met.push(number);
-                    }
-                    if let Some(value) = self.value(&field.value, &mut cursor, number, wire_type, depth)? {
-                        put(&mut values, &field.slot, value);
-                    }
-                }
-                Many::Repeated => {
-                    let Value::Array(items) = slot else { continue };
-                    if wire_type == WireType::Block && is_packable(&field.value) {
-                        let mut packed = Cursor::new(cursor.block()?);
-                        let single = packed_wire_type(&field.value);
-                        while !packed.is_empty() {
-                            if let Some(value) =
-                                self.value(&field.value, &mut packed, number, single, depth)?
-                            {
-                                items.push(value);
-                            }
-                        }
-                    } else if let Some(value) =
-                        self.value(&field.value, &mut cursor, number, wire_type, depth)?
-                    {
-                        items.push(value);
-                    }
-                }
-                Many::Map => {
-                    has_maps = true;
-                    let (Value::Map(entries), ReadValue::Entry(entry)) = (slot, &field.value) else {
-                        continue;
-                    };
-                    if wire_type == WireType::Block {
-                        entries.push(self.entry(entry, cursor.block()?, depth + 1)?);
-                    } else {
-                        cursor.skip(number, wire_type, depth)?;
                     }
                 }
             }
         }
         for field in again {
-            let parts = joined(bytes, field.number, depth)?;
-            let value = self.block(&field.value, &parts, depth + 1)?;
-            put(&mut values, &field.slot, value);
+            let occurrences = occurrences(parts, field.number, depth)?;
+            let value = self.block(&field.value, &occurrences, depth + 1)?;
+            self.put(&mut values, &field.slot, value)?;
         }
         if has_maps {
             for field in shape.fields.iter().filter(|field| field.many == Many::Map) {
@@ -141,6 +121,27 @@ impl Decoder {
         Ok(Struct::from_values(SchemaRef::clone(schema), values).into())
     }
 
+    /// One element, or all of a packed block.
+    fn elements(
+        &mut self,
+        value: &ReadValue,
+        items: &mut Vec<Value>,
+        cursor: &mut Cursor<'_>,
+        (number, wire_type): (u32, WireType),
+        depth: usize,
+    ) -> Result<()> {
+        if wire_type != WireType::Block || !is_packable(value) {
+            items.extend(self.value(value, cursor, number, wire_type, depth)?);
+            return Ok(());
+        }
+        let mut packed = Cursor::new(cursor.block()?);
+        let single = packed_wire_type(value);
+        while !packed.is_empty() {
+            items.extend(self.value(value, &mut packed, number, single, depth)?);
+        }
+        Ok(())
+    }
+
     /// One value; `None` when it is not of the field's kind on the wire, which makes it an unknown one, or an enum's unknown number.
     fn value(
         &mut self,
@@ -150,7 +151,7 @@ impl Decoder {
         wire_type: WireType,
         depth: usize,
     ) -> Result<Option<Value>> {
-        self.take(1)?;
+        self.budget.take(1)?;
         match value {
             ReadValue::Scalar(scalar, schema_type) if wire_type_of(*scalar) == wire_type => {
                 scalar_value(*scalar, *schema_type, cursor).map(Some)
@@ -159,18 +160,22 @@ impl Decoder {
                 // An enum's number is one of 32 bits.
                 #[allow(clippy::cast_possible_truncation)]
                 let number = cursor.varint()? as i32;
-                Ok(read.value(number))
+                let value = read.value(number);
+                if let Some(Value::String(name)) = &value {
+                    self.budget.take(weight_of_bytes(name.len()))?;
+                }
+                Ok(value)
             }
             ReadValue::Group { shape, schema } if wire_type == WireType::StartGroup => {
                 let bytes = cursor.group(number, depth)?;
-                self.message(shape, schema, bytes, depth + 1).map(Some)
+                self.message(shape, schema, &[bytes], depth + 1).map(Some)
             }
             ReadValue::Scalar(..) | ReadValue::Enum(_) | ReadValue::Group { .. } => {
                 cursor.skip(number, wire_type, depth)?;
                 Ok(None)
             }
             message if wire_type == WireType::Block => {
-                self.block(message, cursor.block()?, depth + 1).map(Some)
+                self.block(message, &[cursor.block()?], depth + 1).map(Some)
             }
             _ => {
                 cursor.skip(number, wire_type, depth)?;
@@ -179,12 +184,20 @@ impl Decoder {
         }
     }
 
-    /// A message from its bytes.
-    fn block(&mut self, value: &ReadValue, bytes: &[u8], depth: usize) -> Result<Value> {
-        match value {
-            ReadValue::Message { shape, schema } | ReadValue::Group { shape, schema } => {
-                self.message(shape, schema, bytes, depth)
+    /// A message from its parts.
+    fn block(&mut self, value: &ReadValue, parts: &[&[u8]], depth: usize) -> Result<Value> {
+        if let ReadValue::Message { shape, schema } | ReadValue::Group { shape, schema } = value {
+            return self.message(shape, schema, parts, depth);
+        }
+        let joined;
+        let bytes = match parts {
+            [bytes] => bytes,
+            _ => {
+                joined = parts.concat();
+                &joined[..]
             }
+        };
+        match value {
             ReadValue::Wrapped(scalar, schema_type) => wrapped(*scalar, *schema_type, bytes, depth),
             ReadValue::Decimal => decimal(bytes, depth),
             ReadValue::Date => {
@@ -226,9 +239,7 @@ impl Decoder {
                 let (key, value) = self.entry(entry, bytes, depth)?;
                 Ok(Value::Map(vec![(key, value)]))
             }
-            ReadValue::Scalar(..) | ReadValue::Enum(_) => {
-                Err(malformed("a scalar stands where a message was expected"))
-            }
+            _ => Err(malformed("a scalar stands where a message was expected")),
         }
     }
 
@@ -251,42 +262,47 @@ impl Decoder {
                 _ => cursor.skip(number, wire_type, depth)?,
             }
         }
-        self.take(2)?;
+        self.budget.take(2)?;
+        let or_default = |found: Option<Value>, default| found.map_or_else(|| self.budget.copy(default), Ok);
         Ok((
-            key.unwrap_or_else(|| entry.default_key.clone()),
-            value.unwrap_or_else(|| entry.default_value.clone()),
+            or_default(key, &entry.default_key)?,
+            or_default(value, &entry.default_value)?,
         ))
     }
-}
 
-fn put(values: &mut [Value], slot: &Slot, value: Value) {
-    match slot {
-        Slot::Field(field) => values[*field] = value,
-        Slot::Flattened { field, others } => {
-            others.iter().for_each(|other| values[*other] = Value::Null);
-            values[*field] = value;
+    fn put(&self, values: &mut [Value], slot: &Slot, value: Value) -> Result<()> {
+        match slot {
+            Slot::Field(field) => values[*field] = value,
+            Slot::Flattened { field, others } => {
+                others.iter().for_each(|other| values[*other] = Value::Null);
+                values[*field] = value;
+            }
+            Slot::Member { field, union, member } => {
+                self.budget.take(*member + 1)?;
+                let mut members = vec![Value::Null; *member + 1];
+                members[*member] = value;
+                values[*field] = Struct::from_values(SchemaRef::clone(union), members).into();
+            }
         }
-        Slot::Member { field, union, member } => {
-            let mut members = vec![Value::Null; *member + 1];
-            members[*member] = value;
-            values[*field] = Struct::from_values(SchemaRef::clone(union), members).into();
-        }
+        Ok(())
     }
 }
 
-/// All occurrences of a message, one after the other: reading them together merges them, as Protobuf defines it.
-fn joined(bytes: &[u8], wanted: u32, depth: usize) -> Result<Vec<u8>> {
-    let mut out = Vec::new();
-    let mut cursor = Cursor::new(bytes);
-    while !cursor.is_empty() {
-        let (number, wire_type) = cursor.tag()?;
-        match wire_type {
-            WireType::Block if number == wanted => out.extend_from_slice(cursor.block()?),
-            WireType::StartGroup if number == wanted => out.extend_from_slice(cursor.group(number, depth)?),
-            _ => cursor.skip(number, wire_type, depth)?,
+/// All occurrences of a message.
+fn occurrences<'a>(parts: &[&'a [u8]], wanted: u32, depth: usize) -> Result<Vec<&'a [u8]>> {
+    let mut found = Vec::new();
+    for part in parts {
+        let mut cursor = Cursor::new(part);
+        while !cursor.is_empty() {
+            let (number, wire_type) = cursor.tag()?;
+            match wire_type {
+                WireType::Block if number == wanted => found.push(cursor.block()?),
+                WireType::StartGroup if number == wanted => found.push(cursor.group(number, depth)?),
+                _ => cursor.skip(number, wire_type, depth)?,
+            }
         }
     }
-    Ok(out)
+    Ok(found)
 }
 
 fn keep_last_of_each_key(entries: &mut Vec<(Value, Value)>) {

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use wharf_api::{SchemaRef, SchemaType, Value};
+use wharf_converters::value_budget::weight;
 
 use crate::descriptor::Scalar;
 
@@ -14,6 +15,18 @@ pub(crate) struct Shape {
     pub(crate) fields: Vec<ReadField>,
     /// The values of a struct before anything was read.
     pub(crate) initial: Vec<Value>,
+    /// As how many values those count.
+    pub(crate) weight: usize,
+}
+
+impl Shape {
+    pub(crate) fn new(fields: Vec<ReadField>, initial: Vec<Value>) -> Self {
+        Self {
+            weight: initial.iter().map(weight).sum(),
+            fields,
+            initial,
+        }
+    }
 }
 
 /// One field.

@@ -193,10 +193,7 @@ impl Context<'_> {
         layout.builder.clone().build()?;
         let known = Known {
             builder: layout.builder,
-            shape: Arc::new(Shape {
-                fields: layout.fields,
-                initial: layout.initial,
-            }),
+            shape: Arc::new(Shape::new(layout.fields, layout.initial)),
             nodes: self.nodes - before + 1,
             first_tag: None,
         };
@@ -377,10 +374,7 @@ impl Context<'_> {
                     value: ReadValue::Scalar(Scalar::Bytes, SchemaType::Bytes),
                 };
                 let initial = vec![Value::Bytes(Vec::new()), Value::Bytes(Vec::new())];
-                let shape = Shape {
-                    fields: vec![bytes(1, 0), bytes(2, 1)],
-                    initial,
-                };
+                let shape = Shape::new(vec![bytes(1, 0), bytes(2, 1)], initial);
                 return Ok(Parts {
                     builder,
                     reading: Reading::Message(Arc::new(shape)),

@@ -1,12 +1,28 @@
-//! Properties: what is written is read back, and no bytes make the converter panic.
+//! Properties: what is written is read back, no bytes make the converter panic, and hostile ones cost little memory.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 use wharf_api::{Converter, Decimal, Headers, Schema, SchemaBuilder, SchemaRef, Struct, Value, logical};
+use wharf_converters::value_budget::MAX_VALUES;
 use wharf_protobuf::ProtobufConverter;
 use wharf_schema_registry::testing::TestRegistry;
 use wharf_schema_registry::{Format, RegistrySchema};
+use wharf_test_services::heap::{Counted, assert_in_proportion, used_by};
+use wharf_test_services::{Random, damage};
 use wharf_testkit::{check_mismatched, converter_with_registry, with_part_replaced};
+
+#[global_allocator]
+static HEAP: Counted = Counted;
+
+/// Most bytes that reading may take at a time for each byte of the message, its result included: the name that is made
+/// up for the unknown number of an enum is a text for one byte.
+const READING: usize = 160;
+/// What may come on top: errors, and what caches grow by.
+const BESIDE: usize = 8 << 10;
+/// What reading a schema of these tests takes, where damage names another message of it.
+const SCHEMA: usize = 512 << 10;
+/// Most bytes for each of the values that a schema may add to a message.
+const OF_A_VALUE: usize = 96;
 
 fn converter(registry: &TestRegistry) -> ProtobufConverter {
     converter_with_registry(&registry.url(), &[])
@@ -121,12 +137,34 @@ proptest! {
         let registry = TestRegistry::start();
         registry.register("t-value", &RegistrySchema::new(Format::Protobuf, ANY));
         let mut converter = converter(&registry);
+        converter.decode("t", &Headers::new(), Some(&[0, 0, 0, 0, 1, 0])).unwrap();
         // Bytes that look more like fields than chance would make them.
         let likely: Vec<u8> = fields.iter().flat_map(|(number, wire_type, byte)| [number << 3 | wire_type, byte % 8, *byte]).collect();
         for payload in [payload, likely] {
             let bytes = [&[0, 0, 0, 0, 1, 0], payload.as_slice()].concat();
-            let _ = converter.decode("t", &Headers::new(), Some(&bytes));
+            let used = used_by(|| converter.decode("t", &Headers::new(), Some(&bytes)));
+            assert_in_proportion(used.peak, READING, bytes.len(), BESIDE, &format!("{bytes:?}"));
             let _ = converter.decode("t", &Headers::new(), Some(&payload));
+        }
+    }
+
+    #[test]
+    fn damaged_messages_take_memory_in_proportion(fields in vec(data(), 1..6), seed in any::<u64>()) {
+        let registry = TestRegistry::start();
+        let mut converter = converter(&registry);
+        let (schema, value) = structure(fields);
+        let mut headers = Headers::new();
+        let mut whole = Vec::new();
+        converter.encode("t", &mut headers, Some(&schema), value.as_ref(), &mut whole).unwrap();
+        converter.decode("t", &headers, Some(&whole)).unwrap();
+        let mut random = Random::new(seed);
+        for round in 0..20 {
+            let mut message = whole.clone();
+            // The id stays, now and then the number of the message does not.
+            let (kept, beside) = if round == 0 { (5, BESIDE + SCHEMA) } else { (6, BESIDE) };
+            damage(&mut random, &mut message, kept);
+            let used = used_by(|| converter.decode("t", &headers, Some(&message)));
+            assert_in_proportion(used.peak, READING, message.len(), beside, &format!("{message:?} of {schema:?}"));
         }
     }
 
@@ -141,6 +179,197 @@ proptest! {
         for (schema, value) in [(Some(&schema), &other), (Some(&other_schema), &value), (Some(&schema), &replaced), (None, &value)] {
             let unreadable = check_mismatched(&mut converter, schema, value);
             prop_assert_eq!(unreadable, None, "{:?} {:?}", schema, value);
+        }
+    }
+}
+
+/// A message of so many parts, with its length where that is asked for, and the converter that knows its schema.
+fn message_of(
+    registry: &TestRegistry,
+    schema: &str,
+    settings: &[(&str, &str)],
+    payload: &[u8],
+) -> (ProtobufConverter, Vec<u8>) {
+    registry.register("t-value", &RegistrySchema::new(Format::Protobuf, schema));
+    let mut converter: ProtobufConverter = converter_with_registry(&registry.url(), settings);
+    let start = [0, 0, 0, 0, 1, 0];
+    // The schema is read once.
+    converter.decode("t", &Headers::new(), Some(&start)).unwrap();
+    (converter, [&start[..], payload].concat())
+}
+
+/// A block of this field.
+fn block(number: u8, content: &[u8]) -> Vec<u8> {
+    let mut out = vec![number << 3 | 2];
+    let mut length = content.len();
+    while length >= 0x80 {
+        out.push(length.to_le_bytes()[0] | 0x80);
+        length >>= 7;
+    }
+    out.push(length.to_le_bytes()[0]);
+    out.extend_from_slice(content);
+    out
+}
+
+#[test]
+fn messages_of_the_smallest_parts_take_memory_in_proportion() {
+    const PARTS: usize = 20_000;
+    let proto3 = |body: &str| format!("syntax = \"proto3\"; message M {{ {body} }}");
+    let entries: Vec<u8> = (0..PARTS)
+        .flat_map(|number| {
+            block(
+                1,
+                &[
+                    8,
+                    number.to_le_bytes()[0] | 0x80,
+                    number.to_le_bytes()[1] | 0x80,
+                    0,
+                ],
+            )
+        })
+        .collect();
+    // A type within a type, and so on, each of which occurs twice: empty, and with all that is in it.
+    let levels: String = (0..90)
+        .map(|level| format!("message L{level} {{ L{} l = 1; }}", level + 1))
+        .collect();
+    let levels = format!("syntax = \"proto3\"; {levels} message L90 {{ bytes b = 2; }}");
+    let within = (0..90).fold(block(2, &[7; PARTS]), |inner, _| {
+        [block(1, &[]), block(1, &inner)].concat()
+    });
+    for (what, schema, payload) in [
+        (
+            "packed numbers",
+            proto3("repeated int32 a = 1;"),
+            block(1, &[0; PARTS]),
+        ),
+        ("numbers", proto3("repeated int32 a = 1;"), [8, 0].repeat(PARTS)),
+        (
+            "texts",
+            proto3("repeated string a = 1;"),
+            block(1, &[]).repeat(PARTS),
+        ),
+        (
+            "messages",
+            format!(
+                "{} message N {{ int32 a = 1; string b = 2; }}",
+                proto3("repeated N n = 1;")
+            ),
+            block(1, &[]).repeat(PARTS),
+        ),
+        ("entries", proto3("map<int32, bool> a = 1;"), entries),
+        (
+            "entries of one key",
+            proto3("map<string, bool> a = 1;"),
+            block(1, &[]).repeat(PARTS),
+        ),
+        (
+            "members of a oneof",
+            format!(
+                "{} message N {{ oneof o {{ int32 a = 1; bool b = 2; }} }}",
+                proto3("repeated N n = 1;")
+            ),
+            block(1, &[16, 0]).repeat(PARTS),
+        ),
+        (
+            "unknown numbers of an enum",
+            format!("{} enum E {{ Z = 0; }}", proto3("repeated E e = 1;")),
+            block(1, &[1; PARTS]),
+        ),
+        (
+            "parts of one message",
+            format!("{} message N {{ int32 a = 1; }}", proto3("N n = 1;")),
+            block(1, &[]).repeat(PARTS),
+        ),
+        (
+            "parts of one wrapper",
+            "syntax = \"proto3\"; import \"google/protobuf/wrappers.proto\"; message M { google.protobuf.StringValue n = 1; }".to_owned(),
+            block(1, &[]).repeat(PARTS),
+        ),
+        ("parts of messages within messages", levels, within),
+    ] {
+        let registry = TestRegistry::start();
+        let (mut converter, message) = message_of(&registry, &schema, &[], &payload);
+        let used = used_by(|| converter.decode("t", &Headers::new(), Some(&message)));
+        if let Err(error) = used.outcome {
+            panic!("{what}: {}", error.trace());
+        }
+        assert_in_proportion(used.peak, READING, message.len(), BESIDE, what);
+    }
+}
+
+#[test]
+fn values_that_a_schema_adds_are_counted() {
+    let thousand = |field: &str| {
+        (1..=1000)
+            .map(|number| format!("{field} f{number} = {number};"))
+            .collect::<String>()
+    };
+    let wide = thousand("int32");
+    let long = "x".repeat(32_000);
+    let repeated = "message M { repeated N n = 1; }";
+    let schemas = [
+        (
+            "fields that are not set",
+            format!("{repeated} message N {{ {wide} }}"),
+            &[0x0a, 0][..],
+            &[][..],
+        ),
+        (
+            "the last of a thousand members",
+            format!("{repeated} message N {{ oneof o {{ {wide} }} }}"),
+            &[0x0a, 3, 0xc0, 0x3e, 0],
+            &[],
+        ),
+        (
+            "entries without a value",
+            format!("message M {{ map<int32, N> n = 1; }} message N {{ {wide} }}"),
+            &[0x0a, 0],
+            &[],
+        ),
+        (
+            "structs for nulls",
+            format!("{repeated} message N {{ W w = 1; }} message W {{ {wide} }}"),
+            &[0x0a, 0],
+            &[("generate.struct.for.nulls", "true")],
+        ),
+        (
+            "a long name",
+            format!("message M {{ repeated E e = 1; }} enum E {{ {long} = 0; }}"),
+            &[8, 0],
+            &[],
+        ),
+        (
+            "a long name for unknown numbers",
+            format!("message M {{ repeated {long} e = 1; }} enum {long} {{ Z = 0; }}"),
+            &[8, 1],
+            &[],
+        ),
+        (
+            "a long default",
+            format!("{repeated} message N {{ required string a = 1 [default = \"{long}\"]; }}"),
+            &[0x0a, 0],
+            &[],
+        ),
+    ];
+    for (count, is_read) in [(4000, true), (40_000, false)] {
+        for (what, body, part, settings) in &schemas {
+            let syntax = if body.contains("required") { 2 } else { 3 };
+            let schema = format!("syntax = \"proto{syntax}\"; {body}");
+            let registry = TestRegistry::start();
+            let (mut converter, message) = message_of(&registry, &schema, settings, &part.repeat(count));
+            let used = used_by(|| converter.decode("t", &Headers::new(), Some(&message)));
+            match used.outcome {
+                Ok(_) => assert!(is_read, "{what}"),
+                Err(error) => {
+                    let trace = error.trace();
+                    assert!(
+                        !is_read && trace.contains("more than 4194304 values"),
+                        "{what}: {trace}"
+                    );
+                }
+            }
+            let beside = BESIDE + OF_A_VALUE * MAX_VALUES;
+            assert_in_proportion(used.peak, READING, message.len(), beside, what);
         }
     }
 }

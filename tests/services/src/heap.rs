@@ -1,4 +1,5 @@
-//! How much memory a piece of work holds at its worst, for tests that state a bound.
+//! How much memory a piece of work holds at its worst, for tests that state a bound, and how often it asks for some, for
+//! benchmarks.
 //!
 //! Counted for each thread alone, so that tests run side by side; what other threads do for the work is not seen. A test
 //! program that asks has to have the allocator that counts:
@@ -28,11 +29,14 @@ pub struct Used<T> {
     pub peak: usize,
     /// What its answer holds; what it let go that there was before is taken off.
     pub kept: usize,
+    /// How often it asked for memory; memory that grows is asked for again.
+    pub allocations: usize,
 }
 
 thread_local! {
     static LIVE: Cell<isize> = const { Cell::new(0) };
     static PEAK: Cell<isize> = const { Cell::new(0) };
+    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
 }
 
 /// Layouts are never larger than this.
@@ -44,6 +48,7 @@ fn taken(size: usize) {
     let live = LIVE.get() + signed(size);
     LIVE.set(live);
     PEAK.set(PEAK.get().max(live));
+    ALLOCATIONS.set(ALLOCATIONS.get() + 1);
 }
 
 fn returned(size: usize) {
@@ -82,6 +87,7 @@ unsafe impl GlobalAlloc for Counted {
 /// Does the work and says what it used.
 pub fn used_by<T>(work: impl FnOnce() -> T) -> Used<T> {
     let (before, outer) = (LIVE.get(), PEAK.get());
+    let allocations = ALLOCATIONS.get();
     PEAK.set(before);
     let outcome = work();
     let peak = PEAK.get();
@@ -91,7 +97,20 @@ pub fn used_by<T>(work: impl FnOnce() -> T) -> Used<T> {
         outcome,
         peak: beyond(peak),
         kept: beyond(LIVE.get()),
+        allocations: ALLOCATIONS.get() - allocations,
     }
+}
+
+/// Holds a peak against a bound: so many bytes for each byte that came in, and some beside.
+///
+/// # Panics
+/// When the peak is beyond it.
+pub fn assert_in_proportion(peak: usize, factor: usize, came_in: usize, beside: usize, context: &str) {
+    let most = beside + factor * came_in;
+    assert!(
+        peak <= most,
+        "{peak} bytes, more than {most} for {came_in}: {context}"
+    );
 }
 
 #[cfg(test)]
@@ -114,7 +133,7 @@ mod tests {
             text.reserve_exact(3_000);
             text
         });
-        assert_eq!((used.peak, used.kept), (4_000, 3_000));
+        assert_eq!((used.peak, used.kept, used.allocations), (4_000, 3_000, 2));
         let inner = used_by(|| used_by(|| drop(vec![0_u8; 700])).peak);
         assert_eq!((inner.outcome, inner.peak, inner.kept), (700, 700, 0));
     }

@@ -27,6 +27,7 @@ mod authority;
 pub mod built;
 pub mod bundle;
 mod certificates;
+mod damage;
 mod error;
 pub mod heap;
 mod hex;
@@ -48,6 +49,7 @@ mod skip;
 #[cfg(feature = "identities")]
 pub use authority::Identity;
 pub use certificates::{CertificateFile, Certificates};
+pub use damage::damage;
 pub use error::ServiceError;
 pub use hex::{hex, unhex};
 pub use identity::{IdentityProvider, TokenAnswer};

@@ -12,12 +12,11 @@ const LONG_FILES: [(&str, &str); 1] = [(
 )];
 
 /// The only places where `unsafe` may stand: the border, the loader of plugins, the calls into librdkafka, the
-/// allocators of tests and of a benchmark.
-const UNSAFE_PLACES: [&str; 7] = [
+/// allocators of tests and benchmarks.
+const UNSAFE_PLACES: [&str; 6] = [
     "crates/wharf-abi/",
     "crates/wharf-runtime/src/plugins/loader.rs",
     "crates/wharf-kafka/src/native/",
-    "crates/wharf-transforms/benches/transforms.rs",
     "tests/plugins/fixtures/src/checked_allocator.rs",
     "tests/services/src/heap.rs",
     "tests/bench/src/bare/native.rs",

@@ -16,6 +16,7 @@ use wharf_api::{ConnectError, Field, Result, SchemaRef, SchemaType, Struct, Valu
 
 use super::number::Number;
 use super::reader::{Items, Kind, Reader, syntax_error};
+use crate::value_budget::{ValueBudget, weight};
 
 /// Padding is needed, and bits that no byte needs are ignored: what upstream's reader does.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -27,9 +28,10 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 const SHOWN_CHARACTERS: usize = 100;
 
 /// Reads payloads.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(super) struct Decoder {
-    pub(super) replace_null_with_default: bool,
+    replace_null_with_default: bool,
+    budget: ValueBudget,
 }
 
 /// Where in a payload a value stands.
@@ -51,6 +53,18 @@ impl fmt::Display for Path<'_> {
 }
 
 impl Decoder {
+    pub(super) fn new(replace_null_with_default: bool) -> Self {
+        Self {
+            replace_null_with_default,
+            budget: ValueBudget::new(0),
+        }
+    }
+
+    /// Starts a message of so many bytes; all values that are read until the next one count as its own.
+    pub(super) fn start(&self, length: usize) {
+        self.budget.start(length);
+    }
+
     /// Reads the next value.
     pub(super) fn payload(&self, reader: &mut Reader<'_>, schema: Option<&SchemaRef>) -> Result<Value> {
         self.value(reader, schema, &Path::Root)
@@ -100,9 +114,10 @@ impl Decoder {
             Some(default) if self.replace_null_with_default => Ok(match default {
                 // The default was built before the schema had one; the value is of the schema as it is.
                 Value::Struct(value) => {
+                    self.budget.take(weight(default) - 1)?;
                     Struct::from_values(SchemaRef::clone(schema), value.values().to_vec()).into()
                 }
-                other => other.clone(),
+                other => self.budget.copy(other)?,
             }),
             _ if schema.is_optional() => Ok(Value::Null),
             _ => Err(ConnectError::data(format!(
@@ -220,6 +235,7 @@ impl Decoder {
     fn structure(&self, reader: &mut Reader<'_>, schema: &SchemaRef, path: &Path<'_>) -> Result<Value> {
         let fields = schema.fields()?;
         let mut items = reader.begin()?;
+        self.budget.take(fields.len())?;
         let mut values: Vec<Value> = Vec::with_capacity(fields.len());
         // Most writers keep the order of the schema, which saves the search.
         while let Some(name) = reader.next_member(&mut items)? {

@@ -91,9 +91,7 @@ impl Default for JsonConverter {
                 numeric_decimals: false,
                 replace_null_with_default: true,
             },
-            decoder: Decoder {
-                replace_null_with_default: true,
-            },
+            decoder: Decoder::new(true),
             written: LruCache::new(DEFAULT_CACHE_SIZE),
             last_written: None,
             read: LruCache::new(DEFAULT_CACHE_SIZE),
@@ -161,6 +159,7 @@ impl JsonConverter {
     }
 
     fn decode_text(&mut self, bytes: &[u8]) -> Result<SchemaAndValue> {
+        self.decoder.start(bytes.len());
         if !self.schemas_enable {
             let mut reader = Reader::new(bytes);
             if reader.is_at_end() {
@@ -177,6 +176,7 @@ impl JsonConverter {
         if let Some(decoded) = self.decode_like_last(bytes) {
             return Ok(decoded);
         }
+        self.decoder.start(bytes.len());
         let mut reader = Reader::new(bytes);
         let envelope = if reader.is_at_end() {
             None
@@ -239,9 +239,7 @@ impl Converter for JsonConverter {
                 numeric_decimals: config.numeric_decimals,
                 replace_null_with_default,
             },
-            decoder: Decoder {
-                replace_null_with_default,
-            },
+            decoder: Decoder::new(replace_null_with_default),
             written: LruCache::new(config.schemas_cache_size),
             last_written: None,
             read: LruCache::new(config.schemas_cache_size),
@@ -253,6 +251,7 @@ impl Converter for JsonConverter {
                 ConnectError::data("Failed to parse schema in converter config due to serialization error: ")
                     .caused_by(cause)
             })?;
+            self.decoder.start(text.len());
             self.fixed_schema = read_schema(&self.decoder, text)?;
         }
         Ok(())

@@ -1,6 +1,7 @@
 //! Reading bytes one after the other, with bounds.
 
 use wharf_api::{ConnectError, Result};
+use wharf_converters::value_budget::ValueBudget;
 
 /// Elements that take no bytes (nulls, empty records) are counted over a whole message, since their number is not bounded by
 /// its length.
@@ -11,6 +12,7 @@ const MAX_EMPTY_ELEMENTS: usize = 1 << 16;
 pub(crate) struct Cursor<'a> {
     rest: &'a [u8],
     empty_elements: usize,
+    budget: &'a ValueBudget,
 }
 
 /// A message that is not what its schema says.
@@ -25,11 +27,18 @@ fn ends_early() -> ConnectError {
 }
 
 impl<'a> Cursor<'a> {
-    pub(crate) fn new(bytes: &'a [u8]) -> Self {
+    pub(crate) fn new(bytes: &'a [u8], budget: &'a ValueBudget) -> Self {
         Self {
             rest: bytes,
             empty_elements: 0,
+            budget,
         }
+    }
+
+    /// Counts values that the schema adds to what the message holds.
+    #[inline]
+    pub(super) fn take_values(&self, count: usize) -> Result<()> {
+        self.budget.take(count)
     }
 
     /// How many bytes are left.
@@ -136,6 +145,7 @@ mod tests {
 
     #[test]
     fn numbers_are_read_as_they_were_written() {
+        let budget = ValueBudget::new(0);
         for number in [
             0,
             -1,
@@ -151,25 +161,26 @@ mod tests {
         ] {
             let mut bytes = Vec::new();
             write_long(number, &mut bytes);
-            assert_eq!(Cursor::new(&bytes).long().unwrap(), number);
+            assert_eq!(Cursor::new(&bytes, &budget).long().unwrap(), number);
         }
         let mut bytes = Vec::new();
         write_long(1 << 40, &mut bytes);
-        assert!(Cursor::new(&bytes).int().is_err());
-        assert!(Cursor::new(&[0xff; 11]).long().is_err());
-        assert!(Cursor::new(&[0x80]).long().is_err());
+        assert!(Cursor::new(&bytes, &budget).int().is_err());
+        assert!(Cursor::new(&[0xff; 11], &budget).long().is_err());
+        assert!(Cursor::new(&[0x80], &budget).long().is_err());
     }
 
     #[test]
     fn counts_are_bounded_by_what_is_left() {
+        let budget = ValueBudget::new(0);
         let mut bytes = Vec::new();
         write_long(1 << 40, &mut bytes);
-        assert!(Cursor::new(&bytes).block_count(1).is_err());
-        assert!(Cursor::new(&bytes).block_count(0).is_err());
-        assert!(Cursor::new(&bytes).block().is_err());
+        assert!(Cursor::new(&bytes, &budget).block_count(1).is_err());
+        assert!(Cursor::new(&bytes, &budget).block_count(0).is_err());
+        assert!(Cursor::new(&bytes, &budget).block().is_err());
         let mut bytes = Vec::new();
         write_long(-2, &mut bytes);
         bytes.extend([4, 1, 1]);
-        assert_eq!(Cursor::new(&bytes).block_count(1).unwrap(), 2);
+        assert_eq!(Cursor::new(&bytes, &budget).block_count(1).unwrap(), 2);
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use wharf_api::flat::ValueWriter;
 use wharf_api::value_ref::DecimalRef;
 use wharf_api::{Decimal, Field, Result, SchemaAndValue, SchemaRef, Value, ValueRef, logical};
+use wharf_converters::value_budget::{weight, weight_of_bytes};
 
 use super::cursor::{Cursor, malformed};
 use super::{anything, skip};
@@ -139,7 +140,11 @@ impl Decode {
             Self::Fixed(size) => ValueRef::Bytes(cursor.take(*size)?),
             Self::Decimal(scale) => return write_decimal(cursor.block()?, *scale, out),
             Self::FixedDecimal(scale, size) => return write_decimal(cursor.take(*size)?, *scale, out),
-            Self::Enum(symbols) => ValueRef::String(symbol(symbols, cursor.long()?)?),
+            Self::Enum(symbols) => {
+                let symbol = symbol(symbols, cursor.long()?)?;
+                cursor.take_values(weight_of_bytes(symbol.len()))?;
+                ValueRef::String(symbol)
+            }
             Self::Union(branches) => {
                 let number = cursor.long()?;
                 let branch = usize::try_from(number)
@@ -267,7 +272,9 @@ impl EntryPlan {
 impl MemberPlan {
     fn write(&self, cursor: &mut Cursor<'_>, out: &mut ValueWriter<'_>) -> Result<()> {
         out.structure(&self.schema, |out| {
-            for index in 0..self.schema.fields()?.len() {
+            let count = self.schema.fields()?.len();
+            cursor.take_values(count)?;
+            for index in 0..count {
                 if index == self.index {
                     self.inner.write(cursor, out)?;
                 } else {
@@ -281,6 +288,7 @@ impl MemberPlan {
 
 impl StructPlan {
     fn write(&self, cursor: &mut Cursor<'_>, out: &mut ValueWriter<'_>) -> Result<()> {
+        cursor.take_values(self.schema.fields()?.len())?;
         out.structure(&self.schema, |out| match &self.fields {
             Fields::InOrder(fields) => fields.iter().try_for_each(|field| field.write(cursor, out)),
             Fields::Mixed(avro, written, origins) => {
@@ -295,7 +303,10 @@ impl StructPlan {
                     .zip(schemas)
                     .try_for_each(|(origin, schema)| match origin {
                         Origin::Written(position, decode) => decode.write(&mut starts[*position], out),
-                        Origin::Default(value) => out.value(value.as_ref(), Some(schema)),
+                        Origin::Default(value) => {
+                            cursor.take_values(weight(value) - 1)?;
+                            out.value(value.as_ref(), Some(schema))
+                        }
                     })
             }
         })

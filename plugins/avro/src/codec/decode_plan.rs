@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use wharf_api::{ConnectError, Result, SchemaRef, SchemaType, Value, logical};
+use wharf_converters::value_budget::ValueBudget;
 
 use super::cursor::Cursor;
 use super::decode::{Decode, EntryOrder, EntryPlan, Fields, MemberPlan, Origin, StructPlan};
@@ -317,6 +318,6 @@ impl Planner<'_> {
             reader: self.reader,
         };
         own.node(id, id, schema, 0)?
-            .read(&mut Cursor::new(&bytes), schema)
+            .read(&mut Cursor::new(&bytes, &ValueBudget::new(bytes.len())), schema)
     }
 }

@@ -44,7 +44,9 @@ impl Trouble {
                 "correct the record, change the table, or set a dead letter queue with errors.tolerance=all"
             }
             Self::Permission => "check connection.user, connection.password and what that user may do",
-            Self::Statement => "make the table fit the records, or let auto.create and auto.evolve do it",
+            Self::Statement => {
+                "see that tables and columns are there and of the types that are needed; a sink makes them with auto.create and auto.evolve"
+            }
             Self::Cancelled => "nothing: the task is stopping",
             Self::Unknown => "look the code up in the database's manual",
         }

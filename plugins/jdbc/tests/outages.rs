@@ -7,6 +7,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use common::source::{ids, next, started};
 use common::{Database, Schemas, postgres, postgres_query, record};
 use wharf_test_services::{Postgres, available};
 
@@ -51,6 +52,55 @@ fn a_server_that_is_killed_and_comes_back_has_every_record_and_none_is_reported(
     assert_eq!(database.lines("SELECT id FROM t ORDER BY id"), ["0", "1", "2"]);
     assert_eq!(sink.safe(), 3);
     assert!(sink.reports().is_empty());
+}
+
+#[test]
+fn a_source_goes_on_where_it_was_when_its_server_comes_back() {
+    let Some((mut server, database)) = own_server() else {
+        return;
+    };
+    database.query("CREATE TABLE t (id BIGINT PRIMARY KEY); INSERT INTO t VALUES (1), (2)");
+    let mode = [("mode", "incrementing"), ("connection.attempts", "1")];
+    let mut harness = started(
+        &database,
+        &[&mode[..], &[("incrementing.column.name", "id")]].concat(),
+    );
+    assert_eq!(ids(&next(&mut harness, 2)), [1, 2]);
+    server.kill().unwrap();
+    assert!(harness.poll().unwrap().is_empty());
+    server.restart().unwrap();
+    database.query("INSERT INTO t VALUES (3)");
+    assert_eq!(ids(&next(&mut harness, 1)), [3]);
+    // Its connection alone is cut.
+    database.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'wharf'");
+    database.query("INSERT INTO t VALUES (4)");
+    assert_eq!(ids(&next(&mut harness, 1)), [4]);
+    harness.stop().unwrap();
+}
+
+#[test]
+fn a_source_whose_tries_are_counted_stops_after_them() {
+    let Some((mut server, database)) = own_server() else {
+        return;
+    };
+    database.query("CREATE TABLE t (id BIGINT PRIMARY KEY)");
+    let more = [
+        ("mode", "incrementing"),
+        ("incrementing.column.name", "id"),
+        ("query.retry.attempts", "1"),
+        ("connection.attempts", "1"),
+    ];
+    let mut harness = started(&database, &more);
+    assert!(harness.poll().unwrap().is_empty());
+    server.kill().unwrap();
+    let error = harness.poll_for(1).unwrap_err();
+    assert!(!error.is_retriable());
+    let whole = format!("{error:#}");
+    assert!(
+        whole.contains("given up after 2 tries") && whole.contains("see that the database runs"),
+        "{whole}"
+    );
+    harness.stop().unwrap();
 }
 
 #[test]

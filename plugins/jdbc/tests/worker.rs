@@ -71,6 +71,84 @@ fn no_record_is_missing_and_none_is_there_twice_after_a_kill() {
     }
 }
 
+fn source(url: &str, prefix: &str) -> Value {
+    json!({
+        "connector.class": "JdbcSource", "connection.url": url, "mode": "incrementing", "incrementing.column.name": "id",
+        "table.whitelist": "rows", "topic.prefix": prefix, "poll.interval.ms": "50", "batch.max.rows": "100",
+        "key.converter": "org.apache.kafka.connect.storage.StringConverter",
+        "value.converter": "org.apache.kafka.connect.json.JsonConverter", "value.converter.schemas.enable": "true"
+    })
+}
+
+#[test]
+fn no_row_is_missing_in_the_topic_after_a_kill_and_its_way_on_into_another_table_is_whole() {
+    for (index, database) in databases().into_iter().enumerate() {
+        let Some(stage) = Stage::set_up(&format!("jdbc-source-{index}")) else {
+            return;
+        };
+        database.query("CREATE TABLE rows (id BIGINT PRIMARY KEY, name TEXT)");
+        let fill = |from: usize, to: usize| {
+            database.query(&format!(
+                "WITH RECURSIVE n(x) AS (SELECT {from} UNION ALL SELECT x + 1 FROM n WHERE x < {}) \
+                 INSERT INTO rows SELECT x, 'name ' || x FROM n; SELECT 1",
+                to - 1
+            ));
+        };
+        fill(0, ROWS / 2);
+        let (name, prefix, topic) = (stage.named("source"), stage.named(""), stage.named("rows"));
+        stage.kafka().create_topic(&topic, 1, &[]);
+        let worker = stage.start(&[("offset.flush.interval.ms", "100")], &[]);
+        worker.create(&name, source(&database.url(), &prefix));
+        // Some of it is there, and the rest on its way.
+        let mut topic_reader = stage.kafka().reader(&topic);
+        let mut seen = topic_reader.read(500);
+        worker.kill();
+        fill(ROWS / 2, ROWS);
+        let worker = stage.start(&[("offset.flush.interval.ms", "100")], &[]);
+        worker.create(&name, source(&database.url(), &prefix));
+        let id = |record: &wharf_e2e::Seen| -> usize {
+            let message: Value = serde_json::from_str(&record.text()).unwrap();
+            assert_eq!(message["schema"]["name"], "rows");
+            usize::try_from(message["payload"]["id"].as_u64().unwrap()).unwrap()
+        };
+        let mut ids: std::collections::BTreeSet<usize> = seen.iter().map(id).collect();
+        while ids.len() < ROWS {
+            seen = topic_reader.read(1);
+            ids.extend(seen.iter().map(id));
+        }
+        assert_eq!((ids.first(), ids.last()), (Some(&0), Some(&(ROWS - 1))));
+        // Where it stands is known to the REST API as the JVM's connector stores it.
+        worker.until(
+            &format!("/connectors/{name}/offsets"),
+            "all offsets are stored",
+            |offsets| offsets["offsets"][0]["offset"]["incrementing"] == ROWS - 1,
+        );
+
+        let back = stage.named("back");
+        let config = sink(
+            &database.url(),
+            &topic,
+            &json!({"insert.mode": "upsert", "table.name.format": "back"}),
+        );
+        worker.create(&back, config);
+        let count = || {
+            let found = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                database.lines(
+                    "SELECT count(*) FROM back JOIN rows ON back.id = rows.id AND back.name = rows.name",
+                )
+            }));
+            found.unwrap_or_default()
+        };
+        assert!(
+            wait_until(PATIENCE, || count() == [ROWS.to_string()]),
+            "{:?} {}",
+            count(),
+            worker.log()
+        );
+        assert_eq!(worker.terminate(), Some(143));
+    }
+}
+
 #[test]
 fn bad_rows_become_dead_letters_and_keep_their_bytes() {
     for (index, database) in databases().into_iter().enumerate() {

@@ -7,6 +7,7 @@ mod literal;
 mod postgres;
 mod sqlite;
 
+use jiff::tz::TimeZone;
 use wharf_api::{ConnectError, Result};
 
 use crate::sink::cell::Kind;
@@ -93,6 +94,14 @@ pub(crate) trait Dialect: Send + Sync {
 
     /// A statement that does this with rows of these columns.
     fn statement(&self, verb: Verb, table: &TableId, columns: &[Target], quoting: Quoting) -> Statement;
+
+    /// The value of a column, or of what stands for one, as an instant that compares with [`instant_literal`](Self::instant_literal).
+    fn instant(&self, column: &str) -> String {
+        column.to_owned()
+    }
+
+    /// An instant (seconds since the epoch, and nanoseconds after them), for columns that hold one or the time of the zone's clocks.
+    fn instant_literal(&self, at: (i64, u32), zoned: bool, zone: &TimeZone) -> String;
 
     /// Whether several columns are added by one statement.
     fn adds_many(&self) -> bool {

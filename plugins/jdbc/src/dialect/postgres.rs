@@ -4,6 +4,9 @@
 //! texts for columns that are no texts are cast by name. The bulk form is an `INSERT … SELECT` over one array for each column
 //! (`unnest`): the same casts, the same triggers, rules and row security as row by row.
 
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
 use super::{Dialect, Statement, Target, Verb, all_equal};
 use crate::sink::cell::Kind;
 use crate::table_id::{Quote, Quoting, TableId};
@@ -71,7 +74,17 @@ fn assigned(column: &Target, value: &str) -> String {
         // Without its length, which the assignment checks.
         Kind::Text if to == "bit" => format!("CAST({value} AS varbit)"),
         Kind::Text => format!("CAST({value} AS {to})"),
-        // The only cast from numbers that PostgreSQL does not make by itself.
+        Kind::Array(ref element)
+            if **element == Kind::Text
+                && to
+                    .strip_suffix("[]")
+                    .is_some_and(|element| !TEXTS.contains(&element)) =>
+        {
+            format!("CAST({value} AS {to})")
+        }
+        Kind::Float32 | Kind::Float64 if to == "money" => format!("CAST(CAST({value} AS numeric) AS money)"),
+        Kind::Boolean if to == "bit" => format!("CAST(CAST({value} AS int4) AS bit(1))"),
+        // Casts from numbers that PostgreSQL does not make by itself.
         Kind::Int8 | Kind::Int16 | Kind::Int32 if to == "boolean" => {
             format!("CAST(CAST({value} AS int4) AS boolean)")
         }
@@ -99,6 +112,33 @@ impl Dialect for Postgres {
             open: '"',
             close: '"',
         }
+    }
+
+    fn instant_literal(&self, (seconds, nanos): (i64, u32), zoned: bool, zone: &TimeZone) -> String {
+        let micros = nanos / 1_000;
+        let Ok(at) = Timestamp::new(seconds, (micros * 1_000).cast_signed()) else {
+            let sign = if seconds < 0 { "-" } else { "" };
+            return format!("'{sign}infinity'");
+        };
+        let (shown, kind, offset) = if zoned {
+            (at.to_zoned(TimeZone::UTC), "TIMESTAMPTZ", "+00")
+        } else {
+            (at.to_zoned(zone.clone()), "TIMESTAMP", "")
+        };
+        let era = if shown.year() > 0 { "" } else { " BC" };
+        let year = if shown.year() > 0 {
+            shown.year()
+        } else {
+            1 - shown.year()
+        };
+        format!(
+            "{kind} '{year:04}-{:02}-{:02} {:02}:{:02}:{:02}.{micros:06}{offset}{era}'",
+            shown.month(),
+            shown.day(),
+            shown.hour(),
+            shown.minute(),
+            shown.second()
+        )
     }
 
     fn column_type(&self, kind: &Kind) -> Option<String> {

@@ -1,5 +1,7 @@
 //! SQLite.
 
+use jiff::tz::TimeZone;
+
 use super::{Dialect, Statement, Target, Verb, all_equal};
 use crate::sink::cell::Kind;
 use crate::table_id::{Quote, Quoting, TableId};
@@ -74,6 +76,21 @@ impl Dialect for Sqlite {
             bulk: None,
             places: places.into_iter().cloned().collect(),
         }
+    }
+
+    /// Milliseconds since the epoch, whichever of SQLite's forms a value has.
+    fn instant(&self, column: &str) -> String {
+        format!(
+            "CASE typeof({column}) WHEN 'integer' THEN {column} ELSE \
+             CAST(round((julianday({column}) - 2440587.5) * 86400000) AS INTEGER) END"
+        )
+    }
+
+    fn instant_literal(&self, (seconds, nanos): (i64, u32), _zoned: bool, _zone: &TimeZone) -> String {
+        seconds
+            .saturating_mul(1_000)
+            .saturating_add(i64::from(nanos / 1_000_000))
+            .to_string()
     }
 
     fn adds_many(&self) -> bool {

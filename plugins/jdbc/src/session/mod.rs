@@ -1,8 +1,11 @@
 //! Connections to databases, and what is asked of them.
 
 mod postgres;
+mod postgres_read;
 mod postgres_values;
+mod read;
 mod sqlite;
+mod sqlite_read;
 mod tls;
 
 use std::sync::Arc;
@@ -14,6 +17,8 @@ use crate::failure::{Answer, Failure, Trouble};
 use crate::sink::cell::Rows;
 use crate::table_id::{Quoting, TableId};
 use crate::url::Database;
+
+pub(crate) use read::{Go, ReadFailure, ReadSession, connect_to_read};
 
 /// Waits at most this long, less when the task is to stop, and says whether it is. Asked about twenty times a second, without a wait,
 /// while a statement runs.
@@ -72,15 +77,18 @@ pub(crate) trait Session: Send {
     }
 }
 
-/// Connects, as often as the configuration says.
+/// Connects to write, as often as the configuration says.
 pub(crate) fn connect(config: &ConnectionConfig, stop: &Stop) -> Answer<Box<dyn Session>> {
+    with_attempts(config, stop, || match config.url.database {
+        Database::Sqlite => sqlite::connect(config),
+        Database::Postgres => postgres::connect(config, Arc::clone(stop)),
+    })
+}
+
+fn with_attempts<T>(config: &ConnectionConfig, stop: &Stop, connect: impl Fn() -> Answer<T>) -> Answer<T> {
     let mut attempt = 1;
     loop {
-        let connected = match config.url.database {
-            Database::Sqlite => sqlite::connect(config),
-            Database::Postgres => postgres::connect(config, Arc::clone(stop)),
-        };
-        match connected {
+        match connect() {
             Err(failure) if failure.is(Trouble::Unreachable) && attempt < config.attempts => {
                 tracing::warn!(target: LOG, "connecting to {}: {failure}; attempt {attempt} of {}", config.url, config.attempts);
                 attempt += 1;

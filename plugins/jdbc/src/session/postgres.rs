@@ -56,19 +56,40 @@ const MEANINGLESS: [&str; 13] = [
     "unknownLength",
 ];
 
-struct PostgresSession {
+pub(super) struct PostgresSession {
     runtime: Runtime,
-    client: Client,
+    pub(super) client: Client,
     tls: Tls,
     /// By text and types: a text for one row says nothing of its types.
     statements: HashMap<(String, Vec<Type>), tokio_postgres::Statement>,
     /// How long an answer is waited for; for ever where statements have no limit.
     patience: Option<Duration>,
-    zone: TimeZone,
+    pub(super) zone: TimeZone,
     stop: Stop,
 }
 
 pub(super) fn connect(config: &ConnectionConfig, stop: Stop) -> Answer<Box<dyn Session>> {
+    Ok(Box::new(session(config, stop)?))
+}
+
+/// A connection in which statements have no limit of time, since a whole table may be read by one; `patience` is how long the server
+/// may be silent.
+pub(super) fn connect_to_read(
+    config: &ConnectionConfig,
+    stop: Stop,
+    isolation: Option<&str>,
+) -> Answer<Box<dyn super::ReadSession>> {
+    let mut session = session(config, stop)?;
+    session.execute("SET statement_timeout = 0; SET default_transaction_read_only = on")?;
+    if let Some(isolation) = isolation {
+        session.execute(&format!(
+            "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL {isolation}"
+        ))?;
+    }
+    Ok(Box::new(session))
+}
+
+fn session(config: &ConnectionConfig, stop: Stop) -> Answer<PostgresSession> {
     let tls = tls::tls(&config.url.parameters)?;
     let settings = settings(config, &tls)?;
     let runtime = Builder::new_current_thread()
@@ -121,7 +142,7 @@ pub(super) fn connect(config: &ConnectionConfig, stop: Stop) -> Answer<Box<dyn S
         stop,
     };
     session.set_up(config)?;
-    Ok(Box::new(session))
+    Ok(session)
 }
 
 fn settings(config: &ConnectionConfig, tls: &Tls) -> Answer<Config> {
@@ -201,7 +222,7 @@ fn silent() -> Failure {
     Failure::new(Trouble::Unreachable, "the server does not answer")
 }
 
-fn failure(error: tokio_postgres::Error) -> Failure {
+pub(super) fn failure(error: tokio_postgres::Error) -> Failure {
     if let Some(database) = error.as_db_error() {
         let mut text = database.message().to_owned();
         if let Some(detail) = database.detail() {
@@ -269,7 +290,7 @@ impl PostgresSession {
 
     /// Waits for an answer. When the task is to stop, the statement is cancelled first; one that is begun when the stop is known
     /// already has a moment, for the last rows.
-    fn run<T>(&self, asked: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Answer<T> {
+    pub(super) fn run<T>(&self, asked: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Answer<T> {
         self.runtime.block_on(async {
             let mut asked = std::pin::pin!(asked);
             let moment = if is_stopping(&self.stop) {
@@ -298,6 +319,16 @@ impl PostgresSession {
                 _ => Err(stopping()),
             }
         })
+    }
+
+    /// Breaks off what the connection is doing; it is of no more use.
+    pub(super) fn cancel(&self) {
+        let cancel = self.client.cancel_token();
+        let connector = self.tls.connector.clone();
+        // Without it the statement ends with its connection.
+        let _ = self
+            .runtime
+            .block_on(async { tokio::time::timeout(CANCEL_PATIENCE, cancel.cancel_query(connector)).await });
     }
 
     fn prepared(

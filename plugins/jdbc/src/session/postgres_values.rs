@@ -13,9 +13,9 @@ use crate::dialect::{postgres_array, postgres_type};
 use crate::sink::cell::{Cell, Rows};
 
 /// Days from 1970-01-01 to PostgreSQL's first day, 2000-01-01.
-const FIRST_DAY: i64 = 10_957;
-const SECONDS_PER_DAY: i64 = 86_400;
-const MICROS_PER_SECOND: i64 = 1_000_000;
+pub(super) const FIRST_DAY: i64 = 10_957;
+pub(super) const SECONDS_PER_DAY: i64 = 86_400;
+pub(super) const MICROS_PER_SECOND: i64 = 1_000_000;
 
 /// The type with this name, of those that [`postgres_type`](crate::dialect::postgres_type) gives.
 pub(super) fn type_of(name: &str) -> Type {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql};
 
-use super::{Session, WriteFailure};
+use super::{Session, Stop, WriteFailure};
 use crate::connection_config::ConnectionConfig;
 use crate::dialect::{Statement, Table, TableColumn, Target};
 use crate::failure::{Answer, Failure, Trouble};
@@ -28,11 +28,28 @@ const PRAGMAS: [&str; 9] = [
     "temp_store",
 ];
 
-struct SqliteSession {
-    connection: Connection,
+pub(super) struct SqliteSession {
+    pub(super) connection: Connection,
 }
 
 pub(super) fn connect(config: &ConnectionConfig) -> Answer<Box<dyn Session>> {
+    Ok(Box::new(session(config)?))
+}
+
+/// A connection whose statements are broken off when the task is to stop.
+pub(super) fn connect_to_read(config: &ConnectionConfig, stop: &Stop) -> Answer<Box<dyn super::ReadSession>> {
+    /// Some milliseconds of work.
+    const STEPS: i32 = 100_000;
+    let mut session = session(config)?;
+    let stop = Stop::clone(stop);
+    session
+        .connection
+        .progress_handler(STEPS, Some(move || super::is_stopping(&stop)))
+        .map_err(failure)?;
+    Ok(Box::new(session))
+}
+
+fn session(config: &ConnectionConfig) -> Answer<SqliteSession> {
     let mut flags =
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     if config.url.name.starts_with("file:") {
@@ -61,12 +78,16 @@ pub(super) fn connect(config: &ConnectionConfig) -> Answer<Box<dyn Session>> {
                 error => Err(failure(error)),
             })?;
     }
-    Ok(Box::new(SqliteSession { connection }))
+    Ok(SqliteSession { connection })
 }
 
-fn failure(error: rusqlite::Error) -> Failure {
+pub(super) fn failure(error: rusqlite::Error) -> Failure {
     if let rusqlite::Error::ToSqlConversionFailure(reason) = &error {
         return Failure::new(Trouble::Data, reason.to_string());
+    }
+    // A statement that is none, or of a table or column that is not there.
+    if let rusqlite::Error::SqlInputError { msg, .. } = &error {
+        return Failure::new(Trouble::Statement, msg.clone());
     }
     let code = error.sqlite_error_code();
     let trouble = match code {

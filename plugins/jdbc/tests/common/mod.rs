@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "not every test file asks for everything")]
 
+pub(crate) mod source;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 

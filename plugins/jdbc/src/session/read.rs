@@ -1,0 +1,63 @@
+//! What is asked of a connection that reads.
+
+use wharf_api::ConnectError;
+
+use super::{Stop, postgres, sqlite, with_attempts};
+use crate::failure::{Answer, Failure};
+use crate::source::{At, Relation, Row, Shape, SourceColumn, SourceConfig, TableFilter};
+use crate::table_id::{Quoting, TableId};
+use crate::url::Database;
+
+/// Whether more rows are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Go {
+    On,
+    Stop,
+}
+
+/// Why nothing more was read.
+#[derive(Debug)]
+pub(crate) enum ReadFailure {
+    Database(Failure),
+    /// The configuration does not fit the table, or a row cannot become a record.
+    Refused(ConnectError),
+}
+
+impl From<Failure> for ReadFailure {
+    fn from(failure: Failure) -> Self {
+        Self::Database(failure)
+    }
+}
+
+/// One connection that reads. After a failure it is of no more use.
+pub(crate) trait ReadSession {
+    /// Tables of these kinds, in these schemas; what the database itself keeps is left out.
+    fn tables(&mut self, filter: &TableFilter) -> Answer<Vec<TableId>>;
+
+    /// The columns of a table or query.
+    fn columns(&mut self, relation: &Relation, quoting: Quoting) -> Answer<Vec<SourceColumn>>;
+
+    /// The database's present time.
+    fn now(&mut self) -> Answer<At>;
+
+    /// Runs a statement whose columns are these and gives each row to `each`, for as long as it wants more. Rows come from the
+    /// server as they are taken. Says whether there are no more.
+    fn read(
+        &mut self,
+        sql: &str,
+        columns: &[SourceColumn],
+        shape: &Shape,
+        each: &mut dyn FnMut(&Row) -> Go,
+    ) -> Result<bool, ReadFailure>;
+}
+
+/// Connects to read, as often as the configuration says.
+pub(crate) fn connect_to_read(config: &SourceConfig, stop: &Stop) -> Answer<Box<dyn ReadSession>> {
+    let isolation = config.isolation.as_deref();
+    with_attempts(&config.connection, stop, || {
+        match config.connection.url.database {
+            Database::Sqlite => sqlite::connect_to_read(&config.connection, stop),
+            Database::Postgres => postgres::connect_to_read(&config.connection, stop.clone(), isolation),
+        }
+    })
+}

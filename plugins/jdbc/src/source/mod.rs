@@ -1,0 +1,25 @@
+//! The source: tables and queries to topics.
+//!
+//! A row's way: `scan.rs` makes the statement, a connection of `session/` runs it and gives the row's values to `row.rs`, where
+//! `column.rs` says what becomes of each; `reader.rs` makes records of rows on a thread of its own and hands them to `task.rs`.
+
+mod column;
+mod config;
+mod connector;
+mod definition;
+mod handover;
+mod offset;
+mod reader;
+mod row;
+mod scan;
+mod tables;
+mod task;
+
+pub(crate) use column::{Raw, Reading, SourceColumn, SourceType};
+pub(crate) use config::{SourceConfig, TableFilter};
+pub(crate) use offset::At;
+pub(crate) use row::{Row, Shape};
+pub(crate) use scan::Relation;
+
+pub use connector::{AivenJdbcSourceConnector, JdbcSourceConnector};
+pub use task::JdbcSourceTask;

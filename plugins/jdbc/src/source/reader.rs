@@ -1,0 +1,344 @@
+//! The thread that reads: it owns the connection, looks after each table in its turn, and hands batches over.
+//!
+//! What must stay true: the offset of a record is never ahead of a row that was not handed over before it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use wharf_api::value_ref::StructRef;
+use wharf_api::{ConnectError, NewRecord, OffsetMap, RecordBatch, Result, ValueRef};
+
+use super::config::{Mode, SourceConfig};
+use super::handover::Handover;
+use super::offset::{At, Position};
+use super::row::{Row, Shape};
+use super::scan::{Relation, Scan};
+use crate::dialect::{self, Dialect};
+use crate::failure::{Failure, Trouble};
+use crate::session::{self, Go, ReadFailure, ReadSession, Stop};
+use crate::table_id::Quoting;
+
+const LOG: &str = "io.confluent.connect.jdbc.source.JdbcSourceTask";
+
+/// A batch is handed over when it has so many bytes, whatever `batch.max.rows` says.
+const MAX_BYTES: usize = 1024 * 1024;
+/// How long rows wait in the server for someone who takes none, before the statement is given up and made again later.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Between two tries of a query that failed.
+const FIRST_RETRY: Duration = Duration::from_millis(500);
+const LAST_RETRY: Duration = Duration::from_secs(10);
+
+/// A table or query of the task.
+pub(crate) struct Source {
+    pub(crate) relation: Relation,
+    pub(crate) topic: String,
+    pub(crate) partition: OffsetMap,
+    pub(crate) position: Position,
+    /// When it is read next.
+    due: Instant,
+    /// Made with the first connection, and anew with each.
+    prepared: Option<Prepared>,
+}
+
+struct Prepared {
+    scan: Scan,
+    shape: Shape,
+    columns: Vec<super::column::SourceColumn>,
+}
+
+impl Source {
+    pub(crate) fn new(relation: Relation, topic: String, partition: OffsetMap, position: Position) -> Self {
+        Self {
+            relation,
+            topic,
+            partition,
+            position,
+            due: Instant::now(),
+            prepared: None,
+        }
+    }
+}
+
+pub(crate) struct Reader {
+    pub(crate) config: Arc<SourceConfig>,
+    pub(crate) sources: Vec<Source>,
+    pub(crate) handover: Arc<Handover>,
+    pub(crate) stop: Stop,
+    /// Where the database is at present, and how it is logged into.
+    pub(crate) present: Box<dyn Fn() -> Result<SourceConfig> + Send>,
+}
+
+impl Reader {
+    /// Reads until it is told to stop, or nothing can be read any more.
+    pub(crate) fn run(mut self) {
+        let outcome = self.read_on();
+        if let Err(error) = outcome {
+            self.handover.fail(error);
+        }
+    }
+
+    fn read_on(&mut self) -> Result<()> {
+        let dialect = dialect::dialect(self.config.connection.url.database);
+        let quoting = Quoting {
+            quote: dialect.quote(),
+            always: self.config.connection.quote_always,
+        };
+        let mut session: Option<Box<dyn ReadSession>> = None;
+        let mut failures = 0;
+        while !(self.stop)(Duration::ZERO) {
+            let Some(next) = (0..self.sources.len()).min_by_key(|at| self.sources[*at].due) else {
+                return Ok(());
+            };
+            let left = self.sources[next].due.saturating_duration_since(Instant::now());
+            if !left.is_zero() {
+                (self.stop)(left);
+                continue;
+            }
+            let outcome = self.read_one(&mut session, next, dialect, quoting);
+            match outcome {
+                Ok(()) => {
+                    failures = 0;
+                    self.sources[next].due = Instant::now() + self.config.poll_interval;
+                }
+                Err(ReadFailure::Refused(error)) => return Err(error),
+                Err(ReadFailure::Database(failure)) if failure.is(Trouble::Cancelled) => {}
+                Err(ReadFailure::Database(failure)) => {
+                    session = None;
+                    self.sources.iter_mut().for_each(|source| source.prepared = None);
+                    failures += 1;
+                    self.wait_after(&failure, failures)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn wait_after(&self, failure: &Failure, failures: u32) -> Result<()> {
+        if !failure.trouble.may_heal() {
+            return Err(failure.to_error());
+        }
+        if self.config.query_retries.is_some_and(|most| failures > most) {
+            return Err(failure
+                .to_final_error()
+                .context(format!("given up after {failures} tries (query.retry.attempts)")));
+        }
+        let wait = FIRST_RETRY
+            .saturating_mul(1 << (failures - 1).min(6))
+            .min(LAST_RETRY);
+        tracing::warn!(target: LOG, "{failure}; tried again in {} ms, try {failures} failed", wait.as_millis());
+        (self.stop)(wait);
+        Ok(())
+    }
+
+    /// All that is there to be read of one table now.
+    fn read_one(
+        &mut self,
+        session: &mut Option<Box<dyn ReadSession>>,
+        at: usize,
+        dialect: &dyn Dialect,
+        quoting: Quoting,
+    ) -> std::result::Result<(), ReadFailure> {
+        if session.is_none() {
+            // A password may have been changed since the start.
+            let present = (self.present)().map_err(ReadFailure::Refused)?;
+            *session = Some(session::connect_to_read(&present, &self.stop)?);
+        }
+        let Some(connected) = session else { return Ok(()) };
+        let config = Arc::clone(&self.config);
+        let source = &mut self.sources[at];
+        if source.prepared.is_none() {
+            source.prepared = Some(prepare(
+                connected.as_mut(),
+                &source.relation,
+                &config,
+                dialect,
+                quoting,
+            )?);
+        }
+        let until = match config.mode.has_time() {
+            true => connected.now()?,
+            false => (0, 0),
+        };
+        source.begin(&config, until);
+        let until = before(until, config.timestamp_delay);
+        let Source {
+            relation: _,
+            topic,
+            partition,
+            position,
+            prepared,
+            ..
+        } = source;
+        let Some(prepared) = prepared else { return Ok(()) };
+        let sql = prepared.scan.sql(position, until, &config, dialect);
+        tracing::debug!(target: LOG, "reading by {sql}");
+        let mut output = Output {
+            config: &config,
+            handover: &self.handover,
+            stop: &self.stop,
+            topic,
+            partition,
+            position,
+            batch: self.handover.empty(),
+            is_bulk: config.mode == Mode::Bulk,
+            held: None,
+            refused: None,
+        };
+        let shape = &prepared.shape;
+        let read = connected.read(&sql, &prepared.columns, shape, &mut |row| output.take(row, shape));
+        let finished = output.finish(matches!(read, Ok(true)));
+        if !matches!(read, Ok(true)) {
+            *session = None;
+        }
+        match (output.refused.take(), read, finished) {
+            (Some(error), ..) | (None, Ok(_), Err(error)) => Err(ReadFailure::Refused(error)),
+            (None, Err(failure), _) => Err(failure),
+            (None, Ok(_), Ok(())) => Ok(()),
+        }
+    }
+}
+
+fn prepare(
+    session: &mut dyn ReadSession,
+    relation: &Relation,
+    config: &SourceConfig,
+    dialect: &dyn Dialect,
+    quoting: Quoting,
+) -> std::result::Result<Prepared, ReadFailure> {
+    let columns = session.columns(relation, quoting)?;
+    let name = match relation {
+        Relation::Table(table) => Some(table.name.as_str()),
+        Relation::Query(_) => None,
+    };
+    let scan = Scan::new(relation, &columns, config, dialect, quoting).map_err(ReadFailure::Refused)?;
+    let shape = Shape::of(&columns, name, &scan, config).map_err(ReadFailure::Refused)?;
+    Ok(Prepared { scan, shape, columns })
+}
+
+impl Source {
+    /// Where reading begins when no offset is stored.
+    fn begin(&mut self, config: &SourceConfig, now: At) {
+        const NOW: i64 = -1;
+        if config.mode.has_time() && self.position.timestamp.is_none() {
+            self.position.timestamp = Some(match config.timestamp_initial {
+                Some(NOW) => now,
+                Some(millis) => (
+                    millis.div_euclid(1_000),
+                    u32::try_from(millis.rem_euclid(1_000)).unwrap_or(0) * 1_000_000,
+                ),
+                None => (0, 0),
+            });
+        }
+    }
+}
+
+/// An instant that much earlier.
+fn before((seconds, nanos): At, time: Duration) -> At {
+    let earlier = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
+    match nanos.checked_sub(time.subsec_nanos()) {
+        Some(nanos) => (seconds.saturating_sub(earlier), nanos),
+        None => (
+            seconds.saturating_sub(earlier).saturating_sub(1),
+            nanos + 1_000_000_000 - time.subsec_nanos(),
+        ),
+    }
+}
+
+/// Makes records of rows, and batches of records.
+struct Output<'a> {
+    config: &'a SourceConfig,
+    handover: &'a Handover,
+    stop: &'a Stop,
+    topic: &'a str,
+    partition: &'a OffsetMap,
+    /// After the last row that was put into a batch, or, by time alone, after the last one before those of the same instant.
+    position: &'a mut Position,
+    batch: RecordBatch,
+    is_bulk: bool,
+    /// By time alone, the row whose offset the next one decides, and where it stands.
+    held: Option<(Row, Position)>,
+    refused: Option<ConnectError>,
+}
+
+impl Output<'_> {
+    fn take(&mut self, row: &Row, shape: &Shape) -> Go {
+        let taken = self.try_take(row, shape);
+        match taken {
+            Ok(go) => go,
+            Err(error) => {
+                self.refused = Some(error);
+                Go::Stop
+            }
+        }
+    }
+
+    fn try_take(&mut self, row: &Row, shape: &Shape) -> Result<Go> {
+        if self.is_bulk {
+            self.push(row, None)?;
+            return self.hand_over_when_full();
+        }
+        let position = row.position(shape)?;
+        if self.config.mode != Mode::Timestamp {
+            self.push(row, Some(position))?;
+            *self.position = position;
+            return self.hand_over_when_full();
+        }
+        // Rows of the same instant have the offset before it, until the last one is out: whoever goes on from there reads all.
+        match self.held.take() {
+            None => self.held = Some((row.clone(), position)),
+            Some((mut before, at)) => {
+                if position.timestamp > at.timestamp {
+                    *self.position = at;
+                }
+                self.push(&before, Some(*self.position))?;
+                before.clone_from(row);
+                self.held = Some((before, position));
+            }
+        }
+        self.hand_over_when_full()
+    }
+
+    fn push(&mut self, row: &Row, offset: Option<Position>) -> Result<()> {
+        let value = row.value();
+        let entries = offset.map(|offset| offset.entries());
+        let mut record = NewRecord::source(self.topic, self.partition, &[])
+            .value(Some(value.schema()), ValueRef::Struct(StructRef::Owned(value)));
+        record.origin = wharf_api::NewOrigin::Source {
+            partition: Some(self.partition),
+            offset: entries.as_ref().map(|(entries, count)| &entries[..*count]),
+        };
+        self.batch.push(&record)
+    }
+
+    fn hand_over_when_full(&mut self) -> Result<Go> {
+        if self.batch.len() < self.config.batch_rows && self.batch.byte_len() < MAX_BYTES {
+            return Ok(Go::On);
+        }
+        // A whole table would be read again from its beginning.
+        let patience = (!self.is_bulk).then_some(PATIENCE);
+        let next = self.handover.empty();
+        let full = std::mem::replace(&mut self.batch, next);
+        Ok(match self.handover.give(full, patience, self.stop) {
+            true => Go::On,
+            false => Go::Stop,
+        })
+    }
+
+    /// What is left goes out, too.
+    fn finish(&mut self, read_all: bool) -> Result<()> {
+        if let Some((row, at)) = self.held.take()
+            && self.refused.is_none()
+        {
+            // Whether others of the same instant follow is not known of a row after which reading failed.
+            if read_all {
+                *self.position = at;
+            }
+            self.push(&row, Some(*self.position))?;
+        }
+        if !self.batch.is_empty() {
+            let rest = std::mem::take(&mut self.batch);
+            self.handover.give(rest, None, self.stop);
+        }
+        Ok(())
+    }
+}

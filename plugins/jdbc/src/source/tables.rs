@@ -1,0 +1,96 @@
+//! Which tables are read, and which task reads which.
+
+use wharf_api::{ConnectError, Result};
+
+use super::config::SourceConfig;
+use crate::dialect::dialect;
+use crate::failure::Answer;
+use crate::session::{self, ReadSession, Stop};
+use crate::table_id::{Quoting, TableId};
+
+/// How names are written in statements and task configurations.
+pub(crate) fn quoting(config: &SourceConfig, always: bool) -> Quoting {
+    Quoting {
+        quote: dialect(config.connection.url.database).quote(),
+        always,
+    }
+}
+
+/// The tables that the configuration takes, in the order of their names.
+pub(crate) fn list(config: &SourceConfig, stop: &Stop) -> Answer<Vec<TableId>> {
+    let mut session: Box<dyn ReadSession> = session::connect_to_read(config, stop)?;
+    let mut tables = session.tables(&config.filter)?;
+    let always = quoting(config, true);
+    tables.retain(|table| {
+        config
+            .filter
+            .takes(&table.name, &table.to_string(), &table.sql(always))
+    });
+    tables.sort();
+    Ok(tables)
+}
+
+/// Refuses tables whose records would come to one topic.
+///
+/// # Errors
+/// Naming the first two.
+pub(crate) fn check(tables: &[TableId]) -> Result<()> {
+    for (at, table) in tables.iter().enumerate() {
+        if let Some(other) = tables[..at].iter().find(|other| other.name == table.name) {
+            return Err(ConnectError::config(format!(
+                "tables {other} and {table} have one name, and their rows would come to one topic; take one of them by \
+                 schema.pattern, catalog.pattern or table.whitelist, and give the other a connector of its own"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Neighbours in groups whose sizes differ by one at most, the greater first.
+pub(crate) fn groups<T>(items: &[T], most: usize) -> Vec<&[T]> {
+    let count = most.min(items.len());
+    let mut rest = items;
+    (0..count)
+        .map(|group| {
+            let size = rest.len().div_ceil(count - group);
+            let (these, others) = rest.split_at(size);
+            rest = others;
+            these
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_are_shared_out_evenly_and_stay_in_order() {
+        for (count, most, sizes) in [
+            (0, 3, vec![]),
+            (2, 3, vec![1, 1]),
+            (7, 3, vec![3, 2, 2]),
+            (3, 1, vec![3]),
+        ] {
+            let items: Vec<usize> = (0..count).collect();
+            let groups = groups(&items, most);
+            assert_eq!(groups.iter().map(|group| group.len()).collect::<Vec<_>>(), sizes);
+            assert_eq!(groups.concat(), items);
+        }
+    }
+
+    #[test]
+    fn tables_of_one_name_are_refused() {
+        let table = |schema: &str, name: &str| TableId {
+            catalog: None,
+            schema: Some(schema.to_owned()),
+            name: name.to_owned(),
+        };
+        check(&[table("a", "t"), table("a", "u")]).unwrap();
+        let error = check(&[table("a", "t"), table("b", "t")]).unwrap_err();
+        assert!(
+            error.message().contains("tables a.t and b.t have one name"),
+            "{error}"
+        );
+    }
+}

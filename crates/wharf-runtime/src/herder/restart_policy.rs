@@ -1,6 +1,9 @@
 //! Restarts what has failed, where `wharf.restart.policy` says so: off unless a worker or a connector asks for it, since some
 //! failures want a person to look at them first.
 //!
+//! A task whose producer was fenced is restarted in any case, some times in a row: a worker that sleeps while it claims the
+//! task's transactional id and wakes when the task runs elsewhere fences the rightful one, which is not the task's fault.
+//!
 //! Between two restarts of the same thing the wait doubles; after a while without failure it begins anew. What somebody has
 //! restarted, stopped or moved meanwhile is left alone: only the failure that was seen is acted on.
 
@@ -35,13 +38,29 @@ pub struct RestartPolicy {
 impl RestartPolicy {
     /// Whether this connector is to be restarted: it decides itself, or leaves it to the worker.
     fn applies_to(&self, connector: &ConfigMap) -> bool {
-        match connector.get(RESTART_POLICY).map(|text| text.trim()) {
-            Some(text) if text.eq_ignore_ascii_case(ON_FAILURE) => true,
-            Some(text) if text.eq_ignore_ascii_case(NEVER) => false,
-            _ => self.on_failure,
+        own(connector).unwrap_or(self.on_failure)
+    }
+
+    /// How many restarts in a row follow a failure.
+    fn most(&self, connector: &ConfigMap, was_fenced: bool) -> u32 {
+        match own(connector) {
+            _ if self.applies_to(connector) => u32::MAX,
+            None if was_fenced => MOST_AFTER_FENCING,
+            _ => 0,
         }
     }
 }
+
+/// What a connector says itself.
+fn own(connector: &ConfigMap) -> Option<bool> {
+    let text = connector.get(RESTART_POLICY)?.trim();
+    let is = |value: &str| text.eq_ignore_ascii_case(value);
+    (is(ON_FAILURE) || is(NEVER)).then(|| is(ON_FAILURE))
+}
+
+/// How often in a row a task is restarted only because it was fenced. One that is fenced again and again, for example because its
+/// transactions take too long, wants to be looked at.
+const MOST_AFTER_FENCING: u32 = 3;
 
 /// How often something failed lately.
 #[derive(Debug, Clone, Copy)]
@@ -102,15 +121,23 @@ pub(super) fn watch(
         let mut attempts = Attempts::default();
         while let Some(failure) = failures.recv().await {
             let Some(now_herder) = herder() else { return };
-            let is_meant = now_herder
+            let most = now_herder
                 .connector_info(failure.work.connector())
-                .is_ok_and(|info| policy.applies_to(&info.config));
-            if !is_meant {
+                .map_or(0, |info| policy.most(&info.config, failure.was_fenced));
+            if most == 0 {
                 continue;
             }
             let (attempt, wait) = attempts.next(&policy, &failure.work, Instant::now());
+            if attempt > most {
+                continue;
+            }
+            let why = if most == u32::MAX {
+                format!("as {RESTART_POLICY} says")
+            } else {
+                "since it was fenced while it is this worker's to run".to_owned()
+            };
             tracing::warn!(
-                "{} has failed and is restarted in {} ms (restart {attempt} in a row), as {RESTART_POLICY} says",
+                "{} has failed and is restarted in {} ms (restart {attempt} in a row), {why}",
                 failure.work,
                 wait.as_millis()
             );
@@ -189,6 +216,20 @@ mod tests {
                 .into_iter()
                 .collect();
             assert_eq!(by_worker.applies_to(&config), expected, "{own:?}");
+            assert_eq!(by_worker.most(&config, false) > 0, expected, "{own:?}");
         }
+    }
+
+    #[test]
+    fn what_was_fenced_is_restarted_some_times_unless_its_connector_forbids_it() {
+        let off = RestartPolicy {
+            on_failure: false,
+            ..POLICY
+        };
+        let config = |own: &str| ConfigMap::from([(RESTART_POLICY.to_owned(), own.to_owned())]);
+        assert_eq!(off.most(&ConfigMap::new(), true), MOST_AFTER_FENCING);
+        assert_eq!(off.most(&config(NEVER), true), 0);
+        assert_eq!(off.most(&config(ON_FAILURE), true), u32::MAX);
+        assert_eq!(POLICY.most(&ConfigMap::new(), true), u32::MAX);
     }
 }

@@ -64,8 +64,13 @@ impl FailedWork {
 pub struct Failure {
     /// What has failed.
     pub work: FailedWork,
+    /// Another producer has taken its transactional id.
+    pub was_fenced: bool,
     epoch: Epoch,
 }
+
+/// The class by which a trace tells that a producer was fenced.
+const FENCED: &str = "org.apache.kafka.common.errors.ProducerFencedException";
 
 /// All statuses of a worker.
 pub struct StatusStore {
@@ -154,10 +159,15 @@ impl StatusStore {
         status.is_some_and(|status| status.epoch == failure.epoch && status.state == ConnectorState::Failed)
     }
 
-    fn tell_of_failure(&self, work: impl FnOnce() -> FailedWork, epoch: Epoch, state: ConnectorState) {
-        if state == ConnectorState::Failed {
+    fn tell_of_failure(&self, work: impl FnOnce() -> FailedWork, status: &Status) {
+        if status.state == ConnectorState::Failed {
+            let trace = status.trace.as_deref().unwrap_or_default();
             // The watcher ends with its herder.
-            let _ = self.failures.send(Failure { work: work(), epoch });
+            let _ = self.failures.send(Failure {
+                work: work(),
+                was_fenced: trace.contains(FENCED),
+                epoch: status.epoch,
+            });
         }
     }
 
@@ -205,8 +215,8 @@ impl StatusStore {
             if let Some(sink) = &self.sink {
                 sink.connector(name, &self.instance(&status));
             }
+            self.tell_of_failure(|| FailedWork::Connector(name.to_owned()), &status);
             statuses.connectors.insert(name.to_owned(), status);
-            self.tell_of_failure(|| FailedWork::Connector(name.to_owned()), epoch, state);
         }
     }
 
@@ -240,8 +250,8 @@ impl StatusStore {
             if let Some(sink) = &self.sink {
                 sink.task(task, &self.instance(&status));
             }
+            self.tell_of_failure(|| FailedWork::Task(task.clone()), &status);
             statuses.tasks.insert(task.clone(), status);
-            self.tell_of_failure(|| FailedWork::Task(task.clone()), epoch, state);
         }
     }
 

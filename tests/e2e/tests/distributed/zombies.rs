@@ -226,3 +226,31 @@ fn tasks_that_were_fenced_while_their_worker_still_had_its_lease_cannot_commit_a
     numbers.read(&mut stage.kafka().committed_reader(&topic), 30 * TASKS);
     numbers.are([30; TASKS]);
 }
+
+#[test]
+fn a_task_that_was_fenced_while_it_is_its_workers_to_run_comes_back_by_itself() {
+    let Some(group) = Group::set_up("fenced-by-a-sleeper") else {
+        return;
+    };
+    let stage = &group.stage;
+    let topic = stage.named("topic");
+    let worker = group.start_with("one", &[ENABLED, ("wharf.restart.backoff.ms", "100")]);
+    let mut config = source(&topic, 1, 23);
+    config["transaction.boundary"] = json!("interval");
+    config["transaction.boundary.interval.ms"] = json!("600000");
+    worker.create("source", config);
+    tasks_run(&worker, 1);
+    stage.kafka().reader(&topic).read(23);
+    // As a worker does that slept while it claimed the id, and woke when the task ran elsewhere.
+    claim(stage, 0);
+    worker.call("PUT", "/connectors/source/pause", None, 202);
+    worker.wait_log(
+        "task source-0 has failed and is restarted in 100 ms (restart 1 in a row), since it was fenced",
+    );
+    worker.call("PUT", "/connectors/source/resume", None, 202);
+    tasks_run(&worker, 1);
+    worker.call("PUT", "/connectors/source/stop", None, 204);
+    let mut numbers = Numbers::default();
+    numbers.read(&mut stage.kafka().committed_reader(&topic), 23);
+    numbers.are([23, 0, 0]);
+}

@@ -74,7 +74,7 @@ fn state(value: &Value) -> WorkerState {
         url: value["url"].as_str().unwrap().to_owned(),
         config_offset: int(&value["offset"]),
         allocation: (!allocation.is_null()).then(|| assignment(allocation)),
-        runs: None,
+        plugins: None,
     }
 }
 

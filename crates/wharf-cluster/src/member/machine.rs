@@ -60,7 +60,7 @@ impl GroupMember {
                 url: settings.url.clone(),
                 config_offset: -1,
                 allocation: None,
-                runs: settings.runs.clone(),
+                plugins: settings.plugins.clone(),
             },
             discovery: Discovery::new(now),
             liveness: Liveness::default(),

@@ -1,7 +1,7 @@
 //! The worker keys that matter to a group member.
 
 use super::MemberError;
-use crate::protocol::ConnectProtocol;
+use crate::protocol::{ConnectProtocol, PluginClasses};
 use crate::time::Millis;
 
 /// What a member has to know before it can join.
@@ -27,8 +27,8 @@ pub struct MemberSettings {
     pub request_timeout: Millis,
     /// How long the coordinator may be unknown before that is told.
     pub discovery_timeout: Millis,
-    /// Names of the connector classes that this worker can run, for a native leader; `None` says nothing of it.
-    pub runs: Option<Vec<String>>,
+    /// All plugins of this worker, for a native leader; `None` says nothing of it.
+    pub plugins: Option<Vec<PluginClasses>>,
     /// Where the jitter of waits begins. Different for each worker, so that they do not come back all at once.
     pub jitter_seed: u64,
 }
@@ -47,7 +47,7 @@ impl MemberSettings {
             retry_backoff_max: 1_000,
             request_timeout: 40_000,
             discovery_timeout: 3_000,
-            runs: None,
+            plugins: None,
             jitter_seed: 0,
         }
     }

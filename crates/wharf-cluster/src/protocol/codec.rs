@@ -84,12 +84,7 @@ impl<'a> Reader<'a> {
 
     fn take(&mut self, field: &'static str, count: usize) -> Result<&'a [u8], ProtocolError> {
         let Some((taken, rest)) = self.bytes.split_at_checked(count) else {
-            return Err(ProtocolError::Truncated {
-                message: self.message,
-                field,
-                needed: count,
-                left: self.bytes.len(),
-            });
+            return Err(self.truncated(field, count, self.bytes.len()));
         };
         self.bytes = rest;
         Ok(taken)
@@ -99,6 +94,10 @@ impl<'a> Reader<'a> {
         let mut array = [0; N];
         array.copy_from_slice(self.take(field, N)?);
         Ok(array)
+    }
+
+    pub(super) fn u8(&mut self, field: &'static str) -> Result<u8, ProtocolError> {
+        self.array(field).map(u8::from_be_bytes)
     }
 
     pub(super) fn i16(&mut self, field: &'static str) -> Result<i16, ProtocolError> {
@@ -132,12 +131,7 @@ impl<'a> Reader<'a> {
     pub(super) fn nullable_count(&mut self, field: &'static str) -> Result<Option<usize>, ProtocolError> {
         match usize::try_from(self.i32(field)?) {
             // Every entry takes at least a byte: nothing is allocated for a count that cannot be true.
-            Ok(count) if count > self.bytes.len() => Err(ProtocolError::Truncated {
-                message: self.message,
-                field,
-                needed: count,
-                left: self.bytes.len(),
-            }),
+            Ok(count) if count > self.bytes.len() => Err(self.truncated(field, count, self.bytes.len())),
             Ok(count) => Ok(Some(count)),
             Err(_) => Ok(None),
         }
@@ -147,6 +141,16 @@ impl<'a> Reader<'a> {
     pub(super) fn count(&mut self, field: &'static str) -> Result<usize, ProtocolError> {
         self.nullable_count(field)?
             .ok_or_else(|| self.negative(field, -1))
+    }
+
+    /// A field says that there is more than there is.
+    pub(super) fn truncated(&self, field: &'static str, needed: usize, left: usize) -> ProtocolError {
+        ProtocolError::Truncated {
+            message: self.message,
+            field,
+            needed,
+            left,
+        }
     }
 
     fn negative(&self, field: &'static str, length: i32) -> ProtocolError {
@@ -180,6 +184,10 @@ impl Writer {
 
     pub(super) fn raw(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
+    }
+
+    pub(super) fn u8(&mut self, value: u8) {
+        self.bytes.push(value);
     }
 
     pub(super) fn i16(&mut self, value: i16) {

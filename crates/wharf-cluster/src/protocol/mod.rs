@@ -13,12 +13,14 @@ mod assignment;
 mod codec;
 mod connect_protocol;
 mod connectors_and_tasks;
+mod plugin_classes;
 mod worker_state;
 
 pub use self::assignment::Assignment;
 pub use self::codec::ProtocolError;
 pub use self::connect_protocol::{ConnectProtocol, UnknownProtocol};
 pub use self::connectors_and_tasks::ConnectorsAndTasks;
+pub use self::plugin_classes::PluginClasses;
 pub use self::worker_state::WorkerState;
 
 /// The protocol type with which workers join their group.

@@ -71,7 +71,7 @@ fn worker_states_are_the_reference_vectors() {
         url: URL.to_owned(),
         config_offset: 5,
         allocation: None,
-        runs: None,
+        plugins: None,
     };
     let leader = "connect-w1:8083-x";
     let owning = WorkerState {
@@ -107,10 +107,76 @@ fn worker_states_are_the_reference_vectors() {
     }
 }
 
+fn classes(kind: &str, version: &str, have_short_names: bool, classes: &[&str]) -> PluginClasses {
+    PluginClasses {
+        kind: kind.to_owned(),
+        version: version.to_owned(),
+        have_short_names,
+        classes: classes.iter().map(|class| (*class).to_owned()).collect(),
+    }
+}
+
+fn plugins() -> Vec<PluginClasses> {
+    vec![
+        classes(
+            "source",
+            "1.0",
+            true,
+            &["org.a.File", "org.a.FileTail", "org.ä", "org.ö", ""],
+        ),
+        classes("sink", "", false, &["org.a.File"]),
+        classes("odd", "2", true, &[]),
+    ]
+}
+
 #[test]
-fn what_a_native_worker_can_run_stands_behind_all_that_jvm_workers_read() {
+fn classes_are_written_in_order_each_as_what_is_new_in_it() {
+    let state = WorkerState {
+        plugins: Some(vec![classes(
+            "sink",
+            "1",
+            true,
+            &["a.Foo$Value", "a.Foo$Key", "b.ö", "b.ä"],
+        )]),
+        ..WorkerState::default()
+    };
+    let before = WorkerState::default().encode(ConnectProtocol::Sessioned).unwrap();
+    let written = state.encode(ConnectProtocol::Sessioned).unwrap();
+    // The second byte of a letter is not what it has in common with another one.
+    let expected = "7768617266 00 02 00000001 000473696e6b 000131 01 00000004 00 0009612e466f6f244b6579 06 000556616c7565 \
+                    00 0004622ec3a4 02 0002c3b6";
+    assert_eq!(hex(&written[before.len()..]), expected.replace(' ', ""));
+    assert_eq!(WorkerState::decode(&written), Ok(state));
+    for (shared, error) in [
+        ("0a", "which needs 10 bytes where 9 are left"),
+        ("ff", "which needs 255 bytes where 9 are left"),
+    ] {
+        let damaged = hex(&written).replace("06000556", &format!("{shared}000556"));
+        let error_said = WorkerState::decode(&unhex(&damaged)).unwrap_err().to_string();
+        assert!(error_said.ends_with(error), "{error_said}");
+    }
+}
+
+#[test]
+fn a_long_package_is_shared_as_far_as_it_may_be() {
+    let long = format!("{}ö.", "p".repeat(63));
+    let names = ["A", "B"].map(|name| format!("{long}{name}"));
+    let state = WorkerState {
+        plugins: Some(vec![classes("sink", "1", true, &[&names[0], &names[1]])]),
+        ..WorkerState::default()
+    };
+    let bytes = state.encode(ConnectProtocol::Eager).unwrap();
+    assert!(
+        bytes.ends_with(&["\u{3f}\0\u{4}ö.B".as_bytes()].concat()),
+        "{bytes:?}"
+    );
+    assert_eq!(WorkerState::decode(&bytes), Ok(state));
+}
+
+#[test]
+fn what_plugins_a_native_worker_has_stands_behind_all_that_jvm_workers_read() {
     let native = WorkerState {
-        runs: Some(vec!["a.FileSource".to_owned(), "FileSource".to_owned()]),
+        plugins: Some(plugins()),
         allocation: Some(assignment("L", 7)),
         url: URL.to_owned(),
         config_offset: 3,
@@ -118,7 +184,7 @@ fn what_a_native_worker_can_run_stands_behind_all_that_jvm_workers_read() {
     for protocol in ConnectProtocol::ALL {
         let allocation = native.allocation.clone().filter(|_| protocol.is_cooperative());
         let plain = WorkerState {
-            runs: None,
+            plugins: None,
             allocation,
             ..native.clone()
         };
@@ -126,7 +192,7 @@ fn what_a_native_worker_can_run_stands_behind_all_that_jvm_workers_read() {
         let of_upstream = plain.encode(protocol).unwrap();
         assert_eq!(bytes[..of_upstream.len()], of_upstream[..], "{protocol}");
         let expected = WorkerState {
-            runs: native.runs.clone(),
+            plugins: native.plugins.clone(),
             ..plain.clone()
         };
         assert_eq!(WorkerState::decode(&bytes), Ok(expected));
@@ -138,7 +204,10 @@ fn what_a_native_worker_can_run_stands_behind_all_that_jvm_workers_read() {
         // JVM workers read every version as if it were a newer one: what follows the offset is an allocation, or none.
         let as_newer = [&1_i16.to_be_bytes(), &bytes[2..]].concat();
         let read = WorkerState::decode(&as_newer).unwrap();
-        assert_eq!((&read.allocation, &read.runs), (&plain.allocation, &native.runs));
+        assert_eq!(
+            (&read.allocation, &read.plugins),
+            (&plain.allocation, &native.plugins)
+        );
     }
 }
 
@@ -236,7 +305,7 @@ fn no_bytes_make_a_reader_panic() {
             revoked: work(&["D"], &[("D", 0)]),
             ..assignment("L", 7)
         }),
-        runs: Some(vec!["C".to_owned()]),
+        plugins: Some(plugins()),
     };
     let bytes = good.encode(ConnectProtocol::Sessioned).unwrap();
     let mut refused = 0;

@@ -1,11 +1,11 @@
 //! What a worker says about itself when it joins.
 
 use super::codec::{ProtocolError, Reader, Writer};
-use super::{Assignment, ConnectProtocol};
+use super::{Assignment, ConnectProtocol, PluginClasses};
 
 const MESSAGE: &str = "subscription";
 /// What begins the part that only native workers write, behind all that upstream knows of. A JVM worker does not look there.
-const NATIVE_PART: &[u8] = b"wharf\x00\x01";
+const NATIVE_PART: &[u8] = b"wharf\x00\x02";
 /// An allocation that is not there.
 const NO_ALLOCATION: &[u8] = &(-1_i32).to_be_bytes();
 
@@ -18,8 +18,8 @@ pub struct WorkerState {
     pub config_offset: i64,
     /// Everything that it owns, or `None` when it owns nothing and never did, or gave up everything.
     pub allocation: Option<Assignment>,
-    /// Names, full and short, of the connector classes that it can run; `None` when it does not say, as a JVM worker.
-    pub runs: Option<Vec<String>>,
+    /// All plugins that it has; `None` when it does not say, as a JVM worker.
+    pub plugins: Option<Vec<PluginClasses>>,
 }
 
 impl WorkerState {
@@ -40,14 +40,14 @@ impl WorkerState {
                 .transpose()?;
             out.nullable_bytes("allocation", allocation.as_deref())?;
         }
-        if let Some(classes) = &self.runs {
+        if let Some(plugins) = &self.plugins {
             if !protocol.is_cooperative() {
                 out.raw(NO_ALLOCATION);
             }
             out.raw(NATIVE_PART);
-            out.count("connector classes", classes.len())?;
-            for class in classes {
-                out.string("connector class", class)?;
+            out.count("plugins", plugins.len())?;
+            for classes in plugins {
+                classes.write(&mut out)?;
             }
         }
         Ok(out.finish())
@@ -83,19 +83,19 @@ impl WorkerState {
                     .map(Assignment::decode)
                     .transpose()?
             },
-            runs: native_part(&mut input)?,
+            plugins: native_part(&mut input)?,
         })
     }
 }
 
 /// What stands behind the last field that upstream knows of: ours, or nothing that is known here.
-fn native_part(input: &mut Reader<'_>) -> Result<Option<Vec<String>>, ProtocolError> {
+fn native_part(input: &mut Reader<'_>) -> Result<Option<Vec<PluginClasses>>, ProtocolError> {
     if !input.skip(NATIVE_PART) {
         return Ok(None);
     }
-    let count = input.count("connector classes")?;
+    let count = input.count("plugins")?;
     (0..count)
-        .map(|_| input.string("connector class"))
+        .map(|_| PluginClasses::read(input))
         .collect::<Result<_, _>>()
         .map(Some)
 }

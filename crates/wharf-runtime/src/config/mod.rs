@@ -16,6 +16,7 @@ mod error_config;
 mod exactly_once_checks;
 mod internal_clients;
 mod listener;
+mod named_classes;
 mod properties;
 mod sink_connector_config;
 mod source_connector_config;
@@ -55,6 +56,7 @@ pub use internal_clients::{
     leader_producer_config, membership_connection, shared_admin_config,
 };
 pub use listener::{AdminListeners, Listener, RestConfig, Scheme};
+pub(crate) use named_classes::{CONNECTORS, NamedClass, named_classes};
 pub use properties::{parse_properties, parse_properties_text, read_properties};
 pub use sink_connector_config::{
     DLQ_TOPIC_NAME, SinkConnectorConfig, TOPICS, TOPICS_REGEX, TopicSelection, sink_connector_config_def,

@@ -17,7 +17,7 @@ use super::migration::config_of;
 use super::secrets::Secrets;
 use crate::config::{
     CONNECTOR_CLASS, CONNECTOR_VERSION, ConfigInfos, ConverterKind, ExactlyOnceWorker, WorkerConfig,
-    sink_consumer_config, source_producer_config,
+    named_classes, sink_consumer_config, source_producer_config,
 };
 use crate::config_providers::ConfigProviders;
 use crate::herder::{ConnectorType, HerderError, RawConfig, plugin_calls};
@@ -294,34 +294,22 @@ impl Migration {
 
     /// Classes of transformations and predicates, where no validation tells of them.
     fn check_transforms(&self, config: &ConfigMap, parts: &mut Parts) {
-        for (list, kind) in [
-            ("transforms", PluginKind::Transformation),
-            ("predicates", PluginKind::Predicate),
-        ] {
-            let aliases = config.get(list).map_or("", String::as_str);
-            for alias in aliases
-                .split(',')
-                .map(str::trim)
-                .filter(|alias| !alias.is_empty())
-            {
-                let key = format!("{list}.{alias}.type");
-                let version = config.get(&format!("{list}.{alias}.plugin.version"));
-                let Some(class) = config.get(&key).map(|class| class.trim()) else {
-                    parts.problem(
-                        Some(&key),
-                        &format!("its configuration names no {} class", kind.name()),
-                    );
-                    continue;
-                };
-                let version = version.map(String::as_str);
-                if !has_placeholder(class) && self.plugins.plugin_class(kind, class, version).is_none() {
-                    let text = format!(
-                        "{} class {class} is neither built in nor in plugin.path",
-                        kind.name()
-                    );
-                    parts.problem(Some(&key), &text);
+        let named = named_classes(|key| config.get(key).map(String::as_str));
+        for named in named.iter().filter(|named| {
+            matches!(
+                named.kinds,
+                [PluginKind::Transformation] | [PluginKind::Predicate]
+            )
+        }) {
+            let what = named.what();
+            let text = match named.class {
+                None => format!("its configuration names no {what} class"),
+                Some(class) if named.is_told() && self.plugins.check_class(named).is_err() => {
+                    format!("{what} class {class} is neither built in nor in plugin.path")
                 }
-            }
+                Some(_) => continue,
+            };
+            parts.problem(Some(&named.key), &text);
         }
     }
 

@@ -7,6 +7,7 @@
 //! Invariants: a library that does not fit is refused with one line and harms nothing else; the listing shows exactly
 //! what can be used, since every library is loaded before it is listed; a loaded library stays loaded.
 
+mod announced;
 mod builtin;
 mod connector_plugin;
 mod entry;
@@ -25,6 +26,7 @@ pub(crate) mod test_module;
 mod verify;
 mod version_range;
 
+pub(crate) use announced::AnnouncedPlugins;
 pub use builtin::{ConverterPlugin, PredicatePlugin, TransformationPlugin};
 pub use connector_plugin::ConnectorPlugin;
 pub use library::inspect;

@@ -2,9 +2,12 @@
 //!
 //! The aliases of all kinds share one table; one that could mean two classes means neither.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use wharf_api::PluginKind;
+
+use crate::config::CONNECTORS;
 
 /// What stands after the last dot and the last `$`.
 #[must_use]
@@ -49,6 +52,66 @@ impl Aliases {
     /// The class that an alias stands for.
     pub(super) fn class(&self, alias: &str) -> Option<&str> {
         self.0.get(alias)?.as_deref()
+    }
+}
+
+/// Classes of all kinds, and what they are found by.
+#[derive(Debug, Clone, Default)]
+pub(super) struct PluginNames {
+    /// Whether short names may mean the class.
+    classes: BTreeMap<PluginKind, BTreeMap<Arc<str>, bool>>,
+    aliases: Aliases,
+}
+
+impl PluginNames {
+    pub(super) fn add(&mut self, kind: PluginKind, class: &str, has_short_names: bool) {
+        if has_short_names {
+            self.aliases.add(kind, class);
+        }
+        let classes = self.classes.entry(kind).or_default();
+        *classes.entry(class.into()).or_default() |= has_short_names;
+    }
+
+    /// The class of any kind that an alias stands for.
+    pub(super) fn class_of_alias(&self, alias: &str) -> Option<&str> {
+        self.aliases.class(alias)
+    }
+
+    /// The class of one of these kinds that a full name or alias stands for.
+    pub(super) fn class(&self, kinds: &[PluginKind], name: &str) -> Option<&str> {
+        let class = |wanted: &str| {
+            kinds.iter().find_map(|kind| {
+                let (class, _) = self.classes.get(kind)?.get_key_value(wanted)?;
+                Some(&**class)
+            })
+        };
+        class(name).or_else(|| class(self.aliases.class(name)?))
+    }
+
+    /// The connector that a name stands for. Where it is no full name and no alias, a second try: any connector whose simple
+    /// name is the text, with or without `Connector`.
+    ///
+    /// # Errors
+    /// All classes that the name might mean: none, or several.
+    pub(super) fn connector(&self, name: &str) -> Result<&str, BTreeSet<&str>> {
+        if let Some(class) = self.class(CONNECTORS, name) {
+            return Ok(class);
+        }
+        let fits = |class: &str| {
+            simple_name(class)
+                .strip_prefix(name)
+                .is_some_and(|rest| rest.is_empty() || rest == "Connector")
+        };
+        let connectors = CONNECTORS.iter().filter_map(|kind| self.classes.get(kind));
+        let named: BTreeSet<&str> = connectors
+            .flatten()
+            .filter(|(class, has_short_names)| **has_short_names && fits(class))
+            .map(|(class, _)| &**class)
+            .collect();
+        match named.first() {
+            Some(class) if named.len() == 1 => Ok(class),
+            _ => Err(named),
+        }
     }
 }
 

@@ -4,8 +4,8 @@ use wharf_api::config::{ConfigDef, ConfigKeyInfo, ConfigValue};
 use wharf_api::{ConfigMap, PluginKind, Result};
 
 use super::entry::Entry;
-use super::registry::{CONNECTORS, PluginRegistry};
-use crate::config::{FrameworkDefaults, framework_config_def};
+use super::registry::PluginRegistry;
+use crate::config::{CONNECTORS, FrameworkDefaults, framework_config_def};
 use crate::herder::HerderError;
 
 impl PluginRegistry {

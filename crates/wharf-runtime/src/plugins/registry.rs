@@ -9,24 +9,24 @@ use wharf_abi::host::{
     RemoteProvider, RemoteTransformation,
 };
 use wharf_abi::manifest::ManifestClass;
-use wharf_api::{ClientConfigOverridePolicy, ConfigProvider, HeaderConverter, PluginKind, Result};
+use wharf_api::{
+    ClientConfigOverridePolicy, ConfigProvider, ConnectError, HeaderConverter, PluginKind, Result,
+};
 
 use super::builtin::{ConverterPlugin, PredicatePlugin, TransformationPlugin};
 use super::connector_plugin::ConnectorPlugin;
 use super::entry::{Builtin, Entry, Origin};
 use super::maven_version::MavenVersion;
-use super::names::{Aliases, pruned_name, simple_name};
+use super::names::{PluginNames, pruned_name, simple_name};
 use super::plugin_error::{no_such_version, not_found, unreadable_range, version_error};
 use super::refused::RefusedPlugin;
 use super::version_range::VersionRange;
-use crate::config::VersionProblem;
+use crate::config::{CONNECTORS, NamedClass, VersionProblem};
 use crate::config_providers;
 use crate::herder::PluginInfo;
 
 /// Version of what is built in.
 const BUILTIN_VERSION: &str = env!("CARGO_PKG_VERSION");
-
-pub(super) const CONNECTORS: &[PluginKind] = &[PluginKind::Sink, PluginKind::Source];
 
 /// One class in one version, as `wharf plugin list` shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,7 +50,7 @@ pub struct PluginLocation {
 pub struct PluginRegistry {
     /// Ordered by kind, class, version; of two equal ones the library's comes after the one that is built in.
     entries: Vec<Entry>,
-    aliases: Aliases,
+    names: PluginNames,
     refused: Vec<RefusedPlugin>,
 }
 
@@ -59,7 +59,7 @@ impl Default for PluginRegistry {
     fn default() -> Self {
         let mut registry = Self {
             entries: Vec::new(),
-            aliases: Aliases::default(),
+            names: PluginNames::default(),
             refused: Vec::new(),
         };
         for builtin in wharf_converters::BUILTIN {
@@ -148,9 +148,7 @@ impl PluginRegistry {
         origin: Origin,
         is_another_name: bool,
     ) {
-        if !is_another_name {
-            self.aliases.add(kind, class);
-        }
+        self.names.add(kind, class, !is_another_name);
         let entry = Entry {
             kind,
             class: class.into(),
@@ -216,7 +214,7 @@ impl PluginRegistry {
     #[must_use]
     pub fn locations(&self) -> Vec<PluginLocation> {
         let alias = |entry: &Entry, alias: &str| {
-            (self.aliases.class(alias) == Some(&entry.class)).then(|| alias.to_owned())
+            (self.names.class_of_alias(alias) == Some(&entry.class)).then(|| alias.to_owned())
         };
         self.entries
             .iter()
@@ -239,18 +237,17 @@ impl PluginRegistry {
             .collect()
     }
 
+    pub(super) fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
     fn of_kinds<'r, 'k>(&'r self, kinds: &'k [PluginKind]) -> impl Iterator<Item = &'r Entry> + use<'r, 'k> {
         self.entries.iter().filter(|entry| kinds.contains(&entry.kind))
     }
 
     /// The class of one of these kinds that a full name or alias stands for.
     pub(super) fn class<'r>(&'r self, kinds: &[PluginKind], name: &str) -> Option<&'r str> {
-        let class = |wanted: &str| {
-            self.of_kinds(kinds)
-                .find(|entry| *entry.class == *wanted)
-                .map(|entry| &*entry.class)
-        };
-        class(name).or_else(|| class(self.aliases.class(name)?))
+        self.names.class(kinds, name)
     }
 
     fn all_versions<'r, 'k>(
@@ -308,58 +305,43 @@ impl PluginRegistry {
     /// Of kind not found when the name fits no class or several, of kind config when there is no such version; in upstream's
     /// words.
     pub fn connector(&self, name: &str, version: Option<&str>) -> Result<ConnectorPlugin> {
-        let class = match self.class(CONNECTORS, name) {
-            Some(class) => class,
-            None => self.connector_by_simple_name(name)?,
-        };
+        let class = self
+            .names
+            .connector(name)
+            .map_err(|named| self.no_connector(name, &named))?;
         let entry = self.select(CONNECTORS, class, version).map_err(version_error)?;
         entry
             .connector()
             .ok_or_else(|| not_found(format!("{class} is not a connector of a library")))
     }
 
-    /// All names, full and short, by which [`connector`](Self::connector) finds a class.
-    #[must_use]
-    pub fn connector_names(&self) -> Vec<String> {
-        let mut names = BTreeSet::new();
-        for entry in self.of_kinds(CONNECTORS) {
-            let simple = simple_name(&entry.class);
-            let short = simple.strip_suffix("Connector").unwrap_or(simple);
-            names.extend([&*entry.class, simple, short].map(str::to_owned));
+    /// No connector has this name, or several have it.
+    fn no_connector(&self, name: &str, named: &BTreeSet<&str>) -> ConnectError {
+        if named.is_empty() {
+            let available: Vec<String> = self.of_kinds(CONNECTORS).map(Entry::describe).collect();
+            return not_found(format!(
+                "Failed to find any class that implements Connector and which name matches {name}, available connectors \
+                 are: {}",
+                available.join(", ")
+            ));
         }
-        names.retain(|name| self.connector(name, None).is_ok());
-        names.into_iter().collect()
+        not_found(format!(
+            "More than one connector matches alias {name}. Please use full package and class name instead. Classes \
+             found: {}",
+            named.iter().copied().collect::<Vec<_>>().join(", ")
+        ))
     }
 
-    /// Second try: any connector whose simple name is the text, with or without `Connector`.
-    fn connector_by_simple_name(&self, name: &str) -> Result<&str> {
-        let fits = |simple: &str| {
-            simple
-                .strip_prefix(name)
-                .is_some_and(|rest| rest.is_empty() || rest == "Connector")
-        };
-        let classes: BTreeSet<&str> = self
-            .of_kinds(CONNECTORS)
-            .filter(|entry| !entry.is_another_name)
-            .map(|entry| &*entry.class)
-            .filter(|class| fits(simple_name(class)))
-            .collect();
-        let mut matches = classes.iter();
-        match (matches.next(), matches.next()) {
-            (Some(class), None) => Ok(class),
-            (None, _) => {
-                let available: Vec<String> = self.of_kinds(CONNECTORS).map(Entry::describe).collect();
-                Err(not_found(format!(
-                    "Failed to find any class that implements Connector and which name matches {name}, available \
-                     connectors are: {}",
-                    available.join(", ")
-                )))
-            }
-            (Some(_), Some(_)) => Err(not_found(format!(
-                "More than one connector matches alias {name}. Please use full package and class name instead. Classes \
-                 found: {}",
-                classes.into_iter().collect::<Vec<_>>().join(", ")
-            ))),
+    /// Whether there is what a configuration names.
+    ///
+    /// # Errors
+    /// Of kind not found when the name fits no class or several, of kind config when there is no such version; in upstream's
+    /// words.
+    pub(crate) fn check_class(&self, named: &NamedClass<'_>) -> Result<()> {
+        match (named.kinds, named.class) {
+            (_, None) => Ok(()),
+            ([kind], Some(class)) => self.find(*kind, class, named.version).map(drop),
+            (_, Some(class)) => self.connector(class, named.version).map(drop),
         }
     }
 

@@ -1,14 +1,10 @@
 //! Records that a sink task reports itself: the same dead letters by a worker of each kind.
 
-use std::path::{Path, PathBuf};
-
 use serde_json::{Value, json};
 use wharf_e2e::{Seen, ToWrite, Worker};
-use wharf_test_services::bundle::Bundle;
-use wharf_test_services::{available, jvm_connect, target_dir};
 
 use crate::group::{Group, eventually};
-use crate::mixed::{Mixed, create, healthy, terminate};
+use crate::mixed::{Mixed, create, healthy, java_plugin, terminate};
 
 const WRITTEN_AT: i64 = 1_700_000_000_000;
 const DATA: &str = "org.apache.kafka.connect.errors.DataException";
@@ -120,23 +116,14 @@ fn a_native_worker_s_letter_of_a_reported_record_has_upstream_s_headers() {
     assert_eq!(worker.terminate(), Some(143));
 }
 
-/// The folder with the Java sink's classes.
-fn java_sink() -> Option<PathBuf> {
-    let classes = target_dir().join("e2e-java/reporting-sink");
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("java/wharf/test/ReportingSink.java");
-    let compiled = Bundle::connect()
-        .fetch()
-        .and_then(|jars| jvm_connect::compile(&jars, &[source], &classes));
-    available(compiled)?;
-    classes.parent().map(Path::to_path_buf)
-}
-
 #[test]
 fn a_jvm_worker_s_letter_of_a_reported_record_has_the_headers_that_are_ours() {
     let Some(mixed) = Mixed::set_up("errant-headers-jvm") else {
         return;
     };
-    let Some(plugins) = java_sink() else { return };
+    let Some(plugins) = java_plugin(&["ReportingSink"]) else {
+        return;
+    };
     let worker = mixed.launch_jvm_with("jvm", &[("plugin.path", plugins.to_str().unwrap())]);
     healthy(&worker);
     are_dead_letters(

@@ -22,6 +22,7 @@ mod metrics;
 mod migrate;
 mod mixed;
 mod mixed_leaders;
+mod mixed_placement;
 mod mixed_protocols;
 mod mixed_take_over;
 mod pace;

@@ -7,13 +7,13 @@ use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsString;
 use std::fs::OpenOptions;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
 use wharf_e2e::{Launch, PATIENCE, Stage, TopicReader, Worker, has_state, states};
 use wharf_test_services::bundle::Bundle;
-use wharf_test_services::{available, jvm_connect};
+use wharf_test_services::{available, jvm_connect, target_dir};
 
 use crate::group::{Group, eventually, file_sink, file_source, workers_of};
 
@@ -118,6 +118,22 @@ impl Mixed {
         }
         seen.clone()
     }
+}
+
+/// Compiles classes of `java/wharf/test` into one plugin; the folder is for the `plugin.path` of JVM workers. Only with a [`Mixed`],
+/// so that no other test runs with what is being written.
+pub(crate) fn java_plugin(classes: &[&str]) -> Option<PathBuf> {
+    let folder = target_dir().join("e2e-java").join(classes.join("-"));
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("java/wharf/test");
+    let sources: Vec<_> = classes
+        .iter()
+        .map(|class| sources.join(format!("{class}.java")))
+        .collect();
+    let compiled = Bundle::connect()
+        .fetch()
+        .and_then(|jars| jvm_connect::compile(&jars, &sources, &folder.join("classes")));
+    available(compiled)?;
+    Some(folder)
 }
 
 /// Waits until a worker of either kind is a member of the group.

@@ -7,7 +7,7 @@ fn metadata(url: &str, config_offset: i64, allocation: Option<Assignment>) -> Ve
         url: url.to_owned(),
         config_offset,
         allocation,
-        runs: None,
+        plugins: None,
     };
     state.encode(ConnectProtocol::Sessioned).unwrap()
 }

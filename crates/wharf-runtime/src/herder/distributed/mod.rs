@@ -145,7 +145,7 @@ impl DistributedHerder {
         let mut hasher = std::hash::DefaultHasher::new();
         url.hash(&mut hasher);
         let mut member = config.member_settings(url.as_str(), hasher.finish());
-        member.runs = Some(worker.plugins.connector_names());
+        member.plugins = Some(worker.plugins.announcement());
         let client_id = connection.client_id.clone();
         let (time, sampling) = (worker.measured.clock().clone(), worker.measured.sampling());
         let rebalances = RebalanceMetrics::new(time.clone(), sampling);

@@ -17,7 +17,7 @@ use wharf_cluster::target_state;
 
 use super::Inner;
 use super::driver::DriverEvent;
-use crate::config::{CONNECTOR_CLASS, ConnectorConfig, requires_exactly_once};
+use crate::config::{CONNECTOR_CLASS, ConnectorConfig, NamedClass, named_classes, requires_exactly_once};
 use crate::herder::{ConnectorState, ConnectorType, HerderError, TaskId};
 use crate::logging;
 use crate::plugins::ConnectorPlugin;
@@ -75,14 +75,19 @@ pub(super) fn task_id(id: &ConnectorTaskId) -> TaskId {
 }
 
 /// Why something that was assigned to this worker cannot run here.
-fn missing_plugin(class: &str, plugin_path: &[PathBuf]) -> ConnectError {
+fn missing_plugin(named: &NamedClass<'_>, plugin_path: &[PathBuf]) -> ConnectError {
     let folders: Vec<_> = plugin_path
         .iter()
         .map(|folder| folder.to_string_lossy())
         .collect();
+    let (what, class) = (named.what(), named.class.unwrap_or_default());
+    let place = match &*named.key {
+        CONNECTOR_CLASS => ": none is".to_owned(),
+        key => format!(" ({key}): none is built in or"),
+    };
     ConnectError::connect(format!(
-        "this worker has no native plugin for connector class {class}: none is in plugin.path={}; put its library there and \
-         restart the worker, or run the connector where only JVM workers are",
+        "this worker has no native plugin for {what} class {class}{place} in plugin.path={}; put its library there and restart \
+         the worker, or run the connector where only JVM workers are",
         folders.join(",")
     ))
 }
@@ -112,15 +117,19 @@ impl Inner {
     /// The plugin of what the leader wants to run here. The configuration may have been accepted by a JVM worker, which knows
     /// not what plugins are here: an everyday case, and the status says so.
     fn plugin_to_run(&self, config: &ConfigMap) -> Result<ConnectorPlugin, ConnectError> {
-        let plugin = self.plugin_of(config).map_err(|error| {
-            if error.kind() != ErrorKind::NotFound {
-                return error;
-            }
-            let class = config.get(CONNECTOR_CLASS).map_or("", String::as_str);
-            missing_plugin(class, &self.worker.config.plugin_path).caused_by(error)
-        })?;
+        let framework = self.worker.framework_config(config)?;
+        let named = named_classes(|key| framework.get(key).map(String::as_str));
+        for named in named.iter().filter(|named| named.is_told()) {
+            self.worker.plugins.check_class(named).map_err(|error| {
+                if error.kind() != ErrorKind::NotFound {
+                    return error;
+                }
+                missing_plugin(named, &self.worker.config.plugin_path).caused_by(error)
+            })?;
+        }
+        let plugin = self.plugin_of(config)?;
         if plugin.kind == ConnectorType::Source
-            && requires_exactly_once(&self.worker.framework_config(config)?)
+            && requires_exactly_once(&framework)
             && !self.settings.exactly_once.is_enabled()
         {
             return Err(ConnectError::config(
@@ -503,9 +512,28 @@ mod tests {
         ];
         for (folders, said) in cases {
             let folders: Vec<_> = folders.iter().map(PathBuf::from).collect();
-            let error = missing_plugin("org.x.Source", &folders);
-            for part in ["connector class org.x.Source:", said] {
-                assert!(error.message().contains(part), "{}", error.message());
+            for (key, shown) in [
+                (
+                    CONNECTOR_CLASS,
+                    "connector class org.x.It: none is in plugin.path",
+                ),
+                (
+                    "header.converter",
+                    "header converter class org.x.It (header.converter): none is built in or in plugin.path",
+                ),
+                (
+                    "transforms.t.type",
+                    "transformation class org.x.It (transforms.t.type): none is built in or in plugin.path",
+                ),
+            ] {
+                let config = [("transforms", "t"), (key, "org.x.It")];
+                let named =
+                    named_classes(|key| config.iter().find(|entry| entry.0 == key).map(|entry| entry.1));
+                let named = named.iter().find(|named| named.key == key).unwrap();
+                let error = missing_plugin(named, &folders);
+                for part in [shown, said] {
+                    assert!(error.message().contains(part), "{}", error.message());
+                }
             }
         }
     }

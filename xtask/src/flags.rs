@@ -15,6 +15,7 @@ cargo xtask VERB
   build [--release]            build the worker and all plugins; plugin libraries go to target/<profile>/plugins
   demo [--release] [--keep]    run a worker against an embedded broker, move a file through a topic, check the result;
                                --keep leaves it running and prints how to reach and stop it
+  demo jdbc                    move a table of a real PostgreSQL server through a topic into one of SQLite, check it
   test [--require-services] [-- ARGS]
                                run all tests, with a real Kafka broker where this machine can have one;
                                ARGS go to `cargo test`: a part of a test's name, or -p CRATE
@@ -144,6 +145,9 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command>
                 match arg {
                     Long("release") => demo.profile = Profile::Release,
                     Long("keep") => demo.keep = true,
+                    Value(name) if name == "jdbc" && demo == Demo::default() => {
+                        return program("wharf-demo-jdbc", Profile::Dev, parser);
+                    }
                     other => return Err(other.unexpected().into()),
                 }
             }
@@ -248,6 +252,14 @@ mod tests {
                 }),
             ),
             (
+                "demo jdbc",
+                Command::Program(Program {
+                    package: "wharf-demo-jdbc",
+                    profile: Profile::Dev,
+                    args: Vec::new(),
+                }),
+            ),
+            (
                 "conformance --engine ours",
                 Command::Program(Program {
                     package: "wharf-conformance",
@@ -305,6 +317,7 @@ mod tests {
         let cases = [
             ("dance", "unknown verb `dance`"),
             ("build --fast", "--fast"),
+            ("demo --keep jdbc", "jdbc"),
             ("services start mysql", "unknown service `mysql`"),
             ("services status --port 1", "--port belongs to"),
             ("services start kafka --port x", "x"),

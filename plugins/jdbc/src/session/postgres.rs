@@ -80,7 +80,7 @@ pub(super) fn connect_to_read(
     isolation: Option<&str>,
 ) -> Answer<Box<dyn super::ReadSession>> {
     let mut session = session(config, stop)?;
-    session.execute("SET statement_timeout = 0; SET default_transaction_read_only = on")?;
+    session.execute("SET statement_timeout = 0")?;
     if let Some(isolation) = isolation {
         session.execute(&format!(
             "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL {isolation}"

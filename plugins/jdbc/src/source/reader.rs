@@ -324,16 +324,13 @@ impl Output<'_> {
         })
     }
 
-    /// What is left goes out, too.
+    /// What is left goes out, too. A row that is held is read again when others of its instant may follow.
     fn finish(&mut self, read_all: bool) -> Result<()> {
         if let Some((row, at)) = self.held.take()
-            && self.refused.is_none()
+            && read_all
         {
-            // Whether others of the same instant follow is not known of a row after which reading failed.
-            if read_all {
-                *self.position = at;
-            }
-            self.push(&row, Some(*self.position))?;
+            *self.position = at;
+            self.push(&row, Some(at))?;
         }
         if !self.batch.is_empty() {
             let rest = std::mem::take(&mut self.batch);

@@ -4,6 +4,7 @@
 //! keys. Admin clients alone also inherit the worker's unprefixed client settings, security included.
 
 use std::fmt;
+use std::time::Duration;
 
 use wharf_api::ConfigMap;
 
@@ -97,8 +98,21 @@ pub fn sink_consumer_config(
     task: u32,
     config: &ConfigMap,
 ) -> ConfigMap {
-    let built_in = consumer_built_in(connector, format!("connector-consumer-{connector}-{task}"));
+    let mut built_in =
+        consumer_built_in(connector, format!("connector-consumer-{connector}-{task}")).to_vec();
+    built_in.extend(worker.group_session.into_iter().flat_map(session_of));
     layers(worker, built_in, &worker.consumer, ClientKind::Consumer, config)
+}
+
+/// A task that moves with the work of a dead worker gets no record while the dead one's partitions are kept for it: they are
+/// kept for as long as the work was. The consumer's own default would be 45 s.
+fn session_of(worker: Duration) -> [(&'static str, String); 2] {
+    const HEARTBEAT_DEFAULT: Duration = Duration::from_secs(3);
+    let heartbeat = (worker / 3).min(HEARTBEAT_DEFAULT);
+    [
+        ("session.timeout.ms", worker.as_millis().to_string()),
+        ("heartbeat.interval.ms", heartbeat.as_millis().max(1).to_string()),
+    ]
 }
 
 /// What Connect sets for every consumer of a connector.
@@ -298,7 +312,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::config::StandaloneConfig;
+    use crate::config::{DistributedConfig, StandaloneConfig};
 
     fn map(entries: &[(&str, &str)]) -> ConfigMap {
         entries
@@ -350,6 +364,38 @@ mod tests {
                 ("group.id", "connect-c"),
             ])
         );
+    }
+
+    #[test]
+    fn a_sink_consumer_of_a_group_is_missed_as_soon_as_its_worker_unless_told_otherwise() {
+        let worker = |more: &[(&str, &str)]| {
+            let mut all = map(&[
+                ("bootstrap.servers", "a:1"),
+                ("key.converter", "K"),
+                ("value.converter", "V"),
+                ("group.id", "g"),
+                ("config.storage.topic", "c"),
+                ("offset.storage.topic", "o"),
+                ("status.storage.topic", "s"),
+            ]);
+            all.extend(map(more));
+            DistributedConfig::parse(&all).unwrap().worker
+        };
+        for (more, own, session, heartbeat) in [
+            (&[][..], &[][..], "10000", "3000"),
+            (&[("session.timeout.ms", "6000")], &[], "6000", "2000"),
+            (&[("consumer.session.timeout.ms", "45000")], &[], "45000", "3000"),
+            (
+                &[],
+                &[("consumer.override.session.timeout.ms", "20000")],
+                "20000",
+                "3000",
+            ),
+        ] {
+            let settings = sink_consumer_config(&worker(more), "c", 0, &map(own));
+            assert_eq!(settings["session.timeout.ms"], session, "{more:?} {own:?}");
+            assert_eq!(settings["heartbeat.interval.ms"], heartbeat, "{more:?} {own:?}");
+        }
     }
 
     #[test]

@@ -51,6 +51,8 @@ pub struct WorkerConfig {
     pub offset_flush_timeout: Duration,
     /// The group of which the worker is a member; none alone.
     pub group_id: Option<String>,
+    /// After how long a silence that group takes a worker for dead; none alone.
+    pub group_session: Option<Duration>,
     /// Folders with plugins.
     pub plugin_path: Vec<PathBuf>,
     /// Which client settings connectors may override.
@@ -184,6 +186,12 @@ impl WorkerConfig {
             group_id: match mode {
                 WorkerMode::Standalone => None,
                 WorkerMode::Distributed => Some(parsed.string("group.id")?.to_owned()),
+            },
+            group_session: match mode {
+                WorkerMode::Standalone => None,
+                WorkerMode::Distributed => Some(Duration::from_millis(
+                    u64::try_from(parsed.int("session.timeout.ms")?).unwrap_or(0),
+                )),
             },
             plugin_path: folders(parsed.get_list("plugin.path").unwrap_or_default()),
             override_policy,

@@ -1,5 +1,6 @@
-//! At-least-once sources of a worker that sleeps until its lease has lapsed: records that it had queued and not sent, and how far
-//! it had come with those that it had, are its successor's business when it wakes.
+//! Tasks of a worker that sleeps until its lease has lapsed: records that its at-least-once sources had queued and not sent, how far
+//! they had come with those that they had, and records that its sinks had read and not put are its successor's business when it
+//! wakes.
 
 use std::fs::OpenOptions;
 use std::io::Write as _;
@@ -11,7 +12,7 @@ use wharf_e2e::{TopicReader, Worker};
 
 use crate::failures::GIVES_UP;
 use crate::flows::QUICK;
-use crate::group::{Group, eventually_ok, file_source};
+use crate::group::{Group, eventually, eventually_ok, file_source};
 
 /// Lines that are added to a file at once.
 const LINES: usize = 10;
@@ -159,4 +160,60 @@ fn a_worker_that_slept_through_its_lease_neither_sends_what_it_had_queued_nor_st
         source.is_stored(&successor);
         source.has_sent(2 * LINES..3 * LINES);
     }
+}
+
+#[test]
+fn a_worker_that_slept_through_its_lease_puts_nothing_more_though_its_consumer_is_not_missed_yet() {
+    const RECORDS: usize = 40;
+    let Some(group) = Group::set_up("lapsed-sink") else {
+        return;
+    };
+    let stage = &group.stage;
+    let (kafka, topic) = (stage.kafka(), stage.named("topic"));
+    kafka.create_topic(&topic, 1, &[]);
+    kafka.produce_lines(
+        &topic,
+        &(0..RECORDS).map(|number| number.to_string()).collect::<Vec<_>>(),
+    );
+    // Each worker has a file of its own, in its folder.
+    let put = |worker: &str| -> Vec<usize> {
+        let calls = String::from_utf8(stage.read(&format!("{worker}/calls"))).unwrap();
+        let records = calls.lines().filter(|line| line.starts_with("record "));
+        records
+            .map(|line| line.rsplit(' ').next().unwrap().parse().unwrap())
+            .collect()
+    };
+    let sleeper = group.start_with("sleeper", &QUICK);
+    sleeper.create(
+        "sink",
+        json!({
+            "connector.class": "wharf.test.RecordingSink", "tasks.max": "1", "topics": topic, "record.file": "calls",
+            "put.millis": "200", "consumer.override.max.poll.records": "1",
+            // Its partition is kept for it while it sleeps: nothing but the lease keeps it from going on.
+            "consumer.override.session.timeout.ms": "60000",
+        }),
+    );
+    eventually("some records are put", || put("sleeper").len() >= 3);
+    sleeper.signal("STOP");
+    let before = put("sleeper").len();
+    let successor = group.start_with("successor", &QUICK);
+    successor.until("/connectors/sink/status", "the task has moved", |status| {
+        status["tasks"][0]["worker_id"] == successor.address() && status["tasks"][0]["state"] == "RUNNING"
+    });
+    sleeper.signal("CONT");
+    sleeper.wait_log(GIVES_UP);
+    eventually("the successor puts the last one", || {
+        put("successor").last() == Some(&(RECORDS - 1))
+    });
+    // One that was under way may have ended.
+    let after = put("sleeper").len();
+    assert!(
+        after <= before + 1,
+        "{before} records before its sleep, {after} after it"
+    );
+    let all: std::collections::BTreeSet<usize> = put("sleeper").into_iter().chain(put("successor")).collect();
+    assert_eq!(all, (0..RECORDS).collect());
+    eventually("all offsets are committed", || {
+        kafka.committed("connect-sink").get(&(topic.clone(), 0)) == Some(&(RECORDS as i64))
+    });
 }

@@ -1,5 +1,6 @@
 //! Workers of a group as processes, on a real broker: who runs what, and what becomes of it when one goes.
 
+mod advertised;
 mod bad_input;
 mod client_rules;
 mod cluster;

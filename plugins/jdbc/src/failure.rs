@@ -41,7 +41,8 @@ impl Trouble {
             Self::Contention => "see what else writes to these tables",
             Self::Capacity => "make room in the database",
             Self::Data => {
-                "correct the record, change the table, or set a dead letter queue with errors.tolerance=all"
+                "correct the record, or the row that is read; change the table, or, in a sink, set a dead letter queue with \
+                 errors.tolerance=all"
             }
             Self::Permission => "check connection.user, connection.password and what that user may do",
             Self::Statement => {

@@ -12,6 +12,7 @@ use wharf_api::{ConnectError, Result};
 
 use crate::sink::cell::Kind;
 use crate::sink::shape::Column;
+use crate::source::SourceType;
 use crate::table_id::{Quote, Quoting, TableId};
 use crate::url::Database;
 
@@ -96,9 +97,7 @@ pub(crate) trait Dialect: Send + Sync {
     fn statement(&self, verb: Verb, table: &TableId, columns: &[Target], quoting: Quoting) -> Statement;
 
     /// The value of a column, or of what stands for one, as an instant that compares with [`instant_literal`](Self::instant_literal).
-    fn instant(&self, column: &str) -> String {
-        column.to_owned()
-    }
+    fn instant(&self, column: &str, source_type: &SourceType) -> String;
 
     /// An instant (seconds since the epoch, and nanoseconds after them), for columns that hold one or the time of the zone's clocks.
     fn instant_literal(&self, at: (i64, u32), zoned: bool, zone: &TimeZone) -> String;

@@ -9,6 +9,7 @@ use jiff::tz::TimeZone;
 
 use super::{Dialect, Statement, Target, Verb, all_equal};
 use crate::sink::cell::Kind;
+use crate::source::SourceType;
 use crate::table_id::{Quote, Quoting, TableId};
 
 pub(super) struct Postgres;
@@ -111,6 +112,13 @@ impl Dialect for Postgres {
         Quote {
             open: '"',
             close: '"',
+        }
+    }
+
+    fn instant(&self, column: &str, source_type: &SourceType) -> String {
+        match source_type {
+            SourceType::Date => format!("{column}::timestamp"),
+            _ => column.to_owned(),
         }
     }
 

@@ -4,6 +4,7 @@ use jiff::tz::TimeZone;
 
 use super::{Dialect, Statement, Target, Verb, all_equal};
 use crate::sink::cell::Kind;
+use crate::source::SourceType;
 use crate::table_id::{Quote, Quoting, TableId};
 
 pub(super) struct Sqlite;
@@ -79,7 +80,7 @@ impl Dialect for Sqlite {
     }
 
     /// Milliseconds since the epoch, whichever of SQLite's forms a value has.
-    fn instant(&self, column: &str) -> String {
+    fn instant(&self, column: &str, _: &SourceType) -> String {
         format!(
             "CASE typeof({column}) WHEN 'integer' THEN {column} ELSE \
              CAST(round((julianday({column}) - 2440587.5) * 86400000) AS INTEGER) END"

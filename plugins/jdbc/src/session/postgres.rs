@@ -219,7 +219,10 @@ async fn stopped(stop: &Stop) {
 }
 
 fn silent() -> Failure {
-    Failure::new(Trouble::Unreachable, "the server does not answer")
+    Failure::new(
+        Trouble::Unreachable,
+        "the server has not answered for longer than wharf.statement.timeout.ms, and what was asked of it is broken off",
+    )
 }
 
 pub(super) fn failure(error: tokio_postgres::Error) -> Failure {
@@ -302,11 +305,12 @@ impl PostgresSession {
                 stopped(&self.stop).await;
                 tokio::time::sleep(moment).await;
             };
-            tokio::select! {
+            let why = tokio::select! {
                 answer = &mut asked => return answer.map_err(failure),
-                () = self.no_answer() => return Err(silent()),
-                () = stop => {}
-            }
+                () = self.no_answer() => silent(),
+                () = stop => stopping(),
+            };
+            // A server that is left alone with it would go on.
             let cancel = self.client.cancel_token();
             let ended = async {
                 // Without it the statement ends with its connection.
@@ -316,7 +320,7 @@ impl PostgresSession {
             match tokio::time::timeout(CANCEL_PATIENCE, ended).await {
                 // It was done before it could be cancelled.
                 Ok(Ok(answer)) => Ok(answer),
-                _ => Err(stopping()),
+                _ => Err(why),
             }
         })
     }

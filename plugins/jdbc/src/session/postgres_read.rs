@@ -1,7 +1,10 @@
 //! Reading from PostgreSQL: rows come as `COPY … TO STDOUT` in binary, which is the fastest that there is, and streams.
 
+use std::collections::HashMap;
+
 use futures_util::StreamExt;
 use num_bigint::{BigInt, Sign};
+use tokio_postgres::Column;
 use tokio_postgres::types::{Kind, Type};
 use wharf_api::{Decimal, Value};
 
@@ -26,11 +29,12 @@ const TABLES: &str = "SELECT n.nspname::text, c.relname::text FROM pg_catalog.pg
     AND ($3::text IS NULL OR $3 IN ('', current_database())) \
     AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' \
     AND has_table_privilege(c.oid, 'SELECT') ORDER BY 1, 2";
-const COLUMN: &str = "SELECT a.attnotnull OR t.typnotnull, \
+const COLUMNS: &str = "SELECT a.attrelid, a.attnum, a.attnotnull OR t.typnotnull, \
     a.attidentity <> '' OR coalesce(pg_get_expr(d.adbin, d.adrelid) LIKE 'nextval(%', false) \
-    FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid \
-    LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum \
-    WHERE a.attrelid = $1 AND a.attnum = $2";
+    FROM unnest($1::oid[], $2::int2[]) AS wanted(relation, number) \
+    JOIN pg_catalog.pg_attribute a ON a.attrelid = wanted.relation AND a.attnum = wanted.number \
+    JOIN pg_catalog.pg_type t ON t.oid = a.atttypid \
+    LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum";
 
 impl ReadSession for PostgresSession {
     fn tables(&mut self, filter: &TableFilter) -> Answer<Vec<TableId>> {
@@ -68,30 +72,34 @@ impl ReadSession for PostgresSession {
         };
         let client = &self.client;
         let prepared = self.run(client.prepare(&sql))?;
-        let mut columns = Vec::with_capacity(prepared.columns().len());
-        for column in prepared.columns() {
-            let origin = column
-                .table_oid()
-                .zip(column.column_id())
-                .filter(|(table, _)| *table > 0);
-            let (not_null, counts) = match origin {
-                Some((table, number)) => {
-                    let row = self.run(client.query_opt(COLUMN, &[&table, &number]))?;
-                    let read = |at| row.as_ref().map_or(Ok(false), |row| row.try_get::<_, bool>(at));
-                    (read(0).map_err(failure)?, read(1).map_err(failure)?)
-                }
-                None => (false, false),
+        let found = prepared.columns();
+        let origin = |column: &Column| column.table_oid().zip(column.column_id());
+        let (tables, numbers): (Vec<u32>, Vec<i16>) = found.iter().filter_map(origin).unzip();
+        let mut known = HashMap::new();
+        for row in self.run(client.query(COLUMNS, &[&tables, &numbers]))? {
+            let read = || -> Result<_, tokio_postgres::Error> {
+                let place: (u32, i16) = (row.try_get(0)?, row.try_get(1)?);
+                let facts: (bool, bool) = (row.try_get(2)?, row.try_get(3)?);
+                Ok((place, facts))
             };
+            let (place, facts) = read().map_err(failure)?;
+            known.insert(place, facts);
+        }
+        let columns = found.iter().map(|column| {
+            let facts = origin(column).and_then(|place| known.get(&place));
+            let (not_null, counts) = facts.copied().unwrap_or_default();
             let (source_type, cast) = source_type(column.type_(), column.type_modifier());
-            columns.push(SourceColumn {
+            SourceColumn {
                 name: column.name().to_owned(),
                 source_type,
-                optional: !not_null,
+                // An outer join makes nulls of what is none in its table.
+                optional: !not_null || matches!(relation, Relation::Query(_)),
+                is_key: false,
                 counts,
                 cast,
-            });
-        }
-        Ok(columns)
+            }
+        });
+        Ok(columns.collect())
     }
 
     fn now(&mut self) -> Answer<At> {
@@ -105,9 +113,10 @@ impl ReadSession for PostgresSession {
         sql: &str,
         columns: &[SourceColumn],
         shape: &Shape,
-        each: &mut dyn FnMut(&Row) -> Go,
+        each: &mut dyn FnMut(&mut Row) -> Go,
     ) -> Result<bool, ReadFailure> {
-        let copy = format!("COPY ({sql}) TO STDOUT (FORMAT binary)");
+        // A comment at its end must not take the bracket with it.
+        let copy = format!("COPY ({sql}\n) TO STDOUT (FORMAT binary)");
         let stream = self.run(self.client.copy_out(&copy))?;
         let mut chunks = Box::pin(stream.ready_chunks(CHUNK));
         let mut row = shape.row();
@@ -139,7 +148,7 @@ impl ReadSession for PostgresSession {
                     match decoder.row(bytes, &mut row)? {
                         Decoded::Row(length) => {
                             bytes = &bytes[length..];
-                            if each(&row) == Go::Stop {
+                            if each(&mut row) == Go::Stop {
                                 // What is on its way would come before the next answer: the connection is of no more use.
                                 self.cancel();
                                 return Ok(false);
@@ -245,7 +254,7 @@ impl Decoder<'_> {
                 days => Raw::Date(i64::from(days) + FIRST_DAY),
             },
             SourceType::Time => Raw::Time(i64::from_be_bytes(fixed(bytes)?) / 1_000),
-            SourceType::Timestamp { zoned } => {
+            SourceType::Timestamp { zoned, .. } => {
                 let (seconds, nanos) = match i64::from_be_bytes(fixed(bytes)?) {
                     i64::MAX => (INFINITY, 0),
                     i64::MIN => (MINUS_INFINITY, 0),
@@ -409,7 +418,9 @@ fn source_type(found: &Type, modifier: i32) -> (SourceType, &'static str) {
             _ => (SourceType::Other, AS_TEXT),
         };
     }
-    let bits = u32::try_from(modifier).unwrap_or(1);
+    // Of an expression nobody says how many there are.
+    let bits = u32::try_from(modifier).unwrap_or(u32::MAX);
+    let digits = u32::try_from(modifier).unwrap_or(6);
     match *found {
         Type::BOOL => (SourceType::Boolean, ""),
         Type::INT2 => (SourceType::Int16, ""),
@@ -428,8 +439,8 @@ fn source_type(found: &Type, modifier: i32) -> (SourceType, &'static str) {
         Type::DATE => (SourceType::Date, ""),
         Type::TIME => (SourceType::Time, ""),
         Type::TIMETZ => (SourceType::Time, "::time"),
-        Type::TIMESTAMP => (SourceType::Timestamp { zoned: false }, ""),
-        Type::TIMESTAMPTZ => (SourceType::Timestamp { zoned: true }, ""),
+        Type::TIMESTAMP => (SourceType::Timestamp { zoned: false, digits }, ""),
+        Type::TIMESTAMPTZ => (SourceType::Timestamp { zoned: true, digits }, ""),
         _ if matches!(found.kind(), Kind::Enum(_)) => (SourceType::Text, AS_TEXT),
         _ => (SourceType::Other, AS_TEXT),
     }

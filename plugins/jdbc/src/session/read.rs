@@ -40,14 +40,15 @@ pub(crate) trait ReadSession {
     /// The database's present time.
     fn now(&mut self) -> Answer<At>;
 
-    /// Runs a statement whose columns are these and gives each row to `each`, for as long as it wants more. Rows come from the
+    /// Runs a statement whose columns are these and gives each row to `each`, which may put another one in its
+    /// place to be filled, for as long as it wants more. Rows come from the
     /// server as they are taken. Says whether there are no more.
     fn read(
         &mut self,
         sql: &str,
         columns: &[SourceColumn],
         shape: &Shape,
-        each: &mut dyn FnMut(&Row) -> Go,
+        each: &mut dyn FnMut(&mut Row) -> Go,
     ) -> Result<bool, ReadFailure>;
 }
 

@@ -33,14 +33,16 @@ pub(super) struct SqliteSession {
 }
 
 pub(super) fn connect(config: &ConnectionConfig) -> Answer<Box<dyn Session>> {
-    Ok(Box::new(session(config)?))
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
+    Ok(Box::new(session(config, flags)?))
 }
 
 /// A connection whose statements are broken off when the task is to stop.
 pub(super) fn connect_to_read(config: &ConnectionConfig, stop: &Stop) -> Answer<Box<dyn super::ReadSession>> {
     /// Some milliseconds of work.
     const STEPS: i32 = 100_000;
-    let mut session = session(config)?;
+    // Not made when it is not there, and not opened for reading alone: what another process left unfinished is then finished.
+    let mut session = session(config, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     let stop = Stop::clone(stop);
     session
         .connection
@@ -49,9 +51,8 @@ pub(super) fn connect_to_read(config: &ConnectionConfig, stop: &Stop) -> Answer<
     Ok(Box::new(session))
 }
 
-fn session(config: &ConnectionConfig) -> Answer<SqliteSession> {
-    let mut flags =
-        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+fn session(config: &ConnectionConfig, flags: OpenFlags) -> Answer<SqliteSession> {
+    let mut flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     if config.url.name.starts_with("file:") {
         flags |= OpenFlags::SQLITE_OPEN_URI;
     }
@@ -108,7 +109,9 @@ pub(super) fn failure(error: rusqlite::Error) -> Failure {
             ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::AuthorizationForStatementDenied,
         ) => Trouble::Permission,
         Some(ErrorCode::OperationInterrupted | ErrorCode::OperationAborted) => Trouble::Cancelled,
-        Some(ErrorCode::Unknown | ErrorCode::ApiMisuse) => Trouble::Statement,
+        Some(
+            ErrorCode::Unknown | ErrorCode::ApiMisuse | ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt,
+        ) => Trouble::Statement,
         _ => Trouble::Unknown,
     };
     let failure = Failure::new(trouble, error.to_string());

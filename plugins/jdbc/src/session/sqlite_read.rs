@@ -12,7 +12,7 @@ use crate::table_id::{Quoting, TableId};
 
 const TABLES: &str =
     "SELECT name FROM sqlite_master WHERE type = ?1 AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name";
-const COLUMNS: &str = "SELECT name, \"notnull\" OR pk > 0, pk FROM pragma_table_info(?1, ?2)";
+const COLUMNS: &str = "SELECT name, \"notnull\", pk FROM pragma_table_info(?1, ?2)";
 
 impl ReadSession for SqliteSession {
     fn tables(&mut self, filter: &TableFilter) -> Answer<Vec<TableId>> {
@@ -67,14 +67,16 @@ impl ReadSession for SqliteSession {
             .map(|column| {
                 let declared = column.decl_type().unwrap_or_default();
                 let found = known.iter().find(|(name, ..)| name == column.name());
+                // Such a column is the number of the row. Other keys may be null.
+                let counts = keys == 1
+                    && declared.eq_ignore_ascii_case("INTEGER")
+                    && found.is_some_and(|(_, _, key)| *key > 0);
                 SourceColumn {
                     name: column.name().to_owned(),
                     source_type: source_type(declared),
-                    optional: found.is_none_or(|(_, not_null, _)| !not_null),
-                    // Such a column is the number of the row.
-                    counts: keys == 1
-                        && declared.eq_ignore_ascii_case("INTEGER")
-                        && found.is_some_and(|(_, _, key)| *key > 0),
+                    optional: !counts && found.is_none_or(|(_, not_null, _)| !not_null),
+                    is_key: found.is_some_and(|(_, _, key)| *key > 0),
+                    counts,
                     cast: "",
                 }
             })
@@ -95,7 +97,7 @@ impl ReadSession for SqliteSession {
         sql: &str,
         columns: &[SourceColumn],
         shape: &Shape,
-        each: &mut dyn FnMut(&Row) -> Go,
+        each: &mut dyn FnMut(&mut Row) -> Go,
     ) -> Result<bool, ReadFailure> {
         let mut statement = self.connection.prepare(sql).map_err(failure)?;
         let mut rows = statement.query([]).map_err(failure)?;
@@ -105,7 +107,7 @@ impl ReadSession for SqliteSession {
                 let raw = raw(found.get_ref(at).map_err(failure)?, &column.source_type);
                 row.set(shape, at, raw).map_err(ReadFailure::Refused)?;
             }
-            if each(&row) == Go::Stop {
+            if each(&mut row) == Go::Stop {
                 return Ok(false);
             }
         }
@@ -205,14 +207,18 @@ fn source_type(declared: &str) -> SourceType {
         "SMALLINT" | "INT2" => SourceType::Int16,
         "DATE" => SourceType::Date,
         "TIME" => SourceType::Time,
-        "DATETIME" | "TIMESTAMP" => SourceType::Timestamp { zoned: true },
-        "NUMERIC" | "DECIMAL" => SourceType::Numeric {
-            precision: sizes
-                .next()
-                .and_then(|size| u32::try_from(size).ok())
-                .unwrap_or(0),
-            scale: sizes.next(),
+        // CURRENT_TIMESTAMP, the usual default, gives whole seconds.
+        "DATETIME" | "TIMESTAMP" => SourceType::Timestamp {
+            zoned: true,
+            digits: 0,
         },
+        "NUMERIC" | "DECIMAL" => {
+            let precision = sizes.next().and_then(|size| u32::try_from(size).ok());
+            SourceType::Numeric {
+                precision: precision.unwrap_or(0),
+                scale: sizes.next().or(precision.map(|_| 0)),
+            }
+        }
         _ if has(&["INT"]) => SourceType::Int64,
         _ if has(&["CHAR", "CLOB", "TEXT", "JSON", "UUID", "XML"]) => SourceType::Text,
         _ if has(&["REAL", "FLOA", "DOUB"]) => SourceType::Float64,

@@ -1,5 +1,6 @@
 //! What becomes of the columns that are read: the field of each, and its values.
 
+use std::fmt;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -32,6 +33,8 @@ pub(crate) enum SourceType {
     Time,
     Timestamp {
         zoned: bool,
+        /// After the second.
+        digits: u32,
     },
     Array(Box<SourceType>),
     /// Anything else, as the database writes it as a text.
@@ -51,6 +54,8 @@ pub(crate) struct SourceColumn {
     pub(crate) name: String,
     pub(crate) source_type: SourceType,
     pub(crate) optional: bool,
+    /// Whether it is the primary key or a part of it, which in SQLite may be null and is not.
+    pub(crate) is_key: bool,
     /// Whether the database counts its values up by itself.
     pub(crate) counts: bool,
     /// What is done to it in the select list, such as `::text`.
@@ -58,7 +63,6 @@ pub(crate) struct SourceColumn {
 }
 
 /// A value as it came from the database.
-#[derive(Debug)]
 pub(crate) enum Raw<'a> {
     Null,
     Boolean(bool),
@@ -75,6 +79,23 @@ pub(crate) enum Raw<'a> {
     /// Seconds since the epoch, and nanoseconds after them.
     Timestamp(i64, u32),
     Array(Vec<Value>),
+}
+
+/// What it is, and not what it holds: that may be long, and nobody else's business.
+impl fmt::Display for Raw<'_> {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Null => to.write_str("NULL"),
+            Self::Boolean(_) => to.write_str("a boolean"),
+            Self::Integer(_) => to.write_str("an integer"),
+            Self::Float32(_) | Self::Float64(_) => to.write_str("a floating-point number"),
+            Self::Decimal(_) => to.write_str("a decimal"),
+            Self::Text(text) => write!(to, "a text of {} bytes", text.len()),
+            Self::Bytes(bytes) => write!(to, "{} bytes that are no text", bytes.len()),
+            Self::Date(_) | Self::Time(_) | Self::Timestamp(..) => to.write_str("a time"),
+            Self::Array(_) => to.write_str("an array"),
+        }
+    }
 }
 
 /// How values of a column become values of its field.
@@ -227,7 +248,9 @@ impl How {
     }
 
     fn value(&self, raw: Raw<'_>) -> std::result::Result<Value, String> {
-        let wrong = |raw: &Raw<'_>| format!("{raw:?} is no value of this column's type");
+        let wrong = |raw: &Raw<'_>| {
+            format!("{raw} is no value of this column's type; correct the row, or cast the column in a query")
+        };
         Ok(match (self, raw) {
             (Self::Boolean, Raw::Boolean(value)) => Value::Boolean(value),
             (Self::Boolean, Raw::Integer(number)) => Value::Boolean(number != 0),
@@ -315,8 +338,10 @@ fn integer(raw: Raw<'_>) -> std::result::Result<i64, String> {
         Raw::Text(text) => text
             .trim()
             .parse()
-            .map_err(|_| format!("'{text}' is no integer of 64 bits")),
-        other => Err(format!("{other:?} is no integer")),
+            .map_err(|_| format!("a text of {} bytes is no integer of 64 bits", text.len())),
+        other => Err(format!(
+            "{other} is no integer; correct the row, or cast the column in a query"
+        )),
     }
 }
 
@@ -325,7 +350,7 @@ fn narrow<T: TryFrom<i64>>(number: &i64, bits: &str) -> std::result::Result<T, S
 }
 
 fn parsed(text: &str) -> std::result::Result<Decimal, String> {
-    let wrong = || format!("'{text}' is no number");
+    let wrong = || format!("a text of {} bytes is no number", text.len());
     let (digits, exponent) = match text.trim().split_once(['e', 'E']) {
         Some((digits, exponent)) => (digits, exponent.parse::<i32>().map_err(|_| wrong())?),
         None => (text.trim(), 0),

@@ -182,10 +182,15 @@ impl SourceConfig {
                 .ok_or_else(|| ConnectError::invalid_config(key, text, "Unknown mode"))
         };
         let granularity = parsed.string(GRANULARITY_CONFIG)?;
-        let query = match parsed.get_password(QUERY_MASKED_CONFIG) {
-            Some(masked) => some(masked.reveal()),
-            None => some(parsed.string(QUERY_CONFIG)?),
-        };
+        let query = some(parsed.string(QUERY_CONFIG)?);
+        let masked = parsed
+            .get_password(QUERY_MASKED_CONFIG)
+            .and_then(|masked| some(masked.reveal()));
+        if query.is_some() && masked.is_some() {
+            return Err(ConnectError::config(format!(
+                "{QUERY_MASKED_CONFIG} is used in place of {QUERY_CONFIG}, not with it"
+            )));
+        }
         Ok(Self {
             connection: ConnectionConfig::of(parsed)?,
             mode: named(MODE_CONFIG, &Mode::NAMES)?,
@@ -199,7 +204,7 @@ impl SourceConfig {
                 .or_else(|| parsed.get_long(AIVEN_TIMESTAMP_INITIAL_CONFIG)),
             timestamp_delay: millis(parsed.long(TIMESTAMP_DELAY_CONFIG)?),
             validate_non_null: parsed.boolean(VALIDATE_NON_NULL_CONFIG)?,
-            query,
+            query: query.or(masked),
             query_suffix: parsed.string(QUERY_SUFFIX_CONFIG)?.trim().to_owned(),
             query_retries: u32::try_from(parsed.int(QUERY_RETRIES_CONFIG)?).ok(),
             isolation: Some(parsed.string(ISOLATION_CONFIG)?.to_ascii_uppercase())
@@ -294,6 +299,30 @@ impl SourceConfig {
                 format!("with {QUERY_CONFIG}, {MODE_CONFIG} asks for {INCREMENTING_COLUMN_CONFIG}"),
             ));
         }
+        let limits = ["LIMIT", "FETCH"].iter().any(|word| {
+            let mut words = self.query_suffix.split_whitespace();
+            words.any(|one| one.eq_ignore_ascii_case(word))
+        });
+        if self.mode == Mode::Timestamp && limits {
+            found.push((
+                QUERY_SUFFIX_CONFIG,
+                format!(
+                    "with {MODE_CONFIG}=timestamp, rows of one instant beyond the limit would never be read; use \
+                     timestamp+incrementing, or leave the limit out: rows come as they are taken"
+                ),
+            ));
+        }
+        if self.query.is_some()
+            && !(self.incrementing_mapping.is_empty() && self.timestamp_mapping.is_empty())
+        {
+            found.push((
+                QUERY_CONFIG,
+                format!(
+                    "{INCREMENTING_MAPPING_CONFIG} and {TIMESTAMP_MAPPING_CONFIG} are for tables; with {QUERY_CONFIG} name the columns \
+                     by {INCREMENTING_COLUMN_CONFIG} and {TIMESTAMP_COLUMN_CONFIG}"
+                ),
+            ));
+        }
         if self.incrementing_column.is_some() && !self.incrementing_mapping.is_empty() {
             found.push((INCREMENTING_MAPPING_CONFIG, format!("{INCREMENTING_MAPPING_CONFIG} is used in place of {INCREMENTING_COLUMN_CONFIG}, not with it")));
         }
@@ -346,6 +375,14 @@ fn of_table<'m>(mappings: &'m [Mapping], key: &str, table: &str) -> Result<&'m M
 }
 
 impl TableFilter {
+    /// Entries of the lists of names that no table of these has.
+    pub(crate) fn unknown<'a>(&'a self, names: &'a [[String; 3]]) -> impl Iterator<Item = &'a str> {
+        let lists = self.whitelist.iter().chain(&self.blacklist);
+        lists
+            .map(String::as_str)
+            .filter(|item| !names.iter().flatten().any(|name| name == item))
+    }
+
     /// Whether a table of this name, which is `schema.table` in full, is to be read.
     pub(crate) fn takes(&self, name: &str, in_full: &str, quoted: &str) -> bool {
         let names = [name, in_full, quoted];
@@ -387,10 +424,15 @@ fn split(text: &str) -> Vec<String> {
 pub(crate) fn validate(config: &ConfigMap) -> Vec<ConfigValue> {
     let def = definition();
     let mut values = def.validate(config);
-    if let Ok(parsed) = def.parse(config)
-        && let Ok(this) = SourceConfig::of_parsed(&parsed, config)
-    {
-        for (key, message) in this.contradictions() {
+    if values.iter().all(|value| value.errors.is_empty()) {
+        let found = def
+            .parse(config)
+            .and_then(|parsed| SourceConfig::of_parsed(&parsed, config));
+        let messages = match found {
+            Ok(config) => config.contradictions(),
+            Err(error) => vec![(crate::url::URL_CONFIG, error.message().to_owned())],
+        };
+        for (key, message) in messages {
             if let Some(value) = values.iter_mut().find(|value| value.name == key) {
                 value.add_error(message);
             }

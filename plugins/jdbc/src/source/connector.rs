@@ -26,6 +26,10 @@ struct Known {
     tables: Option<Vec<TableId>>,
     /// Why it could not be asked last.
     failure: Option<ConnectError>,
+    /// Somebody has waited for the tables in vain.
+    was_late: bool,
+    /// Names of the configuration that no table has, as they were told last.
+    unknown: Vec<String>,
 }
 
 #[derive(Default)]
@@ -52,6 +56,7 @@ impl Shared {
             }
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
+                known.was_late = true;
                 let why = known.failure.clone();
                 return Err(why.unwrap_or_else(|| {
                     ConnectError::retriable("the database has not said in time which tables there are")
@@ -87,32 +92,44 @@ impl Monitor {
     fn look(&self) {
         let found = tables::list(&self.config, &self.stop)
             .map_err(|failure| failure.to_error())
-            .and_then(|found| tables::check(&found).map(|()| found));
+            .and_then(|found| tables::check(&found.tables).map(|()| found));
         let mut known = self.shared.known();
         match found {
-            Ok(found) => {
-                known.failure = None;
-                let before = known.tables.replace(found);
-                let now = known.tables.as_ref();
-                let count = now.map_or(0, Vec::len);
-                if count == 0 && before.as_ref() != now {
-                    warn!(target: LOG, "no table is there to be read: look at table.whitelist and its like, schema.pattern, and what the user may read");
-                }
-                if before.is_some() && before.as_ref() != now {
-                    info!(target: LOG, "there are other tables than before, {count} now; tasks get new configurations");
-                    self.context.request_task_reconfiguration();
-                }
-            }
+            Ok(found) => self.take(&mut known, found),
             Err(error) => {
+                // What is being read goes on.
                 warn!(target: LOG, "the tables of the database cannot be listed: {}", error.message());
-                // Of tables that are being read nobody is to be told that there are none.
-                if known.tables.is_some() && !error.is_retriable() {
-                    self.context.raise_error(error.clone());
-                }
                 known.failure = Some(error);
             }
         }
         self.shared.changed.notify_all();
+    }
+
+    fn take(&self, known: &mut Known, found: tables::Found) {
+        if !found.unknown.is_empty() && found.unknown != known.unknown {
+            warn!(
+                target: LOG,
+                "there are no tables {}, or this user may not read them",
+                found.unknown.join(", ")
+            );
+        }
+        known.unknown = found.unknown;
+        known.failure = None;
+        let count = found.tables.len();
+        let before = known.tables.replace(found.tables);
+        if before == known.tables {
+            return;
+        }
+        if count == 0 {
+            warn!(
+                target: LOG,
+                "no table is there to be read: look at table.whitelist and its like, schema.pattern, and what the user may read"
+            );
+        }
+        if before.is_some() || std::mem::take(&mut known.was_late) {
+            info!(target: LOG, "there are other tables than before, {count} now; tasks get new configurations");
+            self.context.request_task_reconfiguration();
+        }
     }
 }
 

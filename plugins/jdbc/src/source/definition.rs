@@ -46,6 +46,15 @@ pub(super) const TOPIC_PREFIX_CONFIG: &str = "topic.prefix";
 /// The tables of one task, in its configuration.
 pub(super) const TABLES_CONFIG: &str = "tables";
 
+/// Kinds of tables.
+const TABLE_TYPES: [&str; 5] = [
+    "TABLE",
+    "PARTITIONED TABLE",
+    "VIEW",
+    "MATERIALIZED VIEW",
+    "FOREIGN TABLE",
+];
+
 fn key(
     name: &str,
     value_type: Type,
@@ -106,7 +115,19 @@ fn database_keys(def: ConfigDef) -> ConfigDef {
     .define(
         key(TYPES_CONFIG, Type::List, (DATABASE, 7), "Table Types", Low,
             "Kinds of tables to read: TABLE, PARTITIONED TABLE, VIEW, MATERIALIZED VIEW, FOREIGN TABLE.")
-            .default("TABLE"),
+            .default("TABLE")
+            .validator(Validator::custom(TABLE_TYPES.join(", "), |name, value| {
+                let items = value.as_list().unwrap_or_default();
+                let is_known = |item: &&String| TABLE_TYPES.iter().any(|known| known.eq_ignore_ascii_case(item.trim()));
+                match items.iter().find(|item| !is_known(item)) {
+                    None => Ok(()),
+                    Some(item) => Err(ConnectError::invalid_config(
+                        name,
+                        item,
+                        &format!("There are {}", TABLE_TYPES.join(", ")),
+                    )),
+                }
+            })),
     )
     .define(
         key(TABLE_POLL_INTERVAL_CONFIG, Type::Long, (DATABASE, 8), "Metadata Change Monitoring Interval (ms)", Low,

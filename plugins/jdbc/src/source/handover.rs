@@ -36,6 +36,22 @@ impl Handover {
         self.state().empty.pop().unwrap_or_default()
     }
 
+    /// Waits until there is room. `false` when the task is to stop first.
+    pub(crate) fn has_room(&self, stop: &Stop) -> bool {
+        let mut state = self.state();
+        while state.full.len() >= MOST_BATCHES {
+            if stop(Duration::ZERO) {
+                return false;
+            }
+            state = self
+                .changed
+                .wait_timeout(state, STOP_INTERVAL)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        }
+        true
+    }
+
     /// Gives a batch, and waits until there is room for another one. `false` when that takes longer than `patience`, or the task is
     /// to stop.
     pub(crate) fn give(&self, batch: RecordBatch, patience: Option<Duration>, stop: &Stop) -> bool {

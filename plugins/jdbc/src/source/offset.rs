@@ -13,11 +13,11 @@ const TIMESTAMP_NANOS: &str = "timestamp_nanos";
 /// An instant: seconds since the epoch, and nanoseconds after them.
 pub(crate) type At = (i64, u32);
 
-/// How far a table was read.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+/// How far a table was read. Ordered as its rows are read: by time first.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Position {
-    pub(crate) incrementing: Option<i64>,
     pub(crate) timestamp: Option<At>,
+    pub(crate) incrementing: Option<i64>,
 }
 
 impl Position {

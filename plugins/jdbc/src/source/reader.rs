@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use wharf_api::value_ref::StructRef;
-use wharf_api::{ConnectError, NewRecord, OffsetMap, RecordBatch, Result, ValueRef};
+use wharf_api::{ConnectError, NewOrigin, NewRecord, OffsetMap, RecordBatch, Result, ValueRef};
 
+use super::column::SourceColumn;
 use super::config::{Mode, SourceConfig};
 use super::handover::Handover;
 use super::offset::{At, Position};
@@ -17,6 +18,7 @@ use crate::dialect::{self, Dialect};
 use crate::failure::{Failure, Trouble};
 use crate::session::{self, Go, ReadFailure, ReadSession, Stop};
 use crate::table_id::Quoting;
+use crate::url::Database;
 
 const LOG: &str = "io.confluent.connect.jdbc.source.JdbcSourceTask";
 
@@ -24,6 +26,8 @@ const LOG: &str = "io.confluent.connect.jdbc.source.JdbcSourceTask";
 const MAX_BYTES: usize = 1024 * 1024;
 /// How long rows wait in the server for someone who takes none, before the statement is given up and made again later.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// The same of SQLite, where a statement that reads keeps others from writing.
+const PATIENCE_OF_FILE: Duration = Duration::from_secs(1);
 /// Between two tries of a query that failed.
 const FIRST_RETRY: Duration = Duration::from_millis(500);
 const LAST_RETRY: Duration = Duration::from_secs(10);
@@ -36,14 +40,16 @@ pub(crate) struct Source {
     pub(crate) position: Position,
     /// When it is read next.
     due: Instant,
-    /// Made with the first connection, and anew with each.
+    /// Tries that failed since the last success.
+    failures: u32,
     prepared: Option<Prepared>,
 }
 
+/// What is made of the columns of a table, for as long as they are these.
 struct Prepared {
+    columns: Vec<SourceColumn>,
     scan: Scan,
     shape: Shape,
-    columns: Vec<super::column::SourceColumn>,
 }
 
 impl Source {
@@ -54,6 +60,7 @@ impl Source {
             partition,
             position,
             due: Instant::now(),
+            failures: 0,
             prepared: None,
         }
     }
@@ -84,7 +91,6 @@ impl Reader {
             always: self.config.connection.quote_always,
         };
         let mut session: Option<Box<dyn ReadSession>> = None;
-        let mut failures = 0;
         while !(self.stop)(Duration::ZERO) {
             let Some(next) = (0..self.sources.len()).min_by_key(|at| self.sources[*at].due) else {
                 return Ok(());
@@ -94,29 +100,35 @@ impl Reader {
                 (self.stop)(left);
                 continue;
             }
-            let outcome = self.read_one(&mut session, next, dialect, quoting);
-            match outcome {
+            // Nothing is asked of the database that nobody would take.
+            if !self.handover.has_room(&self.stop) {
+                return Ok(());
+            }
+            match self.read_one(&mut session, next, dialect, quoting) {
                 Ok(()) => {
-                    failures = 0;
-                    self.sources[next].due = Instant::now() + self.config.poll_interval;
+                    let source = &mut self.sources[next];
+                    source.failures = 0;
+                    source.due = Instant::now() + self.config.poll_interval;
                 }
                 Err(ReadFailure::Refused(error)) => return Err(error),
                 Err(ReadFailure::Database(failure)) if failure.is(Trouble::Cancelled) => {}
                 Err(ReadFailure::Database(failure)) => {
                     session = None;
-                    self.sources.iter_mut().for_each(|source| source.prepared = None);
-                    failures += 1;
-                    self.wait_after(&failure, failures)?;
+                    self.put_off(next, &failure)?;
                 }
             }
         }
         Ok(())
     }
 
-    fn wait_after(&self, failure: &Failure, failures: u32) -> Result<()> {
+    /// A table that cannot be read waits, and the others do not; all do when nothing answers.
+    fn put_off(&mut self, at: usize, failure: &Failure) -> Result<()> {
         if !failure.trouble.may_heal() {
             return Err(failure.to_error());
         }
+        let source = &mut self.sources[at];
+        source.failures += 1;
+        let failures = source.failures;
         if self.config.query_retries.is_some_and(|most| failures > most) {
             return Err(failure
                 .to_final_error()
@@ -125,8 +137,16 @@ impl Reader {
         let wait = FIRST_RETRY
             .saturating_mul(1 << (failures - 1).min(6))
             .min(LAST_RETRY);
-        tracing::warn!(target: LOG, "{failure}; tried again in {} ms, try {failures} failed", wait.as_millis());
-        (self.stop)(wait);
+        source.due = Instant::now() + wait;
+        tracing::warn!(
+            target: LOG,
+            "{} cannot be read: {failure}; tried again in {} ms, try {failures} failed",
+            source.relation,
+            wait.as_millis()
+        );
+        if failure.is(Trouble::Unreachable) {
+            (self.stop)(wait);
+        }
         Ok(())
     }
 
@@ -146,23 +166,24 @@ impl Reader {
         let Some(connected) = session else { return Ok(()) };
         let config = Arc::clone(&self.config);
         let source = &mut self.sources[at];
-        if source.prepared.is_none() {
-            source.prepared = Some(prepare(
-                connected.as_mut(),
-                &source.relation,
-                &config,
-                dialect,
-                quoting,
-            )?);
+        // Columns may have come, gone or changed since the last time.
+        let columns = connected.columns(&source.relation, quoting)?;
+        if source
+            .prepared
+            .as_ref()
+            .is_none_or(|known| known.columns != columns)
+        {
+            let prepared = prepare(columns, &source.relation, &config, dialect, quoting);
+            source.prepared = Some(prepared.map_err(ReadFailure::Refused)?);
         }
-        let until = match config.mode.has_time() {
+        let now = match config.mode.has_time() {
             true => connected.now()?,
             false => (0, 0),
         };
-        source.begin(&config, until);
-        let until = before(until, config.timestamp_delay);
+        source.begin(&config, now);
+        let until = before(now, config.timestamp_delay);
         let Source {
-            relation: _,
+            relation,
             topic,
             partition,
             position,
@@ -171,7 +192,14 @@ impl Reader {
         } = source;
         let Some(prepared) = prepared else { return Ok(()) };
         let sql = prepared.scan.sql(position, until, &config, dialect);
-        tracing::debug!(target: LOG, "reading by {sql}");
+        tracing::debug!(target: LOG, "reading {relation} after {position:?}");
+        let patience = match config.connection.url.database {
+            // It would be read again from its beginning.
+            _ if config.mode == Mode::Bulk => None,
+            Database::Sqlite => Some(PATIENCE_OF_FILE),
+            Database::Postgres => Some(PATIENCE),
+        };
+        let shape = &prepared.shape;
         let mut output = Output {
             config: &config,
             handover: &self.handover,
@@ -180,12 +208,14 @@ impl Reader {
             partition,
             position,
             batch: self.handover.empty(),
-            is_bulk: config.mode == Mode::Bulk,
-            held: None,
+            patience,
+            held: shape.row(),
+            held_at: None,
             refused: None,
         };
-        let shape = &prepared.shape;
-        let read = connected.read(&sql, &prepared.columns, shape, &mut |row| output.take(row, shape));
+        let read = connected.read(&sql, &prepared.scan.columns, shape, &mut |row| {
+            output.take(row, shape)
+        });
         let finished = output.finish(matches!(read, Ok(true)));
         if !matches!(read, Ok(true)) {
             *session = None;
@@ -199,26 +229,30 @@ impl Reader {
 }
 
 fn prepare(
-    session: &mut dyn ReadSession,
+    columns: Vec<SourceColumn>,
     relation: &Relation,
     config: &SourceConfig,
     dialect: &dyn Dialect,
     quoting: Quoting,
-) -> std::result::Result<Prepared, ReadFailure> {
-    let columns = session.columns(relation, quoting)?;
+) -> Result<Prepared> {
     let name = match relation {
         Relation::Table(table) => Some(table.name.as_str()),
         Relation::Query(_) => None,
     };
-    let scan = Scan::new(relation, &columns, config, dialect, quoting).map_err(ReadFailure::Refused)?;
-    let shape = Shape::of(&columns, name, &scan, config).map_err(ReadFailure::Refused)?;
-    Ok(Prepared { scan, shape, columns })
+    let scan = Scan::new(relation, &columns, config, dialect, quoting)?;
+    let shape = Shape::of(name, &scan, config)?;
+    Ok(Prepared { columns, scan, shape })
 }
 
 impl Source {
     /// Where reading begins when no offset is stored.
     fn begin(&mut self, config: &SourceConfig, now: At) {
         const NOW: i64 = -1;
+        if config.mode.counts() {
+            self.position
+                .incrementing
+                .get_or_insert(config.incrementing_initial);
+        }
         if config.mode.has_time() && self.position.timestamp.is_none() {
             self.position.timestamp = Some(match config.timestamp_initial {
                 Some(NOW) => now,
@@ -251,17 +285,18 @@ struct Output<'a> {
     stop: &'a Stop,
     topic: &'a str,
     partition: &'a OffsetMap,
-    /// After the last row that was put into a batch, or, by time alone, after the last one before those of the same instant.
+    /// From where on everything is read again: after the last row of which it is known that none with the same position follows.
     position: &'a mut Position,
     batch: RecordBatch,
-    is_bulk: bool,
-    /// By time alone, the row whose offset the next one decides, and where it stands.
-    held: Option<(Row, Position)>,
+    patience: Option<Duration>,
+    /// The row whose offset the next one decides, and where it stands; not in bulk, where there are no offsets.
+    held: Row,
+    held_at: Option<Position>,
     refused: Option<ConnectError>,
 }
 
 impl Output<'_> {
-    fn take(&mut self, row: &Row, shape: &Shape) -> Go {
+    fn take(&mut self, row: &mut Row, shape: &Shape) -> Go {
         let taken = self.try_take(row, shape);
         match taken {
             Ok(go) => go,
@@ -272,65 +307,53 @@ impl Output<'_> {
         }
     }
 
-    fn try_take(&mut self, row: &Row, shape: &Shape) -> Result<Go> {
-        if self.is_bulk {
-            self.push(row, None)?;
+    fn try_take(&mut self, row: &mut Row, shape: &Shape) -> Result<Go> {
+        if self.config.mode == Mode::Bulk {
+            push(&mut self.batch, self.topic, self.partition, row, None)?;
             return self.hand_over_when_full();
         }
-        let position = row.position(shape)?;
-        if self.config.mode != Mode::Timestamp {
-            self.push(row, Some(position))?;
-            *self.position = position;
-            return self.hand_over_when_full();
-        }
-        // Rows of the same instant have the offset before it, until the last one is out: whoever goes on from there reads all.
-        match self.held.take() {
-            None => self.held = Some((row.clone(), position)),
-            Some((mut before, at)) => {
-                if position.timestamp > at.timestamp {
-                    *self.position = at;
-                }
-                self.push(&before, Some(*self.position))?;
-                before.clone_from(row);
-                self.held = Some((before, position));
+        let at = row.position(shape)?;
+        // Rows with one position have the offset before it, until the last one is out: whoever goes on from there reads all.
+        if let Some(before) = self.held_at {
+            if at > before {
+                *self.position = before;
             }
+            self.push_held()?;
         }
+        std::mem::swap(row, &mut self.held);
+        self.held_at = Some(at);
         self.hand_over_when_full()
     }
 
-    fn push(&mut self, row: &Row, offset: Option<Position>) -> Result<()> {
-        let value = row.value();
-        let entries = offset.map(|offset| offset.entries());
-        let mut record = NewRecord::source(self.topic, self.partition, &[])
-            .value(Some(value.schema()), ValueRef::Struct(StructRef::Owned(value)));
-        record.origin = wharf_api::NewOrigin::Source {
-            partition: Some(self.partition),
-            offset: entries.as_ref().map(|(entries, count)| &entries[..*count]),
-        };
-        self.batch.push(&record)
+    fn push_held(&mut self) -> Result<()> {
+        push(
+            &mut self.batch,
+            self.topic,
+            self.partition,
+            &self.held,
+            Some(*self.position),
+        )
     }
 
     fn hand_over_when_full(&mut self) -> Result<Go> {
         if self.batch.len() < self.config.batch_rows && self.batch.byte_len() < MAX_BYTES {
             return Ok(Go::On);
         }
-        // A whole table would be read again from its beginning.
-        let patience = (!self.is_bulk).then_some(PATIENCE);
         let next = self.handover.empty();
         let full = std::mem::replace(&mut self.batch, next);
-        Ok(match self.handover.give(full, patience, self.stop) {
+        Ok(match self.handover.give(full, self.patience, self.stop) {
             true => Go::On,
             false => Go::Stop,
         })
     }
 
-    /// What is left goes out, too. A row that is held is read again when others of its instant may follow.
+    /// What is left goes out, too. A row that is held is read again when others with its position may follow.
     fn finish(&mut self, read_all: bool) -> Result<()> {
-        if let Some((row, at)) = self.held.take()
+        if let Some(at) = self.held_at.take()
             && read_all
         {
             *self.position = at;
-            self.push(&row, Some(at))?;
+            self.push_held()?;
         }
         if !self.batch.is_empty() {
             let rest = std::mem::take(&mut self.batch);
@@ -338,4 +361,22 @@ impl Output<'_> {
         }
         Ok(())
     }
+}
+
+fn push(
+    batch: &mut RecordBatch,
+    topic: &str,
+    partition: &OffsetMap,
+    row: &Row,
+    offset: Option<Position>,
+) -> Result<()> {
+    let value = row.value();
+    let entries = offset.map(|offset| offset.entries());
+    let mut record = NewRecord::source(topic, partition, &[])
+        .value(Some(value.schema()), ValueRef::Struct(StructRef::Owned(value)));
+    record.origin = NewOrigin::Source {
+        partition: Some(partition),
+        offset: entries.as_ref().map(|(entries, count)| &entries[..*count]),
+    };
+    batch.push(&record)
 }

@@ -2,7 +2,7 @@
 
 use wharf_api::{ConnectError, Result, SchemaBuilder, SchemaRef, Struct, Value};
 
-use super::column::{Raw, Reading, SourceColumn};
+use super::column::{Raw, Reading};
 use super::config::SourceConfig;
 use super::offset::{At, Position};
 use super::scan::Scan;
@@ -12,8 +12,7 @@ use super::scan::Scan;
 pub(crate) struct Row {
     value: Struct,
     incrementing: Option<i64>,
-    /// Of several columns, each one's.
-    times: Vec<Option<At>>,
+    timestamp: Option<At>,
 }
 
 /// What becomes of each column.
@@ -23,20 +22,16 @@ pub(crate) struct Shape {
     /// For each column its field and the field's place; nothing for those that are left out.
     readings: Vec<Option<(usize, Reading)>>,
     incrementing_at: Option<usize>,
-    timestamps_at: Vec<usize>,
+    timestamp_at: Option<usize>,
 }
 
 impl Shape {
-    /// For these columns; `name` is the schema's.
+    /// For the columns of a statement; `name` is the schema's.
     ///
     /// # Errors
-    /// When two columns have one name, or no column is left.
-    pub(crate) fn of(
-        columns: &[SourceColumn],
-        name: Option<&str>,
-        scan: &Scan,
-        config: &SourceConfig,
-    ) -> Result<Self> {
+    /// When two columns have one name.
+    pub(crate) fn of(name: Option<&str>, scan: &Scan, config: &SourceConfig) -> Result<Self> {
+        let columns = &scan.columns;
         let mut builder = SchemaBuilder::structure();
         if let Some(name) = name {
             builder = builder.name(name);
@@ -50,7 +45,8 @@ impl Shape {
                     column.name
                 )));
             }
-            let reading = Reading::of(column, config);
+            let is_of_record = scan.timestamp_at != Some(at);
+            let reading = is_of_record.then(|| Reading::of(column, config)).flatten();
             if let Some(reading) = &reading {
                 builder = builder.field(column.name.as_str(), reading.schema()?);
                 fields += 1;
@@ -61,7 +57,7 @@ impl Shape {
             schema: builder.build()?,
             readings,
             incrementing_at: scan.incrementing_at,
-            timestamps_at: scan.timestamps_at.clone(),
+            timestamp_at: scan.timestamp_at,
         })
     }
 
@@ -70,7 +66,7 @@ impl Shape {
         Row {
             value: Struct::from_values(self.schema.clone(), Vec::new()),
             incrementing: None,
-            times: vec![None; self.timestamps_at.len()],
+            timestamp: None,
         }
     }
 
@@ -93,12 +89,12 @@ impl Row {
                 _ => None,
             };
         }
-        if let Some(at) = shape.timestamps_at.iter().position(|at| *at == column) {
-            self.times[at] = match &raw {
+        if shape.timestamp_at == Some(column) {
+            self.timestamp = match &raw {
                 Raw::Timestamp(seconds, nanos) => Some((*seconds, *nanos)),
-                Raw::Date(days) => Some((days * 86_400, 0)),
                 _ => None,
             };
+            return Ok(());
         }
         let Some((place, reading)) = &shape.readings[column] else {
             return Ok(());
@@ -128,7 +124,7 @@ impl Row {
         }
         Ok(Position {
             incrementing: self.incrementing,
-            timestamp: self.times.iter().flatten().next().copied(),
+            timestamp: self.timestamp,
         })
     }
 }

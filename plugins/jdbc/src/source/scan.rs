@@ -1,10 +1,12 @@
 //! The statements that read a table or a query, and how each row says where it stands.
 
+use std::fmt;
+
 use wharf_api::{ConnectError, Result};
 
 use super::column::{SourceColumn, SourceType};
 use super::config::{Mode, SourceConfig};
-use super::offset::Position;
+use super::offset::{At, Position};
 use crate::dialect::Dialect;
 use crate::table_id::{Quoting, TableId};
 
@@ -15,21 +17,38 @@ pub(crate) enum Relation {
     Query(String),
 }
 
+/// As people are told of it.
+impl fmt::Display for Relation {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Table(table) => write!(to, "table {table}"),
+            Self::Query(_) => to.write_str("the query"),
+        }
+    }
+}
+
+/// What a row's position by time is called in the select list.
+const POSITION: &str = "wharf_position";
+const SECOND: u32 = 1_000_000_000;
+
 /// A statement without its position.
 #[derive(Debug)]
 pub(crate) struct Scan {
     mode: Mode,
     /// Everything before the WHERE clause.
     select: String,
-    /// What is put around a query whose columns have to be cast.
-    around: Option<String>,
     suffix: String,
     incrementing: Option<String>,
     timestamp: Option<String>,
     zoned: bool,
-    /// Where the columns are among those that are read.
+    /// How many nanoseconds the time columns tell apart.
+    unit: u32,
+    /// All columns that are selected: those of records and, by time, one more that says where the row stands. It is the expression
+    /// that rows are found by, so that what is compared and what is remembered are the same.
+    pub(crate) columns: Vec<SourceColumn>,
+    /// Where the columns are that say where a row stands.
     pub(crate) incrementing_at: Option<usize>,
-    pub(crate) timestamps_at: Vec<usize>,
+    pub(crate) timestamp_at: Option<usize>,
 }
 
 impl Scan {
@@ -44,37 +63,26 @@ impl Scan {
         dialect: &dyn Dialect,
         quoting: Quoting,
     ) -> Result<Self> {
-        let (name, from) = match relation {
-            Relation::Table(table) => (table.to_string(), table.sql(quoting)),
-            Relation::Query(_) => ("the query".to_owned(), String::new()),
+        let name = match relation {
+            Relation::Table(table) => table.to_string(),
+            Relation::Query(_) => "the query".to_owned(),
         };
-        let list = |alias: bool| {
-            let items = columns.iter().map(|column| {
-                let plain = quoting.name(&column.name);
-                match (column.cast, alias) {
-                    ("", _) => plain,
-                    (cast, true) => format!("{plain}{cast} AS {plain}"),
-                    (cast, false) => format!("{plain}{cast}"),
-                }
-            });
-            items.collect::<Vec<_>>().join(", ")
-        };
-        let casts = columns.iter().any(|column| !column.cast.is_empty());
-        let (select, around) = match relation {
-            Relation::Table(_) => (format!("SELECT {} FROM {from}", list(false)), None),
-            Relation::Query(query) if casts => (query.clone(), Some(format!("SELECT {} FROM (", list(true)))),
-            Relation::Query(query) => (query.clone(), None),
+        // Names of columns are those that the database has: without quotes some of them mean something else.
+        let exact = Quoting {
+            always: true,
+            ..quoting
         };
         let mut this = Self {
             mode: config.mode,
-            select,
-            around,
+            select: String::new(),
             suffix: config.query_suffix.clone(),
             incrementing: None,
             timestamp: None,
             zoned: false,
+            unit: 1,
+            columns: columns.to_vec(),
             incrementing_at: None,
-            timestamps_at: Vec::new(),
+            timestamp_at: None,
         };
         let find = |column: &str| find(columns, column, &name);
         // Of a query nobody says what may be null.
@@ -85,43 +93,87 @@ impl Scan {
                 None => counting(columns, &name)?,
             };
             check_counts(&columns[at], &name, validates)?;
-            this.incrementing = Some(quoting.name(&columns[at].name));
+            this.incrementing = Some(exact.name(&columns[at].name));
             this.incrementing_at = Some(at);
         }
         if config.mode.has_time() {
+            let mut times = Vec::new();
             for column in config.timestamp_columns(&name)? {
-                this.timestamps_at.push(find(column)?);
+                times.push(&columns[find(column)?]);
             }
-            let times: Vec<&SourceColumn> = this.timestamps_at.iter().map(|at| &columns[*at]).collect();
             check_times(&times, &name, validates)?;
-            this.zoned = matches!(times[0].source_type, SourceType::Timestamp { zoned: true });
-            let names: Vec<String> = times
-                .iter()
-                .map(|column| dialect.instant(&quoting.name(&column.name)))
-                .collect();
-            this.timestamp = Some(match names.as_slice() {
-                [only] => only.clone(),
-                several => format!("COALESCE({})", several.join(", ")),
-            });
+            this.add_time(&times, dialect, exact);
         }
+        let mut items: Vec<String> = columns
+            .iter()
+            .map(|column| {
+                let plain = exact.name(&column.name);
+                match column.cast {
+                    "" => plain,
+                    cast => format!("{plain}{cast} AS {plain}"),
+                }
+            })
+            .collect();
+        items.extend(
+            this.timestamp
+                .iter()
+                .map(|time| format!("{time} AS {}", exact.name(POSITION))),
+        );
+        let list = items.join(", ");
+        let casts = columns.iter().any(|column| !column.cast.is_empty());
+        this.select = match relation {
+            Relation::Table(table) => format!("SELECT {list} FROM {}", table.sql(quoting)),
+            // What follows may end in a comment.
+            Relation::Query(query) if casts || config.mode != Mode::Bulk => {
+                format!("SELECT {list} FROM (\n{query}\n) AS q")
+            }
+            Relation::Query(query) => format!("{query}\n"),
+        };
         Ok(this)
+    }
+
+    fn add_time(&mut self, times: &[&SourceColumn], dialect: &dyn Dialect, exact: Quoting) {
+        let kinds = times.iter().map(|column| &column.source_type);
+        for kind in kinds {
+            if let SourceType::Timestamp { zoned, digits } = kind {
+                self.zoned |= zoned;
+                self.unit = self.unit.max(10_u32.pow(9 - (*digits).min(9)));
+            }
+        }
+        let names: Vec<String> = times
+            .iter()
+            .map(|column| dialect.instant(&exact.name(&column.name), &column.source_type))
+            .collect();
+        self.timestamp = Some(match names.as_slice() {
+            [only] => only.clone(),
+            several => format!("COALESCE({})", several.join(", ")),
+        });
+        self.timestamp_at = Some(self.columns.len());
+        self.columns.push(SourceColumn {
+            name: POSITION.to_owned(),
+            source_type: SourceType::Timestamp {
+                zoned: self.zoned,
+                digits: 9,
+            },
+            optional: true,
+            is_key: false,
+            counts: false,
+            cast: "",
+        });
     }
 
     /// The statement for rows after `from` and, by time, before `until`.
     pub(crate) fn sql(
         &self,
         from: &Position,
-        until: super::offset::At,
+        until: At,
         config: &SourceConfig,
         dialect: &dyn Dialect,
     ) -> String {
-        let mut sql = String::new();
-        if let Some(around) = &self.around {
-            sql.push_str(around);
-        }
-        sql.push_str(&self.select);
+        let mut sql = self.select.clone();
         let literal = |at| dialect.instant_literal(at, self.zoned, &config.connection.zone);
         let after = literal(from.timestamp.unwrap_or_default());
+        let until = literal(self.whole(until));
         let number = from.incrementing.unwrap_or(config.incrementing_initial);
         match (self.mode, &self.timestamp, &self.incrementing) {
             (Mode::Incrementing, _, Some(column)) => {
@@ -129,15 +181,13 @@ impl Scan {
             }
             (Mode::Timestamp, Some(time), _) => {
                 sql.push_str(&format!(
-                    " WHERE {time} > {after} AND {time} < {} ORDER BY {time} ASC",
-                    literal(until)
+                    " WHERE {time} > {after} AND {time} < {until} ORDER BY {time} ASC"
                 ));
             }
-            // A comparison of rows is what indexes of both columns serve.
+            // A comparison of rows is what an index of both columns serves.
             (Mode::TimestampIncrementing, Some(time), Some(column)) => {
                 sql.push_str(&format!(
-                    " WHERE {time} < {} AND ({time}, {column}) > ({after}, {number}) ORDER BY {time}, {column} ASC",
-                    literal(until)
+                    " WHERE {time} < {until} AND ({time}, {column}) > ({after}, {number}) ORDER BY {time}, {column} ASC"
                 ));
             }
             _ => {}
@@ -146,10 +196,15 @@ impl Scan {
             sql.push(' ');
             sql.push_str(&self.suffix);
         }
-        if self.around.is_some() {
-            sql.push_str(") AS q");
-        }
         sql
+    }
+
+    /// An instant without what the columns do not tell apart: a row that is stamped later may get the same stamp.
+    fn whole(&self, (seconds, nanos): At) -> At {
+        if self.unit >= SECOND {
+            return (seconds, 0);
+        }
+        (seconds, nanos - nanos % self.unit)
     }
 }
 
@@ -199,7 +254,7 @@ fn check_counts(column: &SourceColumn, table: &str, validate: bool) -> Result<()
             column.name
         )));
     }
-    if validate && column.optional {
+    if validate && column.optional && !column.is_key {
         return Err(ConnectError::config(format!(
             "column '{}' of {table} may be NULL, and such rows would never be read; declare it NOT NULL, or set \
              validate.non.null=false",

@@ -17,17 +17,27 @@ pub(crate) fn quoting(config: &SourceConfig, always: bool) -> Quoting {
 }
 
 /// The tables that the configuration takes, in the order of their names.
-pub(crate) fn list(config: &SourceConfig, stop: &Stop) -> Answer<Vec<TableId>> {
+pub(crate) fn list(config: &SourceConfig, stop: &Stop) -> Answer<Found> {
     let mut session: Box<dyn ReadSession> = session::connect_to_read(config, stop)?;
     let mut tables = session.tables(&config.filter)?;
     let always = quoting(config, true);
+    let names = |table: &TableId| [table.name.clone(), table.to_string(), table.sql(always)];
+    let all: Vec<[String; 3]> = tables.iter().map(names).collect();
+    let unknown = config.filter.unknown(&all).map(str::to_owned).collect();
     tables.retain(|table| {
-        config
-            .filter
-            .takes(&table.name, &table.to_string(), &table.sql(always))
+        let [name, in_full, quoted] = names(table);
+        config.filter.takes(&name, &in_full, &quoted)
     });
     tables.sort();
-    Ok(tables)
+    Ok(Found { tables, unknown })
+}
+
+/// What the database has.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Found {
+    pub(crate) tables: Vec<TableId>,
+    /// Names of the configuration that no table has that the user may read.
+    pub(crate) unknown: Vec<String>,
 }
 
 /// Refuses tables whose records would come to one topic.

@@ -99,9 +99,11 @@ impl SourceTask for JdbcSourceTask {
             if running.context.is_stopping() || Instant::now() >= until {
                 return Ok(());
             }
-            let has_ended = running.reader.as_ref().is_none_or(JoinHandle::is_finished);
-            // What it gave last may have come meanwhile.
-            if has_ended && !running.handover.take(batch, Duration::ZERO)? {
+            if running.reader.as_ref().is_none_or(JoinHandle::is_finished) {
+                // What it gave last may have come meanwhile.
+                if running.handover.take(batch, Duration::ZERO)? {
+                    return Ok(());
+                }
                 return Err(ConnectError::panic(
                     "the thread that reads the database has ended; this is a defect of the connector",
                 ));

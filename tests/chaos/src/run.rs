@@ -437,3 +437,38 @@ fn new_flow(settings: &Settings, stage: &Stage, number: usize) -> Flow {
         written_by_sink: SinkFile::new(number),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_is_passed_when_nothing_is_lost_and_with_exactly_once_nothing_doubled() {
+        let at_least_once = Settings::short(1);
+        let exactly_once = Settings::short(1).exactly_once();
+        let good = Outcome {
+            records: 10,
+            doubled_in_files: 1,
+            ..Outcome::default()
+        };
+        let lost = Outcome {
+            lost: 1,
+            ..good.clone()
+        };
+        let doubled = Outcome {
+            doubled_in_topics: 1,
+            ..good.clone()
+        };
+        for (outcome, settings, passes) in [
+            (&good, &at_least_once, true),
+            (&good, &exactly_once, true),
+            (&lost, &at_least_once, false),
+            (&lost, &exactly_once, false),
+            (&doubled, &at_least_once, true),
+            (&doubled, &exactly_once, false),
+            (&Outcome::default(), &at_least_once, false),
+        ] {
+            assert_eq!(outcome.verdict(settings).is_ok(), passes, "{outcome}");
+        }
+    }
+}

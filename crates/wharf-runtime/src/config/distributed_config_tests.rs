@@ -45,6 +45,7 @@ fn mistakes(entries: &[(&str, &str)]) -> Vec<String> {
 fn a_minimal_file_gets_upstreams_defaults_but_for_the_two_that_make_moves_faster() {
     let config = parse(&[]);
     let ms = Duration::from_millis;
+    assert!(!config.worker.restart.on_failure);
     assert_eq!(config.session_timeout, ms(10_000));
     assert_eq!(config.rebalance_timeout, ms(60_000));
     assert_eq!(config.heartbeat_interval, ms(500));

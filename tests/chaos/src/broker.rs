@@ -3,7 +3,9 @@
 use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
 
-use wharf_test_services::KafkaBroker;
+use wharf_test_services::{KafkaBroker, ServiceError};
+
+const TRANSACTIONS: &str = "org.apache.kafka.tools.TransactionsCommand";
 
 #[derive(Debug)]
 enum Order {
@@ -12,6 +14,8 @@ enum Order {
     Start,
     /// Answered when all before it is done.
     Wait(Sender<()>),
+    /// Answered with the transactions that are open in a partition and unknown to their coordinator.
+    Hanging(Sender<Vec<String>>),
 }
 
 /// The hand on the broker. The broker goes with it.
@@ -35,6 +39,10 @@ impl Broker {
                         let _ = done.send(());
                         Ok(())
                     }
+                    Order::Hanging(answer) => hanging(&kafka).map(|found| {
+                        // The one who asked waits for it.
+                        let _ = answer.send(found);
+                    }),
                 };
                 outcome.unwrap_or_else(|error| panic!("{error}"));
             }
@@ -65,6 +73,13 @@ impl Broker {
         self.order(Order::Start);
     }
 
+    /// Transactions that the broker calls ended, and that are open in a partition all the same.
+    pub(crate) fn hanging(&self) -> Vec<String> {
+        let (answer, found) = channel();
+        self.order(Order::Hanging(answer));
+        found.recv().expect("the broker is gone, see above")
+    }
+
     /// Waits until everything ordered is done: the broker answers, if it was started last.
     pub(crate) fn wait(&self) {
         let (done, waits) = channel();
@@ -81,4 +96,44 @@ impl Drop for Broker {
             let _ = thread.join();
         }
     }
+}
+
+/// By Kafka's own tool, one line for each. Those that go on are told apart by a second look.
+fn hanging(kafka: &KafkaBroker) -> Result<Vec<String>, ServiceError> {
+    let mut found = find_hanging(kafka)?;
+    if !found.is_empty() {
+        let still = find_hanging(kafka)?;
+        found.retain(|one| still.contains(one));
+    }
+    Ok(found)
+}
+
+/// Topic, partition and first offset of each.
+fn find_hanging(kafka: &KafkaBroker) -> Result<Vec<String>, ServiceError> {
+    let find = [
+        "find-hanging",
+        "--broker-id",
+        "1",
+        "--max-transaction-timeout",
+        "0",
+    ];
+    let said = kafka.tool(TRANSACTIONS, &find)?;
+    let mut rows = said
+        .lines()
+        .map(|line| line.split('\t').map(str::trim).collect::<Vec<_>>());
+    let Some(head) = rows.find(|row| row.contains(&"StartOffset")) else {
+        return Ok(Vec::new());
+    };
+    let place = |name: &str| head.iter().position(|cell| *cell == name);
+    let places = ["Topic", "Partition", "StartOffset"].map(place);
+    let cell = |row: &[&str], place: Option<usize>| {
+        place
+            .and_then(|at| row.get(at))
+            .copied()
+            .unwrap_or("?")
+            .to_owned()
+    };
+    Ok(rows
+        .map(|row| places.map(|place| cell(&row, place)).join(" "))
+        .collect())
 }

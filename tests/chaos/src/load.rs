@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use crate::record;
 
-/// Between two additions to each file.
-const EVERY: Duration = Duration::from_millis(20);
+/// Between two additions to each file, and so between two transactions of its source.
+const EVERY: Duration = Duration::from_millis(200);
 /// Lines of one addition: 200 in a second.
-const LINES: u64 = 4;
+const LINES: u64 = 40;
 
 /// The running load.
 #[derive(Debug)]

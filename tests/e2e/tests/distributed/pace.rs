@@ -119,8 +119,9 @@ fn a_hundred_new_connectors_in_a_row_are_at_most_ten_rebalances() {
         began.elapsed().as_secs_f64()
     ));
     assert_eq!(owners.len(), 2, "{owners:?}");
-    // A machine so busy that it creates eight in a second at the most gets one more for every longest wait between two.
-    let most = 10 + created.as_secs().saturating_sub(12) / 4;
+    // "In a row" is some seconds. A machine so busy that it takes longer leaves pauses in which a rebalance is due by itself.
+    let beyond = created.saturating_sub(Duration::from_secs(8));
+    let most = 10 + beyond.as_secs() * 2 / 3;
     assert!(
         u64::from(rebalances) <= most,
         "{rebalances} rebalances of at most {most}"

@@ -65,6 +65,15 @@ impl ReadSession for PostgresSession {
             .collect()
     }
 
+    fn begin(&mut self) -> Answer<()> {
+        // What is prepared in a transaction locks its tables against changes of their definition until the end.
+        self.run(self.client.batch_execute("BEGIN"))
+    }
+
+    fn end(&mut self) -> Answer<()> {
+        self.run(self.client.batch_execute("COMMIT"))
+    }
+
     fn columns(&mut self, relation: &Relation, quoting: Quoting) -> Answer<Vec<SourceColumn>> {
         let sql = match relation {
             Relation::Table(table) => format!("SELECT * FROM {}", table.sql(quoting)),

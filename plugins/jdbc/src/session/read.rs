@@ -34,6 +34,12 @@ pub(crate) trait ReadSession {
     /// Tables of these kinds, in these schemas; what the database itself keeps is left out.
     fn tables(&mut self, filter: &TableFilter) -> Answer<Vec<TableId>>;
 
+    /// From here to [`end`](Self::end) tables whose columns were asked for keep them: a row is not read without a column that it has.
+    fn begin(&mut self) -> Answer<()>;
+
+    /// Lets tables go.
+    fn end(&mut self) -> Answer<()>;
+
     /// The columns of a table or query.
     fn columns(&mut self, relation: &Relation, quoting: Quoting) -> Answer<Vec<SourceColumn>>;
 

@@ -41,6 +41,16 @@ impl ReadSession for SqliteSession {
         Ok(found)
     }
 
+    fn begin(&mut self) -> Answer<()> {
+        // The first thing that is read decides of when everything is that follows.
+        const BEGIN: &str = "BEGIN; SELECT 1 FROM sqlite_master LIMIT 1";
+        self.connection.execute_batch(BEGIN).map_err(failure)
+    }
+
+    fn end(&mut self) -> Answer<()> {
+        self.connection.execute_batch("COMMIT").map_err(failure)
+    }
+
     fn columns(&mut self, relation: &Relation, quoting: Quoting) -> Answer<Vec<SourceColumn>> {
         // Name, NOT NULL, and the place in the primary key.
         let mut known: Vec<(String, bool, i64)> = Vec::new();

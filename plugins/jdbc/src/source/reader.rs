@@ -111,7 +111,7 @@ impl Reader {
                     source.due = Instant::now() + self.config.poll_interval;
                 }
                 Err(ReadFailure::Refused(error)) => return Err(error),
-                Err(ReadFailure::Database(failure)) if failure.is(Trouble::Cancelled) => {}
+                Err(ReadFailure::Database(failure)) if failure.is(Trouble::Cancelled) => session = None,
                 Err(ReadFailure::Database(failure)) => {
                     session = None;
                     self.put_off(next, &failure)?;
@@ -166,6 +166,7 @@ impl Reader {
         let Some(connected) = session else { return Ok(()) };
         let config = Arc::clone(&self.config);
         let source = &mut self.sources[at];
+        connected.begin()?;
         // Columns may have come, gone or changed since the last time.
         let columns = connected.columns(&source.relation, quoting)?;
         if source
@@ -216,10 +217,15 @@ impl Reader {
         let read = connected.read(&sql, &prepared.scan.columns, shape, &mut |row| {
             output.take(row, shape)
         });
-        let finished = output.finish(matches!(read, Ok(true)));
+        // Before anybody is waited for: nobody else may change a table meanwhile.
+        let read = match read {
+            Ok(true) => connected.end().map(|()| true).map_err(Into::into),
+            other => other,
+        };
         if !matches!(read, Ok(true)) {
             *session = None;
         }
+        let finished = output.finish(matches!(read, Ok(true)));
         match (output.refused.take(), read, finished) {
             (Some(error), ..) | (None, Ok(_), Err(error)) => Err(ReadFailure::Refused(error)),
             (None, Err(failure), _) => Err(failure),

@@ -6,7 +6,7 @@
 //! for them in logs, and so are recorded tokens.
 
 use std::io::{self, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -247,7 +247,7 @@ impl IdentityProvider {
     }
 
     fn listen(&self) -> io::Result<()> {
-        let listener = TcpListener::bind(("127.0.0.1", self.port))?;
+        let listener = ports::listen(self.port)?;
         let ends = Arc::new(AtomicBool::new(false));
         let desk = self.desk();
         let told = Arc::clone(&ends);

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::TcpListener;
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// `N` different ports that were free a moment ago.
 ///
@@ -55,6 +56,27 @@ pub fn lasting<const N: usize>() -> io::Result<[u16; N]> {
     Ok(ports)
 }
 
+/// Listens on a port that this process has just had.
+///
+/// Another thread that starts a program has copies of all sockets from its fork to its exec, and so may hold a port that was given
+/// up a moment ago: it is waited for.
+///
+/// # Errors
+/// When somebody else keeps it.
+pub fn listen(port: u16) -> io::Result<TcpListener> {
+    const PATIENCE: Duration = Duration::from_secs(10);
+    const INTERVAL: Duration = Duration::from_millis(5);
+    let began = Instant::now();
+    loop {
+        match TcpListener::bind(("127.0.0.1", port)) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && began.elapsed() < PATIENCE => {
+                std::thread::sleep(INTERVAL);
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -74,12 +96,29 @@ mod tests {
         for (i, port) in ports.iter().enumerate() {
             assert!(!ports[..i].contains(port), "{ports:?}");
             assert!((20_000..30_000).contains(port), "{ports:?}");
-            TcpListener::bind(("127.0.0.1", *port)).unwrap();
+            listen(*port).unwrap();
         }
         let others = lasting::<3>().unwrap();
         assert!(
             others.iter().all(|port| !ports.contains(port)),
             "{ports:?} {others:?}"
         );
+    }
+
+    #[test]
+    fn a_port_is_had_again_while_programs_start() {
+        let over = std::sync::atomic::AtomicBool::new(false);
+        let [port] = lasting().unwrap();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !over.load(std::sync::atomic::Ordering::Relaxed) {
+                    assert!(std::process::Command::new("true").status().unwrap().success());
+                }
+            });
+            let tries = (0..2_000).map(|_| listen(port).map(drop));
+            let outcome = tries.collect::<io::Result<Vec<()>>>();
+            over.store(true, std::sync::atomic::Ordering::Relaxed);
+            outcome.unwrap();
+        });
     }
 }

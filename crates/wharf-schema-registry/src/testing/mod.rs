@@ -8,6 +8,7 @@ mod checks;
 mod server;
 mod state;
 
+use std::net::TcpListener;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 pub use checks::{check_latest_is_kept_for_its_time, check_subject_names};
@@ -30,18 +31,15 @@ impl TestRegistry {
     /// When no port can be had, which fails the test as it should.
     #[must_use]
     pub fn start() -> Self {
-        Self::start_at(0)
+        Self::start_at(TcpListener::bind("127.0.0.1:0").expect("this machine has a free port"))
     }
 
-    /// Starts one on this port, as one that comes back where it was; it knows nothing of what the one before it knew.
-    ///
-    /// # Panics
-    /// When another has the port.
+    /// Starts one where somebody listens, as one that comes back where it was; it knows nothing of what the one before it knew.
     #[must_use]
-    pub fn start_at(port: u16) -> Self {
+    pub fn start_at(listener: TcpListener) -> Self {
         let state = Arc::new(Mutex::new(State::default()));
         let shared = Arc::clone(&state);
-        let server = Server::start(port, move |request| lock(&shared).answer(request));
+        let server = Server::start(listener, move |request| lock(&shared).answer(request));
         Self { state, server }
     }
 

@@ -341,7 +341,10 @@ fn while_a_registry_is_away_tasks_fail_at_new_schemas_and_when_it_is_back_nothin
         return;
     };
     let [port] = ports::lasting().unwrap();
-    let (kafka, registry) = (stage.kafka(), TestRegistry::start_at(port));
+    let (kafka, registry) = (
+        stage.kafka(),
+        TestRegistry::start_at(ports::listen(port).unwrap()),
+    );
     let url = registry.url();
     let worker = stage.start(&[("offset.flush.interval.ms", "500")], &[]);
     let name = |flavour: &Flavour, what: &str| {
@@ -442,7 +445,7 @@ fn while_a_registry_is_away_tasks_fail_at_new_schemas_and_when_it_is_back_nothin
         assert!(error_header(letter, "exception.message").contains(&url));
     }
 
-    let registry = TestRegistry::start_at(port);
+    let registry = TestRegistry::start_at(ports::listen(port).unwrap());
     assert_eq!(register(&registry), ids);
     for flavour in &FLAVOURS {
         let strict = name(flavour, "strict");

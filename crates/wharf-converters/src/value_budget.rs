@@ -3,7 +3,7 @@
 //! Two bytes can stand for a struct of a thousand fields that are not set, or for a default that is long: what a schema adds to
 //! a message is not bounded by the message's length. It is counted here, so that a few bytes do not fill the memory.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::cell::Cell;
 
 use wharf_api::{ConnectError, Result, Value};
 
@@ -12,11 +12,10 @@ pub const MAX_VALUES: usize = 1 << 22;
 /// So many bytes of a text that a schema adds count as one more value: about what a value itself takes.
 const BYTES_OF_A_VALUE: usize = 32;
 
-/// What is left for a message. Shared by all who read parts of it; threads that use one converter at once count together, and not
-/// to the last value.
+/// What is left for a message. Shared by all who read parts of it.
 #[derive(Debug)]
 pub struct ValueBudget {
-    left: AtomicUsize,
+    left: Cell<usize>,
 }
 
 impl ValueBudget {
@@ -24,14 +23,8 @@ impl ValueBudget {
     #[must_use]
     pub fn new(length: usize) -> Self {
         Self {
-            left: AtomicUsize::new(MAX_VALUES.saturating_add(length)),
+            left: Cell::new(MAX_VALUES.saturating_add(length)),
         }
-    }
-
-    /// Starts anew, for a message of so many bytes.
-    pub fn start(&self, length: usize) {
-        self.left
-            .store(MAX_VALUES.saturating_add(length), Ordering::Relaxed);
     }
 
     /// Takes so many values.
@@ -40,9 +33,9 @@ impl ValueBudget {
     /// A data error when there are not as many left.
     #[inline]
     pub fn take(&self, values: usize) -> Result<()> {
-        match self.left.load(Ordering::Relaxed).checked_sub(values) {
+        match self.left.get().checked_sub(values) {
             Some(left) => {
-                self.left.store(left, Ordering::Relaxed);
+                self.left.set(left);
                 Ok(())
             }
             None => Err(exhausted()),
@@ -107,7 +100,7 @@ mod tests {
         assert!(error.message().contains("more than 4194304 values"), "{error}");
         let list = Value::Array(vec![Value::Null; 2]);
         assert!(budget.copy(&list).is_err());
-        budget.start(1);
+        let budget = ValueBudget::new(1);
         budget.take(MAX_VALUES - 1).unwrap();
         assert_eq!(budget.copy(&list).unwrap(), list);
         assert!(budget.take(1).is_err());

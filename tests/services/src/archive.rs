@@ -6,11 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::ServiceError;
-use crate::bundle::cache_dir;
+use crate::bundle::{DEPENDENCY_PLUGIN, cache_dir};
 use crate::process::on_path;
-
-/// Pinned, so that the same plugin is used on every machine.
-const DEPENDENCY_PLUGIN: &str = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1";
 
 /// The folder `name` of the cache, with what `unpack` makes of the artifact. `unpack` is given the folder with the artifact's file
 /// and an empty one to fill; `tools` are the programs that it runs.

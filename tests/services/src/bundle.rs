@@ -14,7 +14,7 @@ use crate::process::on_path;
 /// Version of Apache Kafka that tests and conformance runs use, broker and JVM Connect alike.
 pub const KAFKA_VERSION: &str = "4.3.0";
 /// Pinned, so that the same jars are resolved on every machine.
-const DEPENDENCY_PLUGIN: &str = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1";
+pub(crate) const DEPENDENCY_PLUGIN: &str = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1";
 const LOG4J_VERSION: &str = "2.24.3";
 
 /// A named set of Maven artifacts that are used together.

@@ -4,23 +4,20 @@
 //! The registry keeps everything in memory. It wants a newer Java than the broker, which is looked for among the installed
 //! ones.
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use crate::bundle::cache_dir;
-use crate::process::{Lifetime, Service, on_path, wait_until};
+use crate::process::{Lifetime, Service, wait_until};
 use crate::python::Package;
-use crate::{ServiceError, http, ports, skip, target_dir};
+use crate::{ServiceError, archive, http, ports, skip, target_dir};
 
 /// Version of Apicurio.
 pub const APICURIO_VERSION: &str = "3.3.3";
 /// The Java that its classes are made for.
 const LEAST_JAVA: u32 = 21;
-/// Pinned, so that the same plugin is used on every machine.
-const DEPENDENCY_PLUGIN: &str = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1";
 /// A cold JVM on a busy machine with two cores needs tens of seconds.
 const PATIENCE: Duration = Duration::from_secs(120);
 const API: &str = "/apis/ccompat/v7";
@@ -138,67 +135,17 @@ impl SchemaRegistry {
 /// The unpacked registry, fetched once from Maven Central.
 fn fetch() -> Result<PathBuf, ServiceError> {
     let name = format!("apicurio-registry-{APICURIO_VERSION}");
-    let cache = cache_dir();
-    let folder = cache.join(&name);
-    if folder.is_dir() {
-        return Ok(folder);
-    }
-    for tool in ["mvn", "tar"] {
-        if !on_path(tool) {
-            return Err(ServiceError::unavailable(format!(
-                "`{tool}` is needed once to fetch the schema registry"
-            )));
-        }
-    }
-    let cannot = |what: &str, error: std::io::Error| {
-        ServiceError::unavailable(format!("cannot {what} in {}: {error}", cache.display()))
-    };
-    fs::create_dir_all(&cache).map_err(|e| cannot("create the cache", e))?;
-    let lock = File::create(cache.join(format!("{name}.lock"))).map_err(|e| cannot("lock", e))?;
-    lock.lock().map_err(|e| cannot("lock", e))?;
-    if folder.is_dir() {
-        return Ok(folder);
-    }
-    let work = cache.join(format!("{name}.partial"));
-    let _ = fs::remove_dir_all(&work);
-    let unpacked = work.join("unpacked");
-    fs::create_dir_all(&unpacked).map_err(|e| cannot("write", e))?;
-    run(Command::new("mvn")
-        .args(["-q", "-B"])
-        .arg(format!("{DEPENDENCY_PLUGIN}:copy"))
-        .arg(format!(
-            "-Dartifact=io.apicurio:apicurio-registry-app:{APICURIO_VERSION}:tar.gz:all"
-        ))
-        .arg(format!("-DoutputDirectory={}", work.display())))?;
-    let archive = work.join(format!("apicurio-registry-app-{APICURIO_VERSION}-all.tar.gz"));
-    run(Command::new("tar")
-        .arg("xzf")
-        .arg(archive)
-        .arg("-C")
-        .arg(&unpacked))?;
-    fs::rename(&unpacked, &folder).map_err(|e| cannot("rename", e))?;
-    let _ = fs::remove_dir_all(&work);
-    Ok(folder)
-}
-
-fn run(command: &mut Command) -> Result<(), ServiceError> {
-    let program = command.get_program().to_string_lossy().into_owned();
-    let output = command
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|e| ServiceError::unavailable(format!("cannot run {program}: {e}")))?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let text =
-        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-    let line = text
-        .lines()
-        .find(|line| line.contains("ERROR"))
-        .unwrap_or_else(|| text.trim());
-    Err(ServiceError::unavailable(format!(
-        "cannot fetch the schema registry: {line}"
-    )))
+    let artifact = format!("io.apicurio:apicurio-registry-app:{APICURIO_VERSION}:tar.gz:all");
+    archive::fetch(&name, &artifact, &["tar"], |work, unpacked| {
+        let archive = work.join(format!("apicurio-registry-app-{APICURIO_VERSION}-all.tar.gz"));
+        archive::run(
+            Command::new("tar")
+                .arg("xzf")
+                .arg(archive)
+                .arg("-C")
+                .arg(unpacked),
+        )
+    })
 }
 
 /// The first Java that is new enough: `JAVA_HOME`, the one on `PATH`, those that are installed beside it.

@@ -27,7 +27,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 /// How much of a refused value an error shows.
 const SHOWN_CHARACTERS: usize = 100;
 
-/// Reads payloads.
+/// Reads one message: its payload, and the defaults of its schema.
 #[derive(Debug)]
 pub(super) struct Decoder {
     replace_null_with_default: bool,
@@ -53,16 +53,12 @@ impl fmt::Display for Path<'_> {
 }
 
 impl Decoder {
-    pub(super) fn new(replace_null_with_default: bool) -> Self {
+    /// For a message of so many bytes.
+    pub(super) fn new(replace_null_with_default: bool, length: usize) -> Self {
         Self {
             replace_null_with_default,
-            budget: ValueBudget::new(0),
+            budget: ValueBudget::new(length),
         }
-    }
-
-    /// Starts a message of so many bytes; all values that are read until the next one count as its own.
-    pub(super) fn start(&self, length: usize) {
-        self.budget.start(length);
     }
 
     /// Reads the next value.

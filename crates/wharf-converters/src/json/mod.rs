@@ -73,7 +73,6 @@ pub struct JsonConverter {
     /// The schema given by `schema.content`.
     fixed_schema: Option<SchemaRef>,
     encoder: Encoder,
-    decoder: Decoder,
     written: LruCache<SchemaKey, Arc<WrittenSchema>>,
     last_written: Option<(SchemaRef, Arc<WrittenSchema>)>,
     /// The schema, by its text.
@@ -91,7 +90,6 @@ impl Default for JsonConverter {
                 numeric_decimals: false,
                 replace_null_with_default: true,
             },
-            decoder: Decoder::new(true),
             written: LruCache::new(DEFAULT_CACHE_SIZE),
             last_written: None,
             read: LruCache::new(DEFAULT_CACHE_SIZE),
@@ -101,6 +99,11 @@ impl Default for JsonConverter {
 }
 
 impl JsonConverter {
+    /// For a message of so many bytes.
+    fn decoder(&self, length: usize) -> Decoder {
+        Decoder::new(self.encoder.replace_null_with_default, length)
+    }
+
     /// Has what belongs to this schema in `last_written`.
     #[cold]
     fn find_written(&mut self, schema: &SchemaRef) -> Result<()> {
@@ -122,7 +125,7 @@ impl JsonConverter {
     }
 
     /// The schema that a checked JSON text describes; `None` for `null`.
-    fn schema_of(&mut self, text: &[u8]) -> Result<Option<SchemaRef>> {
+    fn schema_of(&mut self, decoder: &Decoder, text: &[u8]) -> Result<Option<SchemaRef>> {
         if let Some((last, schema)) = &self.last_read
             && **last == *text
         {
@@ -132,7 +135,7 @@ impl JsonConverter {
             self.last_read = Some((text.into(), Arc::clone(&schema)));
             return Ok(Some(schema));
         }
-        let Some(schema) = read_schema(&self.decoder, text)? else {
+        let Some(schema) = read_schema(decoder, text)? else {
             return Ok(None);
         };
         let text: Arc<[u8]> = text.into();
@@ -143,7 +146,7 @@ impl JsonConverter {
 
     /// Reads a message that has the schema of the one before it in the place where writers put it. `None` when it is not
     /// exactly that, or does not hold: the thorough way finds out and says why.
-    fn decode_like_last(&self, bytes: &[u8]) -> Option<SchemaAndValue> {
+    fn decode_like_last(&self, decoder: &Decoder, bytes: &[u8]) -> Option<SchemaAndValue> {
         let (text, schema) = self.last_read.as_ref()?;
         let payload = bytes
             .strip_prefix(ENVELOPE_START)?
@@ -151,7 +154,7 @@ impl JsonConverter {
             .strip_prefix(ENVELOPE_MIDDLE)?;
         // One level down, as the payload stands inside the envelope.
         let mut reader = Reader::inside(payload);
-        let value = self.decoder.payload(&mut reader, Some(schema)).ok()?;
+        let value = decoder.payload(&mut reader, Some(schema)).ok()?;
         (reader.next_byte() == b'}').then(|| SchemaAndValue {
             schema: Some(Arc::clone(schema)),
             value,
@@ -159,24 +162,25 @@ impl JsonConverter {
     }
 
     fn decode_text(&mut self, bytes: &[u8]) -> Result<SchemaAndValue> {
-        self.decoder.start(bytes.len());
+        let decoder = self.decoder(bytes.len());
         if !self.schemas_enable {
             let mut reader = Reader::new(bytes);
             if reader.is_at_end() {
                 return Ok(SchemaAndValue::NULL);
             }
-            let value = self.decoder.payload(&mut reader, None)?;
+            let value = decoder.payload(&mut reader, None)?;
             return Ok(SchemaAndValue { schema: None, value });
         }
         if let Some(schema) = &self.fixed_schema {
             // The message is the payload alone, even if it looks like an envelope.
-            let value = self.decoder.payload(&mut Reader::new(bytes), Some(schema))?;
+            let value = decoder.payload(&mut Reader::new(bytes), Some(schema))?;
             return Ok(SchemaAndValue::new(Some(Arc::clone(schema)), value));
         }
-        if let Some(decoded) = self.decode_like_last(bytes) {
+        if let Some(decoded) = self.decode_like_last(&decoder, bytes) {
             return Ok(decoded);
         }
-        self.decoder.start(bytes.len());
+        // What that attempt has used does not count.
+        let decoder = self.decoder(bytes.len());
         let mut reader = Reader::new(bytes);
         let envelope = if reader.is_at_end() {
             None
@@ -190,10 +194,8 @@ impl JsonConverter {
                  your converter configuration.",
             ));
         };
-        let schema = self.schema_of(schema)?;
-        let value = self
-            .decoder
-            .payload(&mut Reader::inside(payload), schema.as_ref())?;
+        let schema = self.schema_of(&decoder, schema)?;
+        let value = decoder.payload(&mut Reader::inside(payload), schema.as_ref())?;
         Ok(SchemaAndValue { schema, value })
     }
 }
@@ -231,15 +233,13 @@ impl<'a> Envelope<'a> {
 impl Converter for JsonConverter {
     fn configure(&mut self, config: &ConfigMap, converter_type: ConverterType) -> Result<()> {
         let config = JsonConverterConfig::parse(config, converter_type)?;
-        let replace_null_with_default = config.replace_null_with_default;
         *self = Self {
             schemas_enable: config.schemas_enable,
             fixed_schema: None,
             encoder: Encoder {
                 numeric_decimals: config.numeric_decimals,
-                replace_null_with_default,
+                replace_null_with_default: config.replace_null_with_default,
             },
-            decoder: Decoder::new(replace_null_with_default),
             written: LruCache::new(config.schemas_cache_size),
             last_written: None,
             read: LruCache::new(config.schemas_cache_size),
@@ -251,8 +251,7 @@ impl Converter for JsonConverter {
                 ConnectError::data("Failed to parse schema in converter config due to serialization error: ")
                     .caused_by(cause)
             })?;
-            self.decoder.start(text.len());
-            self.fixed_schema = read_schema(&self.decoder, text)?;
+            self.fixed_schema = read_schema(&self.decoder(text.len()), text)?;
         }
         Ok(())
     }

@@ -45,6 +45,12 @@ fn settings(retriever: Retriever) -> TokenSettings {
     }
 }
 
+/// A provider, where one can be had; what is logged meanwhile is kept.
+fn provider() -> Option<IdentityProvider> {
+    log::listen();
+    IdentityProvider::for_test()
+}
+
 fn at(provider: &IdentityProvider) -> TokenSettings {
     let endpoint = endpoint(provider.token_url(), IdentityProvider::CLIENT_SECRET);
     settings(Retriever::Endpoint(endpoint))
@@ -109,8 +115,7 @@ fn assert_discreet(provider: &IdentityProvider) {
 
 #[test]
 fn equal_settings_share_one_token_and_nobody_asks_before_somebody_needs_it() {
-    log::listen();
-    let Some(provider) = IdentityProvider::for_test() else {
+    let Some(provider) = provider() else {
         return;
     };
     let settings = at(&provider);
@@ -148,8 +153,7 @@ fn equal_settings_share_one_token_and_nobody_asks_before_somebody_needs_it() {
 
 #[test]
 fn a_short_token_is_replaced_before_it_ends_as_long_as_somebody_wants_it() {
-    log::listen();
-    let Some(provider) = IdentityProvider::for_test() else {
+    let Some(provider) = provider() else {
         return;
     };
     provider.set_lifetime(Duration::from_secs(3));
@@ -186,8 +190,7 @@ fn a_short_token_is_replaced_before_it_ends_as_long_as_somebody_wants_it() {
 
 #[test]
 fn a_refused_client_is_told_why_and_what_helps_and_later_ones_are_asked_about_again() {
-    log::listen();
-    let Some(provider) = IdentityProvider::for_test() else {
+    let Some(provider) = provider() else {
         return;
     };
     let wrong = endpoint(provider.token_url(), "wr0ng-s3cret");
@@ -214,8 +217,7 @@ fn a_refused_client_is_told_why_and_what_helps_and_later_ones_are_asked_about_ag
 
 #[test]
 fn an_endpoint_that_is_away_is_asked_until_it_is_back() {
-    log::listen();
-    let Some(provider) = IdentityProvider::for_test() else {
+    let Some(provider) = provider() else {
         return;
     };
     provider.leave();
@@ -258,8 +260,7 @@ fn an_endpoint_that_is_away_is_asked_until_it_is_back() {
 
 #[test]
 fn a_token_outlives_the_endpoint_and_its_end_is_noticed() {
-    log::listen();
-    let Some(provider) = IdentityProvider::for_test() else {
+    let Some(provider) = provider() else {
         return;
     };
     provider.set_lifetime(Duration::from_secs(3));
@@ -278,8 +279,7 @@ fn a_token_outlives_the_endpoint_and_its_end_is_noticed() {
 
 #[test]
 fn a_silent_endpoint_is_given_up_after_the_time_that_was_set() {
-    log::listen();
-    let Some(provider) = IdentityProvider::for_test() else {
+    let Some(provider) = provider() else {
         return;
     };
     provider.set_answer(TokenAnswer::Silence);
@@ -297,8 +297,7 @@ fn a_silent_endpoint_is_given_up_after_the_time_that_was_set() {
 
 #[test]
 fn redirects_are_not_followed() {
-    log::listen();
-    let Some(provider) = IdentityProvider::for_test() else {
+    let Some(provider) = provider() else {
         return;
     };
     provider.set_answer(TokenAnswer::Fixed(302, String::new()));
@@ -311,8 +310,7 @@ fn redirects_are_not_followed() {
 
 #[test]
 fn a_token_in_a_file_is_read_again_when_it_is_replaced() {
-    log::listen();
-    let Some(provider) = IdentityProvider::for_test() else {
+    let Some(provider) = provider() else {
         return;
     };
     let folder = tempfile::tempdir().unwrap();
@@ -341,8 +339,7 @@ fn a_token_in_a_file_is_read_again_when_it_is_replaced() {
 
 #[test]
 fn a_secured_endpoint_is_asked_if_its_certificate_is_trusted_and_names_it() {
-    log::listen();
-    let Some(provider) = IdentityProvider::for_test() else {
+    let Some(provider) = provider() else {
         return;
     };
     let front = tls::Front::before(&provider.address());

@@ -6,6 +6,7 @@
 mod code;
 mod dependencies;
 mod licences;
+mod purity;
 mod source;
 mod text;
 mod tree;
@@ -64,6 +65,7 @@ pub(crate) fn run() -> Result<()> {
         findings.extend(text::check(file, &text));
         if file.ends_with(".rs") {
             findings.extend(source::check(file, &text));
+            findings.extend(purity::check(file, &text));
         }
     }
     let metadata = project::metadata(true)?;

@@ -121,8 +121,14 @@ fn run_scenarios(options: &Options, out: &mut dyn Write) -> Result<bool> {
     let good = run.tally.bad == 0;
     writeln!(out, "\n{}", run.tally.line())?;
     if options.engines == Engines::Both {
+        let path = suite::home().join("results.json");
+        // A file that cannot be read is about to be replaced by one that can.
+        let before = Results::read(&path).ok();
         let results = merged(options, run.results, &all)?;
-        results.write(&suite::home().join("results.json"))?;
+        for gone in before.iter().flat_map(|before| before.gone(&results)) {
+            writeln!(out, "no longer asked: {gone}")?;
+        }
+        results.write(&path)?;
         write_document(&results, &rows)?;
         writeln!(
             out,

@@ -2,6 +2,7 @@
 //!
 //! No times and no dates, so that the same findings give the same bytes.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -86,6 +87,22 @@ impl Results {
         fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
     }
 
+    /// What stands here and not in `newer` ones: steps that were dropped or have another name now.
+    pub fn gone(&self, newer: &Self) -> Vec<String> {
+        let steps = |results: &Self| {
+            let scenarios = results.scenarios.iter();
+            let steps = scenarios.flat_map(|scenario| {
+                let steps = scenario.steps.iter();
+                steps.map(move |step| format!("{} ({}): {}", scenario.id, scenario.mode, step.id))
+            });
+            steps.collect::<Vec<_>>()
+        };
+        let newer: BTreeSet<_> = steps(newer).into_iter().collect();
+        let mut gone = steps(self);
+        gone.retain(|step| !newer.contains(step));
+        gone
+    }
+
     /// How many steps came out like this.
     pub fn count(&self, outcome: StepOutcome) -> usize {
         self.scenarios
@@ -114,7 +131,7 @@ mod tests {
             .scenarios
             .iter()
             .flat_map(|scenario| {
-                let of = (scenario.id.clone(), scenario.mode);
+                let of = (scenario.id.clone(), scenario.mode, scenario.about.clone());
                 let steps = scenario.steps.iter();
                 steps.map(move |step| (of.clone(), step.id.clone(), step.difference.clone()))
             })
@@ -129,15 +146,51 @@ mod tests {
             .flat_map(|scenario| {
                 scenario.compared().map(|step| {
                     let difference = step.differs.as_ref().map(|differs| differs.id.clone());
-                    (
-                        (scenario.id.clone(), scenario.setup.mode),
-                        step.id.clone(),
-                        difference,
-                    )
+                    let of = (scenario.id.clone(), scenario.setup.mode, scenario.about.clone());
+                    (of, step.id.clone(), difference)
                 })
             })
             .collect();
         assert_eq!(found, expected, "run `cargo xtask conformance --engine both`");
         assert_eq!(results.count(StepOutcome::Different), 0);
+    }
+
+    #[test]
+    fn what_is_no_longer_asked_is_named() {
+        let results = |scenarios: &[(&str, Mode, &[&str])]| Results {
+            kafka: "4.3.0".to_owned(),
+            wharf: "0.1.0".to_owned(),
+            scenarios: scenarios
+                .iter()
+                .map(|(id, mode, steps)| ScenarioResult {
+                    id: (*id).to_owned(),
+                    mode: *mode,
+                    about: String::new(),
+                    steps: steps
+                        .iter()
+                        .map(|step| StepResult {
+                            id: (*step).to_owned(),
+                            outcome: StepOutcome::Same,
+                            difference: None,
+                            places: Vec::new(),
+                        })
+                        .collect(),
+                })
+                .collect(),
+        };
+        let before = results(&[
+            ("a", Mode::Standalone, &["x", "y"]),
+            ("a", Mode::Distributed, &["x"]),
+            ("b", Mode::Standalone, &["x"]),
+        ]);
+        assert_eq!(before.gone(&before), Vec::<String>::new());
+        let after = results(&[
+            ("a", Mode::Standalone, &["x", "z"]),
+            ("c", Mode::Standalone, &["x"]),
+        ]);
+        assert_eq!(
+            before.gone(&after),
+            ["a (standalone): y", "a (distributed): x", "b (standalone): x"]
+        );
     }
 }

@@ -19,7 +19,7 @@ struct Rule {
 /// Stands for every crate below `plugins/`.
 const EVERY_PLUGIN: &str = "plugins/*";
 
-const RULES: [Rule; 7] = [
+const RULES: [Rule; 8] = [
     Rule {
         of: "wharf-api",
         never: &[
@@ -61,6 +61,23 @@ const RULES: [Rule; 7] = [
             "axum",
         ],
         why: "converters sit on wharf-api only",
+    },
+    Rule {
+        of: "wharf-cluster",
+        never: &[
+            "tokio",
+            "hyper",
+            "axum",
+            "rdkafka",
+            "getrandom",
+            "wharf-api",
+            "wharf-abi",
+            "wharf-kafka",
+            "wharf-membership",
+            "wharf-runtime",
+            "wharf-rest",
+        ],
+        why: "what decides for a group has no clock, no I/O and no chance, and knows no plugins",
     },
     Rule {
         of: "wharf-kafka",

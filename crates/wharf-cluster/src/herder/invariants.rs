@@ -60,6 +60,8 @@ pub struct Watch {
     told: WorkSet,
     /// The member joins only when it hears that everything has ended.
     join_waits: bool,
+    /// The worker is to end: no assignment means anything to it any more.
+    ends: bool,
 }
 
 impl Watch {
@@ -80,6 +82,8 @@ impl Watch {
                 self.assigned.clear();
                 self.revoked.clear();
             }
+            Event::ShutDown => self.ends = true,
+            Event::Joined(_) if self.ends => {}
             Event::Joined(joined) => {
                 if joined.cooperative {
                     self.assigned.extend(joined.assigned.iter().cloned());
@@ -89,7 +93,10 @@ impl Watch {
                     self.void = self.active.keys().cloned().collect();
                     self.assigned = joined.assigned.clone();
                 }
-                self.revoked = joined.revoked.clone();
+                // What an earlier round took away and has not ended is not to be forgotten by this one.
+                self.revoked
+                    .retain(|id| self.active.contains_key(id) && !self.assigned.contains(id));
+                self.revoked.extend(joined.revoked.iter().cloned());
             }
             _ => {}
         }
@@ -306,6 +313,9 @@ mod tests {
         let early = Err(Violation::JoinedBeforeRevoked(a.clone()));
         assert_eq!(watch.commands(&[rejoin()]), early);
         assert_eq!(watch.commands(&[Command::RevocationDone]), early);
+        // Another round does not make it end, or be forgotten.
+        watch.event(&joined(&[], &[]));
+        assert_eq!(watch.commands(&[rejoin()]), early);
         watch.event(&Event::<()>::Stopped(a));
         assert_eq!(watch.commands(&[Command::RevocationDone, rejoin()]), Ok(()));
     }

@@ -126,18 +126,19 @@ impl<V: ConfigView> HerderMachine<V> {
     /// When [`Event::Tick`] is due.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Millis> {
-        let of_phase = match self.phase {
+        match self.phase {
             Phase::CatchingUp => self
                 .behind
                 .map(|behind| behind.since + self.settings.sync_timeout),
             Phase::LeaderBehind { until } => Some(until),
             Phase::Unreadable { retry_at } => retry_at,
+            // In every other phase a rejoin that is due waits, and who drives this machine would turn round and round on it.
+            Phase::Stable => [self.delayed_rejoin, self.pacer.deadline()]
+                .into_iter()
+                .flatten()
+                .min(),
             _ => None,
-        };
-        [of_phase, self.delayed_rejoin, self.pacer.deadline()]
-            .into_iter()
-            .flatten()
-            .min()
+        }
     }
 
     /// Where a request of this kind is carried out.
@@ -309,6 +310,12 @@ impl<V: ConfigView> HerderMachine<V> {
         }
         // Revocation wins over an assignment of the same round.
         work.retain(|id| !joined.revoked.contains(id));
+        let mut revoked = joined.revoked;
+        if let Phase::Revoking { revoked: earlier } = &mut self.phase {
+            // What an earlier round took away is waited for as well, unless it was given back.
+            earlier.retain(|id| !work.contains(id));
+            revoked.append(earlier);
+        }
         self.allocation = Some(Allocation {
             generation: joined.generation,
             leader: joined.leader,
@@ -320,7 +327,7 @@ impl<V: ConfigView> HerderMachine<V> {
         });
         self.is_leader = joined.is_leader;
         self.resolved = false;
-        self.revoked_now = !joined.revoked.is_empty();
+        self.revoked_now = !revoked.is_empty();
         self.delayed_rejoin = u64::try_from(joined.delay)
             .ok()
             .filter(|delay| *delay > 0)
@@ -331,9 +338,7 @@ impl<V: ConfigView> HerderMachine<V> {
         if joined.is_leader && !joined.failed {
             self.commands.push(Command::Lead);
         }
-        self.phase = Phase::Revoking {
-            revoked: joined.revoked,
-        };
+        self.phase = Phase::Revoking { revoked };
     }
 
     /// What was revoked has ended.
@@ -437,7 +442,7 @@ impl<V: ConfigView> HerderMachine<V> {
         let configured = |id: &WorkId| match (view, id) {
             (None, _) => false,
             (Some(view), WorkId::Connector(name)) => view.has_connector(name),
-            (Some(view), WorkId::Task(task)) => task.task < view.task_count(&task.connector),
+            (Some(view), WorkId::Task(task)) => (0..view.task_count(&task.connector)).contains(&task.task),
         };
         let moves = self.work.converge(owned, configured, self.resolved);
         self.commands.extend(moves.stop.into_iter().map(Command::Stop));

@@ -165,6 +165,49 @@ fn what_is_revoked_ends_before_anything_starts_and_before_the_next_join() {
 }
 
 #[test]
+fn what_an_earlier_round_revoked_is_waited_for_by_the_next_one_unless_it_is_given_back() {
+    let mut d = Driver::running();
+    assert_eq!(
+        d.on(Event::Joined(joined(5, &[], &[c("a"), t("a", 0)]))),
+        [stop(c("a")), stop(t("a", 0))]
+    );
+    let next = joined(5, &[t("a", 0)], &[t("a", 1)]);
+    assert_eq!(d.on(Event::Joined(next)), [stop(t("a", 1))]);
+    assert_eq!(d.on(Event::Stopped(t("a", 1))), []);
+    assert_eq!(
+        d.on(Event::Stopped(c("a"))),
+        [Command::RevocationDone, rejoin("what was revoked has ended")]
+    );
+    assert_eq!(d.on(Event::Stopped(t("a", 0))), [start(t("a", 0))]);
+}
+
+#[test]
+fn a_rejoin_that_is_due_while_work_is_being_stopped_calls_for_no_tick() {
+    let mut d = Driver::running();
+    d.on(Event::Joined(joined(5, &[], &[c("a")])));
+    let notes = [ConfigNote::Connector("b".into())];
+    assert_eq!(d.on(config(6, &[("a", 2), ("b", 0)], &notes)), []);
+    assert_eq!(d.machine.next_deadline(), None);
+    assert_eq!(d.after(10_000), []);
+    assert_eq!(
+        d.on(Event::Stopped(c("a"))),
+        [Command::RevocationDone, rejoin("what was revoked has ended")]
+    );
+    assert_eq!(d.machine.next_deadline(), None);
+    // The group did not know of it, so it is asked again.
+    assert_eq!(d.on(Event::Joined(joined(5, &[], &[]))), []);
+    assert!(d.machine.next_deadline().is_some());
+}
+
+#[test]
+fn a_task_of_a_number_that_no_connector_has_is_not_started() {
+    let mut d = Driver::running();
+    let strange = [t("a", -1), t("a", i32::MAX), t("unknown", -1), c("unknown")];
+    assert_eq!(d.on(Event::Joined(joined(5, &strange, &[]))), []);
+    assert!(d.machine.is_stable());
+}
+
+#[test]
 fn nothing_starts_while_the_config_topic_was_read_less_far_than_the_assignment() {
     let mut d = Driver::running();
     assert_eq!(

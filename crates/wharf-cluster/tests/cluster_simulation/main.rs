@@ -7,6 +7,7 @@
 mod broker;
 mod figures;
 mod parts;
+mod requests;
 mod topic;
 mod trouble;
 mod worker;

@@ -94,10 +94,19 @@ fn something_happens(world: &mut World) {
     }
 }
 
-/// Plays one seed, and says how often leases lapsed and the group rebalanced.
-fn play(seed: u64) -> (usize, usize) {
+/// How often it happened.
+struct Played {
+    lapses: usize,
+    rebalances: usize,
+    doubled_requests: usize,
+    lost_answers: usize,
+}
+
+/// Plays one seed.
+fn play(seed: u64) -> Played {
     let max_delay = if seed % 7 == 3 { 1_000 } else { 0 };
     let mut world = World::new(seed, Times { max_delay, ..TIMES });
+    world.requests.is_reliable = seed.is_multiple_of(4);
     start_worker(&mut world);
     world.run(500);
     for _ in 0..1 + world.random.below_u64(3) {
@@ -122,6 +131,7 @@ fn play(seed: u64) -> (usize, usize) {
         world.run(world.now + pause);
     }
     // Then peace, and one more worker, because the others may all be gone.
+    world.requests.is_reliable = true;
     start_worker(&mut world);
     world.run(world.now + PEACE);
     let rebalances = world.broker.rebalances;
@@ -133,7 +143,13 @@ fn play(seed: u64) -> (usize, usize) {
         world.broker.rebalances, rebalances,
         "seed {seed}: the group does not come to rest"
     );
-    (world.workers.iter().map(|worker| worker.lapses).sum(), rebalances)
+    assert_eq!(world.everybody_was_answered(), Ok(()), "seed {seed}");
+    Played {
+        lapses: world.workers.iter().map(|worker| worker.lapses).sum(),
+        rebalances,
+        doubled_requests: world.requests.doubled,
+        lost_answers: world.requests.lost,
+    }
 }
 
 /// Seeds that found something: orders of the herder that crossed events of the member; work that was disowned while it still
@@ -156,7 +172,7 @@ fn whatever_happens_everything_runs_once_and_in_the_end_as_configured() {
     let seeds = seeds();
     let count = seeds.len();
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let played: Vec<(usize, usize)> = std::thread::scope(|scope| {
+    let played: Vec<Played> = std::thread::scope(|scope| {
         let share = |seeds: &[u64]| {
             let seeds = seeds.to_vec();
             scope.spawn(move || seeds.into_iter().map(play).collect::<Vec<_>>())
@@ -168,10 +184,13 @@ fn whatever_happens_everything_runs_once_and_in_the_end_as_configured() {
             .flat_map(|played| played.expect("no seed fails"))
             .collect()
     });
-    let lapses: usize = played.iter().map(|(lapses, _)| lapses).sum();
-    let rebalances: usize = played.iter().map(|(_, rebalances)| rebalances).sum();
-    assert!(
-        lapses > count / 2 && rebalances > 10 * count,
-        "too little happened: {lapses} {rebalances}"
-    );
+    let sum = |part: fn(&Played) -> usize| played.iter().map(part).sum::<usize>();
+    for (what, times, at_least) in [
+        ("lapses", sum(|it| it.lapses), count / 2),
+        ("rebalances", sum(|it| it.rebalances), 10 * count),
+        ("doubled requests", sum(|it| it.doubled_requests), 3 * count),
+        ("lost answers", sum(|it| it.lost_answers), count / 2),
+    ] {
+        assert!(times > at_least, "only {times} {what}");
+    }
 }

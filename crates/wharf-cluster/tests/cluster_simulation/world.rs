@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use wharf_cluster::config_state::{
     ConfigSnapshot, ConfigState, publication_backoff_ms, task_configs_changed, write::WriteStep,
 };
+use wharf_cluster::herder::WorkId;
 use wharf_cluster::herder::invariants::{nothing_runs_twice, runs_as_configured};
-use wharf_cluster::herder::{Admission, RequestKind, WorkId};
 use wharf_cluster::member::{
     Coordinator, Destination, FindCoordinatorResponse, KafkaError, Output, Request, RequestId, Response,
 };
@@ -18,22 +18,21 @@ use wharf_test_services::Random;
 
 use super::broker::{Broker, Connection};
 use super::parts::{Deed, Input, Times, url};
+use super::requests::{self, PATIENCE, Requests};
 use super::topic::Topic;
 use super::worker::Worker;
 use super::writer::{Change, Token, task_configs};
 
 /// How long an attempt to connect takes that leads nowhere.
 const CONNECT: Millis = 1_000;
-/// How long somebody waits for a worker's answer.
-const PATIENCE: Millis = 3_000;
 
 pub(crate) enum Mail {
     ToBroker(Connection, Request),
     ToWorker(usize, Option<Connection>, RequestId, Response),
     Failed(usize, RequestId),
     Broken(usize, Connection),
-    /// A request to a worker, and how often it was forwarded, and until when it may wait.
-    Change(usize, Change, u32, Millis),
+    /// A request to a worker.
+    Request(usize, requests::Request),
     /// A connector is asked for its task configurations: which start of it, after how many failures.
     Publish(usize, String, u64, u32),
     /// Whether they were written.
@@ -48,6 +47,7 @@ pub(crate) struct World {
     pub(crate) broker: Broker,
     pub(crate) topic: Topic,
     pub(crate) workers: Vec<Worker>,
+    pub(crate) requests: Requests,
     mail: BTreeMap<(Millis, u64), Mail>,
     arrivals: BTreeMap<(Connection, bool), Millis>,
     posted: u64,
@@ -71,6 +71,7 @@ impl World {
             broker: Broker::new(),
             topic: Topic::default(),
             workers: Vec::new(),
+            requests: Requests::new(seed),
             mail: BTreeMap::new(),
             arrivals: BTreeMap::new(),
             posted: 0,
@@ -101,11 +102,6 @@ impl World {
     pub(crate) fn post(&mut self, at: Millis, mail: Mail) {
         self.posted += 1;
         self.mail.insert((at, self.posted), mail);
-    }
-
-    /// A user asks this worker for something.
-    pub(crate) fn ask(&mut self, number: usize, change: Change) {
-        self.post(self.now + 1, Mail::Change(number, change, 0, self.now + PATIENCE));
     }
 
     fn travel(&mut self, worker: usize, connection: Connection, to_broker: bool, mail: Mail) {
@@ -175,7 +171,7 @@ impl World {
                 self.broker.close(connection);
                 self.workers[number].broken(now, connection);
             }
-            Mail::Change(number, change, hops, until) => self.change(number, change, hops, until),
+            Mail::Request(number, request) => self.requested(number, request),
             Mail::Publish(number, name, run, failures) => self.publish(number, name, run, failures),
             Mail::Answer(token, written) => {
                 if let Some((number, name, run, failures)) = self.awaiting.remove(&token)
@@ -186,37 +182,6 @@ impl World {
                     self.post(now + wait, Mail::Publish(number, name, run, failures + 1));
                 }
             }
-        }
-    }
-
-    fn refuse(&mut self, change: &Change) {
-        if let Some(token) = change.token() {
-            self.post(self.now + 5, Mail::Answer(token, false));
-        }
-    }
-
-    fn change(&mut self, number: usize, change: Change, hops: u32, until: Millis) {
-        let worker = &mut self.workers[number];
-        if !worker.alive {
-            return self.refuse(&change);
-        }
-        let kind = if change.is_for_anybody() {
-            RequestKind::Member
-        } else {
-            RequestKind::Leader
-        };
-        match worker.machine.admit(kind) {
-            Admission::Here => {
-                worker.writer.push(self.now, change);
-            }
-            Admission::Forward(to) if hops < 2 => {
-                let to = (0..self.workers.len()).find(|number| url(*number) == to).unwrap();
-                self.post(self.now + 2, Mail::Change(to, change, hops + 1, until));
-            }
-            Admission::Wait if self.now < until => {
-                self.post(self.now + 20, Mail::Change(number, change, hops, until));
-            }
-            _ => self.refuse(&change),
         }
     }
 
@@ -244,7 +209,7 @@ impl World {
         self.awaiting.insert(token, (number, name.clone(), run, failures));
         self.post(self.now + PATIENCE + 500, Mail::Answer(token, false));
         let change = Change::TaskConfigs { name, configs, token };
-        self.post(self.now, Mail::Change(number, change, 0, self.now + PATIENCE));
+        self.ask_at_home(number, change);
     }
 
     /// The operation that this worker is at goes on as far as it can.
@@ -288,11 +253,10 @@ impl World {
                     }
                 },
             };
-            if let Some(written) = done {
-                let job = self.workers[number].writer.0.pop_front();
-                if let Some(token) = job.and_then(|job| job.token) {
-                    self.post(now + 3, Mail::Answer(token, written));
-                }
+            if let Some(written) = done
+                && let Some(job) = self.workers[number].writer.0.pop_front()
+            {
+                self.answer(3, &job.request, written);
             }
         }
     }
@@ -333,7 +297,7 @@ impl World {
                     Mail::ToWorker(number, ..)
                     | Mail::Failed(number, _)
                     | Mail::Broken(number, _)
-                    | Mail::Change(number, ..)
+                    | Mail::Request(number, _)
                     | Mail::Publish(number, ..) => self.workers[*number].frozen_until,
                 };
                 if sleeps > self.now {

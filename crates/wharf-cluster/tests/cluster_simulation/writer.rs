@@ -8,6 +8,8 @@ use wharf_cluster::restart::RestartRequest;
 use wharf_cluster::target_state::TargetState;
 use wharf_cluster::time::Millis;
 
+use super::requests::{Arrival, Request};
+
 /// Names a request for task configurations that waits for its answer.
 pub(crate) type Token = u64;
 
@@ -102,10 +104,9 @@ pub(crate) fn task_configs(config: &Properties) -> Vec<Properties> {
 }
 
 pub(crate) struct Job {
-    /// What has not begun yet.
-    change: Option<Change>,
+    pub(crate) request: Request,
+    has_begun: bool,
     steps: VecDeque<WriteStep>,
-    pub(crate) token: Option<Token>,
     /// Up to where it has to be read before it goes on.
     pub(crate) reads_to: Option<usize>,
     pub(crate) next_at: Millis,
@@ -115,9 +116,10 @@ pub(crate) struct Job {
 impl Job {
     /// Says whether it goes on.
     pub(crate) fn begin(&mut self, view: &ConfigSnapshot) -> bool {
-        let Some(change) = self.change.take() else {
+        if std::mem::replace(&mut self.has_begun, true) {
             return true;
-        };
+        }
+        let change = self.request.change.clone();
         let possible = change.is_possible(view);
         self.steps.extend(change.steps());
         possible
@@ -132,15 +134,20 @@ impl Job {
 pub(crate) struct Writer(pub(crate) VecDeque<Job>);
 
 impl Writer {
-    pub(crate) fn push(&mut self, now: Millis, change: Change) {
+    pub(crate) fn push(&mut self, now: Millis, request: Request) {
         self.0.push_back(Job {
+            request,
+            has_begun: false,
             steps: VecDeque::new(),
-            token: change.token(),
-            change: Some(change),
             reads_to: None,
             next_at: now,
             expires: now + 3_000,
         });
+    }
+
+    /// The requests that it has not answered yet.
+    pub(crate) fn arrivals(&self) -> impl Iterator<Item = Arrival> {
+        self.0.iter().map(|job| job.request.arrival)
     }
 
     pub(crate) fn next_time(&self) -> Option<Millis> {

@@ -107,11 +107,11 @@ impl PreparedDistributedWorker {
                 (InternalTopic::Status, statuses.census()),
             ],
         )?;
-        let offset_positions = offsets.positions();
+        let offsets = Arc::new(offsets);
         let worker = Worker::of_group(
             &config,
             plugins,
-            Arc::new(offsets),
+            Arc::clone(&offsets),
             Arc::new(StatusStore::with_sink(worker_id, Arc::clone(&statuses) as _)),
             Arc::new(ActiveTopicStore::with_sink(Arc::clone(&statuses) as _)),
         )?;
@@ -121,7 +121,7 @@ impl PreparedDistributedWorker {
             cluster_id,
             configs: Arc::new(configs),
             statuses,
-            offset_positions,
+            offsets,
             connection,
             url,
         })

@@ -16,6 +16,8 @@ use tokio::net::TcpStream;
 const AGENT: &str = "kafka-connect";
 /// No answer of a worker is larger.
 const LONGEST_ANSWER: usize = 64 * 1024 * 1024;
+/// How many bytes a message shows of an answer that is none of a worker.
+const SHOWN_ANSWER: usize = 120;
 /// For a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -87,6 +89,18 @@ pub enum AskError {
         /// What came instead.
         reason: String,
     },
+    /// Something else answered at its address, and whether it or a worker behind it has done anything is not known.
+    #[error(
+        "what answers at {url} is no Connect worker, or stands before one: {answer}; check what listens there, and \
+         rest.advertised.host.name, rest.advertised.port and rest.advertised.listener of the worker that it should be; it is not \
+         known whether the request was carried out"
+    )]
+    NotAWorker {
+        /// What was asked.
+        url: String,
+        /// What came.
+        answer: String,
+    },
 }
 
 /// Asks another worker.
@@ -114,9 +128,18 @@ async fn exchange(request: WorkerRequest) -> Result<WorkerAnswer, AskError> {
         url: url.clone(),
         reason: reason.to_owned(),
     };
-    let lost = |error: hyper::Error| AskError::NoAnswer {
+    let not_a_worker = |answer: String| AskError::NotAWorker {
         url: url.clone(),
-        reason: format!("its connection was lost: {error}"),
+        answer,
+    };
+    let lost = |error: hyper::Error| {
+        if error.is_parse() {
+            return not_a_worker(format!("it does not speak HTTP ({error})"));
+        }
+        AskError::NoAnswer {
+            url: url.clone(),
+            reason: format!("its connection was lost: {error}"),
+        }
     };
     let uri = uri.map_err(|error| unusable(&error.to_string()))?;
     if uri.scheme_str() != Some("http") {
@@ -175,12 +198,57 @@ async fn exchange(request: WorkerRequest) -> Result<WorkerAnswer, AskError> {
         })?
         .to_bytes();
     connection.abort();
-    Ok(WorkerAnswer {
+    let answer = WorkerAnswer {
         status,
         content_type,
         location,
         body,
-    })
+    };
+    if answer.is_of_a_worker() {
+        Ok(answer)
+    } else {
+        Err(not_a_worker(answer.summary()))
+    }
+}
+
+impl WorkerAnswer {
+    /// Whether a worker may have said this: JSON or nothing on success, and what went wrong in the form of Connect otherwise.
+    fn is_of_a_worker(&self) -> bool {
+        #[derive(serde::Deserialize)]
+        struct Failure {
+            #[serde(rename = "error_code")]
+            _code: i64,
+        }
+        if self.status.is_success() {
+            self.body.is_empty() || serde_json::from_slice::<serde::de::IgnoredAny>(&self.body).is_ok()
+        } else {
+            let is_failure = self.status.is_client_error() || self.status.is_server_error();
+            is_failure && serde_json::from_slice::<Failure>(&self.body).is_ok()
+        }
+    }
+
+    /// What to show of an answer that nobody expected.
+    fn summary(&self) -> String {
+        let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+        let mut summary = format!("it said {}", self.status);
+        if let Some(location) = &self.location {
+            summary += &format!(", to {}", text(location));
+        }
+        if let Some(content_type) = &self.content_type {
+            summary += &format!(", with {}", text(content_type));
+        }
+        let start = &self.body[..self.body.len().min(SHOWN_ANSWER)];
+        let shown = String::from_utf8_lossy(start);
+        let words: Vec<&str> = shown
+            .split(|c: char| c.is_whitespace() || c.is_control())
+            .filter(|word| !word.is_empty())
+            .collect();
+        if words.is_empty() {
+            summary
+        } else {
+            format!("{summary}: `{}`", words.join(" "))
+        }
+    }
 }
 
 #[cfg(test)]
@@ -251,6 +319,66 @@ mod tests {
             let error = error.to_string();
             assert!(error.contains(url) && error.contains(reason), "{error}");
         }
+    }
+
+    #[test]
+    fn answers_of_workers_are_told_from_those_of_others() {
+        let html = "<html>\n<h1>Not\x07here</h1>\r\n";
+        for (status, body, is_of_a_worker) in [
+            (200, r#"{"name":"a"}"#, true),
+            (204, "", true),
+            (202, "", true),
+            (
+                404,
+                r#"{"error_code":404,"message":"Connector a not found"}"#,
+                true,
+            ),
+            (500, r#"{"error_code":500,"message":null}"#, true),
+            (200, html, false),
+            (404, html, false),
+            (404, "", false),
+            (404, r#"{"error":"no such page"}"#, false),
+            (502, r#"["bad gateway"]"#, false),
+            (302, "", false),
+            (302, r#"{"error_code":302,"message":""}"#, false),
+        ] {
+            let answer = WorkerAnswer {
+                status: StatusCode::from_u16(status).unwrap(),
+                content_type: None,
+                location: None,
+                body: Bytes::from_static(body.as_bytes()),
+            };
+            assert_eq!(answer.is_of_a_worker(), is_of_a_worker, "{status} {body}");
+        }
+        let answer = WorkerAnswer {
+            status: StatusCode::FOUND,
+            content_type: Some(HeaderValue::from_static("text/html")),
+            location: Some(HeaderValue::from_static("/login")),
+            body: html.into(),
+        };
+        assert_eq!(
+            answer.summary(),
+            "it said 302 Found, to /login, with text/html: `<html> <h1>Not here</h1>`"
+        );
+    }
+
+    #[tokio::test]
+    async fn what_speaks_another_protocol_is_no_worker() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/connectors", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            stream.write_all(b"SSH-2.0-OpenSSH_9.2\r\n\r\n").await.unwrap();
+            let mut rest = Vec::new();
+            stream.read_to_end(&mut rest).await.unwrap();
+        });
+        let error = ask(request(url.clone()), CONNECT_TIMEOUT).await.unwrap_err();
+        assert!(matches!(error, AskError::NotAWorker { .. }), "{error}");
+        let error = error.to_string();
+        assert!(
+            error.contains(&url) && error.contains("does not speak HTTP"),
+            "{error}"
+        );
     }
 
     #[tokio::test]

@@ -21,7 +21,7 @@ pub use self::codec::ProtocolError;
 pub use self::connect_protocol::{ConnectProtocol, UnknownProtocol};
 pub use self::connectors_and_tasks::ConnectorsAndTasks;
 pub use self::plugin_classes::PluginClasses;
-pub use self::worker_state::WorkerState;
+pub use self::worker_state::{WorkerState, worker_id};
 
 /// The protocol type with which workers join their group.
 pub const PROTOCOL_TYPE: &str = "connect";

@@ -88,6 +88,13 @@ impl WorkerState {
     }
 }
 
+/// Host and port of a worker's URL, by which it signs what it says of connectors and tasks.
+#[must_use]
+pub fn worker_id(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    rest.trim_end_matches('/')
+}
+
 /// What stands behind the last field that upstream knows of: ours, or nothing that is known here.
 fn native_part(input: &mut Reader<'_>) -> Result<Option<Vec<PluginClasses>>, ProtocolError> {
     if !input.skip(NATIVE_PART) {

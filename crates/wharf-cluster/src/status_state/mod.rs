@@ -14,8 +14,10 @@ mod status;
 mod store;
 #[cfg(test)]
 mod store_tests;
+mod strangers;
 
 pub use key::StatusKey;
 pub use stale::stale_statuses;
 pub use status::{State, Status, StatusIgnored, TopicStatus};
 pub use store::{PendingWrite, PutMode, StatusState};
+pub use strangers::{Stranger, Strangers};

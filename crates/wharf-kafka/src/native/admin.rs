@@ -14,6 +14,13 @@ use super::{c_string, millis, text};
 use crate::KafkaError;
 use crate::types::PartitionOffset;
 
+/// How long one step of a wait lasts before it is looked whether the connection was refused.
+const STEP: Duration = Duration::from_millis(250);
+/// librdkafka's code for time that is over.
+const TIMED_OUT: i32 = -185;
+/// Kafka's code for an error without one.
+const UNKNOWN: i32 = -1;
+
 /// Code and words of a failed request.
 pub(crate) type Failure = (i32, String);
 
@@ -52,12 +59,42 @@ impl Drop for Options {
 
 /// Sends a request by `send` and waits for its answer.
 fn ask(client: &Client, timeout: Duration, send: impl FnOnce(&Queue)) -> Result<Event, Failure> {
+    ask_unless(client, timeout, send, || None)
+}
+
+/// The same for the first request of a client: refused credentials stay refused, and where nobody answers it is said why, as far as
+/// that is known.
+fn ask_first(client: &Client, timeout: Duration, send: impl FnOnce(&Queue)) -> Result<Event, Failure> {
+    let refused = || {
+        client.serve();
+        client.take_failure().map(|failure| match failure {
+            KafkaError::Operation { code, detail, .. } => (code.0, detail),
+            other => (UNKNOWN, other.to_string()),
+        })
+    };
+    ask_unless(client, timeout, send, refused).map_err(|(code, mut reason)| {
+        if code == TIMED_OUT
+            && let Some(trouble) = client.last_trouble()
+        {
+            reason.push_str("; last trouble: ");
+            reason.push_str(&trouble);
+        }
+        (code, reason)
+    })
+}
+
+fn ask_unless(
+    client: &Client,
+    timeout: Duration,
+    send: impl FnOnce(&Queue),
+    refused: impl Fn() -> Option<Failure>,
+) -> Result<Event, Failure> {
     let queue = Queue::new(client);
     let deadline = Instant::now() + timeout;
     send(&queue);
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
-        match queue.poll(left) {
+        match queue.poll(left.min(STEP)) {
             Some(event) if event.kind() == ffi::RD_KAFKA_EVENT_ERROR => {}
             Some(event) => {
                 return match event.error() {
@@ -65,8 +102,12 @@ fn ask(client: &Client, timeout: Duration, send: impl FnOnce(&Queue)) -> Result<
                     None => Ok(event),
                 };
             }
-            None if left.is_zero() => return Err((-185, "the time allowed is over".to_owned())),
-            None => {}
+            None if left.is_zero() => return Err((TIMED_OUT, "the time allowed is over".to_owned())),
+            None => {
+                if let Some(failure) = refused() {
+                    return Err(failure);
+                }
+            }
         }
     }
 }
@@ -186,7 +227,7 @@ pub(crate) fn describe_topics(
     // SAFETY: names are copied into the collection, which is ours and destroyed after the call; results belong to the event.
     unsafe {
         let topics = ffi::rd_kafka_TopicCollection_of_topic_names(pointers.as_mut_ptr(), pointers.len());
-        let answer = ask(client, timeout, |queue| {
+        let answer = ask_first(client, timeout, |queue| {
             ffi::rd_kafka_DescribeTopics(client.raw(), topics, options.raw(), queue.raw());
         });
         ffi::rd_kafka_TopicCollection_destroy(topics);

@@ -112,9 +112,8 @@ impl Member {
 
     /// `host:port` of it.
     pub(super) fn worker_id(&self) -> Option<String> {
-        let url = self.url()?;
-        let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-        Some(rest.trim_end_matches('/').to_owned())
+        self.url()
+            .map(|url| wharf_cluster::protocol::worker_id(url).to_owned())
     }
 
     /// What messages call it.

@@ -123,6 +123,13 @@ impl KafkaOffsetBackingStore {
         self.known.read().unwrap_or_else(PoisonError::into_inner).len()
     }
 
+    /// How many offsets of a connector are known, as far as the topic was read.
+    #[must_use]
+    pub fn count_of(&self, connector: &str) -> usize {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        known.count_of(connector)
+    }
+
     /// How far the topic was read.
     #[must_use]
     pub fn positions(&self) -> ReadPositions {

@@ -103,6 +103,11 @@ impl KnownOffsets {
             .collect()
     }
 
+    /// How many offsets of a connector there are.
+    pub(super) fn count_of(&self, connector: &str) -> usize {
+        self.connectors.get(connector).map_or(0, BTreeMap::len)
+    }
+
     /// How many offsets there are.
     pub(super) fn len(&self) -> usize {
         self.connectors.values().map(BTreeMap::len).sum()

@@ -11,5 +11,5 @@ mod status_writer;
 
 pub use self::census::Census;
 pub use self::config_store::{ConfigBackingStore, ConfigListener, ConfigStoreError};
-pub use self::status_store::{OverwrittenListener, StatusBackingStore, instance_state};
+pub use self::status_store::{OverwrittenListener, RunningListener, StatusBackingStore, instance_state};
 pub use crate::offsets::{KafkaOffsetBackingStore, LayeredOffsetBackingStore};

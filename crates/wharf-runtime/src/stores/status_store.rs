@@ -3,12 +3,13 @@
 //! Reads are answered from what was read back, so that every worker says the same, the one that wrote it included. Writes are
 //! handed to a thread ([`status_writer`](super::status_writer)) and never waited for, but by [`StatusBackingStore::flush`].
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::JoinHandle;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use wharf_cluster::ids::ConnectorTaskId;
 use wharf_cluster::status_state::{
@@ -24,10 +25,15 @@ use crate::worker::{StatusSink, TopicSink};
 
 /// How much of a strange key a message shows.
 const SHOWN_KEY: usize = 200;
+/// After how long it is said again of a worker that it runs something.
+const TELL_AGAIN: Duration = Duration::from_secs(1);
 
 /// Hears of a connector or task of which this worker spoke last, until now: another one has, or it was forgotten. It must not
 /// wait.
 pub type OverwrittenListener = Box<dyn Fn(StatusKey) + Send + Sync>;
+
+/// Hears which other worker says that it runs something, by its id, and with which generation. It must not wait.
+pub type RunningListener = Box<dyn Fn(&str, i32) + Send + Sync>;
 
 /// The store behind `status.storage.topic`.
 pub struct StatusBackingStore {
@@ -36,6 +42,7 @@ pub struct StatusBackingStore {
     census: Arc<Census>,
     worker_id: Arc<str>,
     overwritten: Arc<OnceLock<OverwrittenListener>>,
+    running: Arc<OnceLock<RunningListener>>,
     generation: AtomicI32,
     /// How often a topic's use was seen to be forgotten.
     topic_resets: Arc<AtomicU64>,
@@ -58,15 +65,22 @@ struct Follower {
     topic_resets: Arc<AtomicU64>,
     worker_id: Arc<str>,
     overwritten: Arc<OnceLock<OverwrittenListener>>,
+    running: Arc<OnceLock<RunningListener>>,
+    /// What the listener was told last of each worker, and when.
+    told: Mutex<HashMap<String, (i32, Instant)>>,
+}
+
+/// What a record has changed.
+struct Applied {
+    outcome: Result<(), StatusIgnored>,
+    /// The key, when what this worker said last is replaced by what another one says.
+    lost: Option<StatusKey>,
+    /// Another worker that runs something, with its generation.
+    running: Option<(String, i32)>,
 }
 
 impl Follower {
-    /// Applies a record; also the key, when what this worker said last is thereby replaced by what another one says.
-    fn apply(
-        &self,
-        key: Option<&[u8]>,
-        value: Option<&[u8]>,
-    ) -> (Result<(), StatusIgnored>, Option<StatusKey>) {
+    fn apply(&self, key: Option<&[u8]>, value: Option<&[u8]>) -> Applied {
         let parsed = key.and_then(|key| StatusKey::parse(&String::from_utf8_lossy(key)).ok());
         let mut state = lock(&self.state);
         let is_own = |state: &StatusState, key: &StatusKey| {
@@ -74,18 +88,51 @@ impl Follower {
                 .status(key)
                 .is_some_and(|status| *status.worker_id == *self.worker_id)
         };
-        let was_own = parsed.filter(|key| is_own(&state, key));
+        let was_own = parsed.as_ref().is_some_and(|key| is_own(&state, key));
         let outcome = state.apply(key, value);
-        let lost = was_own.filter(|key| !is_own(&state, key));
-        (outcome, lost)
+        let running = parsed
+            .as_ref()
+            .filter(|_| outcome.is_ok() && self.running.get().is_some())
+            .and_then(|key| state.status(key))
+            .filter(|status| status.state == State::Running && *status.worker_id != *self.worker_id)
+            .map(|status| (status.worker_id.clone(), status.generation));
+        Applied {
+            lost: parsed.filter(|key| was_own && !is_own(&state, key)),
+            running,
+            outcome,
+        }
+    }
+
+    /// Tells who listens, and not again and again where many things are started at once.
+    fn tell_running(&self, worker_id: String, generation: i32) {
+        let Some(listener) = self.running.get() else {
+            return;
+        };
+        let now = Instant::now();
+        let mut told = lock(&self.told);
+        let is_known =
+            |(last, at): &(i32, Instant)| *last == generation && now.duration_since(*at) < TELL_AGAIN;
+        if told.get(&worker_id).is_some_and(is_known) {
+            return;
+        }
+        listener(&worker_id, generation);
+        told.retain(|_, (_, at)| now.duration_since(*at) < TELL_AGAIN);
+        told.insert(worker_id, (generation, now));
     }
 
     fn take(&self, message: &MessageRef<'_>) {
         let (key, value) = (message.key(), message.value());
         // Outside of the lock: the log may be slow, and who listens may want to look.
-        let (outcome, lost) = self.apply(key, value);
+        let Applied {
+            outcome,
+            lost,
+            running,
+        } = self.apply(key, value);
         if let (Some(key), Some(listener)) = (lost, self.overwritten.get()) {
             listener(key);
+        }
+        if let Some((worker_id, generation)) = running {
+            self.tell_running(worker_id, generation);
         }
         match outcome {
             Ok(()) if value.is_none() => {
@@ -143,12 +190,15 @@ impl StatusBackingStore {
         let seen = Arc::clone(&census);
         let worker_id: Arc<str> = worker_id.into().into();
         let overwritten: Arc<OnceLock<OverwrittenListener>> = Arc::default();
+        let running: Arc<OnceLock<RunningListener>> = Arc::default();
         let follower = Follower {
             topic: topic.topic.name.clone(),
             state: Arc::clone(&state),
             topic_resets: Arc::clone(&topic_resets),
             worker_id: Arc::clone(&worker_id),
             overwritten: Arc::clone(&overwritten),
+            running: Arc::clone(&running),
+            told: Mutex::default(),
         };
         let log = Arc::new(TopicLog::start(
             &topic.topic.name,
@@ -173,6 +223,7 @@ impl StatusBackingStore {
             census,
             worker_id,
             overwritten,
+            running,
             // Before the first rebalance nothing runs and nothing is written.
             generation: AtomicI32::new(-1),
             topic_resets,
@@ -203,6 +254,12 @@ impl StatusBackingStore {
     pub fn on_overwritten(&self, listener: OverwrittenListener) {
         // A second one would be a defect of the caller; the first stays.
         let _ = self.overwritten.set(listener);
+    }
+
+    /// Has this listener told of other workers that say from now on that they run something. There can be one.
+    pub fn on_running(&self, listener: RunningListener) {
+        // A second one would be a defect of the caller; the first stays.
+        let _ = self.running.set(listener);
     }
 
     /// The group's generation that statuses are written with from now on.

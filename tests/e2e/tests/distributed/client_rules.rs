@@ -2,11 +2,14 @@
 //! override policy of the workers refuses or permits, whichever worker is asked and whichever runs the task.
 
 use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
-use serde_json::json;
-use wharf_e2e::has_state;
+use serde_json::{Value, json};
+use wharf_e2e::security::{assert_no_secret, login, to, trust};
+use wharf_e2e::{Stage, has_state};
+use wharf_test_services::{CertificateFile, KafkaBroker, SecuredListener, Security};
 
-use crate::group::{Group, eventually, file_source, workers_of};
+use crate::group::{Group, eventually, file_sink, file_source, workers_of};
 
 #[test]
 fn a_source_creates_its_topics_by_the_rules_of_its_group_of_topics() {
@@ -120,6 +123,126 @@ fn the_override_policy_of_the_workers_refuses_and_permits() {
             worker.call("DELETE", &format!("/connectors/{name}"), None, 204);
         }
         assert_eq!(worker.get("/connectors"), json!([]), "{policy:?}");
+        assert_eq!(worker.terminate(), Some(143));
+    }
+}
+
+/// What a refused login may take; much less than what is waited for a broker that does not answer.
+const REFUSAL: Duration = Duration::from_secs(30);
+const WRONG: &str = "wr0ng-s3cret";
+
+/// A configuration with more keys.
+fn with(mut config: Value, more: &Value) -> Value {
+    let entries = more.as_object().unwrap().clone();
+    config.as_object_mut().unwrap().extend(entries);
+    config
+}
+
+/// A source and a sink that each have a topic made for them by an admin client.
+fn topic_makers(stage: &Stage) -> [(&'static str, Value, String); 2] {
+    let created = stage.named("created");
+    let source = with(
+        file_source(&stage.file("in.txt"), &created),
+        &json!({"topic.creation.default.partitions": "3", "topic.creation.default.replication.factor": "1"}),
+    );
+    let letters = stage.named("letters");
+    let sink = with(
+        file_sink(&stage.file("out.txt"), &stage.named("topic")),
+        &json!({
+            "errors.tolerance": "all",
+            "errors.deadletterqueue.topic.name": letters,
+            "errors.deadletterqueue.topic.replication.factor": "1",
+        }),
+    );
+    [("source", source, created), ("sink", sink, letters)]
+}
+
+#[test]
+fn overrides_for_admin_clients_count_where_topics_are_created() {
+    let Some((broker, security)) = KafkaBroker::shared_secured() else {
+        return;
+    };
+    let Some(stage) = Stage::on("admin-overrides", &broker.bootstrap()) else {
+        return;
+    };
+    let group = Group { stage };
+    let stage = &group.stage;
+    let kafka = stage.kafka();
+    // The worker itself needs no login: whoever logs in does so because of the override.
+    let worker = group.start("one");
+    stage.write("in.txt", "one\n");
+    kafka.create_topic(&stage.named("topic"), 1, &[]);
+    let logged_in_with = |password: &str| -> Value {
+        let settings = [
+            to(security, SecuredListener::SaslSsl, "SASL_SSL"),
+            trust(security, CertificateFile::Authority),
+            login("SCRAM-SHA-512", password),
+        ]
+        .concat();
+        settings
+            .into_iter()
+            .map(|(key, value)| (format!("admin.override.{key}"), Value::from(value)))
+            .collect::<serde_json::Map<_, _>>()
+            .into()
+    };
+    for (name, config, topic) in topic_makers(stage) {
+        let begun = Instant::now();
+        worker.create(name, with(config.clone(), &logged_in_with(WRONG)));
+        let status = worker.until_states(name, &["RUNNING", "FAILED"]);
+        assert!(begun.elapsed() < REFUSAL, "{name}: {:?}", begun.elapsed());
+        let trace = status["tasks"][0]["trace"].as_str().unwrap();
+        for word in [topic.as_str(), "Authentication failed", "sasl.jaas.config"] {
+            assert!(trace.contains(word), "{name}: {word} is not in {trace}");
+        }
+        assert!(!trace.contains(WRONG) && !worker.log().contains(WRONG));
+        assert_eq!(kafka.partitions(&topic), None, "{name}");
+
+        let path = format!("/connectors/{name}/config");
+        let right = with(config, &logged_in_with(Security::PASSWORD));
+        worker.call("PUT", &path, Some(&right), 200);
+        worker.until_states(name, &["RUNNING", "RUNNING"]);
+        eventually("the topic is there", || kafka.partitions(&topic).is_some());
+        let partitions = if name == "source" { 3 } else { 1 };
+        assert_eq!(kafka.partitions(&topic), Some(partitions), "{name}");
+    }
+    assert_no_secret(&worker.log());
+    assert_eq!(worker.terminate(), Some(143));
+}
+
+#[test]
+fn the_override_policy_counts_for_admin_clients_of_connectors_that_have_some() {
+    let Some(group) = Group::set_up("admin-policies") else {
+        return;
+    };
+    let stage = &group.stage;
+    stage.write("in.txt", "one\n");
+    stage.kafka().create_topic(&stage.named("topic"), 1, &[]);
+    let id = ("client.id", "of-the-connector");
+    let protocol = ("security.protocol", "PLAINTEXT");
+    for (policy, refused, permitted) in [
+        ("None", vec![id, protocol], vec![]),
+        ("Principal", vec![id], vec![protocol]),
+        ("All", vec![], vec![id, protocol]),
+    ] {
+        let worker = group.start_with(policy, &[("connector.client.config.override.policy", policy)]);
+        for (name, config, _) in topic_makers(stage) {
+            let overriding = |(key, value): (&str, &str)| {
+                with(config.clone(), &json!({format!("admin.override.{key}"): value}))
+            };
+            for (key, value) in &refused {
+                let body = json!({"name": name, "config": overriding((key, value))});
+                let message = worker.refused("POST", "/connectors", Some(&body), 400);
+                assert!(
+                    message.contains(&format!("does not allow '{key}' to be overridden")),
+                    "{policy} {name}: {message}"
+                );
+            }
+            for setting in &permitted {
+                worker.create(name, overriding(*setting));
+                worker.until_states(name, &["RUNNING", "RUNNING"]);
+                worker.call("DELETE", &format!("/connectors/{name}"), None, 204);
+            }
+        }
         assert_eq!(worker.terminate(), Some(143));
     }
 }

@@ -16,6 +16,7 @@ use wharf_test_services::bundle::Bundle;
 use wharf_test_services::{available, jvm_connect, target_dir};
 
 use crate::group::{Group, eventually, file_sink, file_source, workers_of};
+use crate::two_groups::STRANGER;
 
 /// What a Wharf worker logs when it joins as leader.
 pub(crate) const LEADS: &str = "as leader";
@@ -202,6 +203,10 @@ pub(crate) fn terminate(workers: impl IntoIterator<Item = Worker>) {
     }
     for worker in &mut workers {
         assert_eq!(worker.end(PATIENCE), Some(143));
+        assert!(
+            !worker.log().contains(STRANGER),
+            "members are taken for strangers"
+        );
     }
 }
 

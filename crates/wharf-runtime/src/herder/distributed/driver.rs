@@ -14,8 +14,10 @@ use wharf_cluster::herder::{
 };
 use wharf_cluster::ids::ConnectorTaskId;
 use wharf_cluster::member::{self, Elected};
-use wharf_cluster::protocol::Assignment;
+use wharf_cluster::protocol::{Assignment, worker_id};
 use wharf_cluster::restart::RestartRequest;
+use wharf_cluster::status_state::{Stranger, Strangers};
+use wharf_cluster::time::Millis;
 use wharf_membership::{Clock, GroupClient, GroupEvent};
 
 use super::Inner;
@@ -39,6 +41,8 @@ pub(super) enum DriverEvent {
     Restart(WorkSet),
     /// What this worker said last of this is replaced by what another one says.
     Overwritten(WorkId),
+    /// Another worker, with this id, says with this generation that it runs something.
+    Running(String, i32),
     /// Somebody wants to know whether the thread lives.
     Ping(tokio::sync::oneshot::Sender<()>),
     ShutDown,
@@ -69,6 +73,7 @@ pub(super) struct Driver {
     pending_restarts: BTreeMap<String, RestartRequest>,
     /// How often each status was said again in this generation.
     repeated: BTreeMap<WorkId, u32>,
+    strangers: Strangers,
 }
 
 impl Driver {
@@ -76,6 +81,7 @@ impl Driver {
         herder: Weak<Inner>,
         settings: HerderSettings,
         max_delay: i32,
+        session_timeout: Millis,
         clock: Clock,
         events: Receiver<DriverEvent>,
     ) -> Self {
@@ -94,6 +100,7 @@ impl Driver {
             fatal: None,
             pending_restarts: BTreeMap::new(),
             repeated: BTreeMap::new(),
+            strangers: Strangers::new(session_timeout),
         }
     }
 
@@ -114,7 +121,10 @@ impl Driver {
                 .min(ALIVE);
             match self.events.recv_timeout(wait) {
                 Ok(event) => self.event(event),
-                Err(RecvTimeoutError::Timeout) => self.machine_event(Event::Tick),
+                Err(RecvTimeoutError::Timeout) => {
+                    self.machine_event(Event::Tick);
+                    self.look_for_strangers();
+                }
                 Err(RecvTimeoutError::Disconnected) => return Ended::Orderly,
             }
             if let Some(client) = &self.client {
@@ -145,6 +155,10 @@ impl Driver {
             DriverEvent::Stopped(id) => self.machine_event(Event::Stopped(id)),
             DriverEvent::Restart(ids) => self.machine_event(Event::Restart(ids)),
             DriverEvent::Overwritten(id) => self.repeat_status(&id),
+            DriverEvent::Running(worker_id, generation) => {
+                let stranger = self.strangers.runs(self.clock.now(), &worker_id, generation);
+                self.tell_of(stranger);
+            }
             DriverEvent::Ping(answer) => {
                 // The one who asked may have given up.
                 let _ = answer.send(());
@@ -166,6 +180,26 @@ impl Driver {
         if *times < MOST_REPEATS {
             *times += 1;
             herder.repeat_status(id);
+        }
+    }
+
+    /// Whether one that wrote to the status topic is in no generation of this group. Nothing is under way just now.
+    fn look_for_strangers(&mut self) {
+        let is_sure = self.machine.is_leader() && self.machine.is_stable();
+        if is_sure
+            && self
+                .herder
+                .upgrade()
+                .is_some_and(|herder| herder.worker.is_leased())
+        {
+            let stranger = self.strangers.confirmed(self.clock.now());
+            self.tell_of(stranger);
+        }
+    }
+
+    fn tell_of(&self, stranger: Option<Stranger>) {
+        if let (Some(stranger), Some(herder)) = (stranger, self.herder.upgrade()) {
+            herder.tell_of_stranger(&stranger);
         }
     }
 
@@ -235,6 +269,7 @@ impl Driver {
             }
             member::Event::LeaseLapsed { reason } => {
                 tracing::error!("this worker gives up all its work: {reason}");
+                self.strangers.leads_no_longer();
                 self.machine_event(Event::LeaseLapsed);
             }
             member::Event::LeaveRefused(error) => {
@@ -276,6 +311,8 @@ impl Driver {
                 if elected.generation == FIRST_GENERATION {
                     tell_what_is_taken_up(&herder.settings, &snapshot);
                 }
+                let members = assignment.urls.iter().map(|(_, url)| signature_of(url));
+                self.strangers.led(elected.generation, members);
                 self.owners = Owners::of(&assignment);
                 if let Some(client) = &self.client {
                     client.assignments(elected.generation, assignment.entries);
@@ -301,6 +338,7 @@ impl Driver {
         self.leader_url = Some(assignment.leader_url.clone());
         if !joined.is_leader {
             self.owners = Owners::default();
+            self.strangers.leads_no_longer();
             if let Some(herder) = self.herder.upgrade() {
                 herder.release_claim();
             }
@@ -442,6 +480,15 @@ impl Driver {
 
 /// The number of a group's first generation, also after nobody was in it for a while.
 const FIRST_GENERATION: i32 = 1;
+
+/// How the worker of this URL signs its statuses; empty when that is not certain.
+fn signature_of(url: &str) -> &str {
+    let id = worker_id(url);
+    let has_port = id
+        .rsplit_once(':')
+        .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
+    if has_port { id } else { "" }
+}
 
 /// Says which connectors a group takes up that has just come about. Nothing in the topics names the group that wrote them, so they
 /// may be those of another cluster.

@@ -2,11 +2,12 @@
 //! key that workers sign their requests with.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use wharf_cluster::config_state::{ConfigSnapshot, write};
 use wharf_cluster::session_key::{HeldKey, SessionKey, rotation_needed};
-use wharf_cluster::status_state::{StatusKey, stale_statuses};
+use wharf_cluster::status_state::{StatusKey, Stranger, stale_statuses};
 
 use super::Inner;
 use super::running::task_id;
@@ -142,6 +143,22 @@ impl Inner {
              not heard of it yet; give each group its own config.storage.topic, offset.storage.topic and status.storage.topic",
             self.configs.topic(),
             self.settings.group_id
+        );
+    }
+
+    /// Somebody else runs connectors and says so in this group's status topic. Said once: it goes on until somebody changes it.
+    pub(super) fn tell_of_stranger(&self, stranger: &Stranger) {
+        if self.has_told_of_stranger.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        tracing::error!(
+            "worker {} writes to status topic {} what it runs, and was no member of group {} in generation {}, with which it \
+             signs: workers with another group.id use the same status.storage.topic, and then the groups overwrite and delete \
+             each other's statuses; give each group its own config.storage.topic, offset.storage.topic and status.storage.topic",
+            stranger.worker_id,
+            self.statuses.topic(),
+            self.settings.group_id,
+            stranger.generation
         );
     }
 }

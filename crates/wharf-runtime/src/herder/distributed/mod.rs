@@ -18,6 +18,7 @@ mod view;
 
 use std::collections::HashMap;
 use std::hash::{Hash as _, Hasher as _};
+use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -30,7 +31,6 @@ use wharf_cluster::herder::{Admission, HerderSettings, WorkId};
 use wharf_cluster::session_key::SessionKey;
 use wharf_cluster::status_state::StatusKey;
 use wharf_cluster::target_state;
-use wharf_kafka::ReadPositions;
 use wharf_membership::{Clock, ConnectionSettings, GroupClient, GroupEvent};
 
 use self::driver::{Driver, DriverEvent, Ended};
@@ -46,6 +46,7 @@ use super::{
 };
 use crate::config::{ConfigInfos, DistributedConfig, InternalTopic};
 use crate::metrics::{CoordinatorMetrics, GroupFacts, RebalanceMetrics, TextFormat};
+use crate::offsets::KafkaOffsetBackingStore;
 use crate::stores::{ConfigBackingStore, StatusBackingStore};
 use crate::sync::lock;
 use crate::worker::Worker;
@@ -74,8 +75,8 @@ pub struct DistributedParts {
     pub configs: Arc<ConfigBackingStore>,
     /// The status topic, read to its end.
     pub statuses: Arc<StatusBackingStore>,
-    /// How far the offset topic is read.
-    pub offset_positions: ReadPositions,
+    /// The offset topic, read to its end.
+    pub offsets: Arc<KafkaOffsetBackingStore>,
     /// How to reach the group.
     pub connection: ConnectionSettings,
     /// URL of this worker's REST API for others, with a slash at its end.
@@ -88,7 +89,7 @@ struct Inner {
     cluster_id: String,
     configs: Arc<ConfigBackingStore>,
     statuses: Arc<StatusBackingStore>,
-    offset_positions: ReadPositions,
+    offsets: Arc<KafkaOffsetBackingStore>,
     url: String,
     /// The session key that was in the topic when this worker started.
     found_key: Option<Arc<SessionKey>>,
@@ -114,6 +115,7 @@ struct Inner {
     /// What connectors were started with when their task configurations were last published or found to be as they were,
     /// references resolved.
     applied: Mutex<HashMap<String, ConfigMap>>,
+    has_told_of_stranger: AtomicBool,
     ended: watch::Sender<Option<Ended>>,
 }
 
@@ -129,7 +131,7 @@ impl DistributedHerder {
             cluster_id,
             configs,
             statuses,
-            offset_positions,
+            offsets,
             connection,
             url,
         } = parts;
@@ -177,10 +179,11 @@ impl DistributedHerder {
             connector_turns: Turns::default(),
             reloads: Reloads::default(),
             applied: Mutex::default(),
+            has_told_of_stranger: AtomicBool::new(false),
             ended: watch::Sender::new(None),
             configs,
             statuses,
-            offset_positions,
+            offsets,
             url,
             settings: config,
         });
@@ -192,6 +195,7 @@ impl DistributedHerder {
             Arc::downgrade(&inner),
             settings,
             inner.settings.scheduled_rebalance_max_delay_ms,
+            millis(inner.settings.session_timeout),
             clock,
             inbox,
         );
@@ -226,6 +230,12 @@ impl DistributedHerder {
             };
             if let Some(herder) = of_statuses.upgrade() {
                 herder.tell(DriverEvent::Overwritten(id));
+            }
+        }));
+        let of_others = Arc::downgrade(&inner);
+        inner.statuses.on_running(Box::new(move |worker_id, generation| {
+            if let Some(herder) = of_others.upgrade() {
+                herder.tell(DriverEvent::Running(worker_id.to_owned(), generation));
             }
         }));
         Ok(Self { inner })
@@ -293,7 +303,7 @@ impl Inner {
         let topics = InternalTopic::ALL.map(|topic| {
             let positions = match topic {
                 InternalTopic::Config => self.configs.positions(),
-                InternalTopic::Offset => self.offset_positions.clone(),
+                InternalTopic::Offset => self.offsets.positions(),
                 InternalTopic::Status => self.statuses.positions(),
             };
             TopicPositions {

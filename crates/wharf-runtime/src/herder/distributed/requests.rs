@@ -21,6 +21,7 @@ use crate::herder::{
     ConnectorInfo, ConnectorStateInfo, ConnectorType, Created, HerderError, InitialState, InstanceState,
     RawConfig, RestartRequest, TaskId, TaskInfo, TaskStateInfo, plugin_calls, without_nulls,
 };
+use crate::offsets::OffsetTopic as _;
 use crate::stores::ConfigStoreError;
 
 /// How long it is waited until it is known where something runs. Less than the time that a request has in all, so that the answer
@@ -244,11 +245,25 @@ impl Inner {
         self.write(write::put_connector_config(&name, properties(&config), target))
             .await?;
         let info = self.info(&self.configs.snapshot(), &name)?;
-        Ok(if existed {
-            Created::Replaced(info)
-        } else {
-            Created::Created(info)
-        })
+        if existed {
+            return Ok(Created::Replaced(info));
+        }
+        self.tell_of_found_offsets(&name);
+        Ok(Created::Created(info))
+    }
+
+    /// A connector of this name had offsets before it was created. Whose they were stands nowhere; that it does not begin at the
+    /// beginning should not be a surprise.
+    fn tell_of_found_offsets(&self, name: &str) {
+        let count = self.offsets.count_of(name);
+        if count > 0 {
+            tracing::info!(
+                "connector {name} is new and offset topic {} holds {count} source offsets of a connector of this name, from which it \
+                 goes on; if another group stores them, give each group its own offset.storage.topic; if it has to begin anew, stop \
+                 it and delete them by DELETE /connectors/{name}/offsets",
+                self.offsets.topic()
+            );
+        }
     }
 
     pub(super) async fn patch_config(

@@ -356,12 +356,7 @@ impl Worker {
             control: Arc::clone(&control),
             secrets: Secrets::default(),
         };
-        let state = if paused {
-            ConnectorState::Paused
-        } else {
-            ConnectorState::Unassigned
-        };
-        reporter.report(state, None);
+        reporter.begin(paused);
         // Clients, converters and the task itself are made on the task's own thread: plugin code may hang.
         let (worker, plugin) = (Arc::clone(self), plugin.clone());
         let (connector_config, task_config) = (connector_config.clone(), task_config.clone());

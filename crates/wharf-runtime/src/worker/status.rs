@@ -255,6 +255,25 @@ impl StatusStore {
         }
     }
 
+    /// A start of a connector instance begins, which is UNASSIGNED until it says more. One that is being restarted goes on being
+    /// RESTARTING, as upstream's does. Says which of the two it is.
+    pub fn begin_connector(&self, name: &str, epoch: Epoch, version: Option<String>) -> ConnectorState {
+        if take_over_restart(self.lock().connectors.get_mut(name), epoch) {
+            return ConnectorState::Restarting;
+        }
+        self.set_connector(name, epoch, ConnectorState::Unassigned, None, version);
+        ConnectorState::Unassigned
+    }
+
+    /// As [`begin_connector`](Self::begin_connector), of a task.
+    pub fn begin_task(&self, task: &TaskId, epoch: Epoch, version: Option<String>) -> ConnectorState {
+        if take_over_restart(self.lock().tasks.get_mut(task), epoch) {
+            return ConnectorState::Restarting;
+        }
+        self.set_task(task, epoch, ConnectorState::Unassigned, None, version);
+        ConnectorState::Unassigned
+    }
+
     /// Says again what was said last of a connector instance, unless that it does not run: somebody else has said otherwise.
     pub fn repeat_connector(&self, name: &str) {
         let statuses = self.lock();
@@ -359,6 +378,13 @@ impl StatusStore {
     }
 }
 
+/// Whether it is RESTARTING, which from now on belongs to this start.
+fn take_over_restart(status: Option<&mut Status>, epoch: Epoch) -> bool {
+    let restarting =
+        status.filter(|status| status.state == ConnectorState::Restarting && status.epoch <= epoch);
+    restarting.map(|status| status.epoch = epoch).is_some()
+}
+
 /// Whether a start has been running, after a report of it, and how it went, when the report decides that: it succeeds when it runs
 /// for the first time, and fails when it fails before.
 fn start_outcome(before: Option<&Status>, epoch: Epoch, state: ConnectorState) -> (bool, Option<bool>) {
@@ -454,6 +480,41 @@ mod tests {
         assert_eq!(
             *heard.0.lock().unwrap(),
             ["c Running of w:1", "c-0 Failed Some(\"t\")"]
+        );
+    }
+
+    #[test]
+    fn what_is_being_restarted_is_restarting_until_its_new_start_says_more() {
+        let heard = Arc::new(Heard::default());
+        let store = StatusStore::with_sink("w:1", Arc::clone(&heard) as _);
+        let task = TaskId::new("c", 0);
+        for restarts in [false, true] {
+            let (restart, start) = (store.next_epoch(), store.next_epoch());
+            let expected = if restarts {
+                store.set_connector("c", restart, ConnectorState::Restarting, None, None);
+                store.set_task(&task, restart, ConnectorState::Restarting, None, None);
+                ConnectorState::Restarting
+            } else {
+                ConnectorState::Unassigned
+            };
+            assert_eq!(store.begin_connector("c", start, None), expected);
+            assert_eq!(store.begin_task(&task, start, None), expected);
+            // The start before this one is no longer heard, and this one is.
+            store.set_task(&task, restart, ConnectorState::Unassigned, None, None);
+            store.set_task(&task, start, ConnectorState::Running, None, None);
+        }
+        let ended = store.task(&task).map(|status| status.state);
+        assert_eq!(ended, Some(ConnectorState::Running));
+        assert_eq!(
+            *heard.0.lock().unwrap(),
+            [
+                "c Unassigned of w:1",
+                "c-0 Unassigned None",
+                "c-0 Running None",
+                "c Restarting of w:1",
+                "c-0 Restarting None",
+                "c-0 Running None"
+            ]
         );
     }
 

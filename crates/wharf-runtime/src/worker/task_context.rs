@@ -102,6 +102,17 @@ impl TaskReporter {
         self.secrets.hide(text)
     }
 
+    /// Reports that the task is about to start.
+    pub(crate) fn begin(&self, paused: bool) {
+        if paused {
+            return self.report(ConnectorState::Paused, None);
+        }
+        let state = self
+            .statuses
+            .begin_task(&self.task, self.epoch, self.version.clone());
+        self.metrics.state(state);
+    }
+
     /// Waits while the task is paused from the beginning. Says whether it is to run at all.
     pub(crate) fn wait_to_start(&self) -> bool {
         if self.control.is_paused() {

@@ -225,7 +225,9 @@ impl WorkerConnector {
             unanswered: AtomicBool::new(true),
             abandoned: AtomicBool::new(false),
         });
-        shared.report(ConnectorState::Unassigned, None);
+        shared
+            .statuses
+            .begin_connector(&shared.name, shared.epoch, shared.version.clone());
         let of_thread = Arc::clone(&shared);
         std::thread::Builder::new()
             .name(format!("connector-thread-{}", shared.name))

@@ -1,5 +1,7 @@
 //! The group's coordinator moves from one broker to another, and the config topic cannot be read for a while.
 
+use std::time::{Duration, Instant};
+
 use wharf_e2e::group::Group;
 use wharf_e2e::{PATIENCE, Stage, Worker};
 use wharf_test_services::process::wait_until;
@@ -86,6 +88,7 @@ fn start_as_user(group: &Group, security: &Security, name: &str) -> Worker {
         .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
         .collect();
     settings.push(("bootstrap.servers".to_owned(), bootstrap));
+    settings.push(("worker.sync.timeout.ms".to_owned(), "500".to_owned()));
     for prefix in ["", "producer.", "consumer.", "admin."] {
         for (key, value) in [
             ("security.protocol", "SASL_PLAINTEXT"),
@@ -155,8 +158,18 @@ fn a_worker_that_cannot_read_the_config_topic_leaves_and_comes_back() {
         for act in ["pause", "resume"] {
             one.call("PUT", &format!("/connectors/{name}/{act}"), None, 202);
         }
-        let three = flows.group.start_with("three", &QUICK);
-        eventually("the worker leaves", || two.log().contains("leaving the group"));
+        let count = |what: &str| two.log().matches(what).count();
+        let [joined, left] = ["joined generation", "leaving the group"];
+        let before = [count(joined), count(left)];
+        let three = flows.group.launch_with("three", &QUICK);
+        eventually("the worker is in a generation with the new one", || {
+            count(joined) > before[0]
+        });
+        let began = Instant::now();
+        eventually("the worker leaves", || count(left) > before[1]);
+        // It tries for three times `worker.sync.timeout.ms`, by default nine seconds.
+        assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+        three.wait_ready();
         flows.add(50);
         flows.settle(&[&one, &three]);
         flows.create_one(&one);

@@ -14,8 +14,8 @@ use crate::flows::QUICK;
 use crate::group::{Group, eventually_ok, file_source, workers_of};
 
 /// A source, and what was read of its topic.
-struct Source {
-    connector: FileConnector,
+pub(crate) struct Source {
+    pub(crate) connector: FileConnector,
     topic: String,
     reader: TopicReader,
     /// How often each line came.
@@ -24,7 +24,8 @@ struct Source {
 }
 
 impl Source {
-    fn create(group: &Group, worker: &Worker, number: usize) -> Self {
+    /// Creates one with an empty file and a topic of one partition.
+    pub(crate) fn create(group: &Group, worker: &Worker, number: usize) -> Self {
         let stage = &group.stage;
         let name = format!("source{number}");
         let file: PathBuf = stage.write(&format!("{name}.txt"), "");
@@ -43,7 +44,8 @@ impl Source {
         }
     }
 
-    fn add(&mut self, count: usize) {
+    /// Appends lines to its file.
+    pub(crate) fn add(&mut self, count: usize) {
         let lines: String = (self.written..self.written + count)
             .map(|number| format!("line {number}\n"))
             .collect();
@@ -55,20 +57,25 @@ impl Source {
         self.written += count;
     }
 
+    /// Reads until a record comes that was not read before.
+    pub(crate) fn read_some(&mut self) {
+        for record in self.reader.read(1) {
+            *self.seen.entry(record.text()).or_default() += 1;
+        }
+    }
+
     /// Reads until every line that was written came.
-    fn arrive(&mut self) {
+    pub(crate) fn arrive(&mut self) {
         let all = |seen: &BTreeMap<String, usize>, count: usize| {
             seen.len() == count && (0..count).all(|number| seen.contains_key(&format!("line {number}")))
         };
         while !all(&self.seen, self.written) {
-            for record in self.reader.read(1) {
-                *self.seen.entry(record.text()).or_default() += 1;
-            }
+            self.read_some();
         }
     }
 
     /// How many of the lines from this one on came more than once.
-    fn doubled(&self, from: usize) -> usize {
+    pub(crate) fn doubled(&self, from: usize) -> usize {
         let lines = (from..self.written).map(|number| self.seen[&format!("line {number}")]);
         lines.filter(|times| *times > 1).count()
     }
@@ -137,10 +144,7 @@ fn a_group_is_brought_to_exactly_once_worker_by_worker_without_losing_a_line() {
         sources.iter_mut().for_each(|source| source.add(10 * LINES));
         // One that is in the middle of it.
         let busy = &mut sources[round];
-        let first = busy.reader.read(1);
-        first
-            .iter()
-            .for_each(|record| *busy.seen.entry(record.text()).or_default() += 1);
+        busy.read_some();
         let path = format!("/connectors/{}/status", busy.connector.name);
         let status = workers[0].until(&path, "it runs", |status| has_state(status, "RUNNING"));
         let owner = workers_of(&status).pop().unwrap();

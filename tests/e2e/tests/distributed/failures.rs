@@ -13,10 +13,22 @@ use crate::group::eventually;
 pub(crate) const GIVES_UP: &str = "this worker gives up all its work";
 
 /// A group on a broker of the test's own.
-fn group_on(kafka: &KafkaBroker, name: &str) -> Option<Group> {
+pub(crate) fn group_on(kafka: &KafkaBroker, name: &str) -> Option<Group> {
     let mut stage = Stage::with_shipped_plugins(name, &kafka.bootstrap())?;
     stage.keep_when_failed();
     Some(Group { stage })
+}
+
+/// A broker that is reached through a proxy as well.
+pub(crate) fn broker_behind_proxy() -> Option<(KafkaBroker, Proxy)> {
+    let proxy = Proxy::start().unwrap();
+    let options = KafkaOptions {
+        proxy: Some(proxy.port()),
+        ..KafkaOptions::default()
+    };
+    let kafka = KafkaBroker::for_test_with(&options)?;
+    proxy.forward_to(kafka.proxied_port().unwrap());
+    Some((kafka, proxy))
 }
 
 fn gave_up(worker: &Worker) -> usize {
@@ -90,15 +102,9 @@ fn a_broker_that_restarts_is_waited_for() {
 
 #[test]
 fn a_worker_that_is_cut_off_gives_up_and_comes_back_with_the_network() {
-    let proxy = Proxy::start().unwrap();
-    let options = KafkaOptions {
-        proxy: Some(proxy.port()),
-        ..KafkaOptions::default()
-    };
-    let Some(kafka) = KafkaBroker::for_test_with(&options) else {
+    let Some((kafka, proxy)) = broker_behind_proxy() else {
         return;
     };
-    proxy.forward_to(kafka.proxied_port().unwrap());
     let Some(group) = group_on(&kafka, "cut-off") else {
         return;
     };

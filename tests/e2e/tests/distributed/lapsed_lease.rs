@@ -88,7 +88,7 @@ impl Source {
 }
 
 /// Waits until all of it runs once, and each of these workers runs some of it.
-fn is_shared(workers: &[&Worker], connectors: &[FileConnector]) {
+pub(crate) fn is_shared(workers: &[&Worker], connectors: &[FileConnector]) {
     eventually_ok("everything runs once and every worker has some of it", || {
         runs_exactly_once(workers, connectors)?;
         let mut owners = Vec::new();

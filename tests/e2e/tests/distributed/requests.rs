@@ -82,14 +82,14 @@ fn every_request_may_be_sent_to_any_worker() {
 }
 
 /// The session keys of a group, as its config topic has them.
-struct SessionKeys {
+pub(crate) struct SessionKeys {
     reader: TopicReader,
     state: ConfigState,
-    seen: Vec<Arc<SessionKey>>,
+    pub(crate) seen: Vec<Arc<SessionKey>>,
 }
 
 impl SessionKeys {
-    fn of(group: &Group) -> Self {
+    pub(crate) fn of(group: &Group) -> Self {
         let mut state = ConfigState::new();
         state.initial_read_complete();
         Self {
@@ -107,7 +107,7 @@ impl SessionKeys {
     }
 
     /// Reads what came since, at least one record.
-    fn read_some(&mut self) {
+    pub(crate) fn read_some(&mut self) {
         for record in self.reader.read(1) {
             let events = self
                 .state

@@ -298,15 +298,21 @@ impl SchemaRegistryClient {
         Ok(())
     }
 
-    /// The subject that the registry associates with a topic; `None` when there is none, or the registry knows no
-    /// associations.
+    /// The subject that the registry associates with a topic of a Kafka cluster (`-` is any); `None` when there is none, or the
+    /// registry knows no associations.
     ///
     /// # Errors
     /// A config error when there are several, or why the registry did not answer.
-    pub fn associated_subject(&mut self, topic: &str, is_key: bool) -> Attempted<Option<String>> {
+    pub fn associated_subject(
+        &mut self,
+        cluster: &str,
+        topic: &str,
+        is_key: bool,
+    ) -> Attempted<Option<String>> {
         let kind = if is_key { "key" } else { "value" };
         let path = format!(
-            "/associations/resources/-/{}?resourceType=topic&associationType={kind}&offset=0&limit=-1",
+            "/associations/resources/{}/{}?resourceType=topic&associationType={kind}&offset=0&limit=-1",
+            encode(cluster),
             encode(topic)
         );
         let body = match self.call("GET", &path, None) {

@@ -87,6 +87,8 @@ pub struct RuleSet {
     migration: Vec<Rule>,
     /// Those for records: of their data, then of their bytes.
     domain: Vec<Rule>,
+    /// Where they count: `None` and `ALL` are everywhere, `NONE` is nowhere, others are environments.
+    enabled_at: Option<String>,
 }
 
 impl RuleSet {
@@ -99,6 +101,18 @@ impl RuleSet {
         Self {
             migration: rules("migrationRules").collect(),
             domain: rules("domainRules").chain(rules("encodingRules")).collect(),
+            enabled_at: body["ruleSet"]["enableAt"].as_str().map(str::to_owned),
+        }
+    }
+
+    /// Whether they count in an environment, which is the key `execution.environment`.
+    pub(crate) fn counts_in(&self, environment: Option<&str>) -> bool {
+        match self.enabled_at.as_deref() {
+            None | Some("ALL") => true,
+            Some(at @ ("CLIENT" | "GATEWAY" | "SERVER")) => environment == Some(at),
+            Some("NONE") => false,
+            // A place that a later registry knows is none that may be passed over.
+            Some(_) => true,
         }
     }
 
@@ -184,6 +198,22 @@ mod tests {
             }
         }
         assert_eq!(checked(&Value::Null, Write), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn rules_count_where_they_are_enabled() {
+        for (enabled_at, nowhere, client) in [
+            (json!(null), true, true),
+            (json!("ALL"), true, true),
+            (json!("NONE"), false, false),
+            (json!("CLIENT"), false, true),
+            (json!("SERVER"), false, false),
+            (json!("MOON"), true, true),
+        ] {
+            let rules = RuleSet::from_json(&json!({"ruleSet": {"enableAt": enabled_at}}));
+            assert_eq!(rules.counts_in(None), nowhere, "{enabled_at}");
+            assert_eq!(rules.counts_in(Some("CLIENT")), client, "{enabled_at}");
+        }
     }
 
     #[test]

@@ -107,7 +107,8 @@ impl SchemaRegistry {
         format: Format,
         is_key: bool,
     ) -> Self {
-        let associated = LruCache::new(config.max_schemas.max(1));
+        let associated =
+            LruCache::with_time_to_live(config.associations.cache, config.associations.time_to_live);
         let versions = LruCache::new(config.max_schemas.max(1));
         Self {
             client,
@@ -164,29 +165,43 @@ impl SchemaRegistry {
     /// # Errors
     /// What [`Format::registry_error`] makes of a failure, and a data error where a record type is needed.
     pub fn subject(&mut self, direction: Direction, topic: &str, record: Option<&str>) -> Result<String> {
-        let strategy = if self.is_key {
-            self.config.key_subjects
-        } else {
-            self.config.value_subjects
+        let strategy = match self.strategy() {
+            SubjectNameStrategy::Associated => {
+                if let Some(subject) = self.associated_subject(direction, topic)? {
+                    return Ok(subject);
+                }
+                self.config.associations.fallback.ok_or_else(|| {
+                    let cause = serialization(format!("No associated subject found for topic {topic}"));
+                    self.format.data_error(direction, topic, cause)
+                })?
+            }
+            other => other,
         };
-        if strategy == SubjectNameStrategy::Associated {
-            if self.associated.get(topic).is_none() {
-                let found = self
-                    .client
-                    .associated_subject(topic, self.is_key)
-                    .map_err(|error| {
-                        let action = format!("Error retrieving the subject associated with topic {topic}");
-                        self.format.registry_error(direction, topic, &action, &error)
-                    })?;
-                self.associated.insert(topic.to_owned(), found);
-            }
-            if let Some(Some(subject)) = self.associated.get(topic) {
-                return Ok(subject.clone());
-            }
-        }
         strategy
             .subject(topic, self.is_key, record)
             .map_err(|cause| self.format.data_error(direction, topic, cause))
+    }
+
+    fn strategy(&self) -> SubjectNameStrategy {
+        match self.is_key {
+            true => self.config.key_subjects,
+            false => self.config.value_subjects,
+        }
+    }
+
+    fn associated_subject(&mut self, direction: Direction, topic: &str) -> Result<Option<String>> {
+        if let Some(known) = self.associated.get(topic) {
+            return Ok(known.clone());
+        }
+        let found = self
+            .client
+            .associated_subject(&self.config.associations.namespace, topic, self.is_key)
+            .map_err(|error| {
+                let action = format!("Error retrieving the subject associated with topic {topic}");
+                self.format.registry_error(direction, topic, &action, &error)
+            })?;
+        self.associated.insert(topic.to_owned(), found.clone());
+        Ok(found)
     }
 
     /// What to write a record of this schema with. The caller keeps the answer as long as it keeps the schema's translation;
@@ -323,12 +338,12 @@ impl SchemaRegistry {
             "Error retrieving {} {part} schema for id {id}",
             self.format.word()
         );
-        let strategy = if self.is_key {
-            self.config.key_subjects
-        } else {
-            self.config.value_subjects
-        };
-        let known_subject = match strategy.uses_schema() {
+        let uses_schema = match self.strategy() {
+            SubjectNameStrategy::Associated => self.config.associations.fallback,
+            other => Some(other),
+        }
+        .is_some_and(SubjectNameStrategy::uses_schema);
+        let known_subject = match uses_schema {
             true => None,
             false => Some(self.subject(Direction::Deserialize, topic, None)?),
         };
@@ -471,6 +486,9 @@ impl SchemaRegistry {
 
     /// Fails where a rule would have to be run; warns once of each that may be passed over.
     fn check_rules(&mut self, topic: &str, subject: &str, rules: &RuleSet, mode: RuleMode) -> Result<()> {
+        if !rules.counts_in(self.config.execution_environment.as_deref()) {
+            return Ok(());
+        }
         let warned = &mut self.warned;
         let result = rules.check(mode, |rule, kind| {
             if warned.insert((subject.to_owned(), rule.to_owned())) {

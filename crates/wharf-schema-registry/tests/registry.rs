@@ -96,7 +96,7 @@ fn what_is_not_there_has_the_registry_s_codes() {
         answer(client.register("s", &avro("{"), false).unwrap_err()),
         (422, 42201)
     );
-    assert_eq!(client.associated_subject("t", false).unwrap(), None);
+    assert_eq!(client.associated_subject("-", "t", false).unwrap(), None);
 }
 
 #[test]
@@ -310,6 +310,49 @@ fn a_registry_names_the_subject_of_a_topic() {
     };
     assert_eq!(writer.for_write("t", written, &yes).unwrap().subject, "shared");
     assert_eq!(writer.for_write("u", written, &yes).unwrap().subject, "u-value");
+    assert!(
+        registry
+            .requests()
+            .iter()
+            .any(|request| request.starts_with("GET /associations/resources/-/t?"))
+    );
+}
+
+#[test]
+fn a_topic_without_subject_of_its_own_has_the_fallback_s() {
+    let registry = TestRegistry::start();
+    registry.associate("t", false, "shared");
+    let own = avro(r#"{"type":"record","name":"n.R","fields":[]}"#);
+    let written = SchemaToWrite {
+        schema: &own,
+        record_name: Some("n.R"),
+    };
+    for (fallback, subject) in [("TOPIC", "u-value"), ("record", "n.R"), ("TOPIC_RECORD", "u-n.R")] {
+        let entries = [
+            ("subject.name.strategy.fallback.type", fallback),
+            ("subject.name.strategy.kafka.cluster.id", "of/mine"),
+        ];
+        let mut serde = SchemaRegistry::new(config(&registry.url(), &entries), Format::Avro, false).unwrap();
+        assert_eq!(serde.for_write("t", written, &yes).unwrap().subject, "shared");
+        assert_eq!(serde.for_write("u", written, &yes).unwrap().subject, subject);
+        let id = serde.for_write("u", written, &yes).unwrap().registered.id;
+        let read = serde.for_read("u", SchemaId::Id(id), &|_| Some("n.R".to_owned()));
+        assert_eq!(read.unwrap().subject, subject);
+    }
+    assert!(
+        registry
+            .requests()
+            .iter()
+            .any(|request| request.starts_with("GET /associations/resources/of%2Fmine/u?"))
+    );
+    let entries = [("subject.name.strategy.fallback.type", "NONE")];
+    let mut serde = SchemaRegistry::new(config(&registry.url(), &entries), Format::Avro, false).unwrap();
+    let error = serde.for_write("u", written, &yes).unwrap_err();
+    assert!(
+        error.trace().contains("No associated subject found for topic u"),
+        "{}",
+        error.trace()
+    );
 }
 
 #[test]

@@ -17,15 +17,25 @@ const GENERALIZED_SUM_TYPE_SUPPORT: &str = "generalized.sum.type.support";
 const IGNORE_DEFAULT_FOR_NULLABLES: &str = "ignore.default.for.nullables";
 const FAIL_ON_TRAILING_DATA: &str = "avro.fail.on.trailing.data";
 
+/// What stands in the doc of keys that upstream's converter knows but never looks at.
+const NO_EFFECT: &str =
+    "Upstream's serializers use it for objects of Java classes only; it has no effect on Connect data.";
+
 /// The keys.
 pub(crate) fn definition() -> ConfigDef {
+    use Importance::{Low, Medium};
     let flag = |name: &str, default: bool, importance, doc: &str| {
         ConfigKey::new(name, Type::Boolean)
             .default(default)
             .importance(importance)
             .doc(doc)
     };
-    use Importance::{Low, Medium};
+    let class = |name: &str| {
+        ConfigKey::new(name, Type::Class)
+            .default_null()
+            .importance(Medium)
+            .doc(NO_EFFECT)
+    };
     shared::definition()
         .define(flag(
             ENHANCED_AVRO_SCHEMA_SUPPORT,
@@ -81,6 +91,12 @@ pub(crate) fn definition() -> ConfigDef {
             Low,
             "Whether bytes after the value make a message malformed.",
         ))
+        .define(flag("specific.avro.reader", false, Low, NO_EFFECT))
+        .define(flag("avro.reflection.allow.null", false, Medium, NO_EFFECT))
+        .define(flag("avro.use.logical.type.converters", false, Medium, NO_EFFECT))
+        .define(flag("avro.remove.java.properties", false, Medium, NO_EFFECT))
+        .define(class("specific.avro.key.type"))
+        .define(class("specific.avro.value.type"))
 }
 
 /// The parsed configuration.
@@ -95,7 +111,7 @@ impl AvroConverterConfig {
     pub(crate) fn parse(config: &ConfigMap, used_for: ConverterType) -> Result<Self> {
         let mut config = config.clone();
         config.insert("converter.type".to_owned(), used_for.name().to_owned());
-        let parsed = definition().parse(&config)?;
+        let parsed = shared::parse(&definition(), &config)?;
         Ok(Self {
             data: AvroDataConfig {
                 connect_meta_data: parsed.boolean(CONNECT_META_DATA)?,

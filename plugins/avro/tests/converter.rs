@@ -328,6 +328,51 @@ fn a_type_that_contains_itself_is_refused_with_a_way_out() {
     assert!(error.message().contains("L contains itself"), "{error}");
 }
 
+/// Records R0, R1 and so on, of which each has the one before it in these fields, in a union whose last member uses them all.
+fn records_of_records(count: usize, fields: &[&str]) -> String {
+    let record = |level: usize| {
+        let of = match level {
+            0 => "\"int\"".to_owned(),
+            _ => format!("\"R{}\"", level - 1),
+        };
+        let field = |name: &&str| format!(r#"{{"name":"{name}","type":{of}}}"#);
+        let fields: Vec<_> = fields.iter().map(field).collect();
+        format!(
+            r#"{{"type":"record","name":"R{level}","fields":[{}]}}"#,
+            fields.join(",")
+        )
+    };
+    let records: Vec<_> = (0..count).map(record).collect();
+    format!("[{}]", records.join(","))
+}
+
+#[test]
+fn types_that_lead_deep_or_become_many_are_refused() {
+    // The first member of the union, whose value is 7.
+    for (count, fields, is_fine) in [
+        (100, &["a"][..], true),
+        (5_000, &["a"], false),
+        (12, &["a", "b"], true),
+        (40, &["a", "b"], false),
+    ] {
+        let registry = TestRegistry::start();
+        registry.register("t-value", &avro(&records_of_records(count, fields)));
+        let message = [&[0, 0, 0, 0, 1, 0][..], &vec![14; fields.len()]].concat();
+        let read = decode(&mut converter(&registry, &[]), &message);
+        match read {
+            Ok(_) => assert!(is_fine, "{count} {fields:?}"),
+            Err(error) => {
+                assert!(!is_fine, "{error}");
+                assert_eq!(error.kind(), ErrorKind::Data);
+                assert!(
+                    error.message().contains("100000 schemas or 256 levels"),
+                    "{error}"
+                );
+            }
+        }
+    }
+}
+
 #[test]
 fn names_that_avro_does_not_take_are_refused_unless_they_are_scrubbed() {
     let registry = TestRegistry::start();

@@ -123,9 +123,10 @@ fn serializer_keys(base: ConfigDef) -> ConfigDef {
             .importance(Medium)
             .doc(NO_EFFECT),
     )
-    .define(ConfigKey::new("json.value.type", Type::String).default_null().importance(Low).doc(NO_EFFECT))
-    .define(ConfigKey::new("json.key.type", Type::String).default_null().importance(Low).doc(NO_EFFECT))
-    .define(ConfigKey::new("type.property", Type::String).default("javaType").importance(Low).doc(NO_EFFECT))
+    .define(ConfigKey::new("json.value.type", Type::Class).default("java.lang.Object").importance(Medium).doc(NO_EFFECT))
+    .define(ConfigKey::new("json.key.type", Type::Class).default("java.lang.Object").importance(Medium).doc(NO_EFFECT))
+    .define(ConfigKey::new("type.property", Type::String).default("javaType").importance(Medium).doc(NO_EFFECT))
+    .define(ConfigKey::new("json.type.allowed.packages", Type::List).default("*").importance(Medium).doc(NO_EFFECT))
 }
 
 /// The configuration, checked.
@@ -143,7 +144,7 @@ impl JsonSchemaConverterConfig {
     /// # Errors
     /// A config error that names the key.
     pub(crate) fn parse(config: &ConfigMap) -> Result<Self> {
-        let parsed: ParsedConfig = definition().parse(config)?;
+        let parsed: ParsedConfig = shared::parse(&definition(), config)?;
         let options = Options {
             additional_properties: parsed.boolean(OBJECT_ADDITIONAL_PROPERTIES)?,
             optional_for_nonrequired: parsed.boolean(USE_OPTIONAL_FOR_NONREQUIRED)?,

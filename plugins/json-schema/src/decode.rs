@@ -32,13 +32,29 @@ enum Path<'a> {
     Root,
     Name(&'a Path<'a>, &'a str),
     Element(&'a Path<'a>, usize),
+    /// A field of a struct.
+    Field(&'a Path<'a>, &'a str),
+    /// The same place, as a member of a choice, which is a struct.
+    Member(&'a Path<'a>),
+}
+
+impl Path<'_> {
+    /// Whether it is part of what a struct holds.
+    fn is_in_struct(&self) -> bool {
+        match self {
+            Self::Root => false,
+            Self::Field(..) | Self::Member(_) => true,
+            Self::Name(outer, _) | Self::Element(outer, _) => outer.is_in_struct(),
+        }
+    }
 }
 
 impl fmt::Display for Path<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Root => f.write_str("$"),
-            Self::Name(outer, name) => write!(f, "{outer}.{name}"),
+            Self::Name(outer, name) | Self::Field(outer, name) => write!(f, "{outer}.{name}"),
+            Self::Member(outer) => outer.fmt(f),
             Self::Element(outer, index) => write!(f, "{outer}[{index}]"),
         }
     }
@@ -177,7 +193,8 @@ impl<'a> Decoder<'a> {
     }
 
     /// Fields in any order. Those that the schema does not know are skipped or kept aside; those that are missing have their
-    /// default, or are null even where that is not allowed, as upstream leaves them.
+    /// default, or are null. Where that is not allowed the struct is refused, unless it is the outermost: upstream looks only at what a
+    /// struct holds.
     fn structure(&self, schema: &SchemaRef, reader: &mut Reader<'_>, path: &Path<'_>) -> Result<Value> {
         let fields = schema.fields()?;
         let extras_at = self.options.preserve_additional_properties.then(|| {
@@ -207,7 +224,7 @@ impl<'a> Decoder<'a> {
                 (Some(field), at) if at != Some(field.index()) => {
                     expected = field.index() + 1;
                     values[field.index()] =
-                        self.read(field.schema(), reader, &Path::Name(path, field.name()))?;
+                        self.read(field.schema(), reader, &Path::Field(path, field.name()))?;
                 }
                 (_, None) => {
                     reader.skip()?;
@@ -230,6 +247,19 @@ impl<'a> Decoder<'a> {
             && !extras.list.is_empty()
         {
             values[at] = Value::Map(extras.list);
+        }
+        if path.is_in_struct() {
+            let missing = fields
+                .iter()
+                .find(|field| values[field.index()].is_null() && !field.schema().is_optional());
+            if let Some(field) = missing {
+                return Err(ConnectError::data(format!(
+                    "Invalid value: null used for required field: \"{}\", schema type: {}",
+                    field.name(),
+                    field.schema().schema_type()
+                ))
+                .caused_by(ConnectError::data(format!("the object stands at {path}"))));
+            }
         }
         Ok(Struct::from_values(SchemaRef::clone(schema), values).into())
     }
@@ -254,7 +284,7 @@ impl<'a> Decoder<'a> {
         };
         self.budget.take(fields.len())?;
         let mut values = vec![Value::Null; fields.len()];
-        values[field.index()] = self.read(field.schema(), reader, path)?;
+        values[field.index()] = self.read(field.schema(), reader, &Path::Member(path))?;
         Ok(Struct::from_values(SchemaRef::clone(schema), values).into())
     }
 }

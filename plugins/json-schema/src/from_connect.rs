@@ -377,7 +377,7 @@ fn print(node: &Node) -> Json {
                 .collect();
             put(
                 "properties",
-                Json::Object(java_hash::sort_copied(printed).into_iter().collect()),
+                Json::Object(java_hash::sort(printed, Table::Grown).into_iter().collect()),
             );
         }
         _ => {}

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 
 use wharf_api::{ConnectError, Result};
 
-use crate::java_hash;
+use crate::java_hash::{self, Table};
 use crate::json_tree::Json;
 use crate::names;
 
@@ -351,7 +351,7 @@ impl<'a> Loader<'a> {
                 .iter()
                 .map(|(name, schema)| Ok((name.clone(), self.child(schema)?)))
                 .collect::<Result<_>>()?;
-            object.properties = java_hash::sort_copied(loaded);
+            object.properties = java_hash::sort(loaded, Table::Grown);
         }
         if let Some(required) = self.array_of("required")? {
             object.required = required

@@ -83,10 +83,14 @@ pub(crate) fn definition() -> ConfigDef {
         let base = FLAGS
             .iter()
             .fold(shared::definition(), |base, (name, default, doc)| {
+                let importance = match *name {
+                    "generate.index.for.unions" | "flatten.unions" => Importance::Low,
+                    _ => Importance::Medium,
+                };
                 base.define(
                     ConfigKey::new(*name, Type::Boolean)
                         .default(*default)
-                        .importance(Importance::Medium)
+                        .importance(importance)
                         .doc(*doc),
                 )
             });
@@ -116,20 +120,20 @@ pub(crate) fn definition() -> ConfigDef {
         )
         .define(
             ConfigKey::new("specific.protobuf.value.type", Type::Class)
-                .default_null()
-                .importance(Importance::Low)
+                .default("java.lang.Object")
+                .importance(Importance::Medium)
                 .doc(NOT_ANSWERED),
         )
         .define(
             ConfigKey::new("specific.protobuf.key.type", Type::Class)
-                .default_null()
-                .importance(Importance::Low)
+                .default("java.lang.Object")
+                .importance(Importance::Medium)
                 .doc(NOT_ANSWERED),
         )
         .define(
             ConfigKey::new("derive.type", Type::Boolean)
                 .default(false)
-                .importance(Importance::Low)
+                .importance(Importance::Medium)
                 .doc(NOT_ANSWERED),
         )
     });
@@ -148,7 +152,7 @@ impl ProtobufConverterConfig {
     /// # Errors
     /// A config error that names the key.
     pub(crate) fn parse(config: &ConfigMap) -> Result<Self> {
-        let parsed = definition().parse(config)?;
+        let parsed = shared::parse(&definition(), config)?;
         let options = Options {
             generalized_sum_types: parsed.boolean("generalized.sum.type.support")?,
             ignore_default_for_nullables: parsed.boolean("ignore.default.for.nullables")?,

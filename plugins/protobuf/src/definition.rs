@@ -28,6 +28,8 @@ pub(crate) struct MessageDefinition {
     pub(crate) oneofs: Vec<String>,
     pub(crate) nested: Vec<DefinitionId>,
     pub(crate) enums: Vec<EnumDefinition>,
+    /// Whether it holds the entries of a map.
+    pub(crate) is_entry: bool,
 }
 
 /// A field.
@@ -80,6 +82,7 @@ impl Definitions {
             oneofs: Vec::new(),
             nested: Vec::new(),
             enums: Vec::new(),
+            is_entry: false,
         });
         id
     }

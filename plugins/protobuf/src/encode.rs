@@ -3,7 +3,7 @@
 //! Fields are written in the order of their numbers, and zero, false and empty ones are left out where Protobuf has no presence for
 //! them, both as upstream's library does.
 
-use wharf_api::calendar::gregorian_date_of;
+use wharf_api::calendar::date_of;
 use wharf_api::logical;
 use wharf_api::value_ref::{DecimalRef, StructRef};
 use wharf_api::{ConnectError, Result, Schema, SchemaRef, SchemaType, ValueRef};
@@ -292,7 +292,7 @@ impl Encoder {
                         "Kafka Connect Date type should not have any time fields set to non-zero values.",
                     ));
                 }
-                let (year, month, day) = gregorian_date_of(millis / logical::MILLIS_PER_DAY);
+                let (year, month, day) = date_of(millis / logical::MILLIS_PER_DAY);
                 small(1, year);
                 small(2, month);
                 small(3, day);

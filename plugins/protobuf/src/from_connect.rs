@@ -89,6 +89,7 @@ pub(crate) fn write_root(options: &Options, schema: &Schema) -> Result<WriteRoot
     let full_name = builder.name_or_default(schema.name());
     let scrubbed: Vec<String> = full_name.split('.').map(|part| builder.scrubbed(part)).collect();
     let full_name = scrubbed.join(".");
+    scrubbed.iter().try_for_each(|part| identifier(part))?;
     let (package, name) = match full_name.rsplit_once('.') {
         Some((package, name)) => (Some(package.to_owned()), name),
         None => (None, full_name.as_str()),
@@ -195,9 +196,15 @@ impl Builder<'_> {
         depth: usize,
     ) -> Result<()> {
         let name = self.scrubbed(name);
+        identifier(&name)?;
+        let is_entry = self.definitions.get(at).is_entry;
         let label = match schema.schema_type() {
             SchemaType::Array | SchemaType::Map => Label::Repeated,
-            _ if self.options.optional_for_nullables && schema.is_optional() && oneof.is_none() => {
+            _ if self.options.optional_for_nullables
+                && schema.is_optional()
+                && oneof.is_none()
+                && !is_entry =>
+            {
                 Label::Optional
             }
             _ => Label::None,
@@ -225,6 +232,7 @@ impl Builder<'_> {
             }
             (SchemaType::Map, TypeName::Named(type_name)) => {
                 let nested = self.nest(at, type_name);
+                self.definitions.messages[nested.0].is_entry = true;
                 if depth > MAX_DEPTH {
                     return Err(too_deep());
                 }
@@ -412,6 +420,20 @@ pub(crate) fn symbols(options: &Options, schema: &Schema) -> Result<Vec<(String,
         }
     }
     Ok(values)
+}
+
+/// Whether a name can stand in a schema: upstream's library takes letters of ASCII, digits after the first, and `_`.
+fn identifier(name: &str) -> Result<()> {
+    let is_letter = |char: char| char.is_ascii_alphabetic() || char == '_';
+    let is_allowed =
+        name.starts_with(is_letter) && name.chars().all(|char| is_letter(char) || char.is_ascii_digit());
+    if is_allowed {
+        return Ok(());
+    }
+    Err(ConnectError::data(format!(
+        "Invalid protobuf schema definition: \"{name}\" is not a valid identifier; rename it, or set scrub.invalid.names=true"
+    ))
+    .with_class("java.lang.IllegalArgumentException"))
 }
 
 fn tag(schema: &Schema) -> Result<Option<u32>> {

@@ -32,6 +32,49 @@ pub(crate) fn zero(schema_type: SchemaType) -> Value {
     }
 }
 
+/// The bytes of a default, which a descriptor holds as a text of C.
+fn unescaped(text: &str) -> Option<Vec<u8>> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, after @ ..] = rest {
+        rest = after;
+        if *first != b'\\' {
+            out.push(*first);
+            continue;
+        }
+        let [kind, after @ ..] = rest else { return None };
+        rest = after;
+        let digits = |most: usize, radix: u32, from: &[u8]| {
+            let is_digit = |byte: &&u8| char::from(**byte).is_digit(radix);
+            from.iter().take(most).take_while(is_digit).count()
+        };
+        out.push(match kind {
+            b'0'..=b'7' => {
+                let more = digits(2, 8, rest);
+                let number = std::str::from_utf8(&rest[..more]).ok()?;
+                rest = &rest[more..];
+                let number = format!("{}{number}", char::from(*kind));
+                u8::try_from(u32::from_str_radix(&number, 8).ok()?).ok()?
+            }
+            b'x' | b'X' => {
+                let length = digits(2, 16, rest);
+                let number = std::str::from_utf8(&rest[..length]).ok()?;
+                rest = &rest[length..];
+                u8::from_str_radix(number, 16).ok()?
+            }
+            b'a' => 7,
+            b'b' => 8,
+            b'f' => 12,
+            b'n' => b'\n',
+            b'r' => b'\r',
+            b't' => b'\t',
+            b'v' => 11,
+            other => *other,
+        });
+    }
+    Some(out)
+}
+
 /// A default that proto2 declares.
 pub(crate) fn declared_default(scalar: Scalar, schema_type: SchemaType, text: &str) -> Option<Value> {
     Some(match schema_type {
@@ -45,8 +88,7 @@ pub(crate) fn declared_default(scalar: Scalar, schema_type: SchemaType, text: &s
         SchemaType::Float32 => Value::Float32(text.parse().ok()?),
         SchemaType::Float64 => Value::Float64(text.parse().ok()?),
         SchemaType::Boolean => Value::Boolean(text.parse().ok()?),
-        // As the parser left it; its escapes are not resolved.
-        SchemaType::Bytes => Value::Bytes(text.as_bytes().to_vec()),
+        SchemaType::Bytes => Value::Bytes(unescaped(text)?),
         _ => Value::String(text.to_owned()),
     })
 }

@@ -383,7 +383,8 @@ impl Context<'_> {
             }
             _ => {}
         }
-        if self.options.wrapper_for_nullables
+        // A wrapper is what it wraps wherever it stands, not only alone.
+        if (self.options.wrapper_for_nullables || self.options.wrapper_for_raw_primitives)
             && let Some(scalar) = wrapped_scalar(full_name)
         {
             let schema_type = scalar_type(scalar);

@@ -50,9 +50,6 @@ fn every_kind_of_field_has_its_schema() {
         .optional()
         .build()
         .unwrap();
-    let wrapper = B::structure()
-        .name("StringValue")
-        .field("value", tagged(B::string().optional(), 1));
     let decimal = B::bytes()
         .name(logical::DECIMAL)
         .version(1)
@@ -77,7 +74,7 @@ fn every_kind_of_field_has_its_schema() {
         )
         .field("f", tagged(n().optional(), 6))
         .field("i", tagged(symbols(B::string()), 9))
-        .field("j", tagged(wrapper.optional(), 10))
+        .field("j", tagged(B::string().optional(), 10))
         .field(
             "k",
             tagged(B::int64().name(logical::TIMESTAMP).version(1).optional(), 11),

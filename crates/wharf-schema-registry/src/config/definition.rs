@@ -74,7 +74,7 @@ pub fn definition() -> ConfigDef {
             .default(1000),
         );
     let base = authentication(writing(base));
-    super::rules::rules(connection(base))
+    super::rules::rules(super::associations::associations(parts_of_java(connection(base))))
 }
 
 fn writing(base: ConfigDef) -> ConfigDef {
@@ -282,6 +282,10 @@ fn authentication(base: ConfigDef) -> ConfigDef {
         .default("sub"),
     )
     .define(text(
+        "bearer.auth.custom.provider.class",
+        "The Java class that gives tokens, for the source CUSTOM, which cannot be used here; it has no effect.",
+    ))
+    .define(text(
         "bearer.auth.identity.pool.id",
         "Sent as the header Confluent-Identity-Pool-Id.",
     ))
@@ -414,12 +418,15 @@ fn connection(base: ConfigDef) -> ConfigDef {
         )
         .default("TLSv1.2,TLSv1.3"),
     )
-    .define(ssl(
-        "ssl.cipher.suites",
-        Type::List,
-        Low,
-        "Cipher suites by OpenSSL's names; the usual ones when empty.",
-    ))
+    .define(
+        ssl(
+            "ssl.cipher.suites",
+            Type::List,
+            Low,
+            "Cipher suites by OpenSSL's names; the usual ones when empty.",
+        )
+        .default(""),
+    )
     .define(
         ssl(
             "ssl.endpoint.identification.algorithm",
@@ -429,6 +436,37 @@ fn connection(base: ConfigDef) -> ConfigDef {
         )
         .default("https"),
     )
+}
+
+/// Names of Java's parts, which have no counterpart here: whoever sets one is told that it cannot be honoured.
+fn parts_of_java(base: ConfigDef) -> ConfigDef {
+    const DOC: &str = "The name of a part of Java's TLS. It cannot be honoured here: leave it out.";
+    let strings = [
+        "ssl.provider",
+        "ssl.keymanager.algorithm",
+        "ssl.trustmanager.algorithm",
+        "ssl.secure.random.implementation",
+    ];
+    let typed = strings.map(|name| (name, Type::String));
+    typed
+        .into_iter()
+        .chain([("ssl.engine.factory.class", Type::Class)])
+        .fold(base, |base, (name, value_type)| {
+            let importance = match name {
+                "ssl.provider" => Importance::Medium,
+                _ => Importance::Low,
+            };
+            base.define(key(&format!("{SSL_PREFIX}{name}"), value_type, importance, DOC).default_null())
+        })
+        .define(
+            key(
+                "schema.reflection",
+                Type::Boolean,
+                Importance::Low,
+                "Upstream's serializers use it for objects of Java classes only; it has no effect on Connect data.",
+            )
+            .default(false),
+        )
 }
 
 fn check_urls(name: &str, value: &ParsedValue) -> Result<()> {

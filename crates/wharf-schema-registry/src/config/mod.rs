@@ -4,18 +4,20 @@
 //! upstream has and this client does not (other credential sources, classes of one's own) are refused by name here, so that
 //! they fail the validation and not the first record.
 
+mod associations;
 mod definition;
 mod rules;
 
 use std::time::Duration;
 
-use wharf_api::config::{ParsedConfig, Password};
+use wharf_api::config::{ConfigDef, ParsedConfig, Password};
 use wharf_api::converter::PREVIEW;
 use wharf_api::{ConfigMap, ConnectError, Result};
 
 use crate::model::Guid;
 use crate::subject::SubjectNameStrategy;
 
+pub use associations::Associations;
 pub use definition::definition;
 
 /// The registry's addresses.
@@ -63,7 +65,10 @@ pub const VALUE_SCHEMA_ID_SERIALIZER: &str = "value.schema.id.serializer";
 /// The most Connect schemas whose translation a converter keeps.
 pub const SCHEMAS_CACHE_CONFIG: &str = "schemas.cache.config";
 /// What the keys of TLS settings begin with.
-pub const SSL_PREFIX: &str = "schema.registry.";
+pub const SSL_PREFIX: &str = CLIENT_PREFIX;
+
+/// What upstream's client takes off its keys.
+const CLIENT_PREFIX: &str = "schema.registry.";
 
 const CONTEXT_NAME_STRATEGY: &str = "context.name.strategy";
 const NULL_CONTEXT: &str = "io.confluent.kafka.serializers.context.NullContextNameStrategy";
@@ -81,6 +86,55 @@ fn metadata(text: &str) -> Option<Vec<(String, String)>> {
             (!name.is_empty()).then(|| (name.to_owned(), value.trim().to_owned()))
         })
         .collect()
+}
+
+/// Keys of the client: upstream's takes each of them with [`CLIENT_PREFIX`] in front as well.
+const CLIENT_KEYS: &[&str] = &[
+    "http.connect.timeout.ms",
+    "http.read.timeout.ms",
+    "max.retries",
+    "retries.wait.ms",
+    "retries.max.wait.ms",
+    "basic.auth.credentials.source",
+    "basic.auth.user.info",
+    "bearer.auth.credentials.source",
+    "bearer.auth.token",
+    "bearer.auth.issuer.endpoint.url",
+    "bearer.auth.client.id",
+    "bearer.auth.client.secret",
+    "bearer.auth.scope",
+    "bearer.auth.scope.claim.name",
+    "bearer.auth.sub.claim.name",
+    "bearer.auth.logical.cluster",
+    "bearer.auth.identity.pool.id",
+    "bearer.auth.cache.expiry.buffer.seconds",
+    "bearer.auth.custom.provider.class",
+    "proxy.host",
+    "proxy.port",
+];
+
+/// Parses a configuration by a definition that holds the shared keys. A key of the client may be there with `schema.registry.` in front
+/// or without; where both are, the one that the definition has counts.
+///
+/// # Errors
+/// A config error that names the key.
+pub fn parse(definition: &ConfigDef, config: &ConfigMap) -> Result<ParsedConfig> {
+    let mut named = config.clone();
+    for &key in CLIENT_KEYS {
+        // This one is a key of its own, the older name of the same.
+        let prefixed = format!("{CLIENT_PREFIX}{key}");
+        if prefixed != SCHEMA_REGISTRY_USER_INFO
+            && !named.contains_key(key)
+            && let Some(value) = config.get(&prefixed)
+        {
+            named.insert(key.to_owned(), value.clone());
+        }
+    }
+    if let Some(value) = config.get("url.randomize") {
+        let entry = named.entry(SCHEMA_REGISTRY_URL_RANDOMIZE.to_owned());
+        entry.or_insert_with(|| value.clone());
+    }
+    definition.parse(&named)
 }
 
 /// What a record is written with, in the order in which the keys count.
@@ -125,6 +179,10 @@ pub struct RegistryConfig {
     pub key_subjects: SubjectNameStrategy,
     /// How subjects of values are named.
     pub value_subjects: SubjectNameStrategy,
+    /// How topics are associated with subjects.
+    pub associations: Associations,
+    /// Where this is, for rules that count in one place only.
+    pub execution_environment: Option<String>,
     /// Whether a key's schema is named in a header.
     pub key_id_in_header: bool,
     /// Whether a value's schema is named in a header.
@@ -219,6 +277,8 @@ impl RegistryConfig {
             read_latest_with_metadata: metadata,
             key_subjects: SubjectNameStrategy::from_config(&parsed, KEY_SUBJECT_NAME_STRATEGY)?,
             value_subjects: SubjectNameStrategy::from_config(&parsed, VALUE_SUBJECT_NAME_STRATEGY)?,
+            associations: Associations::from_parsed(&parsed)?,
+            execution_environment: parsed.get_string("execution.environment").map(str::to_owned),
             key_id_in_header: parsed.class(KEY_SCHEMA_ID_SERIALIZER)? == HEADER_SERIALIZER,
             value_id_in_header: parsed.class(VALUE_SCHEMA_ID_SERIALIZER)? == HEADER_SERIALIZER,
             max_schemas: count(&parsed, MAX_SCHEMAS_PER_SUBJECT)?,
@@ -241,7 +301,7 @@ impl RegistryConfig {
     /// # Errors
     /// A config error that names the key.
     pub fn parse(config: &ConfigMap) -> Result<Self> {
-        Self::from_parsed(definition().parse(config)?)
+        Self::from_parsed(parse(&definition(), config)?)
     }
 
     /// A key as it was given, unless it was empty.
@@ -334,6 +394,9 @@ mod tests {
             ("rule.actions.dlq.param.topic", "t"),
             ("validation.rules.execution", "BEFORE_DOMAIN_RULES"),
             ("propagate.schema.tags", "true"),
+            ("schema.backup.enabled", "true"),
+            ("subject.name.strategy.fallback.type", "OTHER"),
+            ("execution.environment", "MOON"),
         ] {
             let mut entries = vec![(key, value)];
             if key == "proxy.port" {
@@ -352,6 +415,33 @@ mod tests {
     }
 
     #[test]
+    fn keys_of_the_client_may_be_named_in_full() {
+        let parsed = RegistryConfig::parse(&config(&[
+            ("schema.registry.basic.auth.credentials.source", "USER_INFO"),
+            ("schema.registry.basic.auth.user.info", "u:p"),
+            ("schema.registry.max.retries", "7"),
+            ("schema.registry.retries.wait.ms", "8"),
+            ("retries.wait.ms", "9"),
+            ("url.randomize", "true"),
+        ]))
+        .unwrap();
+        assert_eq!(parsed.original(BASIC_AUTH_CREDENTIALS_SOURCE), Some("USER_INFO"));
+        assert_eq!(parsed.secret(SCHEMA_REGISTRY_USER_INFO), Some("u:p"));
+        assert_eq!((parsed.max_retries, parsed.retry_wait.as_millis()), (7, 9));
+        assert!(parsed.randomize_urls);
+        let error = RegistryConfig::parse(&config(&[(
+            "schema.registry.bearer.auth.credentials.source",
+            "CUSTOM",
+        )]));
+        assert!(
+            error
+                .unwrap_err()
+                .message()
+                .contains("bearer.auth.credentials.source")
+        );
+    }
+
+    #[test]
     fn keys_without_effect_and_defaults_of_those_refused_are_accepted() {
         RegistryConfig::parse(&config(&[
             ("rule.executors", ""),
@@ -361,6 +451,10 @@ mod tests {
             ("validation.rules.fail.fast", "true"),
             ("propagate.schema.tags", "false"),
             ("schema.format", "resolved"),
+            ("schema.backup.enabled", "false"),
+            ("rule.metrics.enable", "false"),
+            ("validation.rules.executor.class", "com.example.Mine"),
+            ("schema.reflection", "true"),
         ]))
         .unwrap();
     }

@@ -12,6 +12,9 @@ const NO_RULES: &str = "rules of schemas (conditions, encryption, migrations) ar
                         schemas without rules, or leave this connector to a worker whose converter runs them";
 const NO_TAGS: &str = "tags of earlier versions are not copied into a schema that is registered; set it to false, or register the \
                        schema with its tags and set auto.register.schemas=false";
+const NO_BACKUP: &str = "records are not wrapped together with their schemas here; set it to false, or leave this connector to a worker \
+                         whose converter does";
+const NO_PLACE: &str = "must be ALL, CLIENT, GATEWAY, SERVER or NONE";
 
 /// Adds the keys.
 pub(super) fn rules(base: ConfigDef) -> ConfigDef {
@@ -43,6 +46,7 @@ pub(super) fn rules(base: ConfigDef) -> ConfigDef {
             Type::String,
             "When rules inside schemas are run. Must stay DISABLED: they are not run.",
         )
+        .importance(Importance::Medium)
         .default("DISABLED")
         .validator(refuse("DISABLED", NO_RULES, |value| {
             value
@@ -66,6 +70,47 @@ pub(super) fn rules(base: ConfigDef) -> ConfigDef {
         )
         .default(false)
         .validator(refuse("false", NO_TAGS, |value| {
+            !matches!(value, ParsedValue::Boolean(true))
+        })),
+    )
+    .define(
+        low(
+            "rule.metrics.enable",
+            Type::Boolean,
+            "Whether runs of rules are counted. None is run, so it has no effect.",
+        )
+        .default(true),
+    )
+    .define(
+        low(
+            "validation.rules.executor.class",
+            Type::String,
+            "The Java class that runs rules inside schemas. None is run, so it has no effect.",
+        )
+        .default("io.confluent.kafka.schemaregistry.rules.cel.CelValidator"),
+    )
+    .define(
+        low(
+            "execution.environment",
+            Type::String,
+            "Where this is, for rules that count in one place only: ALL, CLIENT, GATEWAY, SERVER or NONE.",
+        )
+        .importance(Importance::Medium)
+        .default_null()
+        .validator(refuse("ALL, CLIENT, GATEWAY, SERVER or NONE", NO_PLACE, |value| {
+            value
+                .as_str()
+                .is_none_or(|place| ["ALL", "CLIENT", "GATEWAY", "SERVER", "NONE"].contains(&place))
+        })),
+    )
+    .define(
+        low(
+            "schema.backup.enabled",
+            Type::Boolean,
+            "Whether records are wrapped together with their schema's text and references. Must stay false.",
+        )
+        .default(false)
+        .validator(refuse("false", NO_BACKUP, |value| {
             !matches!(value, ParsedValue::Boolean(true))
         })),
     )

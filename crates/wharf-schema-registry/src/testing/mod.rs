@@ -5,6 +5,8 @@
 //! a test that wants a conflict says when ([`TestRegistry::refuse`]). One request per connection.
 
 mod checks;
+mod keys;
+mod recorded;
 mod server;
 mod state;
 
@@ -12,6 +14,8 @@ use std::net::TcpListener;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 pub use checks::{check_latest_is_kept_for_its_time, check_subject_names};
+pub use keys::check_keys;
+pub use recorded::{PayloadText, check_recorded};
 use server::Server;
 use state::State;
 

@@ -1,13 +1,10 @@
 //! The client on the network: TLS with authorities and certificates of one's own, a proxy, tokens of an issuer. Everything is
 //! in this process and speaks as real servers do.
 
-mod front;
-
-use front::{Front, acceptor, ask};
 use wharf_api::{ConfigMap, Result};
 use wharf_schema_registry::testing::TestRegistry;
 use wharf_schema_registry::{Format, RegistryConfig, RegistryError, RegistrySchema, SchemaRegistryClient};
-use wharf_test_services::Identity;
+use wharf_test_services::{Front, Identity, acceptor};
 
 fn client(url: &str, entries: &[(&str, &str)]) -> Result<SchemaRegistryClient> {
     let base = [
@@ -34,9 +31,7 @@ fn register(url: &str, entries: &[(&str, &str)]) -> Result<i32, RegistryError> {
 /// TLS before a registry.
 fn secured(registry: &TestRegistry, server: &Identity, clients: Option<&Identity>) -> (Front, String) {
     let address = registry.url()["http://".len()..].parse().unwrap();
-    let front = Front::tls(acceptor(server, clients), move |head, body| {
-        ask(address, head, body)
-    });
+    let front = Front::before(address, acceptor(server, clients));
     let url = format!("https://{}", front.address);
     (front, url)
 }

@@ -4,6 +4,7 @@ mod default_value;
 mod from_connect;
 mod names;
 mod to_connect;
+mod within;
 
 pub(crate) use from_connect::from_connect;
 pub(crate) use names::{scrub_full_name, scrub_name, split_name};

@@ -3,6 +3,7 @@
 use wharf_api::{ConnectError, Result, Schema, SchemaBuilder, SchemaRef, SchemaType, Value, logical};
 
 use super::default_value::from_json;
+use super::within::Within;
 use super::{
     AVRO_PREFIX, AvroDataConfig, CONNECT_DECIMAL_PRECISION, CONNECT_DEFAULT, CONNECT_DOC, CONNECT_ENUM_DOC,
     CONNECT_FIXED_SIZE, CONNECT_INTERNAL_TYPE, CONNECT_NAME, CONNECT_PARAMETERS, CONNECT_RECORD_DOC,
@@ -79,7 +80,7 @@ impl ToConnect<'_> {
             version,
             ..Place::default()
         };
-        self.node(avro, avro.root, place, &mut Vec::new())
+        self.node(avro, avro.root, place, &mut Within::default())
     }
 
     fn node(
@@ -87,7 +88,20 @@ impl ToConnect<'_> {
         avro: &AvroSchema,
         id: NodeId,
         place: Place<'_>,
-        within: &mut Vec<NodeId>,
+        within: &mut Within,
+    ) -> Result<SchemaRef> {
+        within.enter()?;
+        let schema = self.type_of(avro, id, place, within);
+        within.leave();
+        schema
+    }
+
+    fn type_of(
+        &mut self,
+        avro: &AvroSchema,
+        id: NodeId,
+        place: Place<'_>,
+        within: &mut Within,
     ) -> Result<SchemaRef> {
         let node = avro.node(id);
         let mut draft = Draft::default();
@@ -119,16 +133,16 @@ impl ToConnect<'_> {
                 self.node(avro, *values, Place::default(), within)?,
             ),
             Kind::Record(record) => {
-                if within.contains(&id) {
+                if within.records.contains(&id) {
                     return Err(ConnectError::data(format!(
                         "the Avro type {} contains itself, which no schema of this worker can; write a list or a text \
                          instead of the nested records",
                         record.name.full()
                     )));
                 }
-                within.push(id);
+                within.records.push(id);
                 let start = self.record(avro, record, &mut draft, within)?;
-                within.pop();
+                within.records.pop();
                 start
             }
             Kind::Enum(kind) => {
@@ -153,7 +167,7 @@ impl ToConnect<'_> {
         avro: &AvroSchema,
         record: &Record,
         draft: &mut Draft,
-        within: &mut Vec<NodeId>,
+        within: &mut Within,
     ) -> Result<SchemaBuilder> {
         let keeps_docs = !self.config.discard_type_doc_default && self.config.connect_meta_data;
         if let Some(doc) = record.doc.as_deref().filter(|_| keeps_docs) {
@@ -225,7 +239,7 @@ impl ToConnect<'_> {
         members: &[NodeId],
         place: Place<'_>,
         draft: &mut Draft,
-        within: &mut Vec<NodeId>,
+        within: &mut Within,
     ) -> Result<std::result::Result<SchemaRef, SchemaBuilder>> {
         let inner = |optional| Place {
             optional,

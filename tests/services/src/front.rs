@@ -1,4 +1,5 @@
-//! What stands before a registry: TLS, a proxy, an issuer of tokens. Each is a thread that serves one connection after the other.
+//! What stands before a service that speaks plain HTTP, in this process: TLS, a proxy, an issuer of tokens. Each is a thread that
+//! serves one connection after the other.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -9,18 +10,21 @@ use std::time::Duration;
 
 use openssl::ssl::{SslAcceptor, SslMethod, SslVerifyMode};
 use openssl::x509::store::X509StoreBuilder;
-use wharf_test_services::Identity;
+
+use crate::Identity;
 
 /// A listener with its thread, and the heads of the requests that it saw.
-pub(crate) struct Front {
-    pub(crate) address: SocketAddr,
+#[derive(Debug)]
+pub struct Front {
+    /// Where it listens.
+    pub address: SocketAddr,
     seen: Arc<Mutex<Vec<String>>>,
     stopping: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
 /// A server's side of TLS; with an authority, only clients with a certificate of it are let in.
-pub(crate) fn acceptor(server: &Identity, clients: Option<&Identity>) -> SslAcceptor {
+pub fn acceptor(server: &Identity, clients: Option<&Identity>) -> SslAcceptor {
     let mut builder = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls()).unwrap();
     builder.set_private_key(&server.key).unwrap();
     builder.set_certificate(&server.certificate).unwrap();
@@ -59,10 +63,7 @@ impl Front {
     }
 
     /// TLS before whatever answers one request.
-    pub(crate) fn tls(
-        acceptor: SslAcceptor,
-        answer: impl Fn(&str, &[u8]) -> Vec<u8> + Send + 'static,
-    ) -> Self {
+    pub fn tls(acceptor: SslAcceptor, answer: impl Fn(&str, &[u8]) -> Vec<u8> + Send + 'static) -> Self {
         Self::start(move |stream, seen| {
             let plain = stream.try_clone().unwrap();
             let Ok(mut stream) = acceptor.accept(stream) else {
@@ -80,7 +81,7 @@ impl Front {
     }
 
     /// An HTTP proxy for everything it is asked for.
-    pub(crate) fn proxy() -> Self {
+    pub fn proxy() -> Self {
         Self::start(|mut stream, seen| {
             let Some((head, body)) = request(&mut stream) else {
                 return;
@@ -107,8 +108,13 @@ impl Front {
         })
     }
 
+    /// TLS before a server of plain HTTP that closes the connection after each answer.
+    pub fn before(server: SocketAddr, acceptor: SslAcceptor) -> Self {
+        Self::tls(acceptor, move |head, body| ask(server, head, body))
+    }
+
     /// The heads of the requests.
-    pub(crate) fn seen(&self) -> Vec<String> {
+    pub fn seen(&self) -> Vec<String> {
         self.seen.lock().unwrap().clone()
     }
 }
@@ -143,7 +149,7 @@ fn request(stream: &mut impl Read) -> Option<(String, Vec<u8>)> {
 }
 
 /// Sends a request on, and returns the whole answer of a server that closes the connection after it.
-pub(crate) fn ask(address: SocketAddr, head: &str, body: &[u8]) -> Vec<u8> {
+fn ask(address: SocketAddr, head: &str, body: &[u8]) -> Vec<u8> {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.write_all(head.as_bytes()).unwrap();
     stream.write_all(body).unwrap();

@@ -51,15 +51,27 @@ pub fn ask(cases: &[Case]) -> Result<Vec<Json>> {
     Ok(answers)
 }
 
-/// The keys of worker files as Kafka Connect defines them, one line of JSON for each mode and key.
+/// What Kafka Connect's classes define.
+#[derive(Debug, Clone, Copy)]
+pub enum Definitions {
+    /// The keys of worker files, one line of JSON for each mode and key.
+    WorkerKeys,
+    /// The metrics, one line of JSON for each group and name.
+    MetricNames,
+}
+
+/// Definitions of Kafka Connect, as lines of JSON.
 ///
 /// # Errors
 /// As of [`ask`].
-pub fn worker_keys() -> Result<String> {
+pub fn definitions(of: Definitions) -> Result<String> {
     let output = Command::new("java")
         .args(["-Dlog4j2.level=OFF", "-cp"])
         .arg(compile()?)
-        .arg("WorkerKeys")
+        .arg(match of {
+            Definitions::WorkerKeys => "WorkerKeys",
+            Definitions::MetricNames => "MetricNames",
+        })
         .stderr(Stdio::inherit())
         .output()
         .context("cannot run java; install Java 17 or later")?;

@@ -9,13 +9,14 @@ use std::process::{Command, ExitCode};
 use anyhow::{Result, bail};
 use lexopt::ValueExt as _;
 use wharf_oracle::compare::{Verdict, compare, jvm_answer};
+use wharf_oracle::java::Definitions;
 use wharf_oracle::recorded::Line;
 use wharf_oracle::report::Report;
 use wharf_oracle::{Case, Kind, Zone, cases, java, ours, recorded};
 
 const HELP: &str = "\
-Asks the classes of Kafka Connect for the answers that ours are compared with, and compares. Records their worker keys, too,
-unless only some kinds are wanted; tests of the worker compare those.
+Asks the classes of Kafka Connect for the answers that ours are compared with, and compares. Records their worker keys and
+metrics, too, unless only some kinds are wanted; tests of the worker compare those.
 
 Usage: cargo xtask oracle [OPTIONS]
 
@@ -56,7 +57,9 @@ fn main() -> Result<ExitCode> {
     if !options.only_compare && options.seed == 0 {
         record(&options.kinds)?;
         if options.kinds.len() == Kind::ALL.len() {
-            recorded::write_worker_keys(&java::worker_keys()?)?;
+            for of in [Definitions::WorkerKeys, Definitions::MetricNames] {
+                recorded::write_definitions(of, &java::definitions(of)?)?;
+            }
         }
     }
     if options.words {

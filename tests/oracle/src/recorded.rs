@@ -1,5 +1,5 @@
-//! The recorded answers: one file per kind below `recorded/`, one line per case with the answer in it. Beside them, in a file of
-//! their own, the worker keys of Kafka Connect; tests of `wharf-runtime` hold ours against those.
+//! The recorded answers: one file per kind below `recorded/`, one line per case with the answer in it. Beside them, in files of
+//! their own, the worker keys and the metrics of Kafka Connect; tests of `wharf-runtime` hold ours against those.
 
 use std::fs;
 use std::path::PathBuf;
@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value as Json;
 
+use crate::java::Definitions;
 use crate::{Case, Kind};
 
 /// Where the files are.
@@ -42,12 +43,15 @@ pub fn write(kind: Kind, cases: &[Case], answers: &[Json]) -> Result<()> {
     fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// Writes the worker keys.
+/// Writes definitions of Kafka Connect.
 ///
 /// # Errors
 /// When they cannot be written.
-pub fn write_worker_keys(lines: &str) -> Result<()> {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("worker-keys/kafka-4.3.jsonl");
+pub fn write_definitions(of: Definitions, lines: &str) -> Result<()> {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(match of {
+        Definitions::WorkerKeys => "worker-keys/kafka-4.3.jsonl",
+        Definitions::MetricNames => "metric-names/kafka-4.3.jsonl",
+    });
     fs::write(&path, lines).with_context(|| format!("cannot write {}", path.display()))
 }
 

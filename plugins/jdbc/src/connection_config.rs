@@ -44,7 +44,8 @@ pub(crate) fn define(def: ConfigDef) -> ConfigDef {
                 None => Ok(()),
             }))
             .importance(Importance::High)
-            .doc("URL of the database, such as jdbc:postgresql://host:5432/name or jdbc:sqlite:/path/of/the/file.db.")
+            .doc("URL of the database, such as jdbc:postgresql://host:5432/name, jdbc:mysql://host:3306/name or \
+                 jdbc:sqlite:/path/of/the/file.db.")
             .group(GROUP, 1)
             .width(Width::Long)
             .display_name("JDBC URL"),
@@ -90,7 +91,12 @@ pub(crate) fn define(def: ConfigDef) -> ConfigDef {
     .define(
         ConfigKey::new(DIALECT_CONFIG, Type::String)
             .default("")
-            .validator(Validator::one_of(["", "PostgreSqlDatabaseDialect", "SqliteDatabaseDialect"]))
+            .validator(Validator::one_of([
+                "",
+                "MySqlDatabaseDialect",
+                "PostgreSqlDatabaseDialect",
+                "SqliteDatabaseDialect",
+            ]))
             .importance(Importance::Low)
             .doc("Name of the database dialect; the URL says which one is right, and any other is refused.")
             .group(GROUP, 6)

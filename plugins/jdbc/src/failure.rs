@@ -142,9 +142,70 @@ pub(crate) fn of_sqlstate(state: &str) -> Trouble {
     }
 }
 
+/// What an error of MySQL or MariaDB says. Its SQLSTATE is of use for few of them.
+pub(crate) fn of_mysql_code(code: u16, state: &str) -> Trouble {
+    match code {
+        // Stopping, killed, too many connections, read-only or standing by, the network.
+        1040 | 1047 | 1053 | 1077..=1080 | 1129 | 1152 | 1158..=1161 | 1184 | 1203 | 1226 | 1290 | 1792 | 1836
+        | 1927 | 2002 | 2003 | 2006 | 2013 | 2055 | 3169 | 4031 => Trouble::Unreachable,
+        // Locks, deadlocks, changed meanwhile, out of time or told to end by somebody.
+        1020 | 1205 | 1213 | 1223 | 1317 | 1412 | 1614 | 1615 | 1637 | 1969 | 3024 | 3572 => Trouble::Contention,
+        1021 | 1026 | 1030 | 1037 | 1038 | 1041 | 1114 | 1135 | 1206 | 1461 => Trouble::Capacity,
+        // Keys and references.
+        1022 | 1048 | 1062 | 1169 | 1216 | 1217 | 1364 | 1451 | 1452 | 1526 | 1586 | 1591 | 1761 | 1762
+        // Checks, and triggers that refuse.
+        | 1369 | 1644 | 3819 | 4025
+        // Values that have no place in their column.
+        | 1118 | 1153 | 1264 | 1265 | 1292 | 1300 | 1365 | 1366 | 1367 | 1406 | 1411 | 1416 | 1441 | 1690 | 1713
+        | 3140 | 3141 | 3144 | 4038 => Trouble::Data,
+        1044 | 1045 | 1130 | 1142 | 1143 | 1227 | 1251 | 1370 | 1698 | 1820 | 1862 | 3118 | 3159 | 4151 => {
+            Trouble::Permission
+        }
+        1046 | 1049..=1051 | 1054 | 1060 | 1061 | 1064 | 1068 | 1070..=1072 | 1074 | 1075 | 1091 | 1101 | 1103 | 1109
+        | 1110 | 1136 | 1146 | 1166 | 1170 | 1235 | 1288 | 1295 | 1305 | 1347 | 1348 | 1356 | 1425..=1427 | 1439
+        | 1471 | 1906 | 3105 => Trouble::Statement,
+        // Raised by a trigger that refuses a row with a code of its own.
+        _ if state == "45000" => Trouble::Data,
+        _ => match state.get(..2) {
+            Some("08") => Trouble::Unreachable,
+            Some("40") => Trouble::Contention,
+            Some("28") => Trouble::Permission,
+            Some("0A" | "42") => Trouble::Statement,
+            _ => Trouble::Unknown,
+        },
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn codes_of_mysql_are_told_apart_by_whose_fault_they_are() {
+        for (code, state, trouble) in [
+            (1053, "08S01", Trouble::Unreachable),
+            (1040, "08004", Trouble::Unreachable),
+            (1290, "HY000", Trouble::Unreachable),
+            (1205, "HY000", Trouble::Contention),
+            (1213, "40001", Trouble::Contention),
+            (1969, "70100", Trouble::Contention),
+            (1114, "HY000", Trouble::Capacity),
+            (1062, "23000", Trouble::Data),
+            (1406, "22001", Trouble::Data),
+            (1644, "45000", Trouble::Data),
+            (31_001, "45000", Trouble::Data),
+            (1045, "28000", Trouble::Permission),
+            (1142, "42000", Trouble::Permission),
+            (1054, "42S22", Trouble::Statement),
+            (1146, "42S02", Trouble::Statement),
+            // Ambiguous names have a state of constraints.
+            (1052, "23000", Trouble::Unknown),
+            (9999, "22001", Trouble::Unknown),
+            (9999, "42000", Trouble::Statement),
+        ] {
+            assert_eq!(of_mysql_code(code, state), trouble, "{code} {state}");
+        }
+    }
 
     #[test]
     fn states_are_told_apart_by_whose_fault_they_are() {

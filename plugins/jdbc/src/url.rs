@@ -9,6 +9,8 @@ use wharf_api::{ConnectError, Result};
 /// The databases that this library speaks with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Database {
+    /// And MariaDB.
+    MySql,
     Postgres,
     Sqlite,
 }
@@ -17,6 +19,7 @@ impl Database {
     /// The name under which users know its dialect.
     pub(crate) fn dialect_name(self) -> &'static str {
         match self {
+            Self::MySql => "MySqlDatabaseDialect",
             Self::Postgres => "PostgreSqlDatabaseDialect",
             Self::Sqlite => "SqliteDatabaseDialect",
         }
@@ -40,6 +43,8 @@ pub(crate) struct DatabaseUrl {
     pub(crate) name: String,
     pub(crate) user: Option<String>,
     pub(crate) password: Option<String>,
+    /// Whether it is one of MariaDB's driver, some of whose parameters mean something else than those of MySQL's.
+    pub(crate) is_mariadb: bool,
     /// All other parameters, by their names as written.
     pub(crate) parameters: BTreeMap<String, String>,
 }
@@ -53,26 +58,30 @@ impl fmt::Debug for DatabaseUrl {
 
 impl fmt::Display for DatabaseUrl {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.database {
-            Database::Sqlite => write!(to, "SQLite file {}", self.name),
-            Database::Postgres => {
-                write!(to, "PostgreSQL database {} at ", self.name)?;
-                for (index, server) in self.servers.iter().enumerate() {
-                    let separator = if index == 0 { "" } else { "," };
-                    write!(to, "{separator}{}:{}", server.host, server.port)?;
-                }
-                Ok(())
-            }
+        let product = match self.database {
+            Database::Sqlite => return write!(to, "SQLite file {}", self.name),
+            Database::MySql if self.is_mariadb => "MariaDB",
+            Database::MySql => "MySQL",
+            Database::Postgres => "PostgreSQL",
+        };
+        write!(to, "{product} database {} at ", self.name)?;
+        for (index, server) in self.servers.iter().enumerate() {
+            let separator = if index == 0 { "" } else { "," };
+            write!(to, "{separator}{}:{}", server.host, server.port)?;
         }
+        Ok(())
     }
 }
 
 const POSTGRES_PORT: u16 = 5432;
+const MYSQL_PORT: u16 = 3306;
 
 /// Databases that users have `jdbc:` URLs for and that are not built in, with what is said of them.
-const OTHERS: [(&str, &str); 12] = [
-    ("mysql", "not built in yet"),
-    ("mariadb", "not built in yet"),
+const OTHERS: [(&str, &str); 11] = [
+    (
+        "mysql+srv",
+        "write the names of the servers in place of one that stands for them",
+    ),
     ("sqlserver", "not built in yet"),
     ("jtds", "not built in yet"),
     (
@@ -103,7 +112,16 @@ impl DatabaseUrl {
             .strip_prefix("postgresql:")
             .or_else(|| plain.strip_prefix("postgres:"))
         {
-            return postgres(rest);
+            return of_server(Database::Postgres, rest);
+        }
+        if let Some(rest) = plain.strip_prefix("mysql:") {
+            return mysql(rest);
+        }
+        if let Some(rest) = plain.strip_prefix("mariadb:") {
+            return mysql(rest).map(|url| DatabaseUrl {
+                is_mariadb: true,
+                ..url
+            });
         }
         if let Some(rest) = plain.strip_prefix("sqlite:") {
             return sqlite(rest);
@@ -114,7 +132,8 @@ impl DatabaseUrl {
             .find(|(name, _)| scheme.eq_ignore_ascii_case(name))
             .map_or("no such database is known", |(_, reason)| reason);
         Err(refused(format!(
-            "the database '{scheme}' cannot be used: {reason}; URLs begin with jdbc:postgresql: or jdbc:sqlite:"
+            "the database '{scheme}' cannot be used: {reason}; URLs begin with jdbc:postgresql:, jdbc:mysql:, \
+             jdbc:mariadb: or jdbc:sqlite:"
         )))
     }
 }
@@ -126,16 +145,33 @@ fn refused(reason: impl fmt::Display) -> ConnectError {
     ConnectError::config(format!("Invalid value for configuration {URL_CONFIG}: {reason}"))
 }
 
+/// As [`of_server`], with `//` in any case.
+fn mysql(rest: &str) -> Result<DatabaseUrl> {
+    let address = rest.split('?').next().unwrap_or_default();
+    if !address.starts_with("//") || address.contains('(') {
+        return Err(refused(
+            "of the forms that the drivers know, jdbc:mysql://host:port,host:port/database?key=value is the one that is understood; \
+             the servers are tried in turn",
+        ));
+    }
+    of_server(Database::MySql, rest)
+}
+
 /// `//host:port,host:port/database?key=value`, `//user:password@host/database`, `database`, `/`.
-fn postgres(rest: &str) -> Result<DatabaseUrl> {
+fn of_server(database: Database, rest: &str) -> Result<DatabaseUrl> {
+    let port = match database {
+        Database::MySql => MYSQL_PORT,
+        _ => POSTGRES_PORT,
+    };
     let (address, query) = rest.split_once('?').unwrap_or((rest, ""));
     let mut parameters = parameters(query, '&')?;
     let mut url = DatabaseUrl {
-        database: Database::Postgres,
+        database,
         servers: Vec::new(),
         name: String::new(),
         user: parameters.remove("user"),
         password: parameters.remove("password"),
+        is_mariadb: false,
         parameters,
     };
     let name = match address.strip_prefix("//") {
@@ -154,13 +190,13 @@ fn postgres(rest: &str) -> Result<DatabaseUrl> {
                 }
             };
             for host in hosts.split(',').filter(|host| !host.is_empty()) {
-                url.servers.push(server(host, POSTGRES_PORT)?);
+                url.servers.push(server(host, port)?);
             }
             name
         }
     };
     if url.servers.is_empty() {
-        url.servers.push(server("localhost", POSTGRES_PORT)?);
+        url.servers.push(server("localhost", port)?);
     }
     url.name = decoded(name)?;
     Ok(url)
@@ -185,6 +221,7 @@ fn sqlite(rest: &str) -> Result<DatabaseUrl> {
         name: path.to_owned(),
         user: None,
         password: None,
+        is_mariadb: false,
         parameters: parameters(query, '&')?,
     })
 }
@@ -256,6 +293,12 @@ mod tests {
                 "PostgreSQL database x/y at ::1:7",
             ),
             ("postgres://h/shop", "PostgreSQL database shop at h:5432"),
+            (
+                "jdbc:mysql://db,other:3307/shop?useSSL=false",
+                "MySQL database shop at db:3306,other:3307",
+            ),
+            ("jdbc:mariadb://db/shop", "MariaDB database shop at db:3306"),
+            ("mysql://me@db/shop", "MySQL database shop at db:3306"),
             ("jdbc:sqlite:/tmp/a.db", "SQLite file /tmp/a.db"),
             ("jdbc:sqlite::memory:", "SQLite file :memory:"),
             (" jdbc:sqlite:a.db?foreign_keys=on ", "SQLite file a.db"),
@@ -290,8 +333,16 @@ mod tests {
                 "'oracle' cannot be used: there is no driver",
             ),
             (
-                "jdbc:mysql://h/d?password=secret",
-                "'mysql' cannot be used: not built in yet",
+                "jdbc:sqlserver://h;password=secret",
+                "'sqlserver' cannot be used: not built in yet",
+            ),
+            (
+                "jdbc:mysql:replication://h,i/d?password=secret",
+                "jdbc:mysql://host:port,host:port/database",
+            ),
+            (
+                "jdbc:mysql://(host=h,password=secret)/d",
+                "jdbc:mysql://host:port,host:port/database",
             ),
             ("jdbc:postgresql://me:s3cret/x@h/d", "is no port"),
             ("nonsense", "no such database is known"),

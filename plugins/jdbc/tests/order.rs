@@ -88,7 +88,7 @@ fn check(database: &Database, batches: &[Vec<(i64, Change)>]) {
 #[test]
 fn a_table_is_as_if_each_record_had_been_written_by_itself() {
     for database in databases() {
-        let cases = if database.is_postgres() { 60 } else { 200 };
+        let cases = database.of(200, 60, 20);
         let mut runner = TestRunner::new(Config {
             cases,
             failure_persistence: None,

@@ -65,6 +65,7 @@ fn new_rows_are_read_after_the_last_one_and_after_a_restart() {
         let in_full = match &database {
             Database::Sqlite(_) => "t".to_owned(),
             Database::Postgres { schema, .. } => format!("{schema}.t"),
+            Database::MySql { .. } => format!("{}.t", database.query("SELECT database()")[0][0]),
         };
         assert_eq!(partition.get("table"), Some(&Value::from(in_full.as_str())));
         assert_eq!(partition.get("protocol"), Some(&Value::from("1")));
@@ -102,11 +103,11 @@ fn offsets_of_older_versions_go_on() {
 #[test]
 fn the_column_that_counts_is_found() {
     for database in databases() {
-        let counting = if database.is_postgres() {
-            "SERIAL PRIMARY KEY"
-        } else {
-            "INTEGER PRIMARY KEY"
-        };
+        let counting = database.of(
+            "INTEGER PRIMARY KEY",
+            "SERIAL PRIMARY KEY",
+            "BIGINT PRIMARY KEY AUTO_INCREMENT",
+        );
         database.query(&format!(
             "CREATE TABLE t (name TEXT, id {counting}); INSERT INTO t (name) VALUES ('a'), ('b'); SELECT 1"
         ));
@@ -119,7 +120,8 @@ fn the_column_that_counts_is_found() {
 #[test]
 fn rows_of_one_instant_stay_together_when_the_worker_goes_on_after_them() {
     for database in databases() {
-        database.query("CREATE TABLE t (id BIGINT, at TIMESTAMP NOT NULL)");
+        let timestamp = database.timestamp();
+        database.query(&format!("CREATE TABLE t (id BIGINT, at {timestamp} NOT NULL)"));
         database.query(
             "INSERT INTO t VALUES (1, '2026-01-01 10:00:00.001'), (2, '2026-01-01 10:00:00.002'), \
              (3, '2026-01-01 10:00:00.002'), (4, '2026-01-01 10:00:00.003'); SELECT 1",
@@ -154,7 +156,10 @@ fn rows_of_one_instant_stay_together_when_the_worker_goes_on_after_them() {
 #[test]
 fn time_and_number_together_find_every_change_once() {
     for database in databases() {
-        database.query("CREATE TABLE t (id BIGINT PRIMARY KEY, made TIMESTAMP NOT NULL, changed TIMESTAMP)");
+        let timestamp = database.timestamp();
+        database.query(&format!(
+            "CREATE TABLE t (id BIGINT PRIMARY KEY, made {timestamp} NOT NULL, changed {timestamp})"
+        ));
         database.query(
             "INSERT INTO t VALUES (2, '2026-01-01 10:00:00', NULL), (1, '2026-01-01 10:00:00', NULL), \
              (3, '2026-01-01 09:00:00', '2026-01-01 12:00:00'); SELECT 1",
@@ -291,7 +296,10 @@ fn tables_are_chosen_shared_out_and_found_while_it_runs() {
 #[test]
 fn what_cannot_be_read_is_refused_with_the_reason() {
     for database in databases() {
-        database.query("CREATE TABLE t (id BIGINT, name TEXT NOT NULL, at TIMESTAMP)");
+        let timestamp = database.timestamp();
+        database.query(&format!(
+            "CREATE TABLE t (id BIGINT, name TEXT NOT NULL, at {timestamp})"
+        ));
         for (more, said) in [
             (
                 vec![("mode", "incrementing"), ("incrementing.column.name", "id")],
@@ -350,11 +358,11 @@ fn what_cannot_be_read_is_refused_with_the_reason() {
 #[test]
 fn a_stop_breaks_a_query_off() {
     for database in databases() {
-        let endless = if database.is_postgres() {
-            "SELECT pg_sleep(600)::text AS x"
-        } else {
-            "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT max(x) AS x FROM n"
-        };
+        let endless = database.of(
+            "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT max(x) AS x FROM n",
+            "SELECT pg_sleep(600)::text AS x",
+            "SELECT sleep(600) AS x",
+        );
         let mut harness = started(&database, &[("mode", "bulk"), ("query", endless)]);
         assert!(harness.poll().unwrap().is_empty());
         let began = std::time::Instant::now();
@@ -413,17 +421,15 @@ fn fractions_that_the_database_compares_otherwise_than_it_shows_are_read_once() 
 #[test]
 fn a_row_that_gets_the_stamp_of_one_that_was_read_is_not_missed() {
     for database in databases() {
-        let (table, now) = if database.is_postgres() {
+        let plain = "CREATE TABLE t (id BIGINT, at TIMESTAMP NOT NULL)";
+        let (table, now) = database.of(
+            (plain, "CURRENT_TIMESTAMP"),
             (
                 "CREATE TABLE t (id BIGINT, at TIMESTAMP(0) NOT NULL)",
                 "date_trunc('second', localtimestamp)",
-            )
-        } else {
-            (
-                "CREATE TABLE t (id BIGINT, at TIMESTAMP NOT NULL)",
-                "CURRENT_TIMESTAMP",
-            )
-        };
+            ),
+            (plain, "CURRENT_TIMESTAMP"),
+        );
         database.query(table);
         let mut harness = started(
             &database,

@@ -177,16 +177,16 @@ fn numbers_become_what_the_mapping_says() {
 #[test]
 fn times_have_the_form_that_is_asked_for() {
     for database in databases() {
-        database.query(
-            "CREATE TABLE t (at TIMESTAMP); INSERT INTO t VALUES ('2026-07-01 12:00:00.123456'); SELECT 1",
-        );
+        database.query(&format!(
+            "CREATE TABLE t (at {}); INSERT INTO t VALUES ('2026-07-01 12:00:00.123456'); SELECT 1",
+            database.timestamp()
+        ));
         // Ten in the morning, by the zone's clocks; SQLite's texts are in UTC.
-        let utc = if database.is_postgres() {
-            1_782_900_000
+        let (utc, local) = if database.is_sqlite() {
+            (1_782_907_200, 14)
         } else {
-            1_782_907_200
+            (1_782_900_000, 12)
         };
-        let local = if database.is_postgres() { 12 } else { 14 };
         for (granularity, expected) in [
             ("connect_logical", Value::Date(utc * 1_000 + 123)),
             ("micros_long", Value::Int64(utc * 1_000_000 + 123_456)),

@@ -74,7 +74,7 @@ fn no_record_is_missing_and_none_is_there_twice_after_a_kill() {
 fn source(url: &str, prefix: &str) -> Value {
     json!({
         "connector.class": "JdbcSource", "connection.url": url, "mode": "incrementing", "incrementing.column.name": "id",
-        "table.whitelist": "rows", "topic.prefix": prefix, "poll.interval.ms": "50", "batch.max.rows": "100",
+        "table.whitelist": "items", "topic.prefix": prefix, "poll.interval.ms": "50", "batch.max.rows": "100",
         "key.converter": "org.apache.kafka.connect.storage.StringConverter",
         "value.converter": "org.apache.kafka.connect.json.JsonConverter", "value.converter.schemas.enable": "true"
     })
@@ -86,16 +86,16 @@ fn no_row_is_missing_in_the_topic_after_a_kill_and_its_way_on_into_another_table
         let Some(stage) = Stage::set_up(&format!("jdbc-source-{index}")) else {
             return;
         };
-        database.query("CREATE TABLE rows (id BIGINT PRIMARY KEY, name TEXT)");
+        database.query("CREATE TABLE items (id BIGINT PRIMARY KEY, name TEXT)");
         let fill = |from: usize, to: usize| {
             database.query(&format!(
-                "WITH RECURSIVE n(x) AS (SELECT {from} UNION ALL SELECT x + 1 FROM n WHERE x < {}) \
-                 INSERT INTO rows SELECT x, 'name ' || x FROM n; SELECT 1",
+                "INSERT INTO items WITH RECURSIVE n(x) AS (SELECT {from} UNION ALL SELECT x + 1 FROM n WHERE x < {}) \
+                 SELECT x, 'name ' || x FROM n; SELECT 1",
                 to - 1
             ));
         };
         fill(0, ROWS / 2);
-        let (name, prefix, topic) = (stage.named("source"), stage.named(""), stage.named("rows"));
+        let (name, prefix, topic) = (stage.named("source"), stage.named(""), stage.named("items"));
         stage.kafka().create_topic(&topic, 1, &[]);
         let worker = stage.start(&[("offset.flush.interval.ms", "100")], &[]);
         worker.create(&name, source(&database.url(), &prefix));
@@ -108,7 +108,7 @@ fn no_row_is_missing_in_the_topic_after_a_kill_and_its_way_on_into_another_table
         worker.create(&name, source(&database.url(), &prefix));
         let id = |record: &wharf_e2e::Seen| -> usize {
             let message: Value = serde_json::from_str(&record.text()).unwrap();
-            assert_eq!(message["schema"]["name"], "rows");
+            assert_eq!(message["schema"]["name"], "items");
             usize::try_from(message["payload"]["id"].as_u64().unwrap()).unwrap()
         };
         let mut ids: std::collections::BTreeSet<usize> = seen.iter().map(id).collect();
@@ -134,7 +134,7 @@ fn no_row_is_missing_in_the_topic_after_a_kill_and_its_way_on_into_another_table
         let count = || {
             let found = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
                 database.lines(
-                    "SELECT count(*) FROM back JOIN rows ON back.id = rows.id AND back.name = rows.name",
+                    "SELECT count(*) FROM back JOIN items ON back.id = items.id AND back.name = items.name",
                 )
             }));
             found.unwrap_or_default()

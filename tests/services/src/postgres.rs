@@ -5,20 +5,18 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use std::{fs, io};
 
+use crate::data_folder::DataFolder;
 use crate::process::{self, Lifetime, Service, wait_until};
-use crate::{ServiceError, archive, ports, skip, target_dir};
+use crate::{ServiceError, archive, ports, skip};
 
 /// Version of the server.
 pub const POSTGRES_VERSION: &str = "18.1.0";
 /// The user whom the server trusts.
 pub const POSTGRES_USER: &str = "wharf";
-/// What the names of data folders begin with; the test process's id follows.
-const FOLDER: &str = "postgres-";
 /// A cold start on a busy machine takes seconds.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -28,7 +26,7 @@ pub struct Postgres {
     service: Service,
     command: Vec<String>,
     log: PathBuf,
-    folder: Arc<Folder>,
+    folder: Arc<DataFolder>,
     port: u16,
 }
 
@@ -54,18 +52,10 @@ impl Postgres {
     /// # Errors
     /// [`ServiceError::Unavailable`] when its files cannot be had, else [`ServiceError::Failed`].
     pub fn start(settings: &[(&str, &str)]) -> Result<Self, ServiceError> {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
         skip::told_to_skip()?;
         let programs = fetch()?.join("bin");
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let services = target_dir().join("services");
-        remove_leftovers(&services);
-        let folder = services.join(format!("{FOLDER}{}-{number}", std::process::id()));
-        let data = folder.join("data").display().to_string();
-        let _ = fs::remove_dir_all(&folder);
-        let folder = Arc::new(Folder(folder));
-        fs::create_dir_all(&folder.0)
-            .map_err(|e| ServiceError::failed(format!("cannot write the data of PostgreSQL: {e}")))?;
+        let folder = Arc::new(DataFolder::new("postgres")?);
+        let data = folder.path().join("data").display().to_string();
         let mut initialize = as_another_user(&programs.join("initdb"))?;
         let how = [
             "-A",
@@ -103,12 +93,12 @@ impl Postgres {
         }
     }
 
-    fn start_once(command: &[String], folder: &Arc<Folder>) -> Result<Self, ServiceError> {
+    fn start_once(command: &[String], folder: &Arc<DataFolder>) -> Result<Self, ServiceError> {
         let failed = |what: &str, error: io::Error| ServiceError::failed(format!("{what}: {error}"));
         let [port] = ports::lasting().map_err(|e| failed("no free port", e))?;
         let mut command = command.to_vec();
         command.extend(["-p".to_owned(), port.to_string()]);
-        let log = folder.0.join("log");
+        let log = folder.path().join("log");
         let service = Service::start(&command, &log, Lifetime::WithParent)
             .map_err(|e| failed("cannot start PostgreSQL", e))?;
         let mut this = Self {
@@ -174,7 +164,7 @@ impl Postgres {
     /// As [`start`](Self::start).
     pub fn restart(&mut self) -> Result<(), ServiceError> {
         // Left behind by a crash; its process id may be somebody else's by now.
-        let _ = fs::remove_file(self.folder.0.join("data/postmaster.pid"));
+        let _ = fs::remove_file(self.folder.path().join("data/postmaster.pid"));
         self.service = Service::start(&self.command, &self.log, Lifetime::WithParent)
             .map_err(|e| ServiceError::failed(format!("cannot start PostgreSQL: {e}")))?;
         self.wait_until_ready()
@@ -184,16 +174,6 @@ impl Postgres {
 impl Drop for Postgres {
     fn drop(&mut self) {
         let _ = self.kill();
-    }
-}
-
-/// Where a server's data are. Removed with the last server that uses it.
-#[derive(Debug)]
-struct Folder(PathBuf);
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
     }
 }
 
@@ -208,19 +188,6 @@ fn children(parent: u32) -> Vec<u32> {
         after_name.split_whitespace().nth(1) == Some(parent.to_string().as_str())
     })
     .collect()
-}
-
-/// Removes the data of test processes that are gone: a static is never dropped.
-fn remove_leftovers(services: &Path) {
-    for entry in fs::read_dir(services).into_iter().flatten().flatten() {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let process = name
-            .strip_prefix(FOLDER)
-            .and_then(|rest| rest.split('-').next()?.parse().ok());
-        if process.is_some_and(|process: u32| !Path::new(&format!("/proc/{process}")).exists()) {
-            let _ = fs::remove_dir_all(entry.path());
-        }
-    }
 }
 
 /// The command that runs a program that root may not run.

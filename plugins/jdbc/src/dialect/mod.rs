@@ -4,6 +4,7 @@
 //! [`crate::url`].
 
 mod literal;
+mod mysql;
 mod postgres;
 mod sqlite;
 
@@ -79,10 +80,23 @@ pub(crate) struct Statement {
     pub(crate) verb: Verb,
     /// For one row.
     pub(crate) sql: String,
-    /// For many rows at once, each column as one array; where the database can do that.
-    pub(crate) bulk: Option<String>,
+    /// For many rows at once, where the database can do that.
+    pub(crate) bulk: Option<Bulk>,
     /// What stands in the places, in their order.
     pub(crate) places: Vec<Target>,
+}
+
+/// A statement for many rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Bulk {
+    /// Each column is one array, which stands in its place.
+    Arrays(String),
+    /// The part in the middle stands once for each row, with commas between.
+    Rows {
+        before: String,
+        row: String,
+        after: String,
+    },
 }
 
 /// One database's language.
@@ -93,6 +107,16 @@ pub(crate) trait Dialect: Send + Sync {
     /// The type of a new column; nothing where values of this kind have none.
     fn column_type(&self, kind: &Kind) -> Option<String>;
 
+    /// The type of this new column, where it depends on more than its values.
+    fn type_of(&self, column: &Column) -> Option<String> {
+        self.column_type(&column.kind)
+    }
+
+    /// What stands behind `DEFAULT` for this literal.
+    fn default_of(&self, _kind: &Kind, literal: String) -> String {
+        literal
+    }
+
     /// A statement that does this with rows of these columns.
     fn statement(&self, verb: Verb, table: &TableId, columns: &[Target], quoting: Quoting) -> Statement;
 
@@ -101,6 +125,12 @@ pub(crate) trait Dialect: Send + Sync {
 
     /// An instant (seconds since the epoch, and nanoseconds after them), for columns that hold one or the time of the zone's clocks.
     fn instant_literal(&self, at: (i64, u32), zoned: bool, zone: &TimeZone) -> String;
+
+    /// The condition for rows that stand behind this instant and number, in this order; by default a comparison of rows, which is
+    /// what an index of both columns serves.
+    fn is_after(&self, (time, number): (&str, &str), (after, last): (&str, i64)) -> String {
+        format!("({time}, {number}) > ({after}, {last})")
+    }
 
     /// Whether several columns are added by one statement.
     fn adds_many(&self) -> bool {
@@ -111,6 +141,7 @@ pub(crate) trait Dialect: Send + Sync {
 /// The dialect of a database.
 pub(crate) fn dialect(database: Database) -> &'static dyn Dialect {
     match database {
+        Database::MySql => &mysql::MySql,
         Database::Postgres => &postgres::Postgres,
         Database::Sqlite => &sqlite::Sqlite,
     }
@@ -138,10 +169,10 @@ fn default(column: &Column) -> Option<String> {
 fn definition(dialect: &dyn Dialect, column: &Column, quoting: Quoting) -> Result<String> {
     let mut text = quoting.name(&column.name);
     text.push(' ');
-    text.push_str(&dialect.column_type(&column.kind).ok_or_else(|| no_type(column))?);
+    text.push_str(&dialect.type_of(column).ok_or_else(|| no_type(column))?);
     if let Some(default) = default(column) {
         text.push_str(" DEFAULT ");
-        text.push_str(&default);
+        text.push_str(&dialect.default_of(&column.kind, default));
     }
     text.push_str(if column.optional { " NULL" } else { " NOT NULL" });
     Ok(text)

@@ -7,7 +7,7 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::{Dialect, Statement, Target, Verb, all_equal};
+use super::{Bulk, Dialect, Statement, Target, Verb, all_equal};
 use crate::sink::cell::Kind;
 use crate::source::SourceType;
 use crate::table_id::{Quote, Quoting, TableId};
@@ -191,7 +191,8 @@ impl Dialect for Postgres {
         Statement {
             verb,
             sql: words.single(|column| format!("${}", number(column))),
-            bulk: can_unnest.then(|| words.bulk(&places, |column| format!("{ROWS}.c{}", number(column)))),
+            bulk: can_unnest
+                .then(|| Bulk::Arrays(words.bulk(&places, |column| format!("{ROWS}.c{}", number(column))))),
             places,
         }
     }

@@ -72,8 +72,86 @@ fn postgres_writes_many_rows_from_arrays() {
             r#"DELETE FROM "shop"."t" AS wharf_table USING unnest($1::int8[]) AS wharf_rows(c1) WHERE wharf_table."id"=wharf_rows.c1"#,
         ),
     ] {
-        assert_eq!(statement(Database::Postgres, verb).bulk.as_deref(), Some(sql));
+        assert_eq!(
+            statement(Database::Postgres, verb).bulk,
+            Some(Bulk::Arrays(sql.to_owned()))
+        );
     }
+}
+
+#[test]
+fn mysql_writes_one_row_or_a_list_of_them() {
+    const ACTION: &str = " ON DUPLICATE KEY UPDATE `id`=IF(`id`=VALUES(`id`),`id`,IF(1/(NOT `id`<=>`id`) IS NULL,`id`,`id`)),\
+        `name`=VALUES(`name`),`tags`=VALUES(`tags`)";
+    const INSERT: &str = "INSERT INTO `shop`.`t`(`id`,`name`,`tags`) VALUES";
+    let of = |before: &str, row: &str, after: &str| {
+        Some(Bulk::Rows {
+            before: before.to_owned(),
+            row: row.to_owned(),
+            after: after.to_owned(),
+        })
+    };
+    for (verb, sql, bulk, places) in [
+        (
+            Verb::Insert,
+            format!("{INSERT}(?,?,?)"),
+            of(INSERT, "(?,?,?)", ""),
+            vec![0, 1, 2],
+        ),
+        (
+            Verb::Upsert,
+            format!("{INSERT}(?,?,?){ACTION}"),
+            of(INSERT, "(?,?,?)", ACTION),
+            vec![0, 1, 2],
+        ),
+        (
+            Verb::Update,
+            "UPDATE `shop`.`t` SET `name`=?,`tags`=? WHERE `id`=?".to_owned(),
+            None,
+            vec![1, 2, 0],
+        ),
+        (
+            Verb::Delete,
+            "DELETE FROM `shop`.`t` WHERE `id`=?".to_owned(),
+            of("DELETE FROM `shop`.`t` WHERE (`id`) IN (", "(?)", ")"),
+            vec![0],
+        ),
+    ] {
+        let made = statement(Database::MySql, verb);
+        let slots: Vec<usize> = made.places.iter().map(|place| place.slot).collect();
+        assert_eq!((made.sql, made.bulk, slots), (sql, bulk, places));
+    }
+}
+
+#[test]
+fn numbers_that_come_as_texts_are_compared_as_numbers_in_mysql() {
+    let dialect = dialect(Database::MySql);
+    let quoting = Quoting {
+        quote: dialect.quote(),
+        always: false,
+    };
+    let columns = [target(0, "id", Kind::Text, "bigint", true)];
+    let made = dialect.statement(
+        Verb::Delete,
+        &TableId::parse("t", dialect.quote()),
+        &columns,
+        quoting,
+    );
+    assert_eq!(made.sql, "DELETE FROM t WHERE id=CAST(? AS DECIMAL(65,30))");
+    assert_eq!(made.bulk, None);
+}
+
+#[test]
+fn rows_behind_a_position_are_found_by_an_index_in_mysql() {
+    let condition = |database| dialect(database).is_after(("at", "id"), ("'x'", 7));
+    assert_eq!(condition(Database::Postgres), "(at, id) > ('x', 7)");
+    assert_eq!(condition(Database::MySql), "at >= 'x' AND (at > 'x' OR id > 7)");
+    let literal = |zoned| {
+        let zone = TimeZone::get("Europe/Berlin").unwrap();
+        dialect(Database::MySql).instant_literal((1_782_900_000, 123_456_789), zoned, &zone)
+    };
+    assert_eq!(literal(false), "TIMESTAMP '2026-07-01 12:00:00.123456'");
+    assert_eq!(literal(true), "TIMESTAMP '2026-07-01 10:00:00.123456'");
 }
 
 #[test]
@@ -145,6 +223,11 @@ fn tables_are_made_from_the_fields() {
             Database::Postgres,
             "CREATE TABLE \"t\" (\n\"id\" INT NOT NULL,\n\"flag\" BOOLEAN NULL,\n\"label\" TEXT DEFAULT 'it''s' NOT NULL,\n\
              \"price\" DECIMAL NOT NULL,\n\"at\" TIMESTAMP NULL,\nPRIMARY KEY(\"id\")\n)",
+        ),
+        (
+            Database::MySql,
+            "CREATE TABLE `t` (\n`id` INT NOT NULL,\n`flag` TINYINT NULL,\n`label` TEXT DEFAULT ('it''s') NOT NULL,\n\
+             `price` DECIMAL(65,2) NOT NULL,\n`at` DATETIME(3) NULL,\nPRIMARY KEY(`id`)\n)",
         ),
         (
             Database::Sqlite,

@@ -1,5 +1,10 @@
 //! Connections to databases, and what is asked of them.
 
+mod mysql;
+mod mysql_read;
+mod mysql_tls;
+mod mysql_url;
+mod mysql_values;
 mod postgres;
 mod postgres_read;
 mod postgres_values;
@@ -81,6 +86,7 @@ pub(crate) trait Session: Send {
 pub(crate) fn connect(config: &ConnectionConfig, stop: &Stop) -> Answer<Box<dyn Session>> {
     with_attempts(config, stop, || match config.url.database {
         Database::Sqlite => sqlite::connect(config),
+        Database::MySql => mysql::connect(config, Arc::clone(stop)),
         Database::Postgres => postgres::connect(config, Arc::clone(stop)),
     })
 }

@@ -17,7 +17,7 @@ use super::postgres_values::{Column, Place, Unencodable, types};
 use super::tls::{self, Tls};
 use super::{Session, Stop, WriteFailure, is_stopping, stopping};
 use crate::connection_config::ConnectionConfig;
-use crate::dialect::{Statement, Table, TableColumn};
+use crate::dialect::{Bulk, Statement, Table, TableColumn};
 use crate::failure::{Answer, Failure, Trouble, of_sqlstate};
 use crate::sink::cell::Rows;
 use crate::table_id::{Quoting, TableId};
@@ -439,7 +439,7 @@ impl Session for PostgresSession {
     }
 
     fn write_bulk(&mut self, statement: &Statement, rows: &Rows, starts: &[usize]) -> Answer<()> {
-        let Some(sql) = &statement.bulk else {
+        let Some(Bulk::Arrays(sql)) = &statement.bulk else {
             return self
                 .write(statement, rows, starts)
                 .map_err(|failed| failed.failure);

@@ -103,6 +103,7 @@ impl ReadSession for PostgresSession {
                 source_type,
                 // An outer join makes nulls of what is none in its table.
                 optional: !not_null || matches!(relation, Relation::Query(_)),
+                zero_is_null: false,
                 is_key: false,
                 counts,
                 cast,

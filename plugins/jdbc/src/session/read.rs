@@ -2,7 +2,7 @@
 
 use wharf_api::ConnectError;
 
-use super::{Stop, postgres, sqlite, with_attempts};
+use super::{Stop, mysql, postgres, sqlite, with_attempts};
 use crate::failure::{Answer, Failure};
 use crate::source::{At, Relation, Row, Shape, SourceColumn, SourceConfig, TableFilter};
 use crate::table_id::{Quoting, TableId};
@@ -64,6 +64,7 @@ pub(crate) fn connect_to_read(config: &SourceConfig, stop: &Stop) -> Answer<Box<
     with_attempts(&config.connection, stop, || {
         match config.connection.url.database {
             Database::Sqlite => sqlite::connect_to_read(&config.connection, stop),
+            Database::MySql => mysql::connect_to_read(&config.connection, stop.clone(), isolation),
             Database::Postgres => postgres::connect_to_read(&config.connection, stop.clone(), isolation),
         }
     })

@@ -85,6 +85,7 @@ impl ReadSession for SqliteSession {
                     name: column.name().to_owned(),
                     source_type: source_type(declared),
                     optional: !counts && found.is_none_or(|(_, not_null, _)| !not_null),
+                    zero_is_null: false,
                     is_key: found.is_some_and(|(_, _, key)| *key > 0),
                     counts,
                     cast: "",

@@ -23,6 +23,13 @@ pub(crate) struct Column {
     read_as: Kind,
 }
 
+impl Column {
+    /// Whether it holds instants that its field counts or writes (`timestamp.fields.list`).
+    pub(crate) fn counts_instants(&self) -> bool {
+        self.kind != self.read_as
+    }
+}
+
 /// Where a column's value comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum From {

@@ -54,6 +54,8 @@ pub(crate) struct SourceColumn {
     pub(crate) name: String,
     pub(crate) source_type: SourceType,
     pub(crate) optional: bool,
+    /// Whether what the database holds in place of a date is read as a null, also where nulls are not allowed.
+    pub(crate) zero_is_null: bool,
     /// Whether it is the primary key or a part of it, which in SQLite may be null and is not.
     pub(crate) is_key: bool,
     /// Whether the database counts its values up by itself.
@@ -139,7 +141,7 @@ impl Reading {
         Some(Self {
             name: column.name.as_str().into(),
             how: How::of(&column.source_type, config),
-            optional: column.optional,
+            optional: column.optional || column.zero_is_null,
         })
     }
 

@@ -198,7 +198,7 @@ impl Reader {
             // It would be read again from its beginning.
             _ if config.mode == Mode::Bulk => None,
             Database::Sqlite => Some(PATIENCE_OF_FILE),
-            Database::Postgres => Some(PATIENCE),
+            Database::Postgres | Database::MySql => Some(PATIENCE),
         };
         let shape = &prepared.shape;
         let mut output = Output {

@@ -156,6 +156,7 @@ impl Scan {
                 digits: 9,
             },
             optional: true,
+            zero_is_null: false,
             is_key: false,
             counts: false,
             cast: "",
@@ -184,10 +185,10 @@ impl Scan {
                     " WHERE {time} > {after} AND {time} < {until} ORDER BY {time} ASC"
                 ));
             }
-            // A comparison of rows is what an index of both columns serves.
             (Mode::TimestampIncrementing, Some(time), Some(column)) => {
+                let is_after = dialect.is_after((time, column), (&after, number));
                 sql.push_str(&format!(
-                    " WHERE {time} < {until} AND ({time}, {column}) > ({after}, {number}) ORDER BY {time}, {column} ASC"
+                    " WHERE {time} < {until} AND {is_after} ORDER BY {time}, {column} ASC"
                 ));
             }
             _ => {}

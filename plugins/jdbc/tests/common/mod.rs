@@ -7,12 +7,13 @@ pub(crate) mod source;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use mysql_async::prelude::Queryable;
 use tokio_postgres::SimpleQueryMessage;
 use wharf_api::{
     ConfigMap, ConnectError, Record, Result, Schema, SchemaBuilder, SchemaRef, Struct, TopicPartition, Value,
 };
 use wharf_jdbc::wharf_plugin::plugin_module;
-use wharf_test_services::Postgres;
+use wharf_test_services::{MariaDb, Postgres};
 use wharf_testkit::SinkHarness;
 
 pub(crate) const SINK: &str = "io.confluent.connect.jdbc.JdbcSinkConnector";
@@ -25,13 +26,79 @@ pub(crate) enum Database {
         url: String,
         schema: String,
     },
+    /// A database of its own in a shared server.
+    MySql {
+        url: String,
+    },
 }
 
-/// Both databases, or the first alone where PostgreSQL cannot be had.
+/// One of each kind, or the first alone where servers cannot be had.
 pub(crate) fn databases() -> Vec<Database> {
     let mut all = vec![Database::Sqlite(tempfile::tempdir().unwrap())];
     all.extend(postgres());
+    all.extend(mysql());
     all
+}
+
+/// MariaDB, where it can be had.
+pub(crate) fn mysql() -> Option<Database> {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let server = MariaDb::shared()?;
+    let name = format!("test_{}", NEXT.fetch_add(1, Ordering::Relaxed));
+    mysql_query(&server.url(), &format!("CREATE DATABASE {name}"));
+    Some(Database::MySql {
+        url: server.url_of(&name),
+    })
+}
+
+/// Runs statements; the rows of the last one, as text. Nulls are `NULL`, and what is no text is in hexadecimal digits. Texts are
+/// joined by `||`, as elsewhere.
+pub(crate) fn mysql_query(url: &str, sql: &str) -> Vec<Vec<String>> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let mut connection = mysql_async::Conn::new(mysql_options(url)).await.unwrap();
+        connection
+            .query_drop("SET sql_mode = 'ANSI,STRICT_ALL_TABLES', time_zone = '+00:00', max_recursive_iterations = 1000000")
+            .await
+            .unwrap();
+        let rows = async {
+            let mut result = connection.query_iter(sql).await?;
+            loop {
+                let found: Vec<mysql_async::Row> = result.collect().await?;
+                let rows = found
+                    .into_iter()
+                    .map(|row| row.unwrap().iter().map(mysql_text).collect())
+                    .collect();
+                if result.is_empty() {
+                    return Ok::<_, mysql_async::Error>(rows);
+                }
+            }
+        };
+        let rows = rows.await.unwrap_or_else(|e| panic!("{sql}: {e:?}"));
+        connection.disconnect().await.unwrap();
+        rows
+    })
+}
+
+/// How a client of ours reaches it.
+pub(crate) fn mysql_options(url: &str) -> mysql_async::Opts {
+    let url = url.trim_start_matches("jdbc:mariadb:").replace("?user=wharf", "");
+    let url = format!("mysql:{}?prefer_socket=false", url.replace("//", "//wharf@"));
+    mysql_async::Opts::from_url(&url).unwrap()
+}
+
+fn mysql_text(value: &mysql_async::Value) -> String {
+    match value {
+        mysql_async::Value::NULL => "NULL".to_owned(),
+        mysql_async::Value::Bytes(bytes) => match std::str::from_utf8(bytes) {
+            Ok(text) if !text.contains(char::is_control) => text.to_owned(),
+            _ => wharf_test_services::hex(bytes),
+        },
+        other => panic!("{other:?}"),
+    }
 }
 
 /// PostgreSQL, where it can be had.
@@ -90,10 +157,29 @@ impl Database {
         matches!(self, Self::Postgres { .. })
     }
 
+    pub(crate) fn is_sqlite(&self) -> bool {
+        matches!(self, Self::Sqlite(_))
+    }
+
+    /// What is right for it, of what is written for SQLite, PostgreSQL and MySQL.
+    pub(crate) fn of<T>(&self, sqlite: T, postgres: T, mysql: T) -> T {
+        match self {
+            Self::Sqlite(_) => sqlite,
+            Self::Postgres { .. } => postgres,
+            Self::MySql { .. } => mysql,
+        }
+    }
+
+    /// The type of times without a zone, with fractions of a second.
+    pub(crate) fn timestamp(&self) -> &'static str {
+        self.of("TIMESTAMP", "TIMESTAMP", "DATETIME(6)")
+    }
+
     pub(crate) fn url(&self) -> String {
         match self {
             Self::Sqlite(folder) => format!("jdbc:sqlite:{}", folder.path().join("test.db").display()),
             Self::Postgres { url, schema } => format!("{url}&currentSchema={schema}"),
+            Self::MySql { url } => url.clone(),
         }
     }
 
@@ -103,6 +189,7 @@ impl Database {
             Self::Postgres { url, schema } => {
                 postgres_query(url, &format!("SET search_path TO {schema}; {sql}"))
             }
+            Self::MySql { url } => mysql_query(url, sql),
             Self::Sqlite(folder) => {
                 let connection = rusqlite::Connection::open(folder.path().join("test.db")).unwrap();
                 // All but the last one have no rows.

@@ -40,6 +40,28 @@ fn tally(records: &[Seen]) -> BTreeMap<String, usize> {
     counts
 }
 
+/// The topics of a test of replays.
+struct Topics {
+    /// Of dead letters.
+    queue: String,
+    /// Where they failed.
+    original: String,
+}
+
+/// A topic with so many letters of a connector, and an empty one, where they failed.
+fn letters_of(group: &Group, connector: &str, count: i64) -> Topics {
+    let (stage, kafka) = (&group.stage, group.stage.kafka());
+    let topics = Topics {
+        queue: stage.named("dlq"),
+        original: stage.named("original"),
+    };
+    kafka.create_topic(&topics.queue, 1, &[]);
+    kafka.create_topic(&topics.original, 1, &[]);
+    let letters = (0..count).map(|number| letter(connector, &topics.original, number, "TASK_PUT", "down"));
+    kafka.write_records(&topics.queue, letters);
+    topics
+}
+
 #[test]
 fn a_replay_that_is_stopped_or_killed_goes_on_where_it_was_and_no_record_is_missing() {
     const LETTERS: i64 = 1_500;
@@ -142,24 +164,18 @@ fn of_two_runs_of_one_replay_the_older_one_ends() {
     let Some(group) = Group::set_up("dlq-two") else {
         return;
     };
-    let (stage, kafka) = (&group.stage, group.stage.kafka());
-    let (topic, original) = (stage.named("dlq"), stage.named("original"));
-    kafka.create_topic(&topic, 1, &[]);
-    kafka.create_topic(&original, 1, &[]);
-    kafka.write_records(
-        &topic,
-        (0..60).map(|number| letter("a", &original, number, "TASK_PUT", "down")),
-    );
+    let kafka = group.stage.kafka();
+    let Topics { queue, original } = letters_of(&group, "a", 60);
     let line = ["--to", "original", "--yes"];
-    let older = spawn(&group, &topic, &[&line[..], &["--rate", "4"]].concat());
+    let older = spawn(&group, &queue, &[&line[..], &["--rate", "4"]].concat());
     eventually("the older one has begun", || kafka.count(&original) > 4);
-    let newer = dlq(&group, &["replay"], &topic, &line);
+    let newer = dlq(&group, &["replay"], &queue, &line);
     assert_eq!(newer.code, 0, "{} {}", newer.stdout, newer.stderr);
     let older = ended(older);
     assert_eq!(older.code, 1, "{} {}", older.stdout, older.stderr);
     assert!(older.stderr.contains("another run"), "{}", older.stderr);
     assert_eq!(tally(&kafka.reader(&original).read_to_end()).len(), 60);
-    let after = dlq(&group, &["replay", "--json"], &topic, &line).json();
+    let after = dlq(&group, &["replay", "--json"], &queue, &line).json();
     assert_eq!(
         after["outcome"]["sent"], 0,
         "the older one has not moved the progress back: {after}"
@@ -327,17 +343,11 @@ fn a_replay_is_not_faster_than_it_is_told() {
     let Some(group) = Group::set_up("dlq-rate") else {
         return;
     };
-    let (stage, kafka) = (&group.stage, group.stage.kafka());
-    let (topic, original) = (stage.named("dlq"), stage.named("original"));
-    kafka.create_topic(&topic, 1, &[]);
-    kafka.create_topic(&original, 1, &[]);
-    kafka.write_records(
-        &topic,
-        (0..101).map(|number| letter("a", &original, number, "TASK_PUT", "down")),
-    );
+    let kafka = group.stage.kafka();
+    let Topics { queue, original } = letters_of(&group, "a", 101);
     let line = ["--to", "original", "--yes", "--connector", "a", "--rate", "20/s"];
     let begun = Instant::now();
-    let said = dlq(&group, &["replay", "--json"], &topic, &line);
+    let said = dlq(&group, &["replay", "--json"], &queue, &line);
     let took = begun.elapsed();
     assert_eq!(said.code, 0, "{} {}", said.stdout, said.stderr);
     assert_eq!(said.json()["outcome"]["sent"], 101);
@@ -346,6 +356,62 @@ fn a_replay_is_not_faster_than_it_is_told() {
         took >= Duration::from_secs(5),
         "100 pauses of 50 ms took {took:?}"
     );
+}
+
+#[test]
+fn a_replay_through_a_connector_keeps_to_its_rate_and_goes_on_after_a_stop() {
+    const LETTERS: i64 = 101;
+    let Some(group) = Group::set_up("dlq-through-rate") else {
+        return;
+    };
+    let (stage, kafka) = (&group.stage, group.stage.kafka());
+    let name = stage.named("sink");
+    let Topics { queue, original } = letters_of(&group, &name, LETTERS);
+    let worker = group.start("one");
+    worker.create(&name, crate::group::file_sink(&stage.file("out.txt"), &original));
+    let url = format!("http://{}", worker.address());
+    let line = ["--through-connector", &name, "--url", &url, "--yes"];
+    let slow = [&line[..], &["--rate", "20/s"]].concat();
+    let lines = || String::from_utf8(stage.read("out.txt")).unwrap();
+
+    let begun = Instant::now();
+    let stopped = spawn(&group, &queue, &slow);
+    eventually("the connector has some", || lines().lines().count() > 20);
+    signal(stopped.id(), "INT").unwrap();
+    let stopped = ended(stopped);
+    assert_eq!(stopped.code, 130, "{} {}", stopped.stdout, stopped.stderr);
+    let replayed = format!("wharf-replay.{name}.{original}");
+    let sent = kafka.count(&replayed);
+    let least = Duration::from_millis(50) * u32::try_from(sent - 1).unwrap();
+    assert!(
+        begun.elapsed() >= least,
+        "{sent} letters in {:?}",
+        begun.elapsed()
+    );
+    // What was sent is the connector's, though nobody waits for it.
+    eventually("it has all that was sent", || {
+        i64::try_from(lines().lines().count()) == Ok(sent)
+    });
+
+    let begun = Instant::now();
+    let last = dlq(&group, &["replay", "--json"], &queue, &slow);
+    let took = begun.elapsed();
+    assert_eq!(last.code, 0, "{} {}", last.stdout, last.stderr);
+    let last = last.json();
+    assert_eq!(last["plan"]["resumes"], true, "{last}");
+    assert_eq!(last["outcome"]["sent"], LETTERS - sent, "{last}");
+    assert_eq!(
+        last["through_connector"],
+        json!({"is_complete": true, "came_back": 0})
+    );
+    let least = Duration::from_millis(50) * u32::try_from(LETTERS - sent - 1).unwrap();
+    assert!(took >= least, "{} letters in {took:?}", LETTERS - sent);
+    let expected: String = (0..LETTERS).map(|number| format!("v{number}\n")).collect();
+    assert_eq!(lines(), expected, "in their order, each once");
+    assert_eq!(kafka.count(&original), 0, "nobody else sees it");
+    assert_eq!(worker.get("/connectors"), json!([name]));
+    eventually("its topic is deleted", || kafka.partitions(&replayed).is_none());
+    assert_eq!(worker.terminate(), Some(143));
 }
 
 #[test]

@@ -14,6 +14,8 @@ pub(crate) struct BadRecord {
     pub(crate) what: String,
     /// The sink's converters.
     pub(crate) config: Value,
+    /// Headers of the one that cannot be read.
+    pub(crate) headers: Vec<(String, Option<Vec<u8>>)>,
     /// Key and value of each record.
     pub(crate) records: [(Option<Vec<u8>>, Vec<u8>); 3],
     /// The good records as the recording sink writes them down.
@@ -37,6 +39,7 @@ impl BadRecord {
         Self {
             what: what.to_owned(),
             config: with(json!({"value.converter": JSON}), config),
+            headers: Vec::new(),
             records: [
                 record(good[0].as_bytes()),
                 record(value),
@@ -75,11 +78,16 @@ impl BadRecord {
             kafka.create_topic(&topic, 2, &[("max.message.bytes", Self::LARGEST)]);
         }
         // One after the other: large records are requests of their own, which a producer that has to try again may swap.
-        for (key, value) in &self.records {
+        for (position, (key, value)) in self.records.iter().enumerate() {
             let record = ToWrite {
                 partition: Some(Self::PARTITION),
                 key: key.clone(),
                 value: Some(value.clone()),
+                headers: if position == 1 {
+                    self.headers.clone()
+                } else {
+                    Vec::new()
+                },
                 ..ToWrite::default()
             };
             kafka.write_records(&self.topic(stage), [record]);
@@ -128,6 +136,8 @@ impl BadRecord {
             &letter.key == key && letter.value.as_ref() == Some(value),
             "{what}: other bytes than those that were consumed"
         );
+        let own = letter.headers.get(..self.headers.len());
+        assert_eq!(own, Some(&self.headers[..]), "{what}");
         let stage_name = if self.is_key {
             "KEY_CONVERTER"
         } else {

@@ -1,10 +1,12 @@
 //! The preview of what converters and transformations do, on the records that lie in a topic.
 
 use serde_json::{Value, json};
-use wharf_e2e::{PATIENCE, Stage};
+use wharf_e2e::{PATIENCE, Stage, ToWrite};
 use wharf_schema_registry::testing::TestRegistry;
 use wharf_schema_registry::{Format, RegistrySchema};
 use wharf_test_services::process::wait_until;
+
+use crate::record_errors::{JSON, error_header, recorded_in, recording, tolerant, until_committed, with};
 
 const HOIST: &str = "org.apache.kafka.connect.transforms.HoistField$Value";
 
@@ -130,6 +132,108 @@ fn the_last_records_of_a_topic_show_after_each_step_and_stay_unread() {
         kafka.committed(&groups[0])
     );
     assert!(kafka.has_group(&groups[0]), "a group that is there is seen");
+    assert_eq!(worker.terminate(), Some(143));
+}
+
+#[test]
+fn what_a_preview_shows_is_what_the_connector_then_does() {
+    let Some(stage) = Stage::set_up("preview-true") else {
+        return;
+    };
+    let (kafka, topic, name) = (stage.kafka(), stage.named("orders"), stage.named("sink"));
+    let dead = stage.named("dead");
+    kafka.create_topic(&topic, 1, &[]);
+    let order = |id: i32, note: &str| {
+        let field = |name: &str, of: &str| json!({"field": name, "type": of});
+        let fields = [
+            field("id", "int32"),
+            field("internal", "string"),
+            field("note", "string"),
+        ];
+        let value = json!({
+            "schema": {"type": "struct", "fields": fields},
+            "payload": {"id": id, "internal": "x", "note": note}
+        });
+        Some(value.to_string().into_bytes())
+    };
+    let values = [order(1, "7"), None, order(2, "many"), order(3, "8")];
+    kafka.write_records(
+        &topic,
+        values.map(|value| ToWrite {
+            value,
+            ..ToWrite::default()
+        }),
+    );
+    let worker = stage.start(
+        &[
+            ("wharf.preview.enable", "true"),
+            ("offset.flush.interval.ms", "300"),
+        ],
+        &[],
+    );
+    let chain = json!({
+        "value.converter": JSON,
+        "transforms": "fields,number,drop",
+        "transforms.fields.type": "org.apache.kafka.connect.transforms.ReplaceField$Value",
+        "transforms.fields.exclude": "internal",
+        "transforms.fields.renames": "id:order_id",
+        "transforms.number.type": "org.apache.kafka.connect.transforms.Cast$Value",
+        "transforms.number.spec": "note:int32",
+        "transforms.number.predicate": "gone",
+        "transforms.number.negate": "true",
+        "transforms.drop.type": "org.apache.kafka.connect.transforms.Filter",
+        "transforms.drop.predicate": "gone",
+        "predicates": "gone",
+        "predicates.gone.type": "org.apache.kafka.connect.transforms.predicates.RecordIsTombstone"
+    });
+    let config = recording(&stage, &topic, with(chain, tolerant(&dead)));
+    let path = "/connector-plugins/wharf.test.RecordingSink/preview";
+    let body = json!({"config": config, "topic": topic, "last": 4});
+    let answer = worker.call("POST", path, Some(&body), 200);
+    let read = ["KEY_CONVERTER", "VALUE_CONVERTER", "HEADER_CONVERTER"];
+    let and = |more: &[&'static str]| [&read[..], more].concat();
+    let all = and(&["fields", "number", "drop"]);
+    assert_eq!(
+        ways(&answer),
+        [
+            (0, "put", all.clone()),
+            (1, "dropped", all.clone()),
+            (2, "failed", and(&["fields", "number"])),
+            (3, "put", all),
+        ],
+        "{answer}"
+    );
+    let step = |record: usize, step: usize| &answer["records"][record]["steps"][step];
+    assert_eq!(
+        step(0, 3)["record"]["value"]["payload"],
+        json!({"order_id": 1, "note": "7"})
+    );
+    let cast = &step(0, 4)["record"]["value"];
+    assert_eq!(cast["payload"], json!({"order_id": 1, "note": 7}));
+    assert_eq!(cast["schema"]["fields"][1]["type"], "int32");
+    let decisions: Vec<_> = (0..2)
+        .flat_map(|record| [step(record, 4), step(record, 5)].map(|step| step["applies"].clone()))
+        .collect();
+    assert_eq!(decisions, [true, false, false, true]);
+    assert_eq!(step(1, 3)["record"]["value"], Value::Null, "a tombstone passes");
+    let error = step(2, 4)["error"].clone();
+    assert_eq!((kafka.partitions(&dead), stage.read("calls")), (None, Vec::new()));
+
+    worker.create(&name, config);
+    let put = [1, 3].map(|id| format!("Struct{{order_id={id},note={}}}", id / 2 + 7));
+    assert_eq!(recorded_in(&stage, "calls", 2), put);
+    until_committed(&stage, &name, &topic, 4);
+    let letters = kafka.reader(&dead).read_to_end();
+    let [letter] = &letters[..] else {
+        panic!("{letters:?}");
+    };
+    assert_eq!(error_header(letter, "offset"), "2");
+    assert_eq!(error["class"], error_header(letter, "exception.class.name"));
+    let message = error["message"].as_str().unwrap();
+    assert!(
+        message.starts_with(&error_header(letter, "exception.message")),
+        "{error} {letter:?}"
+    );
     assert_eq!(worker.terminate(), Some(143));
 }
 

@@ -136,23 +136,24 @@ fn lines_travel(expected: &Expected) {
 }
 
 /// A converter, and texts as it reads them.
-struct Flavour {
-    format: Format,
-    converter: &'static str,
+pub(crate) struct Flavour {
+    pub(crate) format: Format,
+    pub(crate) converter: &'static str,
     /// A schema of texts.
-    text: &'static str,
+    pub(crate) text: &'static str,
     /// Another one.
     other_text: &'static str,
     /// A schema for which there is no Connect schema, the message of a value of it, and a part of what is said of it.
     unmapped: (&'static str, &'static [u8], &'static str),
     /// What stands in a message between the id and a text of up to 63 bytes.
     before: fn(u8) -> Vec<u8>,
-    after: &'static str,
+    /// What stands behind it.
+    pub(crate) after: &'static str,
     /// What the recording sink writes down of a text.
-    recorded: fn(&str) -> String,
+    pub(crate) recorded: fn(&str) -> String,
 }
 
-const FLAVOURS: [Flavour; 3] = [
+pub(crate) const FLAVOURS: [Flavour; 3] = [
     Flavour {
         format: Format::Avro,
         converter: AVRO,
@@ -199,18 +200,18 @@ const FLAVOURS: [Flavour; 3] = [
 ];
 
 /// The wire format: a zero, the id, and what the format makes of it.
-fn message(id: i32, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn message(id: i32, payload: &[u8]) -> Vec<u8> {
     [&[0], &id.to_be_bytes()[..], payload].concat()
 }
 
 impl Flavour {
-    fn register(&self, registry: &TestRegistry, subject: &str, schema: &str) -> i32 {
+    pub(crate) fn register(&self, registry: &TestRegistry, subject: &str, schema: &str) -> i32 {
         registry
             .register(subject, &RegistrySchema::new(self.format, schema))
             .0
     }
 
-    fn message(&self, id: i32, text: &str) -> Vec<u8> {
+    pub(crate) fn message(&self, id: i32, text: &str) -> Vec<u8> {
         let before = (self.before)(u8::try_from(text.len()).unwrap());
         message(id, &[&before, text.as_bytes(), self.after.as_bytes()].concat())
     }
@@ -260,6 +261,7 @@ fn a_schema_that_is_unknown_or_has_no_connect_schema_costs_its_record_only() {
                 records: [flavour.message(id, "first"), bad, flavour.message(id, "last")]
                     .map(|value| (Some(b"key".to_vec()), value)),
                 good: ["first", "last"].map(flavour.recorded),
+                headers: Vec::new(),
                 is_key: false,
                 class: flavour.converter,
                 reason: reason.to_owned(),
@@ -278,6 +280,7 @@ fn a_schema_that_is_unknown_or_has_no_connect_schema_costs_its_record_only() {
             (None, b"last".to_vec()),
         ],
         good: ["first", "last"].map(str::to_owned),
+        headers: Vec::new(),
         is_key: true,
         class: AVRO,
         reason: "Error retrieving Avro key schema for id 99".to_owned(),

@@ -108,6 +108,21 @@ impl Producer {
         })
     }
 
+    /// Waits, at most so long, until an idempotent producer can ask for the id that it needs to send.
+    ///
+    /// librdkafka asks for it when it has heard of the cluster. It hears of it by an address of `bootstrap.servers`, whose
+    /// connection it then gives up: at that moment it has no other one to ask by, and looks again after half a second. A
+    /// second answer comes by a connection that stays. Without this call nothing is wrong, but the first record is late.
+    pub fn await_brokers(&self, timeout: Duration) {
+        let began = Instant::now();
+        for _ in 0..2 {
+            let left = timeout.saturating_sub(began.elapsed());
+            if left.is_zero() || !self.client.ask_for_brokers(left) {
+                return;
+            }
+        }
+    }
+
     /// The handle by which records are sent to `name`.
     pub fn topic(&self, name: &str) -> Result<TopicHandle, KafkaError> {
         Ok(TopicHandle {

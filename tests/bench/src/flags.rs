@@ -27,12 +27,15 @@ cargo xtask bench [OPTIONS]
     --jvm-connectors N  idle connectors of the JVM (100)
     --idle SECONDS      idleness before memory is read (40; less than 30 measures clients that Wharf would close)
     --default-delay     recover the JVM's work once more with its own scheduled.rebalance.max.delay.ms, five minutes
+  --tables          write 1,000,000 records into PostgreSQL and read as many rows from it, by Wharf, by the Debezium JDBC sink on
+                    the JVM and by COPY (bare). With --rounds (3), --records and --engines
+  --metrics         count instructions of Wharf's worker instead, and those of its metrics (needs valgrind)
   --render          measure nothing; write the documents again from the rows in the tree
   --help            this text
 
 A complete run with the usual numbers replaces tests/bench/results/full.jsonl, docs/performance.md and the table in
-README.md; one with --groups or --work, results/groups.jsonl, json.jsonl or avro.jsonl
-and its section. Every other run writes its rows to quick.jsonl or trial.jsonl beside it and prints its table.
+README.md; one with --groups, --work, --tables or --metrics, results/groups.jsonl, json.jsonl,
+avro.jsonl, tables.jsonl or metrics.jsonl and its section. Every other run writes its rows to quick.jsonl or trial.jsonl beside it and prints its table.
 ";
 
 /// Rounds and records of a complete run.
@@ -44,6 +47,9 @@ const QUICK: (u32, u64) = (1, 300_000);
 
 /// Rounds, and idle connectors of Wharf and of the JVM, of a complete run of groups.
 const GROUPS: (u32, u32, u32) = (2, 1000, 100);
+
+/// Rounds and records of a complete run with tables.
+const TABLES: (u32, u64) = (3, 1_000_000);
 
 /// Before memory is read: Wharf closes clients that were idle for 30 s, the JVM keeps them.
 const IDLE: Duration = Duration::from_secs(40);
@@ -103,6 +109,36 @@ pub(crate) enum Command {
     Render,
     Measure(Options),
     Groups(GroupOptions),
+    Tables(TableOptions),
+    Metrics,
+}
+
+/// How to measure tables.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TableOptions {
+    pub(crate) mode: Mode,
+    pub(crate) rounds: u32,
+    pub(crate) records: u64,
+    /// Of Wharf, the JVM and the server's own COPY.
+    pub(crate) engines: Vec<Engine>,
+}
+
+impl TableOptions {
+    fn new(rounds: Option<u32>, records: Option<u64>, mut engines: Vec<Engine>) -> Result<Self> {
+        if engines.contains(&Engine::Kcat) {
+            bail!("kcat knows no tables; use bare, jvm or wharf with --tables");
+        }
+        let is_complete = rounds.is_none() && records.is_none() && engines.is_empty();
+        if engines.is_empty() {
+            engines = vec![Engine::Bare, Engine::Jvm, Engine::Wharf];
+        }
+        Ok(Self {
+            mode: if is_complete { Mode::Full } else { Mode::Trial },
+            rounds: rounds.unwrap_or(TABLES.0),
+            records: records.unwrap_or(TABLES.1),
+            engines,
+        })
+    }
 }
 
 /// How to measure.
@@ -171,6 +207,7 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command>
     let (mut quick, mut rounds, mut records) = (false, None, None);
     let (mut parts, mut engines) = (Vec::new(), Vec::new());
     let (mut groups, mut default_delay) = (false, false);
+    let (mut metrics, mut tables) = (false, false);
     let (mut connectors, mut idle) = ([None, None], None);
     let mut work = Handling::Text;
     while let Some(argument) = parser.next()? {
@@ -179,6 +216,8 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command>
             Long("render") => return Ok(Command::Render),
             Long("quick") => quick = true,
             Long("groups") => groups = true,
+            Long("metrics") => metrics = true,
+            Long("tables") => tables = true,
             Long("connectors") => connectors[0] = Some(parser.value()?.parse::<u32>()?.max(1)),
             Long("jvm-connectors") => connectors[1] = Some(parser.value()?.parse::<u32>()?.max(1)),
             Long("idle") => idle = Some(parser.value()?.parse::<u64>()?),
@@ -211,6 +250,19 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command>
             }
             other => return Err(other.unexpected().into()),
         }
+    }
+    if metrics || tables {
+        let of_groups = groups || default_delay || connectors != [None, None] || idle.is_some();
+        if of_groups || quick || !parts.is_empty() || work != Handling::Text {
+            bail!("--tables and --metrics go with no other measurement");
+        }
+        if tables && !metrics {
+            return TableOptions::new(rounds, records, engines).map(Command::Tables);
+        }
+        if tables || rounds.is_some() || records.is_some() || !engines.is_empty() {
+            bail!("--metrics takes no other option");
+        }
+        return Ok(Command::Metrics);
     }
     if groups {
         if quick || records.is_some() || !parts.is_empty() || work != Handling::Text {
@@ -321,6 +373,33 @@ mod tests {
         ] {
             let error = groups(args).unwrap_err();
             assert!(error.contains(word), "{error}");
+        }
+    }
+
+    #[test]
+    fn tables_and_metrics_stand_alone() {
+        let parsed = |args: &[&str]| parse(args.iter().map(OsString::from));
+        assert_eq!(parsed(&["--metrics"]).unwrap(), Command::Metrics);
+        let options = |args: &[&str]| match parsed(args).unwrap() {
+            Command::Tables(options) => (
+                options.mode,
+                options.rounds,
+                options.records,
+                options.engines.len(),
+            ),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(options(&["--tables"]), (Mode::Full, 3, 1_000_000, 3));
+        let few = ["--tables", "--records", "5000", "--engines", "wharf"];
+        assert_eq!(options(&few), (Mode::Trial, 3, 5_000, 1));
+        for args in [
+            &["--metrics", "--rounds", "2"][..],
+            &["--metrics", "--tables"],
+            &["--tables", "--groups"],
+            &["--tables", "--quick"],
+            &["--tables", "--engines", "kcat"],
+        ] {
+            assert!(parsed(args).is_err(), "{args:?}");
         }
     }
 

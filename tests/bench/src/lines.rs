@@ -59,6 +59,28 @@ pub(crate) fn write_records(path: &Path, records: u64, work: Handling) -> Result
     })
 }
 
+/// The text of a row's note.
+const NOTE: &str = "a note of sixty characters, as long as those of other tests.";
+
+/// Writes rows, each as JSON with its schema.
+pub(crate) fn write_rows_as_json(path: &Path, rows: u64) -> Result<Expected> {
+    const SCHEMA: &str = r#"{"type":"struct","fields":[{"type":"int64","optional":false,"field":"id"},{"type":"string","optional":false,"field":"name"},{"type":"double","optional":false,"field":"amount"},{"type":"string","optional":false,"field":"note"}],"optional":false,"name":"row"}"#;
+    write_each(path, rows, |id, out| {
+        let _ = writeln!(
+            out,
+            r#"{{"schema":{SCHEMA},"payload":{{"id":{id},"name":"name of {id}","amount":{}.5,"note":"{NOTE}"}}}}"#,
+            id % 10_000
+        );
+    })
+}
+
+/// Writes the same rows as PostgreSQL's `COPY` takes them.
+pub(crate) fn write_rows_for_copy(path: &Path, rows: u64) -> Result<Expected> {
+    write_each(path, rows, |id, out| {
+        let _ = writeln!(out, "{id}\tname of {id}\t{}.5\t{NOTE}", id % 10_000);
+    })
+}
+
 fn write_each(path: &Path, records: u64, line: impl Fn(u64, &mut Vec<u8>)) -> Result<Expected> {
     let file = File::create(path).with_context(|| format!("cannot create {}", path.display()))?;
     let mut out = BufWriter::with_capacity(1 << 20, file);
@@ -133,5 +155,26 @@ mod tests {
         let error = verify(&path, &expected).unwrap_err().to_string();
         assert!(error.contains("SHA-256"), "{error}");
         std::fs::remove_file(path).unwrap();
+    }
+
+    #[test]
+    fn rows_are_the_same_as_json_and_for_copy() {
+        let path =
+            |name: &str| std::env::temp_dir().join(format!("wharf-bench-rows-{}-{name}", std::process::id()));
+        let (json, copy) = (path("json"), path("copy"));
+        write_rows_as_json(&json, 3).unwrap();
+        write_rows_for_copy(&copy, 3).unwrap();
+        let json_text = std::fs::read_to_string(&json).unwrap();
+        let copy_text = std::fs::read_to_string(&copy).unwrap();
+        for (json, copy) in json_text.lines().zip(copy_text.lines()) {
+            let row: serde_json::Value = serde_json::from_str(json).unwrap();
+            let row = &row["payload"];
+            let texts = ["name", "note"].map(|field| row[field].as_str().unwrap());
+            let line = format!("{}\t{}\t{}\t{}", row["id"], texts[0], row["amount"], texts[1]);
+            assert_eq!(line, copy);
+        }
+        assert_eq!((json_text.lines().count(), copy_text.lines().count()), (3, 3));
+        std::fs::remove_file(json).unwrap();
+        std::fs::remove_file(copy).unwrap();
     }
 }

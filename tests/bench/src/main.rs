@@ -21,10 +21,12 @@ mod kafka;
 mod line_buffer;
 mod lines;
 mod machine;
+mod metrics_cost;
 mod process;
 mod report;
 mod rows;
 mod settings;
+mod tables;
 mod worker;
 
 use std::collections::BTreeMap;
@@ -35,7 +37,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail};
 
-use flags::{Command, GroupOptions, Mode, Options};
+use flags::{Command, GroupOptions, Mode, Options, TableOptions};
 use rows::Handling;
 
 fn main() -> ExitCode {
@@ -50,6 +52,8 @@ fn main() -> ExitCode {
             Ok(Command::Render) => render(),
             Ok(Command::Measure(options)) => measure(options),
             Ok(Command::Groups(options)) => measure_groups(options),
+            Ok(Command::Tables(options)) => measure_tables(options),
+            Ok(Command::Metrics) => measure_metrics(),
             Err(error) => {
                 eprintln!("error: {error:#}\n\n{}", flags::HELP);
                 return ExitCode::from(2);
@@ -101,6 +105,29 @@ fn measure_groups(options: GroupOptions) -> Result<()> {
         Mode::Full => render(),
         Mode::Quick | Mode::Trial => Ok(()),
     }
+}
+
+fn measure_tables(options: TableOptions) -> Result<()> {
+    let mode = options.mode;
+    let rows = tables::run(options, &root())?;
+    let path = match mode {
+        Mode::Full => report::tables_path(&root()),
+        Mode::Quick | Mode::Trial => results(mode),
+    };
+    rows::write(&path, &rows)?;
+    println!("\n{}", report::tables_table(&rows));
+    println!("rows: {}", path.display());
+    match mode {
+        Mode::Full => render(),
+        Mode::Quick | Mode::Trial => Ok(()),
+    }
+}
+
+fn measure_metrics() -> Result<()> {
+    let rows = metrics_cost::run(&root())?;
+    rows::write(&report::metrics_path(&root()), &rows)?;
+    println!("\n{}", report::metrics_table(&rows));
+    render()
 }
 
 fn results(mode: Mode) -> PathBuf {

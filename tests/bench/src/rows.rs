@@ -94,6 +94,31 @@ pub(crate) enum Pass {
     Measured,
 }
 
+/// What is done with a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Way {
+    /// Rows are written into an empty table.
+    Insert,
+    /// Rows are written into a table that has every second of them.
+    Upsert,
+    /// All rows are read.
+    Read,
+}
+
+impl Way {
+    pub(crate) const ALL: [Self; 3] = [Self::Insert, Self::Upsert, Self::Read];
+
+    /// As documents call it.
+    pub(crate) fn title(self) -> &'static str {
+        match self {
+            Self::Insert => "topic → table, insert",
+            Self::Upsert => "topic → table, upsert",
+            Self::Read => "table → topic, bulk",
+        }
+    }
+}
+
 /// What an idle worker had to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -230,6 +255,31 @@ pub(crate) enum Row {
         rss_bytes: u64,
         threads: u64,
     },
+    /// Records written into a table, or rows read; `bare` is the server's own COPY.
+    Table {
+        round: u32,
+        engine: Engine,
+        way: Way,
+        pass: Pass,
+        records: u64,
+        /// From the request that creates the connector until the last row was there.
+        wall_s: f64,
+        /// Of the worker alone.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cpu_s: Option<f64>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        peak_rss_bytes: Option<u64>,
+        /// What was looked at before the row was written.
+        verified: String,
+    },
+    /// Instructions of a whole worker that moved so many lines.
+    Instructions {
+        direction: Direction,
+        lines: u64,
+        total: u64,
+        /// Those of metrics and clocks.
+        metrics: u64,
+    },
 }
 
 impl fmt::Display for Row {
@@ -338,6 +388,35 @@ impl fmt::Display for Row {
                 direction.map_or("", Direction::title),
                 running_s.unwrap_or_default(),
                 *rss_bytes as f64 / 1e6
+            ),
+            Self::Table {
+                engine,
+                way,
+                pass,
+                records,
+                wall_s,
+                cpu_s,
+                peak_rss_bytes,
+                ..
+            } => write!(
+                f,
+                "  {} {:5} {:8} {wall_s:7.2} s  {:9.0} rows/s  {:6.2} CPU-s per million  {:5.0} MB",
+                way.title(),
+                engine.name(),
+                if *pass == Pass::First { "first" } else { "" },
+                *records as f64 / wall_s,
+                cpu_s.unwrap_or_default() * 1e6 / *records as f64,
+                peak_rss_bytes.unwrap_or_default() as f64 / 1e6
+            ),
+            Self::Instructions {
+                direction,
+                lines,
+                total,
+                metrics,
+            } => write!(
+                f,
+                "  {} {lines} lines: {total} instructions, {metrics} of metrics and clocks",
+                direction.title()
             ),
         }
     }

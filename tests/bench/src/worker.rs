@@ -66,12 +66,29 @@ impl Programs {
 impl Programs {
     /// Gives the JVM worker, if it takes part, the Avro converter; `folder` gets a plugin folder.
     pub(crate) fn with_avro(&mut self, folder: &Path) -> Result<()> {
+        self.with(&Bundle::apicurio_converter(), folder, "-")
+    }
+
+    /// The same with the Debezium JDBC sink. It has to take Jackson from the worker: it looks there for Jackson's modules, too, and they
+    /// do not fit another copy of it.
+    pub(crate) fn with_debezium(&mut self, folder: &Path) -> Result<()> {
+        self.with(&Bundle::debezium_jdbc(), folder, "jackson-")
+    }
+
+    /// Gives it a plugin folder with the jars of a bundle, but for those whose names begin so.
+    fn with(&mut self, bundle: &Bundle, folder: &Path, but: &str) -> Result<()> {
         let Some((_, plugins)) = &mut self.jvm else {
             return Ok(());
         };
         let path = folder.join("jvm-plugins");
-        fs::create_dir_all(&path)?;
-        std::os::unix::fs::symlink(Bundle::apicurio_converter().fetch()?, path.join("apicurio"))?;
+        let jars = path.join(bundle.name);
+        fs::create_dir_all(&jars)?;
+        for jar in fs::read_dir(bundle.fetch()?)? {
+            let jar = jar?;
+            if !jar.file_name().to_string_lossy().starts_with(but) {
+                std::os::unix::fs::symlink(jar.path(), jars.join(jar.file_name()))?;
+            }
+        }
         plugins.push(path);
         Ok(())
     }
@@ -242,6 +259,11 @@ impl Worker {
         for (key, value) in more {
             config[*key] = json!(value);
         }
+        self.create_of(name, &config)
+    }
+
+    /// Creates a connector with this configuration and no other.
+    pub(crate) fn create_of(&self, name: &str, config: &serde_json::Value) -> Result<()> {
         let body = json!({"name": name, "config": config});
         self.call("POST", "/connectors", Some(&body.to_string()), 201)
     }
@@ -263,6 +285,13 @@ impl Worker {
             );
         }
         Ok(())
+    }
+
+    /// Whether something of a connector has failed.
+    pub(crate) fn has_failed(&self, connector: &str) -> bool {
+        let path = format!("/connectors/{connector}/status");
+        http::request(&self.address, "GET", &path, None)
+            .is_ok_and(|answer| answer.body.contains("\"FAILED\""))
     }
 
     /// For the message when it does not do what it should: the connector's status and the end of the log.

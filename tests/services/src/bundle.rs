@@ -90,6 +90,16 @@ impl Bundle {
         }
     }
 
+    /// Debezium's JDBC sink for the JVM worker, with its database drivers: a plugin of its own, all jars in one folder.
+    pub fn debezium_jdbc() -> Self {
+        Self {
+            name: "debezium-jdbc",
+            about: "Debezium's JDBC sink for the JVM worker",
+            artifacts: vec![("io.debezium", "debezium-connector-jdbc", "3.0.0.Final")],
+            transitive: true,
+        }
+    }
+
     /// Every bundle there is.
     pub fn all() -> Vec<Self> {
         vec![
@@ -98,6 +108,7 @@ impl Bundle {
             Self::connect_file(),
             Self::connect_mirror(),
             Self::apicurio_converter(),
+            Self::debezium_jdbc(),
         ]
     }
 

@@ -194,6 +194,21 @@ impl Client {
         }
     }
 
+    /// Asks which brokers there are; whether an answer came in this time.
+    pub(crate) fn ask_for_brokers(&self, timeout: Duration) -> bool {
+        let mut found: *const ffi::rd_kafka_metadata = ptr::null();
+        // SAFETY: the handle is valid; on success `found` points to a structure that is ours until destroyed.
+        unsafe {
+            let code =
+                ffi::rd_kafka_metadata(self.raw(), 0, ptr::null_mut(), &raw mut found, millis(timeout));
+            let is_answered = code as i32 == 0;
+            if is_answered {
+                ffi::rd_kafka_metadata_destroy(found);
+            }
+            is_answered
+        }
+    }
+
     /// All topics of the cluster with their number of partitions.
     pub(crate) fn topics(&self, timeout: Duration) -> Result<Vec<TopicMetadata>, KafkaError> {
         let mut found: *const ffi::rd_kafka_metadata = ptr::null();

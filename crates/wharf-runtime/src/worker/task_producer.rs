@@ -14,6 +14,9 @@ use super::record_sender::kafka_error;
 /// A client that was not used for this long is closed; the next record opens another one.
 const IDLE: Duration = Duration::from_secs(30);
 
+/// How long a new client may take to find a broker before the task goes on; it sends when it has found one.
+const BROKERS: Duration = Duration::from_millis(300);
+
 /// When a client is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Keeping {
@@ -62,7 +65,14 @@ impl TaskProducer {
         self.last_used = Instant::now();
         let client = match self.client.take() {
             Some(client) => client,
-            None => Producer::new(&self.properties).map_err(|error| kafka_error(&error))?,
+            None => {
+                let client = Producer::new(&self.properties).map_err(|error| kafka_error(&error))?;
+                let is = |key: &str| self.properties.librdkafka.get(key).map(String::as_str);
+                if is("enable.idempotence") == Some("true") && is("transactional.id").is_none() {
+                    client.await_brokers(BROKERS);
+                }
+                client
+            }
         };
         Ok(self.client.insert(client))
     }

@@ -77,6 +77,19 @@ impl Client {
             Ok(Self { raw, queue })
         }
     }
+
+    /// Asks which brokers there are, for at most so long.
+    fn ask_for_brokers(&self) {
+        const PATIENCE_MS: i32 = 300;
+        let mut found: *const ffi::rd_kafka_metadata = ptr::null();
+        // SAFETY: the client lives; what was found is ours and given back once.
+        unsafe {
+            ffi::rd_kafka_metadata(self.raw.as_ptr(), 0, ptr::null_mut(), &raw mut found, PATIENCE_MS);
+            if !found.is_null() {
+                ffi::rd_kafka_metadata_destroy(found);
+            }
+        }
+    }
 }
 
 impl Drop for Client {
@@ -128,6 +141,10 @@ impl Producer {
             ffi::RD_KAFKA_EVENT_DR,
             ffi::rd_kafka_queue_get_main,
         )?;
+        // As the worker does, so that an idempotent producer has its id before half a second is over.
+        for _ in 0..2 {
+            client.ask_for_brokers();
+        }
         Ok(Self {
             topic: Topic::new(&client, topic)?,
             client,

@@ -6,7 +6,6 @@ use std::fmt::Write as _;
 use anyhow::{Context as _, Result};
 
 use super::figures::{Limit, Quantity, Run, Spread, Target};
-use super::groups;
 use crate::rows::{Direction, Engine, Handling, IdleState, Pass, Row};
 
 /// How it is measured; the same for every run.
@@ -323,8 +322,8 @@ fn with_work(run: Run<'_>) -> Result<String> {
     ))
 }
 
-/// All of `docs/performance.md`; `works` and `group_run` are the rows of other runs, perhaps none.
-pub(super) fn performance(run: Run<'_>, works: &[Run<'_>], group_run: Run<'_>) -> Result<String> {
+/// All of `docs/performance.md`; `works` are the rows of other runs, perhaps none, `sections` what else was measured.
+pub(super) fn performance(run: Run<'_>, works: &[Run<'_>], sections: &str) -> Result<String> {
     let targets = run.targets();
     let missed = targets.iter().filter(|target| !target.is_reached()).count();
     let verdict = match missed {
@@ -354,7 +353,7 @@ pub(super) fn performance(run: Run<'_>, works: &[Run<'_>], group_run: Run<'_>) -
         transfers(run),
         others(run),
         works,
-        groups::section(group_run)?,
+        sections,
         NOTES.trim_end().to_owned() + "\n",
         machine(run)?,
         settings(run),

@@ -3,6 +3,8 @@
 mod document;
 mod figures;
 mod groups;
+mod metrics;
+mod tables;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -32,6 +34,26 @@ pub(crate) fn groups_table(rows: &[Row]) -> String {
     groups::tables(Run(rows))
 }
 
+/// The result of a run with tables for a terminal.
+pub(crate) fn tables_table(rows: &[Row]) -> String {
+    tables::tables(Run(rows))
+}
+
+/// Where the rows of a complete run with tables are.
+pub(crate) fn tables_path(root: &Path) -> PathBuf {
+    root.join("tests/bench/results/tables.jsonl")
+}
+
+/// What metrics cost, for a terminal.
+pub(crate) fn metrics_table(rows: &[Row]) -> String {
+    metrics::table(Run(rows))
+}
+
+/// Where the rows of counted instructions are.
+pub(crate) fn metrics_path(root: &Path) -> PathBuf {
+    root.join("tests/bench/results/metrics.jsonl")
+}
+
 /// Where the rows of a complete run of groups are.
 pub(crate) fn groups_path(root: &Path) -> PathBuf {
     root.join("tests/bench/results/groups.jsonl")
@@ -58,12 +80,16 @@ pub(crate) fn documents(rows: &[Row], root: &Path) -> Result<Vec<(PathBuf, Strin
     let groups = other_rows(groups_path(root))?;
     let json = other_rows(work_path(root, Handling::Json))?;
     let avro = other_rows(work_path(root, Handling::Avro))?;
+    let tables = other_rows(tables_path(root))?;
+    let metrics = other_rows(metrics_path(root))?;
+    let sections =
+        groups::section(Run(&groups))? + &tables::section(Run(&tables))? + &metrics::section(Run(&metrics))?;
     let readme = root.join("README.md");
     let text = fs::read_to_string(&readme).with_context(|| format!("cannot read {}", readme.display()))?;
     Ok(vec![
         (
             root.join("docs/performance.md"),
-            document::performance(run, &[Run(&json), Run(&avro)], Run(&groups))?,
+            document::performance(run, &[Run(&json), Run(&avro)], &sections)?,
         ),
         (readme, with_block(&text, &document::short(run)?)?),
     ])

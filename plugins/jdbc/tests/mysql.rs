@@ -427,3 +427,84 @@ fn a_server_proves_who_it_is_where_the_url_asks_for_it() {
         assert!(whole.contains("certificate"), "{parameters}: {whole}");
     }
 }
+
+/// A record of a table with a key of one text or number, and an amount; a tombstone without one.
+fn keyed(offset: i64, id: Value, amount: Option<i32>) -> Record {
+    let id_schema = match id {
+        Value::String(_) => Schema::string(),
+        _ => Schema::int64(),
+    };
+    let structure = || SchemaBuilder::structure().field("id", Arc::clone(&id_schema));
+    let key_schema = structure().build().unwrap();
+    let mut key = Struct::new(Arc::clone(&key_schema)).unwrap();
+    key.put("id", id.clone()).unwrap();
+    let record = Record::sink("t", 0, offset).with_key(Some(key_schema), key);
+    let Some(amount) = amount else { return record };
+    let schema = structure().field("amount", Schema::int32()).build().unwrap();
+    let mut value = Struct::new(Arc::clone(&schema)).unwrap();
+    value.put("id", id).unwrap();
+    value.put("amount", amount).unwrap();
+    record.with_value(Some(schema), value)
+}
+
+#[test]
+fn of_keys_that_are_one_to_the_database_the_later_write_stays() {
+    for database in [mysql(), Some(Database::Sqlite(tempfile::tempdir().unwrap()))] {
+        let Some(database) = database else { return };
+        let (column, keys) = match database {
+            Database::Sqlite(_) => ("TEXT COLLATE NOCASE", ["a", "A"]),
+            _ => ("VARCHAR(20)", ["é", "E"]),
+        };
+        database.query(&format!(
+            "CREATE TABLE t (id {column} PRIMARY KEY, amount INT); SELECT 1"
+        ));
+        let mut sink = database.sink(&UPSERT);
+        let records: Vec<Record> = [keys[0], keys[1], keys[0], keys[1]]
+            .iter()
+            .zip(0..)
+            .map(|(key, offset)| keyed(offset, Value::from(*key), Some(i32::try_from(offset).unwrap())))
+            .collect();
+        sink.put(&records[..2]).unwrap();
+        assert_eq!(database.lines("SELECT amount FROM t"), ["1"]);
+        sink.put(&records[2..]).unwrap();
+        assert_eq!(database.lines("SELECT amount FROM t"), ["3"]);
+    }
+}
+
+#[test]
+fn a_key_takes_its_own_row_and_none_that_looks_like_it() {
+    const DELETES: [(&str, &str); 3] = [
+        ("insert.mode", "upsert"),
+        ("pk.mode", "record_key"),
+        ("delete.enabled", "true"),
+    ];
+    let Some(database) = mysql() else { return };
+    database.query(
+        "CREATE TABLE t (id VARCHAR(30) PRIMARY KEY, amount INT); INSERT INTO t VALUES ('1234567890123456789', 1), \
+         ('1234567890123456788', 2), ('1', 3), ('01', 4), ('none', 5)",
+    );
+    let mut sink = database.sink(&DELETES).tolerant();
+    sink.put(&[
+        keyed(0, Value::Int64(1_234_567_890_123_456_789), None),
+        keyed(1, Value::Int64(1), None),
+        keyed(2, Value::Int64(0), None),
+    ])
+    .unwrap();
+    assert_eq!(
+        database.lines("SELECT id FROM t ORDER BY amount"),
+        ["1234567890123456788", "01", "none"]
+    );
+    assert!(sink.reports().is_empty());
+
+    let Some(database) = mysql() else { return };
+    database.query(
+        "CREATE TABLE t (id BIGINT PRIMARY KEY, amount INT); INSERT INTO t VALUES (0, 1), (12, 2), (13, 3)",
+    );
+    let mut sink = database.sink(&DELETES).tolerant();
+    let text = |offset, text: &str| keyed(offset, Value::from(text), None);
+    sink.put(&[text(0, "12abc"), text(1, "abc"), text(2, "13")])
+        .unwrap();
+    assert_eq!(database.lines("SELECT id FROM t ORDER BY id"), ["0", "12"]);
+    let offsets: Vec<i64> = sink.reports().iter().map(|(offset, _)| *offset).collect();
+    assert_eq!(offsets, [0, 1]);
+}

@@ -4,7 +4,7 @@
 //! [`crate::url`].
 
 mod literal;
-mod mysql;
+pub(crate) mod mysql;
 mod postgres;
 mod sqlite;
 
@@ -125,6 +125,17 @@ pub(crate) trait Dialect: Send + Sync {
 
     /// An instant (seconds since the epoch, and nanoseconds after them), for columns that hold one or the time of the zone's clocks.
     fn instant_literal(&self, at: (i64, u32), zoned: bool, zone: &TimeZone) -> String;
+
+    /// Whether a column that holds instants and one that holds what clocks show can be compared as one.
+    fn mixes_times(&self) -> bool {
+        true
+    }
+
+    /// Whether a statement that writes the row of one key twice is refused, also where the database takes two different values for one
+    /// key (by case, accents, spaces at the end, digits that are cut off). Elsewhere the later of them counts, and has to stay the later one.
+    fn refuses_one_key_twice(&self) -> bool {
+        false
+    }
 
     /// The condition for rows that stand behind this instant and number, in this order; by default a comparison of rows, which is
     /// what an index of both columns serves.

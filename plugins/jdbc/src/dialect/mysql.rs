@@ -21,14 +21,16 @@ const MOST_SCALE: i32 = 30;
 const MOST_DIGITS: u32 = 65;
 
 /// Types whose values are compared as texts.
-const TEXTS: [&str; 6] = ["char", "varchar", "tinytext", "text", "mediumtext", "longtext"];
+pub(crate) const TEXTS: [&str; 6] = ["char", "varchar", "tinytext", "text", "mediumtext", "longtext"];
 /// Types whose values are whole numbers.
-const INTEGERS: [&str; 5] = ["tinyint", "smallint", "mediumint", "int", "bigint"];
+pub(crate) const INTEGERS: [&str; 5] = ["tinyint", "smallint", "mediumint", "int", "bigint"];
 
 /// The value of a place as it is compared with its column, which is a key. A number that comes as a text would be compared as a
 /// double, which tells large ones not apart.
 fn compared(column: &Target) -> String {
     match column.kind {
+        // All that a column of texts is compared with is sent as a text.
+        Kind::Decimal(_) if TEXTS.contains(&column.type_name.as_str()) => "?".to_owned(),
         Kind::Decimal(scale) => {
             let scale = scale.clamp(0, MOST_SCALE);
             format!("CAST(? AS DECIMAL({MOST_DIGITS},{scale}))")
@@ -197,6 +199,11 @@ impl Dialect for MySql {
             shown.minute(),
             shown.second()
         )
+    }
+
+    /// Values are compared by what they show.
+    fn mixes_times(&self) -> bool {
+        false
     }
 
     /// A comparison of rows would be served by no index.

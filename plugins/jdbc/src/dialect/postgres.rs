@@ -115,6 +115,10 @@ impl Dialect for Postgres {
         }
     }
 
+    fn refuses_one_key_twice(&self) -> bool {
+        true
+    }
+
     fn instant(&self, column: &str, source_type: &SourceType) -> String {
         match source_type {
             SourceType::Date => format!("{column}::timestamp"),

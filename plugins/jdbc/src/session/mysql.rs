@@ -438,19 +438,15 @@ impl Session for MySqlSession {
                     }
                 }
             }
-            let connection = &mut self.connection;
-            let mut written = 0;
-            let outcome = self.link.run(async {
-                for row in values {
-                    connection.exec_drop(&prepared, Params::Positional(row)).await?;
-                    written += 1;
-                }
-                Ok(())
-            });
-            outcome.map_err(|failure| WriteFailure {
-                row: Some(at(written)),
-                failure: explained(failure, statement.verb),
-            })?;
+            // Each by itself: the time that a statement may take is one statement's.
+            for (index, row) in values.into_iter().enumerate() {
+                self.link
+                    .run(self.connection.exec_drop(&prepared, Params::Positional(row)))
+                    .map_err(|failure| WriteFailure {
+                        row: Some(at(index)),
+                        failure: explained(failure, statement.verb),
+                    })?;
+            }
             if let Some(bad) = bad {
                 return Err(bad);
             }

@@ -192,6 +192,8 @@ pub(super) fn settings(config: &ConnectionConfig) -> Answer<Settings> {
             )
             .db_name(Some(url.name.clone()).filter(|name| !name.is_empty()))
             .tcp_keepalive(keepalive)
+            // What the server sends may be larger than what it takes; the latter is seen to where rows are written.
+            .max_allowed_packet(Some(MOST_PACKET))
             // Over the network as the URL says, whatever else the server offers.
             .prefer_socket(false)
     });
@@ -220,6 +222,9 @@ pub(super) fn settings(config: &ConnectionConfig) -> Answer<Settings> {
         },
     })
 }
+
+/// The largest packet of the protocol.
+const MOST_PACKET: usize = 1 << 30;
 
 /// Refuses what cannot be held, and names what is not known.
 fn check(parameters: &Parameters<'_>) -> Answer<()> {

@@ -5,6 +5,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use mysql_async::Value;
 
+use crate::dialect::mysql::{INTEGERS, TEXTS};
 use crate::dialect::{Target, iso_date, iso_time};
 use crate::failure::{Answer, Failure, Trouble};
 use crate::sink::cell::{Cell, Rows};
@@ -27,8 +28,20 @@ pub(super) fn value(cell: &Cell, rows: &Rows, target: &Target, zone: &TimeZone) 
         Failure::new(Trouble::Data, text)
     };
     let text = |text: String| Ok(Value::Bytes(text.into_bytes()));
+    let type_name = target.type_name.as_str();
     match cell {
         Cell::Null => Ok(Value::NULL),
+        // Numbers are compared with texts as doubles, which takes large ones and those that look alike for the same.
+        Cell::Boolean(value) if TEXTS.contains(&type_name) => text(u8::from(*value).to_string()),
+        Cell::Integer(number) if TEXTS.contains(&type_name) => text(number.to_string()),
+        // Of a text that is none, a cast makes the number that it begins with, or 0: another row's key.
+        Cell::Text(span) if target.key && is_number(type_name) && !reads_as_number(rows.stored(*span)) => {
+            let text = format!(
+                "column '{}': a key that is no number, in a column of type {type_name}",
+                target.name
+            );
+            Err(Failure::new(Trouble::Data, text))
+        }
         Cell::Boolean(value) => Ok(Value::Int((*value).into())),
         // Eight bits are read as a number with a sign.
         Cell::Integer(number @ -128..0) if target.type_name == "bit" => Ok(Value::Int(number + 256)),
@@ -70,6 +83,21 @@ pub(super) fn value(cell: &Cell, rows: &Rows, target: &Target, zone: &TimeZone) 
         }
         Cell::Array(_) => Err(refused("an array")),
     }
+}
+
+fn is_number(type_name: &str) -> bool {
+    INTEGERS.contains(&type_name) || type_name == "decimal"
+}
+
+/// Whether this is a sign, digits, a point and digits, or a part of that with a digit in it.
+fn reads_as_number(text: &[u8]) -> bool {
+    let unsigned = text
+        .strip_prefix(b"-")
+        .or(text.strip_prefix(b"+"))
+        .unwrap_or(text);
+    let mut parts = unsigned.splitn(2, |byte| *byte == b'.');
+    let digits = unsigned.iter().any(u8::is_ascii_digit);
+    digits && parts.all(|part| part.iter().all(u8::is_ascii_digit))
 }
 
 /// What the clocks of a zone show at an instant, without fractions; nothing outside the years 1 to 9999.
@@ -166,5 +194,33 @@ mod tests {
         }
         assert_eq!(iso_date(LAST_DAY), "9999-12-31");
         assert_eq!(iso_date(FIRST_DAY), "0001-01-01");
+    }
+
+    #[test]
+    fn keys_are_those_of_their_own_rows_only() {
+        for (cell, type_name, expected) in [
+            (
+                Cell::Integer(1_234_567_890_123_456_789),
+                "varchar",
+                "1234567890123456789",
+            ),
+            (Cell::Boolean(true), "char", "1"),
+        ] {
+            assert_eq!(sent(&cell, type_name).unwrap(), Value::Bytes(expected.into()));
+        }
+        for (text, is_one) in [
+            ("12", true),
+            ("-12.50", true),
+            ("+.5", true),
+            ("12abc", false),
+            ("abc", false),
+            ("", false),
+            ("-", false),
+            ("1.2.3", false),
+            ("1e3", false),
+            (" 1", false),
+        ] {
+            assert_eq!(reads_as_number(text.as_bytes()), is_one, "{text}");
+        }
     }
 }

@@ -39,9 +39,10 @@ impl Segment {
         rows.iter().map(|row| row.start).collect()
     }
 
-    /// The last row of each key, in the order of keys. Only for statements that find rows by key: of several writes of a key, the last one
-    /// stays.
-    pub(crate) fn last_of_each_key(&self, rows: &Rows) -> Vec<PendingRow> {
+    /// The last row of each key, in the order of keys where that may be: the database takes only equal values for one key, or refuses
+    /// the statement else (`is_refused_twice`). Only for statements that find rows by key: of several writes of a key, the last
+    /// one stays.
+    pub(crate) fn last_of_each_key(&self, rows: &Rows, is_refused_twice: bool) -> Vec<PendingRow> {
         let keys: Vec<usize> = self.shape.keys().collect();
         let mut seen: HashMap<u64, Vec<usize>> = HashMap::with_capacity(self.rows.len());
         let mut last = Vec::with_capacity(self.rows.len());
@@ -62,6 +63,13 @@ impl Segment {
             last.push(*row);
         }
         last.reverse();
+        let is_whole = |row: &PendingRow| {
+            keys.iter()
+                .all(|key| matches!(rows.cell_at(row.start + key), Cell::Integer(_)))
+        };
+        if !is_refused_twice && !last.iter().all(is_whole) {
+            return last;
+        }
         // Tasks that write the same rows take them in the same order, and do not wait for each other in a circle.
         last.sort_by(|a, b| {
             keys.iter()

@@ -224,6 +224,7 @@ impl Writer {
 
     /// Everything in as few statements as the database allows.
     fn write_fast(&mut self, work: &[(&Segment, Arc<Statement>)], pending: &Pending) -> Answer<()> {
+        let is_refused_twice = self.dialect.refuses_one_key_twice();
         let session = self.session()?;
         session.begin()?;
         for (segment, statement) in work {
@@ -232,7 +233,7 @@ impl Writer {
                 Verb::Insert => &segment.rows,
                 _ if statement.bulk.is_none() => &segment.rows,
                 _ => {
-                    folded = segment.last_of_each_key(&pending.rows);
+                    folded = segment.last_of_each_key(&pending.rows, is_refused_twice);
                     &folded
                 }
             };

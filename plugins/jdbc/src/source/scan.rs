@@ -102,6 +102,7 @@ impl Scan {
                 times.push(&columns[find(column)?]);
             }
             check_times(&times, &name, validates)?;
+            check_one_kind(&times, &name, dialect)?;
             this.add_time(&times, dialect, exact);
         }
         let mut items: Vec<String> = columns
@@ -286,4 +287,19 @@ fn check_times(times: &[&SourceColumn], table: &str, validate: bool) -> Result<(
         )));
     }
     Ok(())
+}
+
+fn check_one_kind(times: &[&SourceColumn], table: &str, dialect: &dyn Dialect) -> Result<()> {
+    let is_instant =
+        |column: &&&SourceColumn| matches!(column.source_type, SourceType::Timestamp { zoned: true, .. });
+    let instants = times.iter().filter(is_instant).count();
+    if dialect.mixes_times() || instants == 0 || instants == times.len() {
+        return Ok(());
+    }
+    let names: Vec<&str> = times.iter().map(|column| column.name.as_str()).collect();
+    Err(ConnectError::config(format!(
+        "timestamp columns of {table} hold instants and what clocks show ({}), which this database compares as if they were the same; \
+         name columns of one type",
+        names.join(", ")
+    )))
 }

@@ -212,14 +212,17 @@ async fn exchange(request: WorkerRequest) -> Result<WorkerAnswer, AskError> {
 }
 
 impl WorkerAnswer {
-    /// Whether a worker may have said this: JSON or nothing on success, and what went wrong in the form of Connect otherwise.
+    /// Whether a worker may have said this: JSON or nothing on success, and what went wrong in the form of Connect otherwise, unless who
+    /// asks is not let in, which an extension says in its own words.
     fn is_of_a_worker(&self) -> bool {
         #[derive(serde::Deserialize)]
         struct Failure {
             #[serde(rename = "error_code")]
             _code: i64,
         }
-        if self.status.is_success() {
+        if self.status == StatusCode::UNAUTHORIZED {
+            true
+        } else if self.status.is_success() {
             self.body.is_empty() || serde_json::from_slice::<serde::de::IgnoredAny>(&self.body).is_ok()
         } else {
             let is_failure = self.status.is_client_error() || self.status.is_server_error();
@@ -334,6 +337,7 @@ mod tests {
                 true,
             ),
             (500, r#"{"error_code":500,"message":null}"#, true),
+            (401, "User cannot access the resource.", true),
             (200, html, false),
             (404, html, false),
             (404, "", false),

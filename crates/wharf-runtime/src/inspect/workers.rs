@@ -119,7 +119,8 @@ mod tests {
             let found = answers
                 .iter()
                 .find(|(path, _)| asked.starts_with(&format!("GET {path} ")));
-            let (status, body) = found.map_or(("404 Not Found", "{}"), |(_, body)| ("200 OK", *body));
+            let missing = r#"{"error_code":404,"message":"HTTP 404 Not Found"}"#;
+            let (status, body) = found.map_or(("404 Not Found", missing), |(_, body)| ("200 OK", *body));
             let head = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n", body.len());
             let _ = stream.write_all((head + body).as_bytes());
         }

@@ -44,7 +44,10 @@ fn lines_travel_as_protobuf_and_what_is_not_protobuf_fails_the_sink() {
         name: "protobuf",
         converter: PROTOBUF,
         format: Format::Protobuf,
-        is_schema: |text| text.contains("message StringValue {") && text.contains("string value = 1;"),
+        is_schema: |text| {
+            text.contains("message StringValue {")
+                && text.contains("string value = 1 [json_name = \"value\"];")
+        },
         // The eighth message of Google's wrappers; a field that has its default is not written.
         messages: [
             b"\x02\x0e\x0a\x07gr\xc3\xbc\xc3\x9fe",

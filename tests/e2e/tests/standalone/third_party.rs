@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use wharf_e2e::{Seen, Stage, ToWrite, Worker};
+use wharf_test_services::http;
 
 use crate::record_errors::{
     error_header, header, recorded, recorded_in, recording, source_of, tolerant, tolerant_source,
@@ -217,4 +218,18 @@ fn a_third_party_s_transform_and_predicate_work_in_a_source() {
             row("panic", "java.lang.RuntimeException"),
         ]
     );
+
+    let metrics = http::request(worker.address(), "GET", "/metrics", None)
+        .unwrap()
+        .body;
+    for (part, alias, class) in [
+        ("transform", "upper", "wharf.test.UppercaseValue"),
+        ("predicate", "kept", "wharf.test.ValueContains"),
+        ("predicate", "left", "wharf.test.ValueContains"),
+    ] {
+        let name = format!("kafka_connect_connector_{part}_info{{");
+        let labels = [format!("{part}=\"{alias}\""), format!("{part}_class=\"{class}\"")];
+        let is_told = |line: &str| line.starts_with(&name) && labels.iter().all(|label| line.contains(label));
+        assert!(metrics.lines().any(is_told), "{alias}: {metrics}");
+    }
 }

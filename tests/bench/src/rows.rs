@@ -217,8 +217,14 @@ pub(crate) enum Row {
         round: u32,
         engine: Engine,
         exit: Exit,
+        /// Whether it led the group.
+        #[serde(default)]
+        leads: bool,
         /// File sources, spread over both workers.
         sources: u32,
+        /// File sinks, the same.
+        #[serde(default)]
+        sinks: u32,
         session_timeout_ms: u64,
         /// `scheduled.rebalance.max.delay.ms` of both workers.
         rebalance_delay_ms: u64,
@@ -226,6 +232,9 @@ pub(crate) enum Row {
         running_s: f64,
         /// Until a line written after the signal had come from every source.
         lines_s: f64,
+        /// Until such a line was in the file of every sink.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        sink_lines_s: Option<f64>,
     },
     /// Source tasks that stayed on their worker while another joined and left.
     Pause {
@@ -349,18 +358,23 @@ impl fmt::Display for Row {
             Self::Recovery {
                 engine,
                 exit,
+                leads,
                 rebalance_delay_ms,
                 running_s,
                 lines_s,
+                sink_lines_s,
                 ..
             } => write!(
                 f,
-                "  {:12} {:5} {running_s:6.2} s until all is RUNNING, {lines_s:6.2} s until all lines come (delay {rebalance_delay_ms} ms)",
+                "  {:12} {:5} {running_s:6.2} s until all is RUNNING, {lines_s:6.2} s until all lines come, {:6.2} s until all are \
+                 written (delay {rebalance_delay_ms} ms){}",
                 match exit {
                     Exit::Leave => "leave",
                     Exit::Crash => "crash",
                 },
-                engine.name()
+                engine.name(),
+                sink_lines_s.unwrap_or_default(),
+                if *leads { " of the leader" } else { "" }
             ),
             Self::Pause {
                 engine,

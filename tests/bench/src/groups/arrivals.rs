@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions};
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,6 +19,8 @@ use crate::bare::native::Consumer;
 const WRITE_EVERY: Duration = Duration::from_millis(20);
 /// How long the reader waits for more before it notes what came: how exact arrivals are.
 const READ_EVERY_MS: i32 = 10;
+/// The same of the files of sinks.
+const WATCH_EVERY: Duration = Duration::from_millis(10);
 
 /// A line that came.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,11 +93,13 @@ pub(super) struct Traffic {
 }
 
 impl Traffic {
-    /// `files` by the names that lines shall have; `settings` are those of a bare consumer.
+    /// `files` by the names that lines shall have; `settings` are those of a bare consumer; `sinks` are the files that sinks write,
+    /// by their names: a line that is in one of them has arrived from that name.
     pub(super) fn start(
         files: Vec<(String, PathBuf)>,
         settings: BTreeMap<String, String>,
         topic: &str,
+        sinks: Vec<(String, PathBuf)>,
     ) -> Result<Self> {
         let epoch = Instant::now();
         let arrivals = Arc::new(Mutex::new(Vec::new()));
@@ -112,11 +116,13 @@ impl Traffic {
         let writer = std::thread::spawn(move || write(open, epoch, &stop));
         let (stop, noted) = (Arc::clone(&over), Arc::clone(&arrivals));
         let reader = std::thread::spawn(move || read(&settings, &topic, epoch, &stop, &noted));
+        let (stop, noted) = (Arc::clone(&over), Arc::clone(&arrivals));
+        let watcher = std::thread::spawn(move || watch(&sinks, epoch, &stop, &noted));
         Ok(Self {
             epoch,
             arrivals,
             over,
-            threads: vec![writer, reader],
+            threads: vec![writer, reader, watcher],
         })
     }
 
@@ -190,6 +196,51 @@ fn read(
     Ok(())
 }
 
+/// Notes the lines that come into the files of sinks.
+fn watch(
+    sinks: &[(String, PathBuf)],
+    epoch: Instant,
+    over: &AtomicBool,
+    noted: &Mutex<Vec<Arrival>>,
+) -> Result<()> {
+    let mut files: Vec<(&str, &PathBuf, Option<File>, Vec<u8>)> = sinks
+        .iter()
+        .map(|(name, path)| (name.as_str(), path, None, Vec::new()))
+        .collect();
+    while !over.load(Ordering::Relaxed) {
+        let mut fresh = Vec::new();
+        for (name, path, file, rest) in &mut files {
+            if file.is_none() {
+                *file = File::open(&**path).ok();
+            }
+            let Some(file) = file else { continue };
+            file.read_to_end(rest)
+                .with_context(|| format!("cannot read {}", path.display()))?;
+            let now = since(epoch);
+            let whole = rest
+                .iter()
+                .rposition(|byte| *byte == b'\n')
+                .map_or(0, |end| end + 1);
+            let lines = rest[..whole].split(|byte| *byte == b'\n');
+            fresh.extend(
+                lines
+                    .filter_map(|line| Arrival::of(line, now))
+                    .map(|arrival| Arrival {
+                        source: (*name).to_owned(),
+                        ..arrival
+                    }),
+            );
+            rest.drain(..whole);
+        }
+        noted
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .append(&mut fresh);
+        std::thread::sleep(WATCH_EVERY);
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -244,5 +295,35 @@ mod tests {
         assert_eq!(largest_gap(&arrivals, &names(&["a"]), 0, 100), Some(80));
         assert_eq!(largest_gap(&arrivals, &names(&["a"]), 30, 100), None);
         assert_eq!(largest_gap(&arrivals, &names(&["a", "b"]), 0, 100), None);
+    }
+
+    #[test]
+    fn lines_in_the_file_of_a_sink_are_the_sink_s_when_they_are_whole() {
+        let path = std::env::temp_dir().join(format!("wharf-bench-sink-{}", std::process::id()));
+        std::fs::write(&path, "a 1\nb 2\nc").unwrap();
+        let (over, noted) = (AtomicBool::new(false), Mutex::new(Vec::new()));
+        let sinks = [("s".to_owned(), path.clone())];
+        let times = || -> Vec<(String, u64)> {
+            let noted: &Vec<Arrival> = &noted.lock().unwrap();
+            noted
+                .iter()
+                .map(|came| (came.source.clone(), came.written_ms))
+                .collect()
+        };
+        std::thread::scope(|scope| {
+            let watcher = scope.spawn(|| watch(&sinks, Instant::now(), &over, &noted));
+            let until = |count: usize| {
+                while times().len() < count && !watcher.is_finished() {
+                    std::thread::yield_now();
+                }
+            };
+            until(2);
+            let mut file = OpenOptions::new().append(true).open(&path).unwrap();
+            file.write_all(b" 3\n").unwrap();
+            until(3);
+            over.store(true, Ordering::Relaxed);
+        });
+        assert_eq!(times(), [1, 2, 3].map(|written| ("s".to_owned(), written)));
+        std::fs::remove_file(path).unwrap();
     }
 }

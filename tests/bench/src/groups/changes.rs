@@ -1,7 +1,9 @@
-//! A worker joins, leaves in order, joins again and crashes, while lines flow through sources of the group.
+//! A worker joins, leaves in order, joins again and crashes, while lines flow through sources of the group into a topic and from there
+//! through sinks into files; then the leader leaves, and its successor crashes.
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
@@ -16,6 +18,9 @@ pub(super) const JVM_DELAY_MS: u64 = 300_000;
 
 /// File sources of a group.
 const SOURCES: usize = 6;
+/// File sinks of it, each with all lines of the sources.
+const SINKS: usize = 2;
+const ALL: usize = SOURCES + SINKS;
 /// Lines flow so long before and after each change.
 const MARGIN: Duration = Duration::from_secs(3);
 
@@ -26,6 +31,7 @@ struct Scene {
     delay_ms: u64,
     stays: Worker,
     sources: BTreeSet<String>,
+    sinks: BTreeSet<String>,
     traffic: Traffic,
 }
 
@@ -43,7 +49,7 @@ impl Groups {
         let from = scene.traffic.now_ms();
         let (other, visit) = self.join(&scene)?;
         std::thread::sleep(MARGIN);
-        let row = scene.end(other, Exit::Leave)?;
+        let row = scene.end(other, Exit::Leave, false)?;
         self.note(row);
         std::thread::sleep(MARGIN);
         if delay_ms == 0 {
@@ -52,8 +58,18 @@ impl Groups {
         }
         let (other, _) = self.join(&scene)?;
         std::thread::sleep(MARGIN);
-        let row = scene.end(other, Exit::Crash)?;
+        let row = scene.end(other, Exit::Crash, false)?;
         self.note(row);
+        if delay_ms == 0 {
+            // Who was first leads, and then who stays.
+            for exit in [Exit::Leave, Exit::Crash] {
+                let (other, _) = self.join(&scene)?;
+                std::thread::sleep(MARGIN);
+                let leader = std::mem::replace(&mut scene.stays, other);
+                let row = scene.end(leader, exit, true)?;
+                self.note(row);
+            }
+        }
         let Scene { traffic, stays, .. } = scene;
         drop(traffic);
         stays.stop()
@@ -71,16 +87,23 @@ impl Groups {
             create(&stays, &name, Direction::FileToTopic, &file, &group.topic)?;
             files.push((name, file));
         }
-        let sources: BTreeSet<String> = files.iter().map(|(name, _)| name.clone()).collect();
+        let mut written = Vec::new();
+        for number in 0..SINKS {
+            let name = format!("sink-{number}");
+            let file = group.folder.join(format!("{name}.txt"));
+            create(&stays, &name, Direction::TopicToFile, &file, &group.topic)?;
+            written.push((name, file));
+        }
+        let names = |files: &[(String, PathBuf)]| files.iter().map(|(name, _)| name.clone()).collect();
+        let sources: BTreeSet<String> = names(&files);
+        let sinks: BTreeSet<String> = names(&written);
         let now = Instant::now();
-        until(&stays, "all sources run", now, PATIENCE, |work| {
-            work.runs_on(SOURCES, &[stays.address()])
+        until(&stays, "all sources and sinks run", now, PATIENCE, |work| {
+            work.runs_on(ALL, &[stays.address()])
         })?;
-        let mut traffic = Traffic::start(files, self.consumer.clone(), &group.topic)?;
-        while traffic
-            .judge(|arrivals| all_arrived(arrivals, &sources, 0))
-            .is_none()
-        {
+        let mut traffic = Traffic::start(files, self.consumer.clone(), &group.topic, written)?;
+        let all: BTreeSet<String> = sources.union(&sinks).cloned().collect();
+        while traffic.judge(|arrivals| all_arrived(arrivals, &all, 0)).is_none() {
             traffic.check()?;
             if now.elapsed() >= PATIENCE {
                 bail!("no lines come from {}:\n{}", stays.address(), stays.log_tail());
@@ -94,6 +117,7 @@ impl Groups {
             delay_ms,
             stays,
             sources,
+            sinks,
             traffic,
         })
     }
@@ -109,9 +133,9 @@ impl Groups {
             other.started,
             PATIENCE,
             |work| {
-                unmoved = work.tasks_of(both[0]);
+                unmoved = &work.tasks_of(both[0]) & &scene.sources;
                 let is_spread = !unmoved.is_empty() && !work.tasks_of(both[1]).is_empty();
-                is_spread && work.runs_on(SOURCES, &both)
+                is_spread && work.runs_on(ALL, &both)
             },
         )?;
         Ok((other, Visit { unmoved, join_s }))
@@ -119,8 +143,8 @@ impl Groups {
 }
 
 impl Scene {
-    /// Ends the other worker and waits until its work is done by the one that stays.
-    fn end(&mut self, mut other: Worker, exit: Exit) -> Result<Row> {
+    /// Ends a worker and waits until its work is done by the one that stays.
+    fn end(&mut self, mut other: Worker, exit: Exit, leads: bool) -> Result<Row> {
         let (signalled, signalled_ms) = (Instant::now(), self.traffic.now_ms());
         match exit {
             Exit::Leave => other.leave()?,
@@ -129,18 +153,21 @@ impl Scene {
         let patience = PATIENCE + Duration::from_millis(self.delay_ms);
         let stays = &self.stays;
         let running_s = until(stays, "one worker has all work", signalled, patience, |work| {
-            work.runs_on(SOURCES, &[stays.address()])
+            work.runs_on(ALL, &[stays.address()])
         })?;
-        let arrived_ms = loop {
-            let arrived = self
-                .traffic
-                .judge(|arrivals| all_arrived(arrivals, &self.sources, signalled_ms));
-            if let Some(at) = arrived {
-                break at;
+        let [arrived_ms, written_ms] = loop {
+            let arrived = self.traffic.judge(|arrivals| {
+                [&self.sources, &self.sinks].map(|names| all_arrived(arrivals, names, signalled_ms))
+            });
+            if let [Some(arrived), Some(written)] = arrived {
+                break [arrived, written];
             }
             self.traffic.check()?;
             if signalled.elapsed() >= patience {
-                bail!("lines do not come from all sources:\n{}", stays.log_tail());
+                bail!(
+                    "lines do not come from all sources, or not into all files:\n{}",
+                    stays.log_tail()
+                );
             }
             std::thread::sleep(LOOK_EVERY);
         };
@@ -151,11 +178,14 @@ impl Scene {
             round: self.round,
             engine: self.group.engine,
             exit,
+            leads,
             sources: u32::try_from(SOURCES)?,
+            sinks: u32::try_from(SINKS)?,
             session_timeout_ms: SESSION_TIMEOUT_MS,
             rebalance_delay_ms: self.delay_ms,
             running_s,
             lines_s: arrived_ms.saturating_sub(signalled_ms) as f64 / 1e3,
+            sink_lines_s: Some(written_ms.saturating_sub(signalled_ms) as f64 / 1e3),
         })
     }
 

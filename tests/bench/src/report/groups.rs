@@ -14,8 +14,30 @@ const METHOD: &str = include_str!("groups-method.md");
 
 const ENGINES: [Engine; 2] = [Engine::Wharf, Engine::Jvm];
 
-/// Work is done elsewhere when the statuses say so, and when records come; the latter is what `true` stands for.
-const GOALS: [(bool, &str); 2] = [(false, "all RUNNING"), (true, "new lines of all")];
+/// When work is done elsewhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Goal {
+    /// The statuses say so.
+    Running,
+    /// Lines come from all sources.
+    Lines,
+    /// Lines are in the files of all sinks.
+    Written,
+}
+
+const GOALS: [(Goal, &str); 3] = [
+    (Goal::Running, "all RUNNING"),
+    (Goal::Lines, "new lines of all sources"),
+    (Goal::Written, "new lines in the files of all sinks"),
+];
+
+/// Who went, and how; whether it led the group.
+const ENDS: [(Exit, bool, &str); 4] = [
+    (Exit::Crash, false, "crash (SIGKILL)"),
+    (Exit::Crash, true, "crash of the leader"),
+    (Exit::Leave, false, "planned leave (SIGTERM)"),
+    (Exit::Leave, true, "planned leave of the leader"),
+];
 
 /// Seconds from when the group knows that a worker is gone until others do its work.
 const SOON_S: f64 = 2.0;
@@ -36,18 +58,25 @@ enum Many {
     Threads,
 }
 
-fn recovery(run: Run<'_>, by: Engine, wanted: Exit, delay_ms: u64, lines: bool) -> ByRound {
+fn recovery(run: Run<'_>, by: Engine, wanted: (Exit, bool), delay_ms: u64, goal: Goal) -> ByRound {
     let value = |row: &Row| match row {
         Row::Recovery {
             round,
             engine,
             exit,
+            leads,
             rebalance_delay_ms,
             running_s,
             lines_s,
+            sink_lines_s,
             ..
-        } if *engine == by && *exit == wanted && *rebalance_delay_ms == delay_ms => {
-            Some((*round, if lines { *lines_s } else { *running_s }))
+        } if *engine == by && (*exit, *leads) == wanted && *rebalance_delay_ms == delay_ms => {
+            let value = match goal {
+                Goal::Running => *running_s,
+                Goal::Lines => *lines_s,
+                Goal::Written => (*sink_lines_s)?,
+            };
+            Some((*round, value))
         }
         _ => None,
     };
@@ -159,20 +188,20 @@ fn session(run: Run<'_>) -> Option<f64> {
 /// How soon the work of a worker that is gone is done elsewhere: within two seconds after the group knows.
 fn recovery_targets(run: Run<'_>) -> Vec<Target> {
     let session = session(run).unwrap_or_default();
-    let ends = [
-        (
-            Exit::Crash,
-            format!("crash of a worker, the session timeout of {session} s included"),
-            session + SOON_S,
-        ),
-        (Exit::Leave, "planned leave of a worker".to_owned(), SOON_S),
-    ];
     let mut all = Vec::new();
-    for (exit, name, limit) in ends {
-        for (lines, goal) in GOALS {
-            let found = spread(recovery(run, Engine::Wharf, exit, 0, lines));
+    for (exit, leads, _) in ENDS {
+        let who = if leads { "the leader" } else { "a worker" };
+        let (name, limit) = match exit {
+            Exit::Crash => (
+                format!("crash of {who}, the session timeout of {session} s included"),
+                session + SOON_S,
+            ),
+            Exit::Leave => (format!("planned leave of {who}"), SOON_S),
+        };
+        for (goal, title) in GOALS {
+            let found = spread(recovery(run, Engine::Wharf, (exit, leads), 0, goal));
             all.extend(found.map(|found| Target {
-                what: format!("{name}, until {goal}"),
+                what: format!("{name}, until {title}"),
                 limit: Limit::AtMost(limit),
                 unit: " s",
                 found,
@@ -230,25 +259,20 @@ fn line(text: &mut String, what: &str, [wharf, jvm]: [ByRound; 2]) {
 pub(super) fn tables(run: Run<'_>) -> String {
     let mut text = target_table(&targets(run));
     text.push_str("\n| | Wharf | JVM Connect | JVM's, of Wharf's |\n|---|---|---|---|\n");
-    let ends = [
-        (Exit::Crash, "crash (SIGKILL)"),
-        (Exit::Leave, "planned leave (SIGTERM)"),
-    ];
-    for (exit, name) in ends {
-        for (lines, goal) in GOALS {
-            let figures = |delay| ENGINES.map(|engine| recovery(run, engine, exit, delay, lines));
-            line(&mut text, &format!("{name} until {goal}, s"), figures(0));
+    for (exit, leads, name) in ENDS {
+        for (goal, title) in GOALS {
+            let figures = |delay| ENGINES.map(|engine| recovery(run, engine, (exit, leads), delay, goal));
+            line(&mut text, &format!("{name} until {title}, s"), figures(0));
             let mut delays: Vec<u64> = run.0.iter().filter_map(delay).collect();
             delays.sort_unstable();
             delays.dedup();
             for delay in delays {
-                let what = format!("{name} until {goal}, JVM with its default delay of {delay} ms, s");
                 let [_, jvm] = figures(delay);
-                line(
-                    &mut text,
-                    &what,
-                    [recovery(run, Engine::Wharf, exit, 0, lines), jvm],
-                );
+                if !jvm.is_empty() {
+                    let [wharf, _] = figures(0);
+                    let what = format!("{name} until {title}, JVM with its default delay of {delay} ms, s");
+                    line(&mut text, &what, [wharf, jvm]);
+                }
             }
         }
     }
@@ -335,11 +359,14 @@ mod tests {
             round: 1,
             engine,
             exit,
+            leads: false,
             sources: 6,
+            sinks: 2,
             session_timeout_ms: 10_000,
             rebalance_delay_ms,
             running_s,
             lines_s: running_s + 1.0,
+            sink_lines_s: Some(running_s + 0.25),
         }
     }
 
@@ -399,9 +426,11 @@ mod tests {
         let of_crash = "crash of a worker, the session timeout of 10 s included, until";
         for line in [
             format!("| {of_crash} all RUNNING | ≤ 12 s | 11.5 s | reached |"),
-            format!("| {of_crash} new lines of all | ≤ 12 s | 12.5 s | **missed** |"),
+            format!("| {of_crash} new lines of all sources | ≤ 12 s | 12.5 s | **missed** |"),
+            format!("| {of_crash} new lines in the files of all sinks | ≤ 12 s | 11.8 s | reached |"),
             "| planned leave of a worker, until all RUNNING | ≤ 2 s | 0.50 s | reached |".to_owned(),
-            "| planned leave of a worker, until new lines of all | ≤ 2 s | 1.50 s | reached |".to_owned(),
+            "| planned leave of a worker, until new lines of all sources | ≤ 2 s | 1.50 s | reached |"
+                .to_owned(),
         ] {
             assert!(text.contains(&line), "{line} is not in\n{text}");
         }
@@ -410,7 +439,7 @@ mod tests {
     #[test]
     fn only_this_worker_has_targets_and_only_for_what_was_measured() {
         assert_eq!(recovery_targets(Run(&[crash(Engine::Jvm, 0, 20.0)])).len(), 0);
-        assert_eq!(recovery_targets(Run(&[crash(Engine::Wharf, 0, 20.0)])).len(), 2);
+        assert_eq!(recovery_targets(Run(&[crash(Engine::Wharf, 0, 20.0)])).len(), 3);
     }
 
     #[test]

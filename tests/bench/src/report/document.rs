@@ -264,16 +264,21 @@ pub(super) fn machine(run: Run<'_>) -> Result<String> {
     };
     let _ = writeln!(
         text,
-        "- {}, commit {}{changed}; {} rounds{}; load average before each round: {}",
+        "- {}, commit {}{changed}; {} {}{}{}",
         about.date,
         about.commit,
         about.rounds,
+        if about.rounds == 1 { "round" } else { "rounds" },
         // Groups move nothing that could be counted.
         match about.records {
             0 => String::new(),
             records => format!(" of {} records", thousands(records as f64)),
         },
-        loads.join(", ")
+        // Counted instructions have no rounds that a load could disturb.
+        match loads.as_slice() {
+            [] => String::new(),
+            loads => format!("; load average before each round: {}", loads.join(", ")),
+        }
     );
     for remark in &about.remarks {
         let _ = writeln!(text, "- {remark}");

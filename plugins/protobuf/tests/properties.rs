@@ -118,8 +118,6 @@ message M { int32 a = 1; repeated sint32 b = 2; map<int32, M2> c = 3; oneof d { 
 message M2 { bytes x = 1; repeated float y = 2; } enum E { Z = 0; }"#;
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
-
     #[test]
     fn what_is_written_is_read_back(fields in vec(data(), 1..6)) {
         let registry = TestRegistry::start();

@@ -84,6 +84,8 @@ pub struct Producer {
     queued_bytes: AtomicU64,
     /// The whole of `buffer.memory`.
     buffer_bytes: u64,
+    /// Idempotent and without transactions: it asks for its id by itself.
+    asks_for_id: bool,
 }
 
 fn failed(topic: &TopicHandle, code: i32, detail: String) -> SendError {
@@ -96,7 +98,8 @@ impl Producer {
     pub fn new(properties: &Translated) -> Result<Self, KafkaError> {
         let client = Arc::new(Client::new(ClientKind::Producer, &properties.librdkafka)?);
         let queue = native::main_queue(&client);
-        let buffer_kbytes = properties.librdkafka.get("queue.buffering.max.kbytes");
+        let is = |key: &str| properties.librdkafka.get(key).map(String::as_str);
+        let buffer_kbytes = is("queue.buffering.max.kbytes");
         let buffer_bytes = buffer_kbytes
             .and_then(|count| count.parse().ok())
             .map(|count: u64| count * 1024);
@@ -105,15 +108,19 @@ impl Producer {
             client,
             queued_bytes: AtomicU64::new(0),
             buffer_bytes: buffer_bytes.unwrap_or(u64::MAX),
+            asks_for_id: is("enable.idempotence") == Some("true") && is("transactional.id").is_none(),
         })
     }
 
-    /// Waits, at most so long, until an idempotent producer can ask for the id that it needs to send.
+    /// Waits, at most so long, until an idempotent producer can ask for the id that it needs to send; others are not waited for.
     ///
     /// librdkafka asks for it when it has heard of the cluster. It hears of it by an address of `bootstrap.servers`, whose
     /// connection it then gives up: at that moment it has no other one to ask by, and looks again after half a second. A
     /// second answer comes by a connection that stays. Without this call nothing is wrong, but the first record is late.
     pub fn await_brokers(&self, timeout: Duration) {
+        if !self.asks_for_id {
+            return;
+        }
         let began = Instant::now();
         for _ in 0..2 {
             let left = timeout.saturating_sub(began.elapsed());

@@ -5,8 +5,8 @@ mod common;
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
 
+use common::contention::{a_lock_is_given_up, a_row_gets_through, both_get_through};
 use common::source::{field, ids, next, started};
 use common::{Database, Schemas, mysql, mysql_query, record};
 use mysql_async::prelude::Queryable as _;
@@ -280,39 +280,17 @@ fn a_locked_table_is_waited_for_and_a_task_that_stops_waits_no_longer() {
     });
     is_locked.recv().unwrap();
 
-    // It gives up by itself, and says so.
-    let mut sink = database.sink(&[("wharf.statement.timeout.ms", "200"), ("retry.backoff.ms", "0")]);
-    let error = sink.put(&[record(0, 1, None, None)]).unwrap_err();
-    assert!(error.is_retriable());
-    assert!(error.message().contains("[1969]"), "{error}");
-
-    // It gives up because it is told to stop, and leaves no statement behind.
-    let mut sink = database.sink(&[("wharf.statement.timeout.ms", "0")]);
-    let worker = Arc::clone(sink.harness.plugin().worker());
     let waits = format!(
         "SELECT count(*) FROM information_schema.processlist WHERE db = '{name}' AND state LIKE 'Waiting for%lock'"
     );
-    let stopper = thread::spawn({
-        let (url, waits) = (database.url(), waits.clone());
-        move || {
-            let began = wharf_test_services::process::wait_until(Duration::from_secs(30), || {
-                mysql_query(&url, &waits)[0][0] == "1"
-            });
-            worker.set_stopping(true);
-            began
-        }
+    let url = database.url();
+    a_lock_is_given_up(&database, "[1969]", move || {
+        mysql_query(&url, &waits)[0][0].clone()
     });
-    let error = sink.put(&[record(0, 1, None, None)]).unwrap_err();
-    assert!(stopper.join().unwrap(), "the statement waited for the lock");
-    assert!(error.is_retriable());
-    assert!(error.message().contains("the task is stopping"), "{error}");
-    assert_eq!(database.query(&waits), [["0"]]);
 
     release.send(()).unwrap();
     holder.join().unwrap();
-    let mut sink = database.sink(&[]);
-    sink.put(&[record(0, 1, None, None)]).unwrap();
-    assert_eq!(database.lines("SELECT count(*) FROM t"), ["1"]);
+    a_row_gets_through(&database);
 }
 
 #[test]
@@ -321,36 +299,7 @@ fn two_tasks_that_write_the_same_rows_both_get_through() {
     database.query(&format!(
         "{KEYED}; INSERT INTO t SELECT seq, 'x', 0 FROM seq_0_to_99"
     ));
-    let more = [
-        // Row after row, in the order of the records.
-        ("insert.mode", "update"),
-        ("pk.mode", "record_key"),
-        ("retry.backoff.ms", "0"),
-        ("max.retries", "1000"),
-    ];
-    thread::scope(|scope| {
-        for forward in [true, false] {
-            let (database, more) = (&database, &more);
-            scope.spawn(move || {
-                let mut sink = database.sink(more);
-                let schemas = Schemas::default();
-                for round in 0..20 {
-                    let records: Vec<_> = (0..100)
-                        .map(|n| {
-                            let id = if forward { n } else { 99 - n };
-                            schemas.record(round * 100 + n, id, Some("y"), Some(1))
-                        })
-                        .collect();
-                    while let Err(error) = sink.put(&records) {
-                        assert!(error.is_retriable(), "{error}");
-                        assert!(error.message().contains("[1213]"), "{error}");
-                    }
-                }
-                assert_eq!(sink.safe(), 2000);
-            });
-        }
-    });
-    assert_eq!(database.lines("SELECT count(*), min(amount) FROM t"), ["100|1"]);
+    both_get_through(&database, &[], "[1213]");
 }
 
 #[test]

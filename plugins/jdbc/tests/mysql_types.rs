@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::source::{field, next, started};
+use common::source::{field, kinds, next, started};
 use common::{Database, mysql};
 use wharf_api::{Record, Value};
 
@@ -207,21 +207,7 @@ fn decimals_become_what_the_mapping_says() {
         ("best_fit_eager_double", ["I8", "I64", "D", "F", "F"]),
     ] {
         let record = read(&database, &[("numeric.mapping", mapping)], 1).remove(0);
-        let Value::Struct(row) = &record.value else {
-            panic!()
-        };
-        let kinds: Vec<&str> = row
-            .values()
-            .iter()
-            .map(|value| match value {
-                Value::Decimal(_) => "D",
-                Value::Int8(_) => "I8",
-                Value::Int64(_) => "I64",
-                Value::Float64(_) => "F",
-                other => panic!("{other:?}"),
-            })
-            .collect();
-        assert_eq!(kinds, expected, "{mapping}");
+        assert_eq!(kinds(&record), expected, "{mapping}");
     }
 }
 

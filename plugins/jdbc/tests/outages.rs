@@ -2,11 +2,11 @@
 
 mod common;
 
-use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use common::contention::{a_lock_is_given_up, a_row_gets_through, both_get_through};
 use common::source::{ids, next, started};
 use common::{Database, Schemas, postgres, postgres_query, record};
 use wharf_test_services::{Postgres, available};
@@ -155,45 +155,18 @@ fn a_locked_table_is_waited_for_and_a_task_that_stops_waits_no_longer() {
     });
     is_locked.recv().unwrap();
 
-    // It gives up by itself, and says so.
-    let mut sink = database.sink(&[("wharf.statement.timeout.ms", "200"), ("retry.backoff.ms", "0")]);
-    let error = sink.put(&[record(0, 1, None, None)]).unwrap_err();
-    assert!(error.is_retriable());
-    assert!(error.message().contains("statement timeout [57014]"), "{error}");
-
-    // It gives up because it is told to stop, and leaves no statement behind.
-    let mut sink = database.sink(&[("wharf.statement.timeout.ms", "0")]);
-    let worker = Arc::clone(sink.harness.plugin().worker());
-    let waits =
-        "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'wharf' AND wait_event_type = 'Lock'";
-    let stopper = thread::spawn({
-        let url = database.url();
-        move || {
-            let began = wharf_test_services::process::wait_until(Duration::from_secs(30), || {
-                postgres_query(&url.replace("&currentSchema=", "&application_name="), waits)[0][0] == "1"
-            });
-            worker.set_stopping(true);
-            began
-        }
+    let Database::Postgres { url, .. } = &database else {
+        unreachable!()
+    };
+    let url = url.clone();
+    a_lock_is_given_up(&database, "statement timeout [57014]", move || {
+        const WAITS: &str = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'wharf' AND wait_event_type = 'Lock'";
+        postgres_query(&url, WAITS)[0][0].clone()
     });
-    let error = sink.put(&[record(0, 1, None, None)]).unwrap_err();
-    assert!(stopper.join().unwrap(), "the statement waited for the lock");
-    assert!(error.is_retriable());
-    assert!(error.message().contains("the task is stopping"), "{error}");
-    assert_eq!(postgres_query(&database_url(&database), waits), [["0"]]);
 
     release.send(()).unwrap();
     holder.join().unwrap();
-    let mut sink = database.sink(&[]);
-    sink.put(&[record(0, 1, None, None)]).unwrap();
-    assert_eq!(database.lines(COUNT), ["1"]);
-}
-
-fn database_url(database: &Database) -> String {
-    let Database::Postgres { url, .. } = database else {
-        unreachable!()
-    };
-    url.clone()
+    a_row_gets_through(&database);
 }
 
 #[test]
@@ -202,41 +175,8 @@ fn two_tasks_that_write_the_same_rows_both_get_through() {
     database.query(&format!(
         "{KEYED}; INSERT INTO t SELECT n, 'x', 0 FROM generate_series(0, 99) n"
     ));
-    let more = [
-        // Row after row, in the order of the records.
-        ("insert.mode", "update"),
-        ("pk.mode", "record_key"),
-        ("retry.backoff.ms", "0"),
-        ("max.retries", "1000"),
-    ];
     let url = format!("{}&options=-c%20deadlock_timeout%3D20ms", database.url());
-    let more: Vec<_> = more
-        .into_iter()
-        .chain([("connection.url", url.as_str())])
-        .collect();
-    thread::scope(|scope| {
-        for forward in [true, false] {
-            let (database, more) = (&database, &more);
-            scope.spawn(move || {
-                let mut sink = database.sink(more);
-                let schemas = Schemas::default();
-                for round in 0..20 {
-                    let records: Vec<_> = (0..100)
-                        .map(|n| {
-                            let id = if forward { n } else { 99 - n };
-                            schemas.record(round * 100 + n, id, Some("y"), Some(1))
-                        })
-                        .collect();
-                    while let Err(error) = sink.put(&records) {
-                        assert!(error.is_retriable(), "{error}");
-                        assert!(error.message().contains("deadlock detected"), "{error}");
-                    }
-                }
-                assert_eq!(sink.safe(), 2000);
-            });
-        }
-    });
-    assert_eq!(database.lines("SELECT count(*), min(amount) FROM t"), ["100|1"]);
+    both_get_through(&database, &[("connection.url", &url)], "deadlock detected");
 }
 
 #[test]

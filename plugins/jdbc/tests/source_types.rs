@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::source::{field, next, started};
+use common::source::{field, kinds, next, started};
 use common::{databases, postgres};
 use wharf_api::{Record, Value};
 
@@ -153,23 +153,7 @@ fn numbers_become_what_the_mapping_says() {
     ] {
         let mut harness = started(&database, &[("mode", "bulk"), ("numeric.mapping", mapping)]);
         let records = next(&mut harness, 1).remove(0);
-        let Value::Struct(row) = &records.value else {
-            panic!()
-        };
-        let kinds: Vec<&str> = row
-            .values()
-            .iter()
-            .map(|value| match value {
-                Value::Decimal(_) => "D",
-                Value::Int8(_) => "I8",
-                Value::Int16(_) => "I16",
-                Value::Int32(_) => "I32",
-                Value::Int64(_) => "I64",
-                Value::Float64(_) => "F",
-                other => panic!("{other:?}"),
-            })
-            .collect();
-        assert_eq!(kinds, expected, "{mapping}");
+        assert_eq!(kinds(&records), expected, "{mapping}");
         harness.stop().unwrap();
     }
 }

@@ -38,7 +38,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result, bail};
 
 use flags::{Command, GroupOptions, Mode, Options, TableOptions};
-use rows::Handling;
+use rows::{Handling, Row};
 
 fn main() -> ExitCode {
     let args: Vec<OsString> = std::env::args_os().skip(1).collect();
@@ -78,56 +78,58 @@ fn root() -> PathBuf {
 fn measure(options: Options) -> Result<()> {
     let (mode, work) = (options.mode, options.work);
     let rows = bench::run(options, &root())?;
-    let path = match (mode, work) {
-        (Mode::Full, Handling::Json | Handling::Avro) => report::work_path(&root(), work),
-        _ => results(mode),
+    let full = match work {
+        Handling::Json | Handling::Avro => report::work_path(&root(), work),
+        Handling::Text => results(Mode::Full),
     };
-    rows::write(&path, &rows)?;
-    println!("\n{}", report::table(&rows));
-    println!("rows: {}", path.display());
-    match mode {
-        Mode::Full => render(),
-        Mode::Quick | Mode::Trial => Ok(()),
-    }
+    keep(mode, full, &rows, &report::table(&rows))
 }
 
 fn measure_groups(options: GroupOptions) -> Result<()> {
     let mode = options.mode;
     let rows = groups::run(options, &root())?;
-    let path = match mode {
-        Mode::Full => report::groups_path(&root()),
-        Mode::Quick | Mode::Trial => results(mode),
-    };
-    rows::write(&path, &rows)?;
-    println!("\n{}", report::groups_table(&rows));
-    println!("rows: {}", path.display());
-    match mode {
-        Mode::Full => render(),
-        Mode::Quick | Mode::Trial => Ok(()),
-    }
+    keep(
+        mode,
+        report::groups_path(&root()),
+        &rows,
+        &report::groups_table(&rows),
+    )
 }
 
 fn measure_tables(options: TableOptions) -> Result<()> {
     let mode = options.mode;
     let rows = tables::run(options, &root())?;
+    keep(
+        mode,
+        report::tables_path(&root()),
+        &rows,
+        &report::tables_table(&rows),
+    )
+}
+
+fn measure_metrics() -> Result<()> {
+    let rows = metrics_cost::run(&root())?;
+    keep(
+        Mode::Full,
+        report::metrics_path(&root()),
+        &rows,
+        &report::metrics_table(&rows),
+    )
+}
+
+/// Writes the rows, those of a complete run to `full`, and shows their table; a complete run makes the documents anew.
+fn keep(mode: Mode, full: PathBuf, rows: &[Row], table: &str) -> Result<()> {
     let path = match mode {
-        Mode::Full => report::tables_path(&root()),
+        Mode::Full => full,
         Mode::Quick | Mode::Trial => results(mode),
     };
-    rows::write(&path, &rows)?;
-    println!("\n{}", report::tables_table(&rows));
+    rows::write(&path, rows)?;
+    println!("\n{table}");
     println!("rows: {}", path.display());
     match mode {
         Mode::Full => render(),
         Mode::Quick | Mode::Trial => Ok(()),
     }
-}
-
-fn measure_metrics() -> Result<()> {
-    let rows = metrics_cost::run(&root())?;
-    rows::write(&report::metrics_path(&root()), &rows)?;
-    println!("\n{}", report::metrics_table(&rows));
-    render()
 }
 
 fn results(mode: Mode) -> PathBuf {

@@ -8,7 +8,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 
@@ -22,7 +22,6 @@ use crate::{lines, machine};
 pub(crate) const LINES: [u64; 2] = [20_000, 120_000];
 /// Under callgrind everything takes fifty times as long.
 const PATIENCE: Duration = Duration::from_secs(300);
-const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// Whose instructions count as those of metrics.
 const FUNCTIONS: [&str; 6] = [
@@ -103,7 +102,7 @@ impl Counted<'_> {
         direction: Direction,
         file: &Path,
         topic: &str,
-        mut is_done: impl FnMut() -> Result<bool>,
+        is_done: impl FnMut() -> Result<bool>,
     ) -> Result<(u64, u64)> {
         fs::create_dir_all(&self.folder)?;
         let counts = self.folder.join("callgrind.out");
@@ -121,13 +120,7 @@ impl Counted<'_> {
         };
         let worker = Worker::start(Engine::Wharf, &programs, &self.kafka.bootstrap(), &self.folder)?;
         worker.create("counted", direction, file, topic)?;
-        let began = Instant::now();
-        while !is_done()? {
-            if began.elapsed() >= PATIENCE {
-                bail!("the lines do not arrive; {}", worker.excuse("counted"));
-            }
-            std::thread::sleep(LOOK_EVERY);
-        }
+        worker.wait_for("counted", PATIENCE, is_done)?;
         // The counts are written when the process ends.
         worker.stop()?;
         let output = Command::new("callgrind_annotate")

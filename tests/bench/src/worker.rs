@@ -18,6 +18,10 @@ use crate::rows::{Direction, Engine, Handling};
 const START_PATIENCE: Duration = Duration::from_secs(120);
 /// A thousand tasks take their time.
 const STOP_PATIENCE: Duration = Duration::from_secs(120);
+/// Between two looks whether a connector has done its work.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+/// Between two looks at its status meanwhile.
+const JUDGE_EVERY: Duration = Duration::from_secs(2);
 const STRING: &str = "org.apache.kafka.connect.storage.StringConverter";
 
 /// Heap of the JVM worker.
@@ -287,24 +291,42 @@ impl Worker {
         Ok(())
     }
 
-    /// Whether something of a connector has failed.
-    pub(crate) fn has_failed(&self, connector: &str) -> bool {
+    /// Waits until a connector has done its work; an error when it fails, or takes longer than `patience`.
+    pub(crate) fn wait_for(
+        &self,
+        connector: &str,
+        patience: Duration,
+        mut is_done: impl FnMut() -> Result<bool>,
+    ) -> Result<()> {
+        let began = Instant::now();
+        let mut looked = began;
+        while !is_done()? {
+            let is_time = looked.elapsed() >= JUDGE_EVERY;
+            if began.elapsed() >= patience || is_time && self.status(connector).contains("\"FAILED\"") {
+                bail!(
+                    "{connector} does not do what it should; {}",
+                    self.excuse(connector)
+                );
+            }
+            if is_time {
+                looked = Instant::now();
+            }
+            std::thread::sleep(LOOK_EVERY);
+        }
+        Ok(())
+    }
+
+    fn status(&self, connector: &str) -> String {
         let path = format!("/connectors/{connector}/status");
         http::request(&self.address, "GET", &path, None)
-            .is_ok_and(|answer| answer.body.contains("\"FAILED\""))
+            .map_or_else(|error| error.to_string(), |answer| answer.body)
     }
 
     /// For the message when it does not do what it should: the connector's status and the end of the log.
     pub(crate) fn excuse(&self, connector: &str) -> String {
-        let status = http::request(
-            &self.address,
-            "GET",
-            &format!("/connectors/{connector}/status"),
-            None,
-        );
         format!(
             "status: {}; end of the log:\n{}",
-            status.map_or_else(|error| error.to_string(), |answer| answer.body),
+            self.status(connector),
             self.service.log_tail(20)
         )
     }

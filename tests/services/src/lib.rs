@@ -29,6 +29,7 @@ pub mod bundle;
 mod certificates;
 mod damage;
 mod data_folder;
+mod database_server;
 mod error;
 #[cfg(feature = "identities")]
 mod front;

@@ -5,12 +5,11 @@ use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::sync::OnceLock;
 
 use crate::data_folder::DataFolder;
-use crate::process::{Lifetime, Service, wait_until};
-use crate::{Certificates, ServiceError, archive, ports, skip};
+use crate::database_server::{DatabaseServer, Kind};
+use crate::{Certificates, ServiceError, archive, skip};
 
 /// Version of the server.
 pub const MARIADB_VERSION: &str = "11.4.5";
@@ -18,18 +17,14 @@ pub const MARIADB_VERSION: &str = "11.4.5";
 pub const MARIADB_USER: &str = "wharf";
 /// The database that is there from the beginning.
 pub const MARIADB_DATABASE: &str = "wharf";
-/// A cold start on a busy machine takes seconds.
-const PATIENCE: Duration = Duration::from_secs(60);
+const KIND: Kind = Kind {
+    name: "MariaDB",
+    ready: "ready for connections",
+};
 
 /// A running server. Dropping it ends it and removes its data.
 #[derive(Debug)]
-pub struct MariaDb {
-    service: Service,
-    command: Vec<String>,
-    log: PathBuf,
-    port: u16,
-    _folder: Arc<DataFolder>,
-}
+pub struct MariaDb(DatabaseServer);
 
 impl MariaDb {
     /// The server that all tests of a process share, each with a database of its own.
@@ -54,7 +49,7 @@ impl MariaDb {
     /// [`ServiceError::Unavailable`] when its files cannot be had, else [`ServiceError::Failed`].
     pub fn start(settings: &[(&str, &str)]) -> Result<Self, ServiceError> {
         skip::told_to_skip()?;
-        Self::start_in(&Arc::new(DataFolder::new("mariadb")?), settings)
+        Self::start_in(DataFolder::new("mariadb")?, settings)
     }
 
     /// Starts a server that proves who it is with a certificate, and the files with which clients check it.
@@ -63,7 +58,7 @@ impl MariaDb {
     /// As [`start`](Self::start).
     pub fn start_secured() -> Result<(Self, Certificates), ServiceError> {
         skip::told_to_skip()?;
-        let folder = Arc::new(DataFolder::new("mariadb")?);
+        let folder = DataFolder::new("mariadb")?;
         let certificates = Certificates::make(&folder.path().join("certificates"))?;
         let file = |name: &str| {
             folder
@@ -79,10 +74,10 @@ impl MariaDb {
             ("ssl-ca", file("ca.pem")),
         ];
         let settings = settings.each_ref().map(|(key, value)| (*key, value.as_str()));
-        Ok((Self::start_in(&folder, &settings)?, certificates))
+        Ok((Self::start_in(folder, &settings)?, certificates))
     }
 
-    fn start_in(folder: &Arc<DataFolder>, settings: &[(&str, &str)]) -> Result<Self, ServiceError> {
+    fn start_in(folder: DataFolder, settings: &[(&str, &str)]) -> Result<Self, ServiceError> {
         let program = fetch()?;
         let data = folder.path().join("data");
         let failed = |e: io::Error| ServiceError::failed(format!("cannot write the data of MariaDB: {e}"));
@@ -129,54 +124,13 @@ impl MariaDb {
             "--socket=socket".to_owned(),
             "--pid-file=pid".to_owned(),
         ]);
-        let mut attempt = 0;
-        loop {
-            attempt += 1;
-            match Self::start_once(&command, folder) {
-                // Another process was faster.
-                Err(ServiceError::Failed(reason))
-                    if reason.contains("Address already in use") && attempt < 5 => {}
-                started => return started,
-            }
-        }
-    }
-
-    fn start_once(command: &[String], folder: &Arc<DataFolder>) -> Result<Self, ServiceError> {
-        let failed = |what: &str, error: io::Error| ServiceError::failed(format!("{what}: {error}"));
-        let [port] = ports::lasting().map_err(|e| failed("no free port", e))?;
-        let mut command = command.to_vec();
-        command.push(format!("--port={port}"));
-        let log = folder.path().join("log");
-        let service = Service::start(&command, &log, Lifetime::WithParent)
-            .map_err(|e| failed("cannot start MariaDB", e))?;
-        let mut this = Self {
-            service,
-            command,
-            log,
-            port,
-            _folder: Arc::clone(folder),
-        };
-        this.wait_until_ready().map(|()| this)
-    }
-
-    fn wait_until_ready(&mut self) -> Result<(), ServiceError> {
-        wait_until(PATIENCE, || self.is_ready() || !self.service.is_running());
-        if self.is_ready() {
-            return Ok(());
-        }
-        Err(ServiceError::failed(format!(
-            "MariaDB did not come up:\n{}",
-            self.service.log_tail(20)
-        )))
-    }
-
-    fn is_ready(&self) -> bool {
-        self.service.log_since_start().contains("ready for connections")
+        let with_port = |port: u16| vec![format!("--port={port}")];
+        DatabaseServer::start(&KIND, folder, &command, with_port).map(Self)
     }
 
     /// Its port on 127.0.0.1.
     pub fn port(&self) -> u16 {
-        self.port
+        self.0.port()
     }
 
     /// Its first database, as `connection.url` takes it.
@@ -188,7 +142,7 @@ impl MariaDb {
     pub fn url_of(&self, database: &str) -> String {
         format!(
             "jdbc:mariadb://127.0.0.1:{}/{database}?user={MARIADB_USER}",
-            self.port
+            self.port()
         )
     }
 
@@ -197,7 +151,7 @@ impl MariaDb {
     /// # Errors
     /// When it is still there afterwards.
     pub fn kill(&mut self) -> io::Result<()> {
-        self.service.kill()
+        self.0.kill()
     }
 
     /// Starts it again, with the data that it had.
@@ -205,9 +159,7 @@ impl MariaDb {
     /// # Errors
     /// As [`start`](Self::start).
     pub fn restart(&mut self) -> Result<(), ServiceError> {
-        self.service = Service::start(&self.command, &self.log, Lifetime::WithParent)
-            .map_err(|e| ServiceError::failed(format!("cannot start MariaDB: {e}")))?;
-        self.wait_until_ready()
+        self.0.restart()
     }
 }
 

@@ -5,30 +5,26 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::sync::OnceLock;
 use std::{fs, io};
 
 use crate::data_folder::DataFolder;
-use crate::process::{self, Lifetime, Service, wait_until};
-use crate::{ServiceError, archive, ports, skip};
+use crate::database_server::{DatabaseServer, Kind, PATIENCE};
+use crate::process::{self, wait_until};
+use crate::{ServiceError, archive, skip};
 
 /// Version of the server.
 pub const POSTGRES_VERSION: &str = "18.1.0";
 /// The user whom the server trusts.
 pub const POSTGRES_USER: &str = "wharf";
-/// A cold start on a busy machine takes seconds.
-const PATIENCE: Duration = Duration::from_secs(60);
+const KIND: Kind = Kind {
+    name: "PostgreSQL",
+    ready: "database system is ready to accept connections",
+};
 
 /// A running server. Dropping it ends it and removes its data.
 #[derive(Debug)]
-pub struct Postgres {
-    service: Service,
-    command: Vec<String>,
-    log: PathBuf,
-    folder: Arc<DataFolder>,
-    port: u16,
-}
+pub struct Postgres(DatabaseServer);
 
 impl Postgres {
     /// The server that all tests of a process share, each with tables of its own.
@@ -54,7 +50,7 @@ impl Postgres {
     pub fn start(settings: &[(&str, &str)]) -> Result<Self, ServiceError> {
         skip::told_to_skip()?;
         let programs = fetch()?.join("bin");
-        let folder = Arc::new(DataFolder::new("postgres")?);
+        let folder = DataFolder::new("postgres")?;
         let data = folder.path().join("data").display().to_string();
         let mut initialize = as_another_user(&programs.join("initdb"))?;
         let how = [
@@ -81,63 +77,20 @@ impl Postgres {
         for (key, value) in defaults.iter().chain(settings) {
             command.extend(["-c".to_owned(), format!("{key}={value}")]);
         }
-        let mut attempt = 0;
-        loop {
-            attempt += 1;
-            match Self::start_once(&command, &folder) {
-                // Another process was faster.
-                Err(ServiceError::Failed(reason))
-                    if reason.contains("Address already in use") && attempt < 5 => {}
-                started => return started,
-            }
-        }
-    }
-
-    fn start_once(command: &[String], folder: &Arc<DataFolder>) -> Result<Self, ServiceError> {
-        let failed = |what: &str, error: io::Error| ServiceError::failed(format!("{what}: {error}"));
-        let [port] = ports::lasting().map_err(|e| failed("no free port", e))?;
-        let mut command = command.to_vec();
-        command.extend(["-p".to_owned(), port.to_string()]);
-        let log = folder.path().join("log");
-        let service = Service::start(&command, &log, Lifetime::WithParent)
-            .map_err(|e| failed("cannot start PostgreSQL", e))?;
-        let mut this = Self {
-            service,
-            command,
-            log,
-            folder: Arc::clone(folder),
-            port,
-        };
-        this.wait_until_ready().map(|()| this)
-    }
-
-    fn wait_until_ready(&mut self) -> Result<(), ServiceError> {
-        wait_until(PATIENCE, || self.is_ready() || !self.service.is_running());
-        if self.is_ready() {
-            return Ok(());
-        }
-        Err(ServiceError::failed(format!(
-            "PostgreSQL did not come up:\n{}",
-            self.service.log_tail(20)
-        )))
-    }
-
-    fn is_ready(&self) -> bool {
-        self.service
-            .log_since_start()
-            .contains("database system is ready to accept connections")
+        let with_port = |port: u16| vec!["-p".to_owned(), port.to_string()];
+        DatabaseServer::start(&KIND, folder, &command, with_port).map(Self)
     }
 
     /// Its port on 127.0.0.1.
     pub fn port(&self) -> u16 {
-        self.port
+        self.0.port()
     }
 
     /// Its database, as `connection.url` takes it. It trusts [`POSTGRES_USER`] without a password.
     pub fn url(&self) -> String {
         format!(
             "jdbc:postgresql://127.0.0.1:{}/postgres?user={POSTGRES_USER}",
-            self.port
+            self.port()
         )
     }
 
@@ -146,8 +99,8 @@ impl Postgres {
     /// # Errors
     /// When it is still there afterwards.
     pub fn kill(&mut self) -> io::Result<()> {
-        let children = children(self.service.pid());
-        self.service.kill()?;
+        let children = children(self.0.pid());
+        self.0.kill()?;
         for child in &children {
             // Gone by itself, perhaps.
             let _ = process::signal(*child, "KILL");
@@ -164,10 +117,8 @@ impl Postgres {
     /// As [`start`](Self::start).
     pub fn restart(&mut self) -> Result<(), ServiceError> {
         // Left behind by a crash; its process id may be somebody else's by now.
-        let _ = fs::remove_file(self.folder.path().join("data/postmaster.pid"));
-        self.service = Service::start(&self.command, &self.log, Lifetime::WithParent)
-            .map_err(|e| ServiceError::failed(format!("cannot start PostgreSQL: {e}")))?;
-        self.wait_until_ready()
+        let _ = fs::remove_file(self.0.folder().join("data/postmaster.pid"));
+        self.0.restart()
     }
 }
 

@@ -67,10 +67,7 @@ impl TaskProducer {
             Some(client) => client,
             None => {
                 let client = Producer::new(&self.properties).map_err(|error| kafka_error(&error))?;
-                let is = |key: &str| self.properties.librdkafka.get(key).map(String::as_str);
-                if is("enable.idempotence") == Some("true") && is("transactional.id").is_none() {
-                    client.await_brokers(BROKERS);
-                }
+                client.await_brokers(BROKERS);
                 client
             }
         };

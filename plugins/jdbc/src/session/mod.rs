@@ -12,6 +12,7 @@ mod read;
 mod sqlite;
 mod sqlite_read;
 mod tls;
+mod waiting;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -7,24 +7,18 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, DriverError, Error, IoError, Opts, OptsBuilder, Params, Value};
-use tokio::runtime::{Builder, Runtime};
 
 use super::mysql_tls::Tls;
 use super::mysql_url::{self, Habits, Settings};
 use super::mysql_values::{bytes, value};
-use super::{Session, Stop, WriteFailure, is_stopping, stopping};
+use super::waiting::{Bound, Waiting};
+use super::{Session, Stop, WriteFailure};
 use crate::connection_config::ConnectionConfig;
 use crate::dialect::{Bulk, Statement, Table, TableColumn, Verb};
 use crate::failure::{Answer, Failure, Trouble, of_mysql_code};
 use crate::sink::cell::Rows;
 use crate::table_id::{Quoting, TableId};
 
-/// How often it is looked whether the task is to stop.
-const STOP_INTERVAL: Duration = Duration::from_millis(50);
-/// How long a statement that is cancelled may take to end before its connection is closed.
-const CANCEL_PATIENCE: Duration = Duration::from_secs(2);
-/// How much longer than a statement may take on the server its answer is waited for.
-const ANSWER_PATIENCE: Duration = Duration::from_secs(10);
 /// The most places that a statement has.
 const MOST_PLACES: usize = 65_535;
 /// The most rows of one statement; less where a packet holds no more.
@@ -53,13 +47,10 @@ pub(super) struct MySqlSession {
 
 /// What waits for answers.
 pub(super) struct Link {
-    runtime: Runtime,
+    waiting: Waiting,
     /// How the server is reached by somebody who cancels.
     options: Opts,
     id: u32,
-    /// How long an answer is waited for; for ever where statements have no limit.
-    patience: Option<Duration>,
-    stop: Stop,
 }
 
 pub(super) fn connect(config: &ConnectionConfig, stop: Stop) -> Answer<Box<dyn Session>> {
@@ -101,41 +92,21 @@ pub(super) fn connect_to_read(
 /// A session, and whether it is one of MariaDB.
 fn session(config: &ConnectionConfig, stop: Stop) -> Answer<(MySqlSession, bool)> {
     let settings = mysql_url::settings(config)?;
-    let runtime = Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| {
-            Failure::new(
-                Trouble::Capacity,
-                format!("no runtime for the connection: {error}"),
-            )
-        })?;
-    let connected = runtime.block_on(async {
-        tokio::select! {
-            connected = connected(&settings) => connected,
-            () = stopped(&stop) => Err(stopping()),
-        }
-    });
-    let (connection, options) = match connected {
-        Ok(connected) => connected,
-        Err(failure) => {
-            // A name that is still being looked up holds nobody.
-            runtime.shutdown_background();
-            return Err(failure);
-        }
+    let of_statements = Bound::of_statements(config.statement_timeout);
+    let bound = Bound {
+        patience: of_statements
+            .patience
+            .into_iter()
+            .chain(settings.socket_timeout)
+            .min(),
+        settings: "wharf.statement.timeout.ms or the URL's socketTimeout",
     };
-    let limit = Some(config.statement_timeout).filter(|limit| !limit.is_zero());
-    let patience = limit.map(|limit| limit + ANSWER_PATIENCE);
+    let (waiting, (connection, options)) = Waiting::connect(stop, bound, connected(&settings))?;
     let mut session = MySqlSession {
         link: Link {
-            runtime,
+            waiting,
             options,
             id: connection.id(),
-            patience: match (patience, settings.socket_timeout) {
-                (Some(one), Some(other)) => Some(one.min(other)),
-                (one, other) => one.or(other),
-            },
-            stop,
         },
         connection,
         zone: config.zone.clone(),
@@ -192,21 +163,6 @@ async fn attempt(options: &Opts, patience: Duration) -> Result<Conn, Error> {
     }
 }
 
-/// Ends when the task is to stop.
-async fn stopped(stop: &Stop) {
-    while !is_stopping(stop) {
-        tokio::time::sleep(STOP_INTERVAL).await;
-    }
-}
-
-fn silent() -> Failure {
-    Failure::new(
-        Trouble::Unreachable,
-        "the server has not answered for longer than wharf.statement.timeout.ms or the URL's socketTimeout, and what was asked of it is \
-         broken off",
-    )
-}
-
 pub(super) fn failure(error: Error) -> Failure {
     let trouble = match &error {
         Error::Server(server) => {
@@ -235,65 +191,26 @@ pub(super) fn failure(error: Error) -> Failure {
     Failure::new(trouble, error.to_string())
 }
 
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        failure(error)
+    }
+}
+
 impl Link {
-    /// Waits for an answer, whether the task is to stop or not.
-    fn finish<T>(&self, asked: impl Future<Output = Result<T, Error>>) -> Answer<T> {
-        self.runtime.block_on(async {
-            tokio::select! {
-                answer = asked => answer.map_err(failure),
-                () = self.no_answer() => Err(silent()),
-            }
-        })
-    }
-
-    /// Ends when an answer is no longer waited for.
-    async fn no_answer(&self) {
-        match self.patience {
-            Some(patience) => tokio::time::sleep(patience).await,
-            None => std::future::pending().await,
-        }
-    }
-
-    /// Waits for an answer. When the task is to stop, the statement is cancelled first; one that is begun when the stop is known
-    /// already has a moment, for the last rows.
+    /// As [`Waiting::run`].
     pub(super) fn run<T>(&self, asked: impl Future<Output = Result<T, Error>>) -> Answer<T> {
-        self.runtime.block_on(async {
-            let mut asked = std::pin::pin!(asked);
-            let moment = if is_stopping(&self.stop) {
-                CANCEL_PATIENCE
-            } else {
-                Duration::ZERO
-            };
-            let stop = async {
-                stopped(&self.stop).await;
-                tokio::time::sleep(moment).await;
-            };
-            let why = tokio::select! {
-                answer = &mut asked => return answer.map_err(failure),
-                () = self.no_answer() => silent(),
-                () = stop => stopping(),
-            };
-            // A server that is left alone with it would go on.
-            let ended = async {
-                // Where it cannot be told, the statement ends with its connection, at last.
-                let _ = self.kill().await;
-                asked.await
-            };
-            match tokio::time::timeout(CANCEL_PATIENCE, ended).await {
-                // It was done before it could be cancelled.
-                Ok(Ok(answer)) => Ok(answer),
-                _ => Err(why),
-            }
-        })
+        self.waiting.run(asked, self.cancelled())
     }
 
     /// Breaks off what the connection is doing; it is of no more use.
     pub(super) fn cancel(&self) {
-        let kill = self.kill();
-        // Without it the statement ends with its connection.
-        let _ = self
-            .runtime
-            .block_on(async { tokio::time::timeout(CANCEL_PATIENCE, kill).await });
+        self.waiting.break_off(self.cancelled());
+    }
+
+    async fn cancelled(&self) {
+        // Where the server cannot be told, there is nothing more to be done.
+        let _ = self.kill().await;
     }
 
     async fn kill(&self) -> Result<(), Error> {
@@ -478,6 +395,6 @@ impl Session for MySqlSession {
     }
 
     fn commit(&mut self) -> Answer<()> {
-        self.link.finish(self.connection.query_drop("COMMIT"))
+        self.link.waiting.finish(self.connection.query_drop("COMMIT"))
     }
 }

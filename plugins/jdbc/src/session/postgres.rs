@@ -8,14 +8,14 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use jiff::tz::TimeZone;
-use tokio::runtime::{Builder, Runtime};
 use tokio_postgres::config::TargetSessionAttrs;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Config};
 
 use super::postgres_values::{Column, Place, Unencodable, types};
 use super::tls::{self, Tls};
-use super::{Session, Stop, WriteFailure, is_stopping, stopping};
+use super::waiting::{Bound, Waiting};
+use super::{Session, Stop, WriteFailure};
 use crate::connection_config::ConnectionConfig;
 use crate::dialect::{Bulk, Statement, Table, TableColumn};
 use crate::failure::{Answer, Failure, Trouble, of_sqlstate};
@@ -24,14 +24,8 @@ use crate::table_id::{Quoting, TableId};
 
 /// How long a connection may take to come about, unless the URL says otherwise.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How often it is looked whether the task is to stop.
-const STOP_INTERVAL: Duration = Duration::from_millis(50);
-/// How long a statement that is cancelled may take to end before its connection is closed.
-const CANCEL_PATIENCE: Duration = Duration::from_secs(2);
 /// How many rows are on their way to the server at once.
 const PIPELINE: usize = 200;
-/// How much longer than a statement may take on the server its answer is waited for.
-const ANSWER_PATIENCE: Duration = Duration::from_secs(10);
 /// The most statements that are kept prepared.
 const MOST_PREPARED: usize = 256;
 /// When an idle connection is asked whether it still lives.
@@ -57,15 +51,12 @@ const MEANINGLESS: [&str; 13] = [
 ];
 
 pub(super) struct PostgresSession {
-    runtime: Runtime,
+    waiting: Waiting,
     pub(super) client: Client,
     tls: Tls,
     /// By text and types: a text for one row says nothing of its types.
     statements: HashMap<(String, Vec<Type>), tokio_postgres::Statement>,
-    /// How long an answer is waited for; for ever where statements have no limit.
-    patience: Option<Duration>,
     pub(super) zone: TimeZone,
-    stop: Stop,
 }
 
 pub(super) fn connect(config: &ConnectionConfig, stop: Stop) -> Answer<Box<dyn Session>> {
@@ -92,15 +83,6 @@ pub(super) fn connect_to_read(
 fn session(config: &ConnectionConfig, stop: Stop) -> Answer<PostgresSession> {
     let tls = tls::tls(&config.url.parameters)?;
     let settings = settings(config, &tls)?;
-    let runtime = Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| {
-            Failure::new(
-                Trouble::Capacity,
-                format!("no runtime for the connection: {error}"),
-            )
-        })?;
     let connector = tls.connector.clone();
     let connecting = async {
         let (client, connection) = settings.connect(connector).await?;
@@ -112,34 +94,22 @@ fn session(config: &ConnectionConfig, stop: Stop) -> Answer<PostgresSession> {
         });
         Ok(client)
     };
-    let connected = runtime.block_on(async {
-        tokio::select! {
-            connected = connecting => connected.map_err(failure),
-            () = stopped(&stop) => Err(stopping()),
-            () = tokio::time::sleep(CONNECT_TIMEOUT * 3) => Err(Failure::new(
+    let bound = Bound::of_statements(config.statement_timeout);
+    let (waiting, client) = Waiting::connect(stop, bound, async {
+        match tokio::time::timeout(CONNECT_TIMEOUT * 3, connecting).await {
+            Ok(connected) => connected.map_err(failure),
+            Err(_) => Err(Failure::new(
                 Trouble::Unreachable,
                 "the server took the connection and said nothing more",
             )),
         }
-    });
-    let client = match connected {
-        Ok(client) => client,
-        Err(failure) => {
-            // A name that is still being looked up holds nobody.
-            runtime.shutdown_background();
-            return Err(failure);
-        }
-    };
+    })?;
     let mut session = PostgresSession {
-        runtime,
+        waiting,
         client,
         tls,
         statements: HashMap::new(),
-        patience: Some(config.statement_timeout)
-            .filter(|limit| !limit.is_zero())
-            .map(|limit| limit + ANSWER_PATIENCE),
         zone: config.zone.clone(),
-        stop,
     };
     session.set_up(config)?;
     Ok(session)
@@ -211,20 +181,6 @@ fn settings(config: &ConnectionConfig, tls: &Tls) -> Answer<Config> {
     Ok(settings)
 }
 
-/// Ends when the task is to stop.
-async fn stopped(stop: &Stop) {
-    while !is_stopping(stop) {
-        tokio::time::sleep(STOP_INTERVAL).await;
-    }
-}
-
-fn silent() -> Failure {
-    Failure::new(
-        Trouble::Unreachable,
-        "the server has not answered for longer than wharf.statement.timeout.ms, and what was asked of it is broken off",
-    )
-}
-
 pub(super) fn failure(error: tokio_postgres::Error) -> Failure {
     if let Some(database) = error.as_db_error() {
         let mut text = database.message().to_owned();
@@ -257,6 +213,12 @@ pub(super) fn failure(error: tokio_postgres::Error) -> Failure {
     Failure::new(trouble, text)
 }
 
+impl From<tokio_postgres::Error> for Failure {
+    fn from(error: tokio_postgres::Error) -> Self {
+        failure(error)
+    }
+}
+
 impl PostgresSession {
     fn set_up(&mut self, config: &ConnectionConfig) -> Answer<()> {
         let timeout = config.statement_timeout.as_millis();
@@ -273,66 +235,20 @@ impl PostgresSession {
         }
     }
 
-    /// Waits for an answer, whether the task is to stop or not.
-    fn finish<T>(&self, asked: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Answer<T> {
-        self.runtime.block_on(async {
-            tokio::select! {
-                answer = asked => answer.map_err(failure),
-                () = self.no_answer() => Err(silent()),
-            }
-        })
-    }
-
-    /// Ends when an answer is no longer waited for.
-    async fn no_answer(&self) {
-        match self.patience {
-            Some(patience) => tokio::time::sleep(patience).await,
-            None => std::future::pending().await,
-        }
-    }
-
-    /// Waits for an answer. When the task is to stop, the statement is cancelled first; one that is begun when the stop is known
-    /// already has a moment, for the last rows.
+    /// As [`Waiting::run`].
     pub(super) fn run<T>(&self, asked: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Answer<T> {
-        self.runtime.block_on(async {
-            let mut asked = std::pin::pin!(asked);
-            let moment = if is_stopping(&self.stop) {
-                CANCEL_PATIENCE
-            } else {
-                Duration::ZERO
-            };
-            let stop = async {
-                stopped(&self.stop).await;
-                tokio::time::sleep(moment).await;
-            };
-            let why = tokio::select! {
-                answer = &mut asked => return answer.map_err(failure),
-                () = self.no_answer() => silent(),
-                () = stop => stopping(),
-            };
-            // A server that is left alone with it would go on.
-            let cancel = self.client.cancel_token();
-            let ended = async {
-                // Without it the statement ends with its connection.
-                let _ = cancel.cancel_query(self.tls.connector.clone()).await;
-                asked.await
-            };
-            match tokio::time::timeout(CANCEL_PATIENCE, ended).await {
-                // It was done before it could be cancelled.
-                Ok(Ok(answer)) => Ok(answer),
-                _ => Err(why),
-            }
-        })
+        self.waiting.run(asked, self.cancelled())
     }
 
     /// Breaks off what the connection is doing; it is of no more use.
     pub(super) fn cancel(&self) {
-        let cancel = self.client.cancel_token();
+        self.waiting.break_off(self.cancelled());
+    }
+
+    async fn cancelled(&self) {
         let connector = self.tls.connector.clone();
-        // Without it the statement ends with its connection.
-        let _ = self
-            .runtime
-            .block_on(async { tokio::time::timeout(CANCEL_PATIENCE, cancel.cancel_query(connector)).await });
+        // Where the server cannot be told, there is nothing more to be done.
+        let _ = self.client.cancel_token().cancel_query(connector).await;
     }
 
     fn prepared(
@@ -460,7 +376,7 @@ impl Session for PostgresSession {
     }
 
     fn commit(&mut self) -> Answer<()> {
-        self.finish(self.client.batch_execute("COMMIT"))
+        self.waiting.finish(self.client.batch_execute("COMMIT"))
     }
 
     fn check_constraints(&mut self) -> Answer<()> {

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "not every test file asks for everything")]
 
+pub(crate) mod contention;
 pub(crate) mod source;
 
 use std::sync::Arc;

@@ -56,3 +56,23 @@ pub(crate) fn next(harness: &mut SourceHarness, count: usize) -> Vec<Record> {
     assert_eq!(records.len(), count);
     records
 }
+
+/// What the numbers of a row have become: `I8` to `I64`, `F` and `D`.
+///
+/// # Panics
+/// When one is no number.
+pub(crate) fn kinds(record: &Record) -> Vec<&'static str> {
+    let Value::Struct(row) = &record.value else {
+        panic!("{record:?}")
+    };
+    let kind = |value: &Value| match value {
+        Value::Decimal(_) => "D",
+        Value::Int8(_) => "I8",
+        Value::Int16(_) => "I16",
+        Value::Int32(_) => "I32",
+        Value::Int64(_) => "I64",
+        Value::Float64(_) => "F",
+        other => panic!("{other:?}"),
+    };
+    row.values().iter().map(kind).collect()
+}

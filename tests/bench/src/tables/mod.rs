@@ -23,9 +23,6 @@ use crate::{bare, lines, machine, settings};
 use database::Database;
 
 const PATIENCE: Duration = Duration::from_secs(900);
-const LOOK_EVERY: Duration = Duration::from_millis(10);
-/// Between two looks at the status.
-const JUDGE_EVERY: Duration = Duration::from_secs(2);
 /// Before each measurement, for what the one before has left to be done.
 const REST: Duration = Duration::from_secs(1);
 const INPUT: &str = "rows";
@@ -202,29 +199,15 @@ impl Tables {
     fn write(&mut self, worker: &Worker, engine: Engine, way: Way) -> Result<Used> {
         let expected = self.expected()?;
         let table = self.table(way)?;
-        let config = match engine {
-            Engine::Jvm => self.debezium_sink(way, &table),
-            _ => self.sink(way, &table),
-        };
-        let (began, cpu_before) = (Instant::now(), cpu_seconds(worker.pid())?);
-        worker.create_of(&table, &config)?;
+        let config = self.sink(engine, way, &table);
         let last = self.options.records - 1;
-        wait(worker, &table, || self.database.has(&table, last))?;
-        let wall_s = began.elapsed().as_secs_f64();
-        let cpu_s = cpu_seconds(worker.pid())? - cpu_before;
-        let peak_rss_bytes = memory(worker.pid(), "VmHWM");
-        worker.delete(&table)?;
+        let used = used_by(worker, &table, &config, || self.database.has(&table, last))?;
         let verified = self.database.content(&table)?;
         if verified != expected {
             bail!("the table has {verified} instead of {expected}");
         }
         self.database.drop(&table)?;
-        Ok(Used {
-            wall_s,
-            cpu_s: Some(cpu_s),
-            peak_rss_bytes,
-            verified,
-        })
+        Ok(Used { verified, ..used })
     }
 
     fn read(&mut self, worker: &Worker) -> Result<Used> {
@@ -232,100 +215,96 @@ impl Tables {
         self.database.copy_in(&table, &self.file)?;
         let topic = format!("read-{table}");
         self.kafka.create_topic(&topic, false)?;
-        let config = json!({
+        let mut config = json!({
             "connector.class": "io.confluent.connect.jdbc.JdbcSourceConnector",
-            "tasks.max": "1",
             "connection.url": self.database.url(),
             "mode": "bulk",
             "table.whitelist": table,
             "topic.prefix": "read-",
             // Once is enough.
             "poll.interval.ms": "3600000",
-            "value.converter": "org.apache.kafka.connect.json.JsonConverter",
-            "value.converter.schemas.enable": "true",
         });
-        let (began, cpu_before) = (Instant::now(), cpu_seconds(worker.pid())?);
-        worker.create_of(&table, &config)?;
-        wait(worker, &table, || {
+        add(&mut config, COMMON);
+        let used = used_by(worker, &table, &config, || {
             Ok(self.kafka.end(&topic)? >= self.options.records)
         })?;
-        let wall_s = began.elapsed().as_secs_f64();
-        let cpu_s = cpu_seconds(worker.pid())? - cpu_before;
-        let peak_rss_bytes = memory(worker.pid(), "VmHWM");
-        worker.delete(&table)?;
         let verified = self.kafka.verify(&topic, self.options.records)?;
         self.database.drop(&table)?;
-        Ok(Used {
-            wall_s,
-            cpu_s: Some(cpu_s),
-            peak_rss_bytes,
-            verified,
-        })
+        Ok(Used { verified, ..used })
     }
 
-    fn sink(&self, way: Way, table: &str) -> Value {
-        let mut config = json!({
-            "connector.class": "io.confluent.connect.jdbc.JdbcSinkConnector",
-            "connection.url": self.database.url(),
-            "table.name.format": table,
-            "insert.mode": if way == Way::Upsert { "upsert" } else { "insert" },
-            "pk.mode": if way == Way::Upsert { "record_value" } else { "none" },
-        });
-        if way == Way::Upsert {
-            config["pk.fields"] = json!("id");
-        }
-        with_common(config)
-    }
-
-    fn debezium_sink(&self, way: Way, table: &str) -> Value {
+    fn sink(&self, engine: Engine, way: Way, table: &str) -> Value {
         let url = self.database.url();
-        let (address, user) = url.split_once("?user=").unwrap_or((&url, ""));
-        let mut config = json!({
-            "connector.class": "io.debezium.connector.jdbc.JdbcSinkConnector",
-            "connection.url": address,
-            "connection.username": user,
-            // The server asks for none.
-            "connection.password": "none",
-            "table.name.format": table,
-            "insert.mode": if way == Way::Upsert { "upsert" } else { "insert" },
-            "primary.key.mode": if way == Way::Upsert { "record_value" } else { "none" },
-            "schema.evolution": "none",
-        });
-        if way == Way::Upsert {
-            config["primary.key.fields"] = json!("id");
+        let mut config = json!({"table.name.format": table});
+        let [mode, fields] = if engine == Engine::Jvm {
+            let (address, user) = url.split_once("?user=").unwrap_or((&url, ""));
+            let own = [
+                ("connector.class", "io.debezium.connector.jdbc.JdbcSinkConnector"),
+                ("connection.url", address),
+                ("connection.username", user),
+                // The server asks for none.
+                ("connection.password", "none"),
+                ("schema.evolution", "none"),
+            ];
+            add(&mut config, own);
+            ["primary.key.mode", "primary.key.fields"]
+        } else {
+            let own = [
+                ("connector.class", "io.confluent.connect.jdbc.JdbcSinkConnector"),
+                ("connection.url", &url),
+            ];
+            add(&mut config, own);
+            ["pk.mode", "pk.fields"]
+        };
+        match way {
+            Way::Upsert => add(
+                &mut config,
+                [("insert.mode", "upsert"), (mode, "record_value"), (fields, "id")],
+            ),
+            Way::Insert | Way::Read => add(&mut config, [("insert.mode", "insert"), (mode, "none")]),
         }
-        with_common(config)
+        add(
+            &mut config,
+            [
+                ("topics", INPUT),
+                ("batch.size", BATCH),
+                ("consumer.override.max.poll.records", BATCH),
+            ],
+        );
+        add(&mut config, COMMON);
+        config
     }
 }
 
-/// Waits until a connector has done its work.
-fn wait(worker: &Worker, connector: &str, mut is_done: impl FnMut() -> Result<bool>) -> Result<()> {
-    let began = Instant::now();
-    let mut looked = began;
-    while !is_done()? {
-        let is_time = looked.elapsed() >= JUDGE_EVERY;
-        if began.elapsed() >= PATIENCE || is_time && worker.has_failed(connector) {
-            bail!("the rows do not arrive; {}", worker.excuse(connector));
-        }
-        if is_time {
-            looked = Instant::now();
-        }
-        std::thread::sleep(LOOK_EVERY);
-    }
-    Ok(())
+/// Lets a connector do its work; what it used.
+fn used_by(
+    worker: &Worker,
+    name: &str,
+    config: &Value,
+    is_done: impl FnMut() -> Result<bool>,
+) -> Result<Used> {
+    let (began, cpu_before) = (Instant::now(), cpu_seconds(worker.pid())?);
+    worker.create_of(name, config)?;
+    worker.wait_for(name, PATIENCE, is_done)?;
+    let used = Used {
+        wall_s: began.elapsed().as_secs_f64(),
+        cpu_s: Some(cpu_seconds(worker.pid())? - cpu_before),
+        peak_rss_bytes: memory(worker.pid(), "VmHWM"),
+        verified: String::new(),
+    };
+    worker.delete(name)?;
+    Ok(used)
 }
 
-/// What both sinks are given.
-fn with_common(mut config: Value) -> Value {
-    for (key, value) in [
-        ("tasks.max", "1"),
-        ("topics", INPUT),
-        ("batch.size", BATCH),
-        ("consumer.override.max.poll.records", BATCH),
-        ("value.converter", "org.apache.kafka.connect.json.JsonConverter"),
-        ("value.converter.schemas.enable", "true"),
-    ] {
+/// What all connectors are given.
+const COMMON: [(&str, &str); 3] = [
+    ("tasks.max", "1"),
+    ("value.converter", "org.apache.kafka.connect.json.JsonConverter"),
+    ("value.converter.schemas.enable", "true"),
+];
+
+fn add<const N: usize>(config: &mut Value, entries: [(&str, &str); N]) {
+    for (key, value) in entries {
         config[key] = json!(value);
     }
-    config
 }

@@ -1,0 +1,154 @@
+//! Waiting for a server: for its answer, until the time is over, until the task is to stop.
+
+use std::future::Future;
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Runtime};
+use tokio::time::{sleep, timeout};
+
+use super::{Stop, is_stopping, stopping};
+use crate::failure::{Answer, Failure, Trouble};
+
+/// How often it is looked whether the task is to stop.
+const STOP_INTERVAL: Duration = Duration::from_millis(50);
+/// How long a statement that is cancelled may take to end before its connection is closed.
+const CANCEL_PATIENCE: Duration = Duration::from_secs(2);
+/// How much longer than a statement may take on the server its answer is waited for.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long answers are waited for, and by whom it is set.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bound {
+    /// For ever where statements have no limit.
+    pub(super) patience: Option<Duration>,
+    /// The settings that it follows from, for a message.
+    pub(super) settings: &'static str,
+}
+
+impl Bound {
+    /// For statements that have this limit on the server; zero is none.
+    pub(super) fn of_statements(limit: Duration) -> Self {
+        Self {
+            patience: (!limit.is_zero()).then(|| limit + ANSWER_PATIENCE),
+            settings: "wharf.statement.timeout.ms",
+        }
+    }
+}
+
+/// What waits for the answers of one connection, in a runtime of its own.
+pub(super) struct Waiting {
+    runtime: Runtime,
+    stop: Stop,
+    bound: Bound,
+}
+
+impl Waiting {
+    /// Connects, unless the task is to stop before.
+    pub(super) fn connect<T>(
+        stop: Stop,
+        bound: Bound,
+        connecting: impl Future<Output = Answer<T>>,
+    ) -> Answer<(Self, T)> {
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| {
+                Failure::new(
+                    Trouble::Capacity,
+                    format!("no runtime for the connection: {error}"),
+                )
+            })?;
+        let connected = runtime.block_on(async {
+            tokio::select! {
+                connected = connecting => connected,
+                () = stopped(&stop) => Err(stopping()),
+            }
+        });
+        match connected {
+            Ok(connection) => Ok((Self { runtime, stop, bound }, connection)),
+            Err(failure) => {
+                // A name that is still being looked up holds nobody.
+                runtime.shutdown_background();
+                Err(failure)
+            }
+        }
+    }
+
+    /// Waits for an answer, whether the task is to stop or not.
+    pub(super) fn finish<T, E: Into<Failure>>(&self, asked: impl Future<Output = Result<T, E>>) -> Answer<T> {
+        self.runtime.block_on(async {
+            tokio::select! {
+                answer = asked => answer.map_err(Into::into),
+                () = self.no_answer() => Err(self.silent()),
+            }
+        })
+    }
+
+    /// Waits for an answer. When the task is to stop, the statement is cancelled first; one that is begun when the stop is known
+    /// already has a moment, for the last rows.
+    pub(super) fn run<T, E: Into<Failure>>(
+        &self,
+        asked: impl Future<Output = Result<T, E>>,
+        cancel: impl Future<Output = ()>,
+    ) -> Answer<T> {
+        self.runtime.block_on(async {
+            let mut asked = std::pin::pin!(asked);
+            let moment = if is_stopping(&self.stop) {
+                CANCEL_PATIENCE
+            } else {
+                Duration::ZERO
+            };
+            let stop = async {
+                stopped(&self.stop).await;
+                sleep(moment).await;
+            };
+            let why = tokio::select! {
+                answer = &mut asked => return answer.map_err(Into::into),
+                () = self.no_answer() => self.silent(),
+                () = stop => stopping(),
+            };
+            // A server that is left alone with it would go on; where it cannot be told, the statement ends with its connection, at
+            // last.
+            let ended = async {
+                cancel.await;
+                asked.await
+            };
+            match timeout(CANCEL_PATIENCE, ended).await {
+                // It was done before it could be cancelled.
+                Ok(Ok(answer)) => Ok(answer),
+                _ => Err(why),
+            }
+        })
+    }
+
+    /// Breaks off what the connection is doing; it is of no more use.
+    pub(super) fn break_off(&self, cancel: impl Future<Output = ()>) {
+        // Without it the statement ends with its connection.
+        let _ = self
+            .runtime
+            .block_on(async { timeout(CANCEL_PATIENCE, cancel).await });
+    }
+
+    /// Ends when an answer is no longer waited for.
+    async fn no_answer(&self) {
+        match self.bound.patience {
+            Some(patience) => sleep(patience).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    fn silent(&self) -> Failure {
+        let text = format!(
+            "the server has not answered for longer than {}, and what was asked of it is broken off",
+            self.bound.settings
+        );
+        Failure::new(Trouble::Unreachable, text)
+    }
+}
+
+/// Ends when the task is to stop.
+async fn stopped(stop: &Stop) {
+    while !is_stopping(stop) {
+        sleep(STOP_INTERVAL).await;
+    }
+}

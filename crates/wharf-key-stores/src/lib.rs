@@ -1,4 +1,4 @@
-//! Java's key and trust store settings, read into PEM text, and what helps where a connection is refused.
+//! Java's key and trust store settings, read into PEM text, login modules ([`jaas`]), and what helps where a connection is refused.
 //!
 //! Used by the worker for its Kafka clients and its group, and by plugins for their clients, so that the same stores work for
 //! all of them and the same mistake has the same message.
@@ -7,6 +7,7 @@
 //! true: a mistake is named by its key, with the prefix it was set under; the whole chain of a client's certificate is passed
 //! on; no message repeats a password or a key.
 
+pub mod jaas;
 mod pem;
 mod remedy;
 mod system;

@@ -1,21 +1,21 @@
 //! Who a request comes from: basic credentials, a bearer token, and the headers that go with it.
 
-use std::time::{Duration, Instant};
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use percent_encoding::percent_decode_str;
 use wharf_api::{ConnectError, Result};
+use wharf_key_stores::jaas::{self, LoginModule};
 
 use crate::config::{
     BASIC_AUTH_CREDENTIALS_SOURCE, BEARER_AUTH_CREDENTIALS_SOURCE, RegistryConfig, SCHEMA_REGISTRY_USER_INFO,
     USER_INFO,
 };
 use crate::error::RegistryError;
-use crate::http::Http;
+use crate::issuer::Issuer;
 
 const BEARER_TOKEN: &str = "bearer.auth.token";
-const ISSUER: &str = "bearer.auth.issuer.endpoint.url";
+const JAAS: &str = "sasl.jaas.config";
+const IDENTITY_POOL: &str = "bearer.auth.identity.pool.id";
 
 /// The credentials of all requests but for those that an address itself holds.
 pub(crate) enum Credentials {
@@ -45,19 +45,22 @@ impl Credentials {
                 Ok(Self::Fixed(basic(info)))
             }
             (Some("SASL_INHERIT"), None) => {
-                let (user, password) = config
-                    .original("sasl.jaas.config")
-                    .and_then(jaas_login)
-                    .ok_or_else(|| {
-                        missing(
-                            "sasl.jaas.config with username and password",
-                            BASIC_AUTH_CREDENTIALS_SOURCE,
-                            "SASL_INHERIT",
-                        )
-                    })?;
-                Ok(Self::Fixed(basic(&format!("{user}:{password}"))))
+                let module = login_module(config, BASIC_AUTH_CREDENTIALS_SOURCE, "SASL_INHERIT")?;
+                let option = |name: &str| {
+                    module.options.get(name).ok_or_else(|| {
+                        let what = format!("{JAAS} with username and password");
+                        missing(&what, BASIC_AUTH_CREDENTIALS_SOURCE, "SASL_INHERIT")
+                    })
+                };
+                Ok(Self::Fixed(basic(&format!(
+                    "{}:{}",
+                    option("username")?,
+                    option("password")?
+                ))))
             }
-            (None, Some("OAUTHBEARER")) => Ok(Self::Issued(Box::new(Issuer::new(config)?))),
+            (None, Some("OAUTHBEARER")) => Ok(Self::Issued(Box::new(Issuer::of_client(config)?))),
+            (None, Some("SASL_OAUTHBEARER_INHERIT")) => Ok(Self::Issued(Box::new(Issuer::of_login(config)?))),
+            (None, Some("UAMI")) => Ok(Self::Issued(Box::new(Issuer::of_identity(config)?))),
             (None, Some(_)) => {
                 let token = config
                     .secret(BEARER_TOKEN)
@@ -69,39 +72,46 @@ impl Credentials {
     }
 
     /// The `Authorization` of a request to an address that holds these credentials.
-    pub(crate) fn authorization(
-        &mut self,
-        http: &Http,
-        of_url: Option<&str>,
-    ) -> Result<Option<String>, RegistryError> {
+    pub(crate) fn authorization(&mut self, of_url: Option<&str>) -> Result<Option<String>, RegistryError> {
         match self {
             Self::OfUrl => Ok(of_url.map(str::to_owned)),
             Self::Fixed(text) => Ok(Some(text.clone())),
-            Self::Issued(issuer) => issuer.token(http).map(|token| Some(format!("Bearer {token}"))),
+            Self::Issued(issuer) => issuer.token().map(|token| Some(format!("Bearer {token}"))),
         }
     }
 }
 
 /// Headers that go with a bearer token.
-pub(crate) fn bearer_headers(config: &RegistryConfig) -> Vec<(String, String)> {
-    if config.original(BEARER_AUTH_CREDENTIALS_SOURCE).is_none() {
-        return Vec::new();
+///
+/// # Errors
+/// A config error when a login module is to be read and there is none.
+pub(crate) fn bearer_headers(config: &RegistryConfig) -> Result<Vec<(String, String)>> {
+    let Some(source) = config.original(BEARER_AUTH_CREDENTIALS_SOURCE) else {
+        return Ok(Vec::new());
+    };
+    let mut pool = config.original(IDENTITY_POOL).map(str::to_owned);
+    if pool.is_none() && source == "SASL_OAUTHBEARER_INHERIT" {
+        let mut module = login_module(config, BEARER_AUTH_CREDENTIALS_SOURCE, source)?;
+        pool = module.options.remove("extension_identityPoolId");
     }
-    [
-        ("target-sr-cluster", "bearer.auth.logical.cluster"),
-        ("Confluent-Identity-Pool-Id", "bearer.auth.identity.pool.id"),
-    ]
-    .into_iter()
-    .filter_map(|(header, key)| Some((header.to_owned(), config.original(key)?.to_owned())))
-    .collect()
+    let cluster = config.original("bearer.auth.logical.cluster").map(str::to_owned);
+    let headers = [
+        ("target-sr-cluster", cluster),
+        ("Confluent-Identity-Pool-Id", pool),
+    ];
+    Ok(headers
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.to_owned(), value?)))
+        .collect())
 }
 
-fn missing(key: &str, source_key: &str, source: &str) -> ConnectError {
+/// What is said of a key that a source needs.
+pub(crate) fn missing(key: &str, source_key: &str, source: &str) -> ConnectError {
     ConnectError::config(format!("{source_key}={source} needs {key}"))
 }
 
 /// `Authorization` for `user:password`.
-fn basic(user_info: &str) -> String {
+pub(crate) fn basic(user_info: &str) -> String {
     format!("Basic {}", STANDARD.encode(user_info))
 }
 
@@ -113,111 +123,12 @@ pub(crate) fn of_url(url: &str) -> Option<String> {
     Some(basic(&percent_decode_str(info).decode_utf8_lossy()))
 }
 
-/// User and password of a JAAS login line: `Module required username="u" password="p";`.
-fn jaas_login(line: &str) -> Option<(String, String)> {
-    let value = |name: &str| {
-        let mut rest = line;
-        while let Some((before, after)) = rest.split_once(name) {
-            let starts_word = before.chars().next_back().is_none_or(char::is_whitespace);
-            if let (true, Some(text)) = (starts_word, after.trim_start().strip_prefix('=')) {
-                return unquoted(text.trim_start());
-            }
-            rest = after;
-        }
-        None
-    };
-    Some((value("username")?, value("password")?))
-}
-
-fn unquoted(text: &str) -> Option<String> {
-    let Some(body) = text.strip_prefix('"') else {
-        let end = text.find([';', ' ', '\t', '\n'])?;
-        return Some(text[..end].to_owned());
-    };
-    let mut out = String::new();
-    let mut chars = body.chars();
-    loop {
-        match chars.next()? {
-            '"' => return Some(out),
-            '\\' => out.push(chars.next()?),
-            other => out.push(other),
-        }
-    }
-}
-
-/// Gets tokens by the OAuth grant for client credentials.
-pub(crate) struct Issuer {
-    url: String,
-    client: String,
-    form: String,
-    buffer: Duration,
-    token: Option<(String, Option<Instant>)>,
-}
-
-impl Issuer {
-    fn new(config: &RegistryConfig) -> Result<Self> {
-        let needed = |key: &str| {
-            config
-                .original(key)
-                .ok_or_else(|| missing(key, BEARER_AUTH_CREDENTIALS_SOURCE, "OAUTHBEARER"))
-        };
-        let encode = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
-        let mut form = "grant_type=client_credentials".to_owned();
-        if let Some(scope) = config.original("bearer.auth.scope") {
-            form.push_str("&scope=");
-            form.push_str(&encode(scope));
-        }
-        let buffer = config.parsed.short("bearer.auth.cache.expiry.buffer.seconds")?;
-        Ok(Self {
-            url: needed(ISSUER)?.to_owned(),
-            client: basic(&format!(
-                "{}:{}",
-                needed("bearer.auth.client.id")?,
-                needed("bearer.auth.client.secret")?
-            )),
-            form,
-            buffer: Duration::from_secs(u64::try_from(buffer).unwrap_or(0)),
-            token: None,
-        })
-    }
-
-    /// The token: the last one until shortly before its end.
-    fn token(&mut self, http: &Http) -> Result<String, RegistryError> {
-        if let Some((token, until)) = &self.token
-            && until.is_none_or(|until| Instant::now() < until)
-        {
-            return Ok(token.clone());
-        }
-        let headers = [
-            ("authorization".to_owned(), self.client.clone()),
-            ("accept".to_owned(), "application/json".to_owned()),
-        ];
-        let body = self.form.clone().into_bytes();
-        let answer = http.send(
-            "POST",
-            &self.url,
-            &headers,
-            Some(("application/x-www-form-urlencoded", body)),
-        )?;
-        if answer.status != 200 {
-            return Err(RegistryError::Answer {
-                status: answer.status,
-                code: i64::from(answer.status),
-                message: format!("the token issuer of {ISSUER} refused to give a token"),
-            });
-        }
-        let unreadable =
-            || RegistryError::Unreadable(format!("the token issuer of {ISSUER} gave no access_token"));
-        let body: serde_json::Value = serde_json::from_slice(&answer.body).map_err(|_| unreadable())?;
-        let token = body["access_token"].as_str().ok_or_else(unreadable)?.to_owned();
-        let until = body["expires_in"].as_u64().map(|seconds| {
-            let life = Duration::from_secs(seconds);
-            // A buffer longer than the token's life would ask for a new token each time.
-            Instant::now() + life.checked_sub(self.buffer).unwrap_or(life)
-        });
-        self.token = Some((token.clone(), until));
-        Ok(token)
-    }
+/// The login module of `sasl.jaas.config`, which somebody else's settings hold.
+pub(crate) fn login_module(config: &RegistryConfig, source_key: &str, source: &str) -> Result<LoginModule> {
+    let text = config
+        .original(JAAS)
+        .ok_or_else(|| missing(JAAS, source_key, source))?;
+    jaas::parse(text).map_err(|reason| ConnectError::config(format!("{JAAS}: {reason}")))
 }
 
 #[cfg(test)]
@@ -281,7 +192,43 @@ mod tests {
             ),
             (
                 &[("bearer.auth.credentials.source", "OAUTHBEARER")],
-                "bearer.auth.issuer.endpoint.url",
+                "bearer.auth.client.id",
+            ),
+            (
+                &[("bearer.auth.credentials.source", "SASL_OAUTHBEARER_INHERIT")],
+                "sasl.jaas.config",
+            ),
+            (
+                &[
+                    ("bearer.auth.credentials.source", "SASL_OAUTHBEARER_INHERIT"),
+                    ("sasl.jaas.config", "Module required clientId=\"me\";"),
+                ],
+                "clientSecret",
+            ),
+            (
+                &[
+                    ("bearer.auth.credentials.source", "SASL_OAUTHBEARER_INHERIT"),
+                    (
+                        "sasl.jaas.config",
+                        "Module required clientId=\"me\" clientSecret=\"s\";",
+                    ),
+                ],
+                "sasl.oauthbearer.token.endpoint.url",
+            ),
+            (
+                &[
+                    ("bearer.auth.credentials.source", "SASL_OAUTHBEARER_INHERIT"),
+                    (
+                        "sasl.jaas.config",
+                        "Module required clientId=\"me\" clientSecret=\"s\";",
+                    ),
+                    ("sasl.oauthbearer.token.endpoint.url", "file:///token"),
+                ],
+                "must begin with http",
+            ),
+            (
+                &[("bearer.auth.credentials.source", "UAMI")],
+                "bearer.auth.uami.endpoint.query",
             ),
             (
                 &[

@@ -37,7 +37,16 @@ struct SchemaKey {
     subject: String,
     schema: RegistrySchema,
     normalize: bool,
-    register: bool,
+    purpose: Purpose,
+}
+
+/// What a schema is sent for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Purpose {
+    LookUp,
+    Register,
+    /// The registry copies tags of the version before into it.
+    RegisterWithTags,
 }
 
 /// A blocking client, for one thread at a time.
@@ -86,7 +95,7 @@ impl SchemaRegistryClient {
             0
         };
         let mut headers = vec![("accept".to_owned(), format!("{REGISTRY_JSON}, application/json"))];
-        headers.extend(auth::bearer_headers(config));
+        headers.extend(auth::bearer_headers(config)?);
         headers.extend(config.headers.iter().cloned());
         Ok(Self {
             http: Http::new(config)?,
@@ -127,7 +136,20 @@ impl SchemaRegistryClient {
         schema: &RegistrySchema,
         normalize: bool,
     ) -> Attempted<Arc<RegisteredSchema>> {
-        self.of_schema(subject, schema, normalize, true)
+        self.of_schema(subject, schema, normalize, Purpose::Register)
+    }
+
+    /// As [`register`](Self::register); a new version gets the tags of the one before it. The registry copies them.
+    ///
+    /// # Errors
+    /// As [`register`](Self::register).
+    pub fn register_with_tags(
+        &mut self,
+        subject: &str,
+        schema: &RegistrySchema,
+        normalize: bool,
+    ) -> Attempted<Arc<RegisteredSchema>> {
+        self.of_schema(subject, schema, normalize, Purpose::RegisterWithTags)
     }
 
     /// Looks a schema up under its subject, deleted versions included.
@@ -140,7 +162,7 @@ impl SchemaRegistryClient {
         schema: &RegistrySchema,
         normalize: bool,
     ) -> Attempted<Arc<RegisteredSchema>> {
-        self.of_schema(subject, schema, normalize, false)
+        self.of_schema(subject, schema, normalize, Purpose::LookUp)
     }
 
     fn of_schema(
@@ -148,25 +170,29 @@ impl SchemaRegistryClient {
         subject: &str,
         schema: &RegistrySchema,
         normalize: bool,
-        register: bool,
+        purpose: Purpose,
     ) -> Attempted<Arc<RegisteredSchema>> {
         let key = SchemaKey {
             subject: subject.to_owned(),
             schema: schema.clone(),
             normalize,
-            register,
+            purpose,
         };
         if let Some(known) = self.by_schema.get(&key) {
             return Ok(Arc::clone(known));
         }
         let subject = encode(subject);
-        let path = match (register, normalize) {
-            (true, false) => format!("/subjects/{subject}/versions"),
-            (true, true) => format!("/subjects/{subject}/versions?normalize=true"),
-            (false, false) => format!("/subjects/{subject}?deleted=true"),
-            (false, true) => format!("/subjects/{subject}?normalize=true&deleted=true"),
+        let path = match (purpose, normalize) {
+            (Purpose::LookUp, false) => format!("/subjects/{subject}?deleted=true"),
+            (Purpose::LookUp, true) => format!("/subjects/{subject}?normalize=true&deleted=true"),
+            (_, false) => format!("/subjects/{subject}/versions"),
+            (_, true) => format!("/subjects/{subject}/versions?normalize=true"),
         };
-        let body = self.call("POST", &path, Some(&schema.to_json()))?;
+        let mut request = schema.to_json();
+        if purpose == Purpose::RegisterWithTags {
+            request["propagateSchemaTags"] = true.into();
+        }
+        let body = self.call("POST", &path, Some(&request))?;
         let found = Arc::new(RegisteredSchema::from_json(&body, None, Some(schema))?);
         self.by_schema.insert(key, Arc::clone(&found));
         Ok(found)
@@ -375,7 +401,7 @@ impl SchemaRegistryClient {
     fn call_once(&mut self, method: &str, path: &str, body: Option<&Value>) -> Attempted<Value> {
         let (url, of_url) = &self.urls[self.current];
         let mut headers = self.headers.clone();
-        if let Some(text) = self.credentials.authorization(&self.http, of_url.as_deref())? {
+        if let Some(text) = self.credentials.authorization(of_url.as_deref())? {
             headers.push(("authorization".to_owned(), text));
         }
         let url = format!("{}{path}", url.trim_end_matches('/'));

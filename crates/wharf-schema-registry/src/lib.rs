@@ -19,6 +19,8 @@ mod client;
 pub mod config;
 mod error;
 mod http;
+mod imports;
+mod issuer;
 mod model;
 mod retry;
 mod rules;
@@ -32,8 +34,9 @@ pub mod wire;
 pub use client::{Attempted, SchemaRegistryClient};
 pub use config::RegistryConfig;
 pub use error::{Direction, Format, RegistryError, serialization};
+pub use imports::{FindImports, ImportedSchema};
 pub use model::{Guid, RegisteredSchema, RegistrySchema, SchemaReference};
-pub use rules::{RuleMode, RuleSet};
+pub use rules::{RuleMode, RuleOverrides, RulePhase, RuleSet};
 pub use serde::{
     Compatibility, Compatible, References, SchemaRegistry, SchemaToWrite, WrittenWith, reference_texts,
 };

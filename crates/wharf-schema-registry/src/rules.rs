@@ -1,13 +1,23 @@
 //! The rules that a registered schema carries (its `ruleSet`): conditions, encryption, migrations.
 //!
 //! A rule is run by an executor, a Java class that upstream's converters load beside themselves; there is none here. What
-//! happens then is what happens upstream without one: the rule fails, and its `onFailure` says what follows. What must stay
-//! true: a record whose schema has a rule that would have changed or refused it never passes as if there were none.
+//! happens then is what happens upstream without one: the rule fails, and its `onFailure` says what follows. The configuration may
+//! switch rules on and off and say what follows ([`RuleOverrides`]). What must stay true: a record whose schema has a rule that would
+//! have changed or refused it never passes as if there were none, unless somebody said so.
 
 use serde_json::Value;
-use wharf_api::ConnectError;
+use wharf_api::{ConfigMap, ConnectError};
 
 use crate::error::serialization;
+
+/// What keys for executors begin with, and those end with that are not for an executor itself.
+const EXECUTORS: &str = "rule.executors.";
+const OVERRIDES: [&str; 3] = [".disabled", ".onSuccess", ".onFailure"];
+
+/// Whether a key says something of rules, and not of an executor or an action.
+pub(crate) fn is_override(key: &str) -> bool {
+    key.starts_with(EXECUTORS) && OVERRIDES.iter().any(|end| key.ends_with(end))
+}
 
 /// What a schema is used for, as far as rules tell it apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,9 +32,29 @@ pub enum RuleMode {
     Downgrade,
 }
 
+/// What a rule is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RulePhase {
+    /// The way from one version to another.
+    Migration,
+    /// The data of a record.
+    Domain,
+    /// The bytes of a message.
+    Encoding,
+}
+
 impl RuleMode {
     fn is_migration(self) -> bool {
         matches!(self, Self::Upgrade | Self::Downgrade)
+    }
+
+    /// What is met in this mode, in its order.
+    pub(crate) fn phases(self) -> &'static [RulePhase] {
+        match self {
+            Self::Write => &[RulePhase::Domain, RulePhase::Encoding],
+            Self::Read => &[RulePhase::Encoding, RulePhase::Domain],
+            Self::Upgrade | Self::Downgrade => &[RulePhase::Migration],
+        }
     }
 
     /// Whether a rule of this mode is meant.
@@ -49,25 +79,25 @@ struct Rule {
     kind: String,
     mode: String,
     on_failure: Option<String>,
+    is_disabled: bool,
 }
 
 impl Rule {
-    fn read(body: &Value) -> Option<Self> {
+    fn read(body: &Value) -> Self {
         let text = |key: &str| body.get(key).and_then(Value::as_str).map(str::to_owned);
-        if body.get("disabled").and_then(Value::as_bool) == Some(true) {
-            return None;
-        }
-        Some(Self {
+        Self {
             name: text("name").unwrap_or_default(),
             kind: text("type").unwrap_or_default(),
             mode: text("mode").unwrap_or_default(),
             on_failure: text("onFailure"),
-        })
+            is_disabled: body.get("disabled").and_then(Value::as_bool) == Some(true),
+        }
     }
 
-    /// What follows a failure: `ERROR` unless the rule says something else, for both directions or for each.
-    fn action(&self, mode: RuleMode) -> String {
-        let Some(actions) = self.on_failure.as_deref().filter(|text| !text.is_empty()) else {
+    /// What follows a failure: `ERROR` unless the configuration or the rule says something else, for both directions or for each.
+    fn action(&self, mode: RuleMode, overrides: &RuleOverrides) -> String {
+        let actions = overrides.of(self, "onFailure").or(self.on_failure.as_deref());
+        let Some(actions) = actions.filter(|text| !text.is_empty()) else {
             return "ERROR".to_owned();
         };
         let action = match actions.split_once(',') {
@@ -81,12 +111,33 @@ impl Rule {
     }
 }
 
-/// The rules of a schema that are not disabled.
+/// What a configuration says of rules, whatever they say themselves: `rule.executors.<which>.disabled` and `….onFailure`, where `<which>`
+/// is a rule's name, its type as `_TYPE_`, or `_default_` for all.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RuleOverrides(ConfigMap);
+
+impl RuleOverrides {
+    /// Those of a configuration without prefix.
+    pub(crate) fn from_config(config: &ConfigMap) -> Self {
+        let said = config.iter().filter(|(key, _)| is_override(key));
+        Self(said.map(|(key, value)| (key.clone(), value.clone())).collect())
+    }
+
+    fn of(&self, rule: &Rule, what: &str) -> Option<&str> {
+        let which = [rule.name.as_str(), &format!("_{}_", rule.kind), "_default_"];
+        let mut found = which
+            .iter()
+            .filter_map(|which| self.0.get(&format!("{EXECUTORS}{which}.{what}")));
+        found.next().map(String::as_str)
+    }
+}
+
+/// The rules of a schema.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct RuleSet {
     migration: Vec<Rule>,
-    /// Those for records: of their data, then of their bytes.
     domain: Vec<Rule>,
+    encoding: Vec<Rule>,
     /// Where they count: `None` and `ALL` are everywhere, `NONE` is nowhere, others are environments.
     enabled_at: Option<String>,
 }
@@ -96,17 +147,18 @@ impl RuleSet {
     pub(crate) fn from_json(body: &Value) -> Self {
         let rules = |part: &str| {
             let listed = body["ruleSet"][part].as_array();
-            listed.into_iter().flatten().filter_map(Rule::read)
+            listed.into_iter().flatten().map(Rule::read)
         };
         Self {
             migration: rules("migrationRules").collect(),
-            domain: rules("domainRules").chain(rules("encodingRules")).collect(),
+            domain: rules("domainRules").collect(),
+            encoding: rules("encodingRules").collect(),
             enabled_at: body["ruleSet"]["enableAt"].as_str().map(str::to_owned),
         }
     }
 
     /// Whether they count in an environment, which is the key `execution.environment`.
-    pub(crate) fn counts_in(&self, environment: Option<&str>) -> bool {
+    fn counts_in(&self, environment: Option<&str>) -> bool {
         match self.enabled_at.as_deref() {
             None | Some("ALL") => true,
             Some(at @ ("CLIENT" | "GATEWAY" | "SERVER")) => environment == Some(at),
@@ -116,29 +168,47 @@ impl RuleSet {
         }
     }
 
-    /// Whether a schema with these rules may be used, although none of them is run. `ignored` is told the names of those
-    /// that allow it.
+    /// Whether a schema with these rules may be used, although none of them is run. `environment` is the key
+    /// `execution.environment`; `ignored` is told the names and types of those that allow it.
     ///
     /// # Errors
     /// The first rule that does not: upstream's texts.
     pub(crate) fn check(
         &self,
+        phase: RulePhase,
         mode: RuleMode,
+        environment: Option<&str>,
+        overrides: &RuleOverrides,
         mut ignored: impl FnMut(&str, &str),
     ) -> Result<(), ConnectError> {
-        let rules = if mode.is_migration() {
-            &self.migration
-        } else {
-            &self.domain
+        let rules = match phase {
+            RulePhase::Migration => &self.migration,
+            RulePhase::Domain => &self.domain,
+            RulePhase::Encoding => &self.encoding,
         };
-        for rule in rules.iter().filter(|rule| mode.includes(&rule.mode)) {
-            match rule.action(mode).as_str() {
+        let counts = self.counts_in(environment);
+        let is_run = |rule: &&Rule| {
+            let is_enabled = match overrides.of(rule, "disabled") {
+                Some(word) => !word.eq_ignore_ascii_case("true"),
+                None => counts && !rule.is_disabled,
+            };
+            is_enabled && mode.includes(&rule.mode)
+        };
+        let mut rules: Vec<&Rule> = rules.iter().filter(is_run).collect();
+        if matches!(mode, RuleMode::Read | RuleMode::Downgrade) {
+            // What was done last is undone first.
+            rules.reverse();
+        }
+        for rule in rules {
+            match rule.action(mode, overrides).as_str() {
                 "NONE" => ignored(&rule.name, &rule.kind),
-                "ERROR" => {
+                // Upstream's action for dead letters sends one and fails the record like the other; what fails here
+                // becomes a dead letter of the connector, where one is wanted.
+                "ERROR" | "DLQ" => {
                     let cause = ConnectError::connect(format!(
                         "Could not find rule executor of type {}; rules of schemas are not run here: disable the rule \
-                         for this schema, or leave these records to a client that has the executor",
-                        rule.kind
+                         for this schema or by rule.executors.{}.disabled=true, or leave these records to a client that has the executor",
+                        rule.kind, rule.name
                     ))
                     .with_class("io.confluent.kafka.schemaregistry.rules.RuleException");
                     return Err(serialization(format!("Rule failed: {}", rule.name)).caused_by(cause));
@@ -162,11 +232,28 @@ mod tests {
     use super::*;
 
     fn checked(rules: &Value, mode: RuleMode) -> Result<Vec<String>, String> {
+        checked_with(rules, mode, None, &[])
+    }
+
+    fn checked_with(
+        rules: &Value,
+        mode: RuleMode,
+        environment: Option<&str>,
+        config: &[(&str, &str)],
+    ) -> Result<Vec<String>, String> {
+        let config = config
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+        let overrides = RuleOverrides::from_config(&config.collect());
         let mut ignored = Vec::new();
-        RuleSet::from_json(&json!({ "ruleSet": rules }))
-            .check(mode, |name, _| ignored.push(name.to_owned()))
-            .map(|()| ignored)
-            .map_err(|error| format!("{error:#}"))
+        let rules = RuleSet::from_json(&json!({ "ruleSet": rules }));
+        for phase in mode.phases() {
+            let ignore = |name: &str, _: &str| ignored.push(name.to_owned());
+            rules
+                .check(*phase, mode, environment, &overrides, ignore)
+                .map_err(|error| format!("{error:#}"))?;
+        }
+        Ok(ignored)
     }
 
     #[test]
@@ -210,9 +297,68 @@ mod tests {
             (json!("SERVER"), false, false),
             (json!("MOON"), true, true),
         ] {
-            let rules = RuleSet::from_json(&json!({"ruleSet": {"enableAt": enabled_at}}));
-            assert_eq!(rules.counts_in(None), nowhere, "{enabled_at}");
-            assert_eq!(rules.counts_in(Some("CLIENT")), client, "{enabled_at}");
+            let rules = json!({"enableAt": enabled_at, "domainRules": [{"name": "r", "mode": "WRITE"}]});
+            for (environment, counts) in [(None, nowhere), (Some("CLIENT"), client)] {
+                let result = checked_with(&rules, RuleMode::Write, environment, &[]);
+                assert_eq!(result.is_err(), counts, "{rules} {environment:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_configuration_switches_rules_by_name_then_by_type_then_all() {
+        let rules = |disabled: bool, place: &str| {
+            let rule = json!({"name": "r", "mode": "WRITE", "type": "CEL", "disabled": disabled});
+            json!({"enableAt": place, "domainRules": [rule]})
+        };
+        let (name, kind, all) = (
+            "rule.executors.r.disabled",
+            "rule.executors._CEL_.disabled",
+            "rule.executors._default_.disabled",
+        );
+        for (rules, config, fails) in [
+            (rules(false, "ALL"), &[(all, "true")][..], false),
+            (rules(false, "ALL"), &[(all, "TRUE"), (kind, "no")], true),
+            (rules(false, "ALL"), &[(kind, "false"), (name, "true")], false),
+            (rules(true, "ALL"), &[(name, "false")], true),
+            (rules(false, "NONE"), &[(kind, "false")], true),
+            (
+                rules(false, "ALL"),
+                &[("rule.executors.s.disabled", "true")],
+                true,
+            ),
+            (rules(false, "ALL"), &[("rule.actions.r.disabled", "true")], true),
+        ] {
+            let result = checked_with(&rules, RuleMode::Write, None, config);
+            assert_eq!(result.is_err(), fails, "{rules} {config:?}");
+        }
+        let rules =
+            json!({"domainRules": [{"name": "r", "mode": "WRITEREAD", "type": "CEL", "onFailure": "ERROR"}]});
+        let config = [("rule.executors._CEL_.onFailure", "NONE,ERROR")];
+        assert_eq!(
+            checked_with(&rules, RuleMode::Write, None, &config),
+            Ok(vec!["r".to_owned()])
+        );
+        assert!(checked_with(&rules, RuleMode::Read, None, &config).is_err());
+    }
+
+    #[test]
+    fn rules_of_reading_are_met_in_reverse() {
+        let rule = |name: &str| json!({"name": name, "mode": "WRITEREAD"});
+        let mut rules = json!({"domainRules": [rule("a"), rule("b")], "encodingRules": [rule("c")]});
+        for (mode, first) in [
+            (RuleMode::Write, "a"),
+            (RuleMode::Read, "c"),
+            (RuleMode::Read, "b"),
+        ] {
+            let message = checked(&rules, mode).unwrap_err();
+            if first == "c" {
+                rules["encodingRules"] = Value::Null;
+            }
+            assert!(
+                message.starts_with(&format!("Rule failed: {first}:")),
+                "{message}"
+            );
         }
     }
 
@@ -222,11 +368,12 @@ mod tests {
             ("WRITEREAD", json!("NONE"), "ignored", "ignored"),
             ("WRITEREAD", json!("none,ERROR"), "ignored", "executor"),
             ("WRITEREAD", json!("ERROR,NONE"), "executor", "ignored"),
+            ("WRITEREAD", json!("DLQ"), "executor", "executor"),
             (
                 "WRITEREAD",
-                json!("DLQ"),
-                "action of type DLQ",
-                "action of type DLQ",
+                json!("MINE"),
+                "action of type MINE",
+                "action of type MINE",
             ),
             ("WRITE", json!("NONE,NONE"), "action of type NONE,NONE", ""),
             ("READ", Value::Null, "", "executor"),

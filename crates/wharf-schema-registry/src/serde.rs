@@ -4,16 +4,16 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use wharf_api::converter::ConverterContext;
-use wharf_api::{ConnectError, ErrorKind, Result};
+use wharf_api::{ConnectError, Result};
 use wharf_converters::cache::LruCache;
 
 use crate::client::SchemaRegistryClient;
 use crate::config::{RegistryConfig, WriteWith};
 use crate::error::{Direction, Format, RegistryError, serialization};
 use crate::model::{Guid, RegisteredSchema, RegistrySchema};
-use crate::rules::{RuleMode, RuleSet};
+use crate::rules::{RuleMode, RulePhase, RuleSet};
 use crate::subject::SubjectNameStrategy;
-use crate::wire::SchemaId;
+use crate::wire::{SchemaId, SchemaIdSource};
 
 /// Whether data written with one schema can be read with another.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,7 +81,7 @@ pub struct WrittenWith {
 pub struct SchemaRegistry {
     client: SchemaRegistryClient,
     config: RegistryConfig,
-    format: Format,
+    pub(crate) format: Format,
     is_key: bool,
     associated: LruCache<String, Option<String>>,
     versions: LruCache<(String, SchemaId), Option<i32>>,
@@ -135,6 +135,15 @@ impl SchemaRegistry {
     /// The client, for calls that only one format makes.
     pub fn client(&mut self) -> &mut SchemaRegistryClient {
         &mut self.client
+    }
+
+    /// Where a message says which schema it was written with.
+    #[must_use]
+    pub fn id_source(&self) -> SchemaIdSource {
+        match self.is_key {
+            true => self.config.key_id_source.clone(),
+            false => self.config.value_id_source.clone(),
+        }
     }
 
     /// Whether ids go into a header.
@@ -241,7 +250,11 @@ impl SchemaRegistry {
             ));
             return Err(self.format.data_error(Direction::Serialize, topic, cause));
         }
-        self.check_rules(topic, &subject, &chosen.rules, RuleMode::Write)?;
+        let mode = RuleMode::Write;
+        for phase in mode.phases() {
+            let id = SchemaId::Id(chosen.id);
+            self.check_rules(topic, &subject, &chosen.rules, (*phase, mode), id)?;
+        }
         Ok(WrittenWith {
             version: chosen.version,
             registered: chosen,
@@ -258,6 +271,9 @@ impl SchemaRegistry {
         let normalize = self.config.normalize;
         let client = &mut self.client;
         let (found, strict, key) = match &self.config.write_with {
+            WriteWith::Registered if self.config.propagate_tags => {
+                return client.register_with_tags(subject, schema, normalize);
+            }
             WriteWith::Registered => return client.register(subject, schema, normalize),
             WriteWith::LookedUp => return client.lookup(subject, schema, normalize),
             WriteWith::Previewed => {
@@ -290,17 +306,30 @@ impl SchemaRegistry {
                 "latest.compatibility.strict",
             ),
         };
-        if strict
-            && found.schema != *schema
-            && let references = client.references(&found.schema)?
-            && let Compatible::No(reason) = compatibility.can_read(&found, &references, schema)
+        if strict {
+            self.check_compatible(&found, schema, compatibility, key)?;
+        }
+        Ok(found)
+    }
+
+    /// Whether a schema of the registry can read what another one describes; `key` switches the check off.
+    pub(crate) fn check_compatible(
+        &mut self,
+        found: &RegisteredSchema,
+        schema: &RegistrySchema,
+        compatibility: &dyn Compatibility,
+        key: &str,
+    ) -> Result<(), RegistryError> {
+        if found.schema != *schema
+            && let references = self.client.references(&found.schema)?
+            && let Compatible::No(reason) = compatibility.can_read(found, &references, schema)
         {
             return Err(RegistryError::Incompatible(format!(
                 "Incompatible schema of type '{}'. Set {key}=false to disable this check. {reason}",
                 found.schema.format.name()
             )));
         }
-        Ok(found)
+        Ok(())
     }
 
     /// Whether what a record is written with stays the same for ever. What does not is kept by the client for
@@ -374,8 +403,12 @@ impl SchemaRegistry {
                 self.subject(Direction::Deserialize, topic, record.as_deref())?
             }
         };
-        if !self.reads_latest() {
-            self.check_rules(topic, &subject, &registered.rules, RuleMode::Read)?;
+        // The bytes are those of the schema that wrote them; the data may become those of another one.
+        let mode = RuleMode::Read;
+        for phase in mode.phases() {
+            if *phase == RulePhase::Encoding || !self.reads_latest() {
+                self.check_rules(topic, &subject, &registered.rules, (*phase, mode), id)?;
+            }
         }
         let version = self.version_of(topic, id, &subject, &registered)?;
         Ok(WrittenWith {
@@ -442,10 +475,12 @@ impl SchemaRegistry {
             (None, false) => return Ok(None),
         };
         let found = found.map_err(|error| self.no_latest(topic, &error))?;
-        self.check_rules(topic, subject, &found.rules, RuleMode::Read)?;
         if let (Some(from), Some(to)) = (written.version, found.version) {
             self.check_migrations(topic, written, from, (to, &found.rules))?;
         }
+        let id = SchemaId::Id(written.registered.id);
+        let step = (RulePhase::Domain, RuleMode::Read);
+        self.check_rules(topic, subject, &found.rules, step, id)?;
         Ok(Some(found))
     }
 
@@ -479,18 +514,24 @@ impl SchemaRegistry {
                     Err(error) => return Err(self.no_latest(topic, &error)),
                 },
             };
-            self.check_rules(topic, subject, &rules, mode)?;
+            let id = SchemaId::Id(written.registered.id);
+            self.check_rules(topic, subject, &rules, (RulePhase::Migration, mode), id)?;
         }
         Ok(())
     }
 
     /// Fails where a rule would have to be run; warns once of each that may be passed over.
-    fn check_rules(&mut self, topic: &str, subject: &str, rules: &RuleSet, mode: RuleMode) -> Result<()> {
-        if !rules.counts_in(self.config.execution_environment.as_deref()) {
-            return Ok(());
-        }
+    fn check_rules(
+        &mut self,
+        topic: &str,
+        subject: &str,
+        rules: &RuleSet,
+        (phase, mode): (RulePhase, RuleMode),
+        id: SchemaId,
+    ) -> Result<()> {
         let warned = &mut self.warned;
-        let result = rules.check(mode, |rule, kind| {
+        let environment = self.config.execution_environment.as_deref();
+        let warn = |rule: &str, kind: &str| {
             if warned.insert((subject.to_owned(), rule.to_owned())) {
                 tracing::warn!(
                     subject,
@@ -499,14 +540,23 @@ impl SchemaRegistry {
                     "a rule of the schema is not run, and its onFailure=NONE lets records pass"
                 );
             }
-        });
-        let direction = match mode {
-            RuleMode::Write => Direction::Serialize,
-            _ => Direction::Deserialize,
         };
-        result.map_err(|error| match error.kind() {
-            ErrorKind::Config => error,
-            _ => self.format.data_error(direction, topic, error),
+        let result = rules.check(phase, mode, environment, &self.config.rule_overrides, warn);
+        let word = self.format.word();
+        result.map_err(|error| match (mode, phase, self.format) {
+            (RuleMode::Write, ..) => {
+                let cause = serialization(format!("Error serializing {word} message")).caused_by(error);
+                self.format.data_error(Direction::Serialize, topic, cause)
+            }
+            // Upstream's reader of Avro meets these before it begins to read.
+            (_, RulePhase::Encoding, Format::Avro) => {
+                self.format.data_error(Direction::Deserialize, topic, error)
+            }
+            _ => {
+                let cause =
+                    serialization(format!("Error deserializing {word} message for id {id}")).caused_by(error);
+                self.format.data_error(Direction::Deserialize, topic, cause)
+            }
         })
     }
 
@@ -526,8 +576,9 @@ impl SchemaRegistry {
         })
     }
 }
+
 /// What a preview says of a schema that the registry does not have.
-fn not_registered_yet(subject: &str, error: RegistryError) -> RegistryError {
+pub(crate) fn not_registered_yet(subject: &str, error: RegistryError) -> RegistryError {
     match error {
         RegistryError::Answer {
             status,

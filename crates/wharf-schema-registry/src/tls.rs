@@ -17,13 +17,13 @@ use wharf_api::{ConnectError, Result};
 
 use crate::config::{RegistryConfig, SSL_PREFIX};
 
-/// Java's keys that have no counterpart here; they are refused when they are set.
-const REFUSED: &[&str] = &[
-    "ssl.provider",
-    "ssl.keymanager.algorithm",
-    "ssl.trustmanager.algorithm",
-    "ssl.secure.random.implementation",
-    "ssl.engine.factory.class",
+/// Java's keys that have no counterpart here, with those of their values that mean what is done anyway; others are refused.
+const REFUSED: [(&str, &[&str]); 5] = [
+    ("ssl.provider", &[]),
+    ("ssl.keymanager.algorithm", &["SunX509", "PKIX"]),
+    ("ssl.trustmanager.algorithm", &["PKIX", "SunX509"]),
+    ("ssl.secure.random.implementation", &[]),
+    ("ssl.engine.factory.class", &[]),
 ];
 
 /// Puts TLS on connections to `https` addresses.
@@ -42,9 +42,11 @@ impl fmt::Debug for TlsConnector {
 impl TlsConnector {
     /// Sets TLS up.
     pub(crate) fn new(config: &RegistryConfig) -> Result<Self> {
-        for key in REFUSED {
+        for (key, usual) in REFUSED {
             let key = format!("{SSL_PREFIX}{key}");
-            if let Some(value) = config.original(&key) {
+            if let Some(value) = config.original(&key)
+                && !usual.contains(&value)
+            {
                 return Err(ConnectError::invalid_config(
                     &key,
                     value,
@@ -52,9 +54,7 @@ impl TlsConnector {
                 ));
             }
         }
-        let issuer = config.original("bearer.auth.issuer.endpoint.url");
-        let mut urls = config.urls.iter().map(String::as_str).chain(issuer);
-        if !urls.any(|url| url.starts_with("https")) {
+        if !config.urls.iter().any(|url| url.starts_with("https")) {
             return Ok(Self {
                 connector: None,
                 verify_hostname: true,
@@ -262,5 +262,36 @@ impl Transport for TlsTransport {
 
     fn is_tls(&self) -> bool {
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wharf_api::ConfigMap;
+
+    use super::*;
+
+    #[test]
+    fn parts_of_java_are_refused_unless_they_are_the_usual_ones() {
+        for (key, value, is_taken) in [
+            ("ssl.keymanager.algorithm", "SunX509", true),
+            ("ssl.keymanager.algorithm", "Mine", false),
+            ("ssl.trustmanager.algorithm", "PKIX", true),
+            ("ssl.trustmanager.algorithm", "Mine", false),
+            ("ssl.provider", "SunJSSE", false),
+            ("ssl.secure.random.implementation", "SHA1PRNG", false),
+            ("ssl.engine.factory.class", "com.example.Mine", false),
+        ] {
+            let key = format!("{SSL_PREFIX}{key}");
+            let config = ConfigMap::from([
+                ("schema.registry.url".to_owned(), "http://localhost:1".to_owned()),
+                (key.clone(), value.to_owned()),
+            ]);
+            let result = TlsConnector::new(&RegistryConfig::parse(&config).unwrap());
+            assert_eq!(result.is_ok(), is_taken, "{key}={value}");
+            if let Err(error) = result {
+                assert!(error.message().contains(&key), "{error}");
+            }
+        }
     }
 }

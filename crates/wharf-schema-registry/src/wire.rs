@@ -6,6 +6,8 @@
 //!
 //! What follows the id in Protobuf (the path to the message type) belongs to that format and stays in the rest here.
 
+use std::sync::Arc;
+
 use wharf_api::{ConnectError, Headers, Result, Schema, Value};
 
 use crate::error::serialization;
@@ -79,29 +81,62 @@ pub struct Envelope<'a> {
     pub rest: &'a [u8],
 }
 
-/// Finds out which schema a message was written with: by its header, else by its first bytes.
-///
-/// # Errors
-/// A data error when neither is there: `Unknown magic byte!`.
-pub fn read<'a>(headers: &'a Headers, is_key: bool, message: &'a [u8]) -> Result<Envelope<'a>> {
-    // Most records have no header at all.
-    if !headers.is_empty()
-        && let Some(header) = headers.last_with_name(header_name(is_key))
-        && let Value::Bytes(value) = header.value()
-    {
-        let (schema_id, rest) = take(value)?;
-        return Ok(Envelope {
-            schema_id,
-            header_rest: Some(rest),
-            rest: message,
-        });
+/// Where it is said which schema a message was written with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SchemaIdSource {
+    /// In the record header, else before the payload.
+    HeaderOrPrefix,
+    /// Before the payload, whatever the header says.
+    Prefix,
+    /// In the configuration: a message is its payload alone. The bytes stand for what would follow the id.
+    Configured(SchemaId, Arc<[u8]>),
+}
+
+impl SchemaIdSource {
+    /// The same, with what would follow the id where that is configured.
+    #[must_use]
+    pub fn with_rest(self, bytes: &[u8]) -> Self {
+        match self {
+            Self::Configured(id, _) => Self::Configured(id, bytes.into()),
+            other => other,
+        }
     }
-    let (schema_id, rest) = take(message)?;
-    Ok(Envelope {
-        schema_id,
-        header_rest: None,
-        rest,
-    })
+
+    /// Finds out which schema a message was written with.
+    ///
+    /// # Errors
+    /// A data error when it is nowhere said: `Unknown magic byte!`.
+    pub fn read<'a>(&'a self, headers: &'a Headers, is_key: bool, message: &'a [u8]) -> Result<Envelope<'a>> {
+        match self {
+            Self::Configured(schema_id, rest) => {
+                return Ok(Envelope {
+                    schema_id: *schema_id,
+                    header_rest: Some(rest),
+                    rest: message,
+                });
+            }
+            // Most records have no header at all.
+            Self::HeaderOrPrefix if !headers.is_empty() => {
+                if let Some(header) = headers.last_with_name(header_name(is_key))
+                    && let Value::Bytes(value) = header.value()
+                {
+                    let (schema_id, rest) = take(value)?;
+                    return Ok(Envelope {
+                        schema_id,
+                        header_rest: Some(rest),
+                        rest: message,
+                    });
+                }
+            }
+            Self::HeaderOrPrefix | Self::Prefix => {}
+        }
+        let (schema_id, rest) = take(message)?;
+        Ok(Envelope {
+            schema_id,
+            header_rest: None,
+            rest,
+        })
+    }
 }
 
 fn take(bytes: &[u8]) -> Result<(SchemaId, &[u8])> {
@@ -133,6 +168,30 @@ fn bad(class: &str, reason: &str) -> ConnectError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn read<'a>(headers: &'a Headers, is_key: bool, message: &'a [u8]) -> Result<Envelope<'a>> {
+        SchemaIdSource::HeaderOrPrefix.read(headers, is_key, message)
+    }
+
+    #[test]
+    fn an_id_may_be_looked_for_before_the_payload_only_or_be_configured() {
+        let mut headers = Headers::new();
+        write_guid_header(&mut headers, false, Guid([7; 16]), &[]);
+        let message = [0, 0, 0, 0, 1, 9];
+        let envelope = SchemaIdSource::Prefix.read(&headers, false, &message).unwrap();
+        assert_eq!(
+            (envelope.schema_id, envelope.header_rest, envelope.rest),
+            (SchemaId::Id(1), None, &[9][..])
+        );
+        let configured = SchemaIdSource::Configured(SchemaId::Id(5), Arc::new([])).with_rest(&[0]);
+        let envelope = configured.read(&headers, false, &message).unwrap();
+        assert_eq!(
+            (envelope.schema_id, envelope.header_rest, envelope.rest),
+            (SchemaId::Id(5), Some(&[0][..]), &message[..])
+        );
+        let prefix = SchemaIdSource::Prefix;
+        assert_eq!(prefix.clone().with_rest(&[0]), prefix);
+    }
 
     #[test]
     fn an_id_stands_before_the_payload() {

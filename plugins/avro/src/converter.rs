@@ -160,7 +160,9 @@ impl Converter for AvroConverter {
         let Some(bytes) = bytes else {
             return Ok(());
         };
-        let envelope = wire::read(headers, ready.is_key, bytes)
+        let ids = ready.registry.id_source();
+        let envelope = ids
+            .read(headers, ready.is_key, bytes)
             .map_err(|error| Format::Avro.data_error(Direction::Deserialize, topic, error))?;
         let reader = ready.reader(topic, envelope.schema_id)?;
         let fail_on_trailing_data = ready.config.fail_on_trailing_data;

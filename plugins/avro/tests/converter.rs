@@ -475,3 +475,15 @@ fn a_message_that_is_read_with_the_latest_version_has_the_same_schema_each_time(
         assert_eq!(read(), first, "{time}");
     }
 }
+
+#[test]
+fn messages_without_an_id_are_read_with_the_configured_one() {
+    let registry = TestRegistry::start();
+    registry.register("t-value", &avro("\"int\""));
+    let class = "io.confluent.kafka.serializers.schema.id.ConfigSchemaIdDeserializer";
+    let mut reader = converter(
+        &registry,
+        &[("value.schema.id.deserializer", class), ("use.schema.id", "1")],
+    );
+    assert_eq!(decode(&mut reader, &[0x18]).unwrap().value, Value::Int32(12));
+}

@@ -186,8 +186,10 @@ impl Configured {
     }
 
     fn decode(&mut self, topic: &str, headers: &Headers, bytes: &[u8]) -> Result<SchemaAndValue> {
-        let envelope =
-            wire::read(headers, self.is_key, bytes).map_err(|cause| self.unreadable(topic, cause))?;
+        let ids = self.registry.id_source();
+        let envelope = ids
+            .read(headers, self.is_key, bytes)
+            .map_err(|cause| self.unreadable(topic, cause))?;
         let with = self.read_with(topic, envelope.schema_id)?;
         let failed = |cause: ConnectError| {
             let message = format!("Error deserializing JSON message for id {}", envelope.schema_id);

@@ -2,16 +2,19 @@
 
 use std::sync::LazyLock;
 
-use wharf_api::config::{ConfigDef, ConfigKey, Importance, ParsedValue, Type, Validator};
-use wharf_api::{ConfigMap, Result};
-use wharf_schema_registry::{RegistryConfig, config as shared};
+use wharf_api::config::{ConfigDef, ConfigKey, Importance, ParsedConfig, Type};
+use wharf_api::{ConfigMap, ConnectError, Result};
+pub(crate) use wharf_schema_registry::config::WriteWith;
+use wharf_schema_registry::{FindImports, RegistryConfig, config as shared};
 
 use crate::options::Options;
 
 const NOT_ANSWERED: &str =
     "Upstream's serializer uses it for Java classes only; it has no effect on Connect data.";
-const KNOWN_ONLY: &str = "Only well-known types are imported by what this converter writes, and they are never registered: true is the \
-                          only value.";
+const DEFAULT_REFERENCE_NAMES: &str =
+    "io.confluent.kafka.serializers.subject.DefaultReferenceSubjectNameStrategy";
+const QUALIFIED_REFERENCE_NAMES: &str =
+    "io.confluent.kafka.serializers.subject.QualifiedReferenceSubjectNameStrategy";
 
 /// Name, default, documentation.
 const FLAGS: &[(&str, bool, &str)] = &[
@@ -97,26 +100,26 @@ pub(crate) fn definition() -> ConfigDef {
         base.define(
             ConfigKey::new("skip.known.types", Type::Boolean)
                 .default(true)
-                .validator(Validator::custom("true", |name, value| match value {
-                    ParsedValue::Boolean(false) => {
-                        Err(wharf_api::ConnectError::invalid_config(name, "false", KNOWN_ONLY))
-                    }
-                    _ => Ok(()),
-                }))
                 .importance(Importance::Low)
-                .doc(KNOWN_ONLY),
+                .doc(
+                    "Whether well-known files that a schema imports are left out. Otherwise they are registered, too, and the schema refers \
+                     to them.",
+                ),
         )
         .define(
             ConfigKey::new("reference.lookup.only", Type::Boolean)
                 .default(false)
                 .importance(Importance::Medium)
-                .doc("What this converter writes has no references to look up, so it has no effect."),
+                .doc("Whether schemas that are referred to are looked up only, and never registered. They are with skip.known.types=false only."),
         )
         .define(
             ConfigKey::new("reference.subject.name.strategy", Type::Class)
-                .default("io.confluent.kafka.serializers.subject.DefaultReferenceSubjectNameStrategy")
+                .default(DEFAULT_REFERENCE_NAMES)
                 .importance(Importance::Low)
-                .doc("What this converter writes has no references to name, so it has no effect."),
+                .doc(
+                    "How subjects of schemas that are referred to are named: as the file, or with points for slashes and without .proto \
+                     (QualifiedReferenceSubjectNameStrategy). It counts with skip.known.types=false only.",
+                ),
         )
         .define(
             ConfigKey::new("specific.protobuf.value.type", Type::Class)
@@ -140,10 +143,66 @@ pub(crate) fn definition() -> ConfigDef {
     DEFINITION.clone()
 }
 
+/// What becomes of well-known files that a written schema imports.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) enum KnownTypes {
+    /// Every reader has them.
+    #[default]
+    Skipped,
+    /// They are schemas of their own.
+    Registered {
+        find: FindImports,
+        /// The subject of a file.
+        subject: fn(&str) -> String,
+    },
+}
+
+impl KnownTypes {
+    fn from_parsed(parsed: &ParsedConfig) -> Result<Self> {
+        const STRATEGY: &str = "reference.subject.name.strategy";
+        if parsed.boolean("skip.known.types")? {
+            return Ok(Self::Skipped);
+        }
+        let subject: fn(&str) -> String = match parsed.class(STRATEGY)? {
+            DEFAULT_REFERENCE_NAMES => |file| file.to_owned(),
+            QUALIFIED_REFERENCE_NAMES => |file| file.replace(".proto", "").replace('/', "."),
+            other => {
+                return Err(ConnectError::invalid_config(
+                    STRATEGY,
+                    other,
+                    &format!("only {DEFAULT_REFERENCE_NAMES}, {QUALIFIED_REFERENCE_NAMES} can be used here"),
+                ));
+            }
+        };
+        let find = match parsed.boolean("reference.lookup.only")? {
+            true => FindImports::ByText,
+            false => FindImports::AsConfigured,
+        };
+        Ok(Self::Registered { find, subject })
+    }
+}
+
+/// `use.message.indexes`, which upstream's `ConfigSchemaIdDeserializer` reads without defining it: numbers between commas.
+fn message_index(parsed: &ParsedConfig) -> Result<Vec<usize>> {
+    const KEY: &str = "use.message.indexes";
+    let Some(text) = parsed.originals().get(KEY).filter(|text| !text.is_empty()) else {
+        return Ok(vec![0]);
+    };
+    text.split(',')
+        .map(|number| number.trim().parse())
+        .collect::<std::result::Result<_, _>>()
+        .map_err(|_| ConnectError::invalid_config(KEY, text, "must be numbers, separated by commas"))
+}
+
 /// The configuration, checked.
 pub(crate) struct ProtobufConverterConfig {
     pub(crate) registry: RegistryConfig,
     pub(crate) options: Options,
+    pub(crate) known_types: KnownTypes,
+    /// Whether schemas are registered as serialized descriptors (`schema.format`).
+    pub(crate) serializes: bool,
+    /// The path to the message type of messages that do not say it.
+    pub(crate) message_index: Vec<usize>,
 }
 
 impl ProtobufConverterConfig {
@@ -169,6 +228,12 @@ impl ProtobufConverterConfig {
         };
         Ok(Self {
             options,
+            known_types: KnownTypes::from_parsed(&parsed)?,
+            // Other forms are the text itself: what this converter writes has no extensions but Confluent's.
+            serializes: parsed
+                .get_string("schema.format")
+                .is_some_and(|form| form.eq_ignore_ascii_case("serialized")),
+            message_index: message_index(&parsed)?,
             registry: RegistryConfig::from_parsed(parsed)?,
         })
     }
@@ -207,6 +272,43 @@ mod tests {
             assert!(!seen.contains(&options), "{name}");
             seen.push(options);
         }
-        assert!(parsed(&[("skip.known.types", "false".to_owned())]).is_err());
+    }
+
+    #[test]
+    fn a_message_index_may_be_configured() {
+        for (text, expected) in [("", vec![0]), ("2", vec![2]), ("1, 0", vec![1, 0])] {
+            let config = parsed(&[("use.message.indexes", text.to_owned())]).unwrap();
+            assert_eq!(config.message_index, expected, "{text}");
+        }
+        for text in ["x", "1,,2", "-1"] {
+            assert!(
+                parsed(&[("use.message.indexes", text.to_owned())]).is_err(),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn well_known_files_are_named_by_the_strategy() {
+        const STRATEGY: &str = "reference.subject.name.strategy";
+        let off = ("skip.known.types", "false".to_owned());
+        assert!(matches!(parsed(&[]).unwrap().known_types, KnownTypes::Skipped));
+        for (class, expected) in [
+            (DEFAULT_REFERENCE_NAMES, "google/type/date.proto"),
+            (QUALIFIED_REFERENCE_NAMES, "google.type.date"),
+        ] {
+            let config = parsed(&[off.clone(), (STRATEGY, class.to_owned())]).unwrap();
+            let KnownTypes::Registered { find, subject } = config.known_types else {
+                panic!("{class}")
+            };
+            assert_eq!(subject("google/type/date.proto"), expected);
+            assert_eq!(find, FindImports::AsConfigured);
+        }
+        let own = (STRATEGY, "com.example.Mine".to_owned());
+        assert!(parsed(std::slice::from_ref(&own)).is_ok());
+        let Err(error) = parsed(&[off, own]) else {
+            panic!("a class of one's own was taken")
+        };
+        assert!(error.message().contains(STRATEGY), "{error}");
     }
 }

@@ -25,6 +25,8 @@ use crate::write_planner::Planner;
 pub(crate) struct WriteRoot {
     /// The text to register.
     pub(crate) text: String,
+    /// What the text was made of; `None` for the well-known file of wrappers.
+    pub(crate) definitions: Option<Definitions>,
     /// The full name of the message type.
     pub(crate) full_name: String,
     /// Its path of message indexes in that text.
@@ -76,6 +78,7 @@ pub(crate) fn write_root(options: &Options, schema: &Schema) -> Result<WriteRoot
         }
         return Ok(WriteRoot {
             text: WRAPPERS.to_owned(),
+            definitions: None,
             full_name: format!("google.protobuf.{name}"),
             path: vec![index],
             value: WriteValue::Wrapped(scalar, schema.schema_type()),
@@ -105,6 +108,7 @@ pub(crate) fn write_root(options: &Options, schema: &Schema) -> Result<WriteRoot
     .message(schema, top, 0)?;
     Ok(WriteRoot {
         text: definitions.to_text(),
+        definitions: Some(definitions),
         full_name,
         path: vec![0],
         value: WriteValue::Message(Arc::new(message)),

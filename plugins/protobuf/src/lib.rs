@@ -19,7 +19,6 @@
 //! | texts of proto2 that are not UTF-8 | replaced | refused |
 //! | a Decimal with more digits than its own precision | rounded | refused |
 //! | an element of an array that is null | an exception without a reason | refused with the reason |
-//! | `skip.known.types=false` | registers well-known files | refused |
 //!
 //! Rules and field-level encryption of the registry are not run.
 
@@ -40,6 +39,7 @@ mod options;
 mod protobuf_converter;
 mod read_plan;
 mod scalars;
+mod serialized;
 mod to_connect;
 mod well_known;
 mod wire;

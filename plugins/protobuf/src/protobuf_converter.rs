@@ -3,6 +3,7 @@
 //! Everything that does not depend on the record's values is compiled once for each schema and topic and kept; a record that has the
 //! schema of the one before it asks neither a cache nor the registry.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use wharf_api::config::ConfigDef;
@@ -12,14 +13,14 @@ use wharf_api::{
     ValueRef,
 };
 use wharf_converters::cache::SchemaKey;
-use wharf_schema_registry::wire::{self, SchemaId};
+use wharf_schema_registry::wire::{self, SchemaId, SchemaIdSource};
 use wharf_schema_registry::{
-    Direction, Format, LruCache, RegisteredSchema, RegistrySchema, SchemaRegistry, SchemaToWrite, TopicCache,
-    reference_texts, serialization,
+    Direction, Format, ImportedSchema, LruCache, RegisteredSchema, RegistrySchema, SchemaRegistry,
+    SchemaToWrite, TopicCache, reference_texts, serialization,
 };
 
 use crate::compatibility;
-use crate::config::{self, ProtobufConverterConfig};
+use crate::config::{self, KnownTypes, ProtobufConverterConfig};
 use crate::decode::decode;
 use crate::descriptor::Pool;
 use crate::encode::Encoder;
@@ -28,6 +29,7 @@ use crate::link::{Form, link, parse_file};
 use crate::message_index;
 use crate::options::Options;
 use crate::to_connect::{ReadMessage, read_message};
+use crate::{serialized, well_known};
 
 /// `io.confluent.connect.protobuf.ProtobufConverter`.
 #[derive(Default)]
@@ -39,7 +41,12 @@ pub struct ProtobufConverter {
 struct Configured {
     registry: SchemaRegistry,
     options: Options,
+    known_types: KnownTypes,
+    /// Whether schemas are registered as serialized descriptors.
+    serializes: bool,
     is_key: bool,
+    /// Where messages say their schema and message index.
+    ids: SchemaIdSource,
     /// The message type of each Connect schema.
     roots: LruCache<SchemaKey, Arc<Translated>>,
     /// What a schema is written with, by topic.
@@ -51,6 +58,10 @@ struct Configured {
 /// A Connect schema as the registry gets it, and how its values are written.
 struct Translated {
     schema: RegistrySchema,
+    /// The text to register where another one is wanted than to look up.
+    serialized: Option<String>,
+    /// The files that are registered beside it.
+    imports: Vec<ImportedSchema>,
     root: WriteRoot,
 }
 
@@ -70,9 +81,20 @@ struct WriteWith {
 impl Configured {
     fn new(config: ProtobufConverterConfig, is_key: bool) -> Result<Self> {
         let cache = config.registry.schemas_cache.max(1);
+        // A schema is looked up by its text in any case.
+        let registers = matches!(
+            config.registry.write_with,
+            config::WriteWith::Registered | config::WriteWith::Previewed
+        );
+        let registry = SchemaRegistry::new(config.registry, Format::Protobuf, is_key)?;
+        let mut index = Vec::new();
+        message_index::write(&config.message_index, &mut index);
         Ok(Self {
-            registry: SchemaRegistry::new(config.registry, Format::Protobuf, is_key)?,
+            ids: registry.id_source().with_rest(&index),
+            registry,
             options: config.options,
+            known_types: config.known_types,
+            serializes: config.serializes && registers,
             is_key,
             roots: LruCache::new(cache),
             written: TopicCache::new(cache),
@@ -127,8 +149,22 @@ impl Configured {
 
     fn ask_what_to_write_with(&mut self, topic: &str, schema: &SchemaRef) -> Result<WriteWith> {
         let translated = self.translated(schema)?;
+        let mut referring = Cow::Borrowed(&translated.schema);
+        if let KnownTypes::Registered { find, .. } = self.known_types
+            && !translated.imports.is_empty()
+        {
+            referring.to_mut().references = self.registry.references_to_imports(
+                topic,
+                &translated.imports,
+                find,
+                &compatibility::can_read,
+            )?;
+        }
+        if let Some(text) = &translated.serialized {
+            referring.to_mut().text.clone_from(text);
+        }
         let to_write = SchemaToWrite {
-            schema: &translated.schema,
+            schema: &referring,
             record_name: Some(&translated.root.full_name),
         };
         let registered = self
@@ -136,7 +172,7 @@ impl Configured {
             .for_write(topic, to_write, &compatibility::can_read)?
             .registered;
         let mut index = Vec::new();
-        if registered.schema.text == translated.schema.text {
+        if registered.schema.text == referring.text {
             message_index::write(&translated.root.path, &mut index);
         } else {
             let pool = self.pool(Direction::Serialize, topic, &registered)?;
@@ -162,9 +198,22 @@ impl Configured {
         if let Some(translated) = self.roots.get(&key) {
             return Ok(Arc::clone(translated));
         }
-        let root = write_root(&self.options, schema)?;
+        let mut root = write_root(&self.options, schema)?;
+        let definitions = root.definitions.take();
+        let imports = match (self.known_types, &definitions) {
+            (KnownTypes::Registered { subject, .. }, Some(made)) => {
+                well_known::imports(&made.imports, subject)?
+            }
+            _ => Vec::new(),
+        };
+        let serialized = self.serializes.then(|| serialized::text(definitions.as_ref()));
         let schema = RegistrySchema::new(Format::Protobuf, root.text.clone());
-        let translated = Arc::new(Translated { schema, root });
+        let translated = Arc::new(Translated {
+            schema,
+            serialized,
+            imports,
+            root,
+        });
         self.roots.insert(key, Arc::clone(&translated));
         Ok(translated)
     }
@@ -177,7 +226,8 @@ impl Configured {
 
     fn decode(&mut self, topic: &str, headers: &Headers, bytes: &[u8]) -> Result<SchemaAndValue> {
         let unreadable = |cause| Format::Protobuf.data_error(Direction::Deserialize, topic, cause);
-        let envelope = wire::read(headers, self.is_key, bytes).map_err(unreadable)?;
+        let ids = self.ids.clone();
+        let envelope = ids.read(headers, self.is_key, bytes).map_err(unreadable)?;
         let failed = |cause: ConnectError| {
             let message = format!(
                 "Error deserializing Protobuf message for id {}",

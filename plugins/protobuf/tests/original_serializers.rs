@@ -117,23 +117,35 @@ fn messages_of_the_original_serializers_are_read_here_and_ours_there() {
         Value::Array(vec![Value::Int32(-1), Value::Int32(3)]),
     ];
     let order = Value::from(Struct::from_values(SchemaRef::clone(&schema), values));
-    let mut out = Vec::new();
-    converter
-        .encode(
-            "ours",
-            &mut Headers::new(),
-            Some(&schema),
-            order.as_ref(),
-            &mut out,
-        )
-        .unwrap_or_else(|error| panic!("{}", error.trace()));
-    assert_eq!(
-        python::run(&python, SCRIPT, &["read", &url, "ours", &hex(&out)]),
-        "1099511627776 x 1483425001864 [-1, 3]"
-    );
-    let back = converter.decode("ours", &Headers::new(), Some(&out)).unwrap();
-    assert_eq!(
-        back.value.as_struct().unwrap().values(),
-        order.as_struct().unwrap().values()
-    );
+    let known = ("skip.known.types", "false");
+    let serialized = ("schema.format", "serialized");
+    for (topic, entries) in [
+        ("ours", &[][..]),
+        ("known", &[known]),
+        ("serialized", &[serialized]),
+        ("both", &[known, serialized]),
+    ] {
+        let mut converter: ProtobufConverter = converter_with_registry(&url, entries);
+        let mut out = Vec::new();
+        converter
+            .encode(
+                topic,
+                &mut Headers::new(),
+                Some(&schema),
+                order.as_ref(),
+                &mut out,
+            )
+            .unwrap_or_else(|error| panic!("{topic}: {}", error.trace()));
+        assert_eq!(
+            python::run(&python, SCRIPT, &["read", &url, topic, &hex(&out)]),
+            "1099511627776 x 1483425001864 [-1, 3]",
+            "{topic}"
+        );
+        let back = converter.decode(topic, &Headers::new(), Some(&out)).unwrap();
+        assert_eq!(
+            back.value.as_struct().unwrap().values(),
+            order.as_struct().unwrap().values(),
+            "{topic}"
+        );
+    }
 }

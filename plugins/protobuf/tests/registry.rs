@@ -415,3 +415,23 @@ fn the_guid_and_the_index_of_the_message_may_stand_in_a_header_of_key_and_value(
         assert_eq!(back.value, text);
     }
 }
+
+#[test]
+fn messages_without_an_id_are_read_with_the_configured_one() {
+    const CLASS: (&str, &str) = (
+        "value.schema.id.deserializer",
+        "io.confluent.kafka.serializers.schema.id.ConfigSchemaIdDeserializer",
+    );
+    let registry = TestRegistry::start();
+    register(
+        &registry,
+        "message A { int32 a = 1; } message B { int32 b = 1; message C { int32 c = 1; } }",
+    );
+    for (index, field) in [(None, "a"), (Some("1"), "b"), (Some("1,0"), "c")] {
+        let index = index.map(|index| ("use.message.indexes", index));
+        let entries: Vec<_> = [CLASS, ("use.schema.id", "1")].into_iter().chain(index).collect();
+        let back = read(&registry, &entries, &[8, 5]);
+        assert_eq!(back.schema.unwrap().fields().unwrap()[0].name(), field);
+        assert_eq!(back.value.as_struct().unwrap().values(), [Value::Int32(5)]);
+    }
+}

@@ -8,7 +8,6 @@
 
 mod catalogue;
 mod finish;
-mod jaas;
 mod mapped;
 mod oauth;
 mod security;

@@ -4,7 +4,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{Draft, jaas, oauth};
+use wharf_key_stores::jaas;
+
+use super::{Draft, oauth};
 
 pub(super) const HANDLER: &str = "sasl.login.callback.handler.class";
 const PLAIN: &str = "org.apache.kafka.common.security.plain.PlainLoginModule";

@@ -5,12 +5,13 @@ use wharf_api::{ConnectError, Result};
 
 use super::{
     AUTO_REGISTER_SCHEMAS, BASIC_AUTH_CREDENTIALS_SOURCE, BEARER_AUTH_CREDENTIALS_SOURCE,
-    CONTEXT_NAME_STRATEGY, DUAL_DESERIALIZER, HEADER_SERIALIZER, ID_COMPATIBILITY_STRICT,
-    KEY_SCHEMA_ID_SERIALIZER, KEY_SUBJECT_NAME_STRATEGY, LATEST_CACHE_SIZE, LATEST_CACHE_TTL,
-    LATEST_COMPATIBILITY_STRICT, MAX_SCHEMAS_PER_SUBJECT, NORMALIZE_SCHEMAS, NULL_CONTEXT, PREFIX_SERIALIZER,
-    SCHEMA_REGISTRY_URL, SCHEMA_REGISTRY_URL_RANDOMIZE, SCHEMA_REGISTRY_USER_INFO, SCHEMAS_CACHE_CONFIG,
-    SSL_PREFIX, USE_LATEST_VERSION, USE_LATEST_WITH_METADATA, USE_SCHEMA_GUID, USE_SCHEMA_ID, USER_INFO,
-    VALUE_SCHEMA_ID_SERIALIZER, VALUE_SUBJECT_NAME_STRATEGY, metadata,
+    CONFIG_DESERIALIZER, CONTEXT_NAME_STRATEGY, DUAL_DESERIALIZER, HEADER_SERIALIZER,
+    ID_COMPATIBILITY_STRICT, KEY_SCHEMA_ID_SERIALIZER, KEY_SUBJECT_NAME_STRATEGY, LATEST_CACHE_SIZE,
+    LATEST_CACHE_TTL, LATEST_COMPATIBILITY_STRICT, MAX_SCHEMAS_PER_SUBJECT, NORMALIZE_SCHEMAS, NULL_CONTEXT,
+    PREFIX_DESERIALIZER, PREFIX_SERIALIZER, SCHEMA_REGISTRY_URL, SCHEMA_REGISTRY_URL_RANDOMIZE,
+    SCHEMA_REGISTRY_USER_INFO, SCHEMAS_CACHE_CONFIG, SSL_PREFIX, USE_LATEST_VERSION,
+    USE_LATEST_WITH_METADATA, USE_SCHEMA_GUID, USE_SCHEMA_ID, USER_INFO, VALUE_SCHEMA_ID_SERIALIZER,
+    VALUE_SUBJECT_NAME_STRATEGY, metadata,
 };
 use crate::model::Guid;
 use crate::subject::SubjectNameStrategy;
@@ -209,10 +210,12 @@ fn id_deserializer(name: &str) -> ConfigKey {
         name,
         Type::Class,
         Importance::Medium,
-        "Where the schema's id is looked for: in the record header, then before the payload.",
+        "Where the schema's id is looked for: in the record header, then before the payload (DualSchemaIdDeserializer), before the \
+         payload only (PrefixSchemaIdDeserializer), or in use.schema.id or use.schema.guid, for messages without one \
+         (ConfigSchemaIdDeserializer).",
     )
     .default(DUAL_DESERIALIZER)
-    .validator(only(&[DUAL_DESERIALIZER]))
+    .validator(only(&[DUAL_DESERIALIZER, PREFIX_DESERIALIZER, CONFIG_DESERIALIZER]))
 }
 
 fn authentication(base: ConfigDef) -> ConfigDef {
@@ -234,10 +237,16 @@ fn authentication(base: ConfigDef) -> ConfigDef {
             BEARER_AUTH_CREDENTIALS_SOURCE,
             Type::String,
             Medium,
-            "Where a bearer token comes from, if one is sent: STATIC_TOKEN or OAUTHBEARER.",
+            "Where a bearer token comes from, if one is sent: STATIC_TOKEN, OAUTHBEARER, SASL_OAUTHBEARER_INHERIT (the login of the \
+             Kafka client, from sasl.jaas.config and sasl.oauthbearer.token.endpoint.url) or UAMI (a managed identity of Azure).",
         )
         .default("STATIC_TOKEN")
-        .validator(only(&["STATIC_TOKEN", "OAUTHBEARER"])),
+        .validator(only(&[
+            "STATIC_TOKEN",
+            "OAUTHBEARER",
+            "SASL_OAUTHBEARER_INHERIT",
+            "UAMI",
+        ])),
     )
     .define(secret(
         SCHEMA_REGISTRY_USER_INFO,
@@ -438,31 +447,24 @@ fn connection(base: ConfigDef) -> ConfigDef {
     )
 }
 
-/// Names of Java's parts, which have no counterpart here: whoever sets one is told that it cannot be honoured.
+/// Names of Java's parts, which have no counterpart here: whoever sets another than the usual one is told that it cannot be honoured.
 fn parts_of_java(base: ConfigDef) -> ConfigDef {
-    const DOC: &str = "The name of a part of Java's TLS. It cannot be honoured here: leave it out.";
-    let strings = [
-        "ssl.provider",
-        "ssl.keymanager.algorithm",
-        "ssl.trustmanager.algorithm",
-        "ssl.secure.random.implementation",
-    ];
-    let typed = strings.map(|name| (name, Type::String));
-    typed
-        .into_iter()
-        .chain([("ssl.engine.factory.class", Type::Class)])
-        .fold(base, |base, (name, value_type)| {
-            let importance = match name {
-                "ssl.provider" => Importance::Medium,
-                _ => Importance::Low,
-            };
-            base.define(key(&format!("{SSL_PREFIX}{name}"), value_type, importance, DOC).default_null())
-        })
+    use Importance::{Low, Medium};
+    const DOC: &str =
+        "The name of a part of Java's TLS. Another than the default cannot be honoured here: leave it out.";
+    let part = |name: &str, value_type, importance| {
+        key(&format!("{SSL_PREFIX}{name}"), value_type, importance, DOC).default_null()
+    };
+    base.define(part("ssl.provider", Type::String, Medium))
+        .define(part("ssl.keymanager.algorithm", Type::String, Low).default("SunX509"))
+        .define(part("ssl.trustmanager.algorithm", Type::String, Low).default("PKIX"))
+        .define(part("ssl.secure.random.implementation", Type::String, Low))
+        .define(part("ssl.engine.factory.class", Type::Class, Low))
         .define(
             key(
                 "schema.reflection",
                 Type::Boolean,
-                Importance::Low,
+                Low,
                 "Upstream's serializers use it for objects of Java classes only; it has no effect on Connect data.",
             )
             .default(false),

@@ -8,6 +8,7 @@ mod associations;
 mod definition;
 mod rules;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use wharf_api::config::{ConfigDef, ParsedConfig, Password};
@@ -15,7 +16,9 @@ use wharf_api::converter::PREVIEW;
 use wharf_api::{ConfigMap, ConnectError, Result};
 
 use crate::model::Guid;
+use crate::rules::RuleOverrides;
 use crate::subject::SubjectNameStrategy;
+use crate::wire::{SchemaId, SchemaIdSource};
 
 pub use associations::Associations;
 pub use definition::definition;
@@ -75,6 +78,8 @@ const NULL_CONTEXT: &str = "io.confluent.kafka.serializers.context.NullContextNa
 const PREFIX_SERIALIZER: &str = "io.confluent.kafka.serializers.schema.id.PrefixSchemaIdSerializer";
 const HEADER_SERIALIZER: &str = "io.confluent.kafka.serializers.schema.id.HeaderSchemaIdSerializer";
 const DUAL_DESERIALIZER: &str = "io.confluent.kafka.serializers.schema.id.DualSchemaIdDeserializer";
+const PREFIX_DESERIALIZER: &str = "io.confluent.kafka.serializers.schema.id.PrefixSchemaIdDeserializer";
+const CONFIG_DESERIALIZER: &str = "io.confluent.kafka.serializers.schema.id.ConfigSchemaIdDeserializer";
 const REQUEST_HEADER_PREFIX: &str = "request.header.";
 
 /// `a=b,c=d` as pairs.
@@ -109,6 +114,10 @@ const CLIENT_KEYS: &[&str] = &[
     "bearer.auth.identity.pool.id",
     "bearer.auth.cache.expiry.buffer.seconds",
     "bearer.auth.custom.provider.class",
+    "bearer.auth.uami.endpoint.url",
+    "bearer.auth.uami.endpoint.query",
+    "sasl.jaas.config",
+    "sasl.oauthbearer.token.endpoint.url",
     "proxy.host",
     "proxy.port",
 ];
@@ -167,6 +176,8 @@ pub struct RegistryConfig {
     pub write_with: WriteWith,
     /// Whether the registry normalizes.
     pub normalize: bool,
+    /// Whether the registry copies tags of the version before into a schema that is registered.
+    pub propagate_tags: bool,
     /// Whether the schema of an id must be able to read what is written.
     pub id_compatibility_strict: bool,
     /// Whether the latest schema must be able to read what is written.
@@ -183,10 +194,16 @@ pub struct RegistryConfig {
     pub associations: Associations,
     /// Where this is, for rules that count in one place only.
     pub execution_environment: Option<String>,
+    /// What is said of rules, whatever they say themselves.
+    pub rule_overrides: RuleOverrides,
     /// Whether a key's schema is named in a header.
     pub key_id_in_header: bool,
     /// Whether a value's schema is named in a header.
     pub value_id_in_header: bool,
+    /// Where a key that is read says its schema.
+    pub key_id_source: SchemaIdSource,
+    /// Where a value that is read says its schema.
+    pub value_id_source: SchemaIdSource,
     /// The most schemas in each cache of the client.
     pub max_schemas: usize,
     /// The most Connect schemas whose translation a converter keeps.
@@ -221,6 +238,28 @@ fn millis(config: &ParsedConfig, key: &str) -> Result<Duration> {
     Ok(Duration::from_millis(
         u64::try_from(config.int(key)?).unwrap_or(0),
     ))
+}
+
+fn id_source(parsed: &ParsedConfig, key: &str) -> Result<SchemaIdSource> {
+    let given = |key: &str| parsed.originals().get(key).filter(|text| !text.is_empty());
+    let id = match parsed.class(key)? {
+        PREFIX_DESERIALIZER => return Ok(SchemaIdSource::Prefix),
+        CONFIG_DESERIALIZER => match given(USE_SCHEMA_ID) {
+            Some(_) => Some(SchemaId::Id(parsed.int(USE_SCHEMA_ID)?)),
+            None => given(USE_SCHEMA_GUID)
+                .and_then(|text| Guid::parse(text))
+                .map(SchemaId::Guid),
+        },
+        _ => return Ok(SchemaIdSource::HeaderOrPrefix),
+    };
+    match id {
+        Some(id) => Ok(SchemaIdSource::Configured(id, Arc::new([]))),
+        None => Err(ConnectError::invalid_config(
+            key,
+            CONFIG_DESERIALIZER,
+            &format!("needs {USE_SCHEMA_ID} or {USE_SCHEMA_GUID}"),
+        )),
+    }
 }
 
 impl RegistryConfig {
@@ -271,6 +310,7 @@ impl RegistryConfig {
             randomize_urls: parsed.boolean(SCHEMA_REGISTRY_URL_RANDOMIZE)?,
             write_with,
             normalize: parsed.boolean(NORMALIZE_SCHEMAS)?,
+            propagate_tags: parsed.boolean("propagate.schema.tags")?,
             id_compatibility_strict: parsed.boolean(ID_COMPATIBILITY_STRICT)?,
             latest_compatibility_strict: parsed.boolean(LATEST_COMPATIBILITY_STRICT)?,
             read_latest: parsed.boolean(USE_LATEST_VERSION)?,
@@ -279,8 +319,11 @@ impl RegistryConfig {
             value_subjects: SubjectNameStrategy::from_config(&parsed, VALUE_SUBJECT_NAME_STRATEGY)?,
             associations: Associations::from_parsed(&parsed)?,
             execution_environment: parsed.get_string("execution.environment").map(str::to_owned),
+            rule_overrides: RuleOverrides::from_config(parsed.originals()),
             key_id_in_header: parsed.class(KEY_SCHEMA_ID_SERIALIZER)? == HEADER_SERIALIZER,
             value_id_in_header: parsed.class(VALUE_SCHEMA_ID_SERIALIZER)? == HEADER_SERIALIZER,
+            key_id_source: id_source(&parsed, "key.schema.id.deserializer")?,
+            value_id_source: id_source(&parsed, "value.schema.id.deserializer")?,
             max_schemas: count(&parsed, MAX_SCHEMAS_PER_SUBJECT)?,
             schemas_cache: count(&parsed, SCHEMAS_CACHE_CONFIG)?,
             latest_cache: count(&parsed, LATEST_CACHE_SIZE)?,
@@ -380,20 +423,16 @@ mod tests {
             ("schema.registry.url", "mock://x"),
             ("schema.registry.url", ""),
             ("bearer.auth.credentials.source", "CUSTOM"),
-            ("bearer.auth.credentials.source", "SASL_OAUTHBEARER_INHERIT"),
             ("value.subject.name.strategy", "com.example.Mine"),
             ("context.name.strategy", "com.example.Mine"),
             ("value.schema.id.serializer", "com.example.Mine"),
             ("use.schema.guid", "x"),
             ("use.latest.with.metadata", "x"),
             ("proxy.port", "99999999"),
-            ("rule.executors", "encrypt"),
-            ("rule.actions", "dlq"),
             ("rule.executors.encrypt.class", "com.example.Encrypt"),
             ("rule.executors._default_.param.secret", "s"),
             ("rule.actions.dlq.param.topic", "t"),
             ("validation.rules.execution", "BEFORE_DOMAIN_RULES"),
-            ("propagate.schema.tags", "true"),
             ("schema.backup.enabled", "true"),
             ("subject.name.strategy.fallback.type", "OTHER"),
             ("execution.environment", "MOON"),
@@ -442,14 +481,17 @@ mod tests {
     }
 
     #[test]
-    fn keys_without_effect_and_defaults_of_those_refused_are_accepted() {
+    fn what_has_no_effect_or_the_default_is_accepted() {
         RegistryConfig::parse(&config(&[
-            ("rule.executors", ""),
-            ("rule.actions", ""),
+            ("rule.executors", "encrypt"),
+            ("rule.executors.encrypt.disabled", "true"),
+            ("rule.executors._default_.onFailure", "NONE"),
+            ("rule.executors._default_.onSuccess", "NONE"),
+            ("rule.actions", "dlq"),
             ("rule.service.loader.enable", "false"),
             ("validation.rules.execution", "disabled"),
             ("validation.rules.fail.fast", "true"),
-            ("propagate.schema.tags", "false"),
+            ("propagate.schema.tags", "true"),
             ("schema.format", "resolved"),
             ("schema.backup.enabled", "false"),
             ("rule.metrics.enable", "false"),
@@ -468,6 +510,35 @@ mod tests {
             "{error}"
         );
         assert!(!format!("{error:?}").contains("s3cret"), "{error:?}");
+    }
+
+    #[test]
+    fn ids_of_messages_may_be_configured() {
+        const CLASS: (&str, &str) = ("value.schema.id.deserializer", CONFIG_DESERIALIZER);
+        let guid = "89791762-2336-4186-9674-299b90a802e2";
+        let source = |entries: &[(&str, &str)]| {
+            RegistryConfig::parse(&config(entries)).map(|config| config.value_id_source)
+        };
+        for (entries, expected) in [
+            (&[CLASS, ("use.schema.id", "7")][..], SchemaId::Id(7)),
+            (
+                &[CLASS, ("use.schema.guid", guid)],
+                SchemaId::Guid(Guid::parse(guid).unwrap()),
+            ),
+            (
+                &[CLASS, ("use.schema.guid", guid), ("use.schema.id", "7")],
+                SchemaId::Id(7),
+            ),
+        ] {
+            let expected = SchemaIdSource::Configured(expected, Arc::new([]));
+            assert_eq!(source(entries).unwrap(), expected);
+        }
+        assert_eq!(source(&[]).unwrap(), SchemaIdSource::HeaderOrPrefix);
+        assert_eq!(
+            source(&[(CLASS.0, PREFIX_DESERIALIZER)]).unwrap(),
+            SchemaIdSource::Prefix
+        );
+        assert!(source(&[CLASS]).unwrap_err().message().contains("use.schema.id"));
     }
 
     #[test]

@@ -1,17 +1,18 @@
-//! Keys of upstream's converters whose work is not done here and would be missed: what runs rules, and what carries tags on.
+//! Keys about rules of schemas, about what goes along with a schema, and those whose work is not done here and would be missed.
 //!
-//! A record that a rule would have encrypted, changed or refused must not pass because its configuration went unread: anything
-//! but the default is refused. Keys that only tune what is done anyway are accepted.
+//! Whether a record meets rules is seen when its schema is known, and it fails then ([`crate::RuleSet`]). Keys that bring an executor or an
+//! action along, which are Java classes, are refused before: whoever sets them counts on fields being encrypted, checked or changed. Keys
+//! that only tune what is done anyway are accepted.
 
 use wharf_api::config::{ConfigDef, ConfigKey, Importance, ParsedConfig, ParsedValue, Type, Validator};
 use wharf_api::{ConnectError, Result};
+
+use crate::rules::is_override;
 
 /// What executors and actions are named by; their own settings have the name between.
 const RULES: [&str; 2] = ["rule.executors", "rule.actions"];
 const NO_RULES: &str = "rules of schemas (conditions, encryption, migrations) are not run by this converter; remove the key and use \
                         schemas without rules, or leave this connector to a worker whose converter runs them";
-const NO_TAGS: &str = "tags of earlier versions are not copied into a schema that is registered; set it to false, or register the \
-                       schema with its tags and set auto.register.schemas=false";
 const NO_BACKUP: &str = "records are not wrapped together with their schemas here; set it to false, or leave this connector to a worker \
                          whose converter does";
 const NO_PLACE: &str = "must be ALL, CLIENT, GATEWAY, SERVER or NONE";
@@ -25,11 +26,12 @@ pub(super) fn rules(base: ConfigDef) -> ConfigDef {
     };
     let base = RULES.into_iter().fold(base, |base, name| {
         base.define(
-            low(name, Type::List, "Must stay empty: rules of schemas are not run.")
-                .default("")
-                .validator(refuse("empty", NO_RULES, |value| {
-                    value.as_list().is_none_or(<[String]>::is_empty)
-                })),
+            low(
+                name,
+                Type::List,
+                "Names of what runs rules of schemas. A name alone has no effect; its class cannot be brought along.",
+            )
+            .default(""),
         )
     });
     base.define(
@@ -66,12 +68,9 @@ pub(super) fn rules(base: ConfigDef) -> ConfigDef {
         low(
             "propagate.schema.tags",
             Type::Boolean,
-            "Whether tags of the version before are copied into a schema that is registered. Must stay false.",
+            "Whether the registry copies tags of the version before into a schema that is registered.",
         )
-        .default(false)
-        .validator(refuse("false", NO_TAGS, |value| {
-            !matches!(value, ParsedValue::Boolean(true))
-        })),
+        .default(false),
     )
     .define(
         low(
@@ -118,7 +117,8 @@ pub(super) fn rules(base: ConfigDef) -> ConfigDef {
         low(
             "schema.format",
             Type::String,
-            "The form in which schemas are registered and fetched. Every form is read, so it has no effect.",
+            "The form in which schemas are registered. `serialized` makes the Protobuf converter register descriptors; nothing else has an \
+             effect, and every form is read.",
         )
         .default_null(),
     )
@@ -133,12 +133,13 @@ fn refuse(allowed: &str, reason: &'static str, holds: fn(&ParsedValue) -> bool) 
 
 /// Settings of executors and actions, which no definition can list. Their values are often secrets and never shown.
 pub(super) fn check_prefixed(parsed: &ParsedConfig) -> Result<()> {
-    let is_rule = |key: &&String| {
-        RULES
-            .iter()
-            .any(|prefix| key.strip_prefix(prefix).is_some_and(|rest| rest.starts_with('.')))
+    let belongs_to_a_class = |key: &&String| {
+        !is_override(key)
+            && RULES
+                .iter()
+                .any(|prefix| key.strip_prefix(prefix).is_some_and(|rest| rest.starts_with('.')))
     };
-    match parsed.originals().keys().find(is_rule) {
+    match parsed.originals().keys().find(belongs_to_a_class) {
         Some(key) => Err(ConnectError::config(format!("{key} cannot be used: {NO_RULES}"))),
         None => Ok(()),
     }

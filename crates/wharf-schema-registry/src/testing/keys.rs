@@ -8,32 +8,13 @@ use wharf_api::config::ConfigDef;
 /// What is said of a key, by the names of the recording.
 type Facts = BTreeMap<&'static str, Option<String>>;
 
-const NOT_HANDED_ON: &str = "it names a part of Java's TLS; whoever sets it is refused";
-/// Keys that all three converters share: what of it is another, and why.
-const DIFFERENCES: &[(&str, &str, &str)] = &[
-    (
-        "schema.registry.ssl.keymanager.algorithm",
-        "default",
-        NOT_HANDED_ON,
-    ),
-    (
-        "schema.registry.ssl.trustmanager.algorithm",
-        "default",
-        NOT_HANDED_ON,
-    ),
-];
-
 /// Compares every key of the recording with the definition's: it is there, and of the same type, default and importance. What is another is
-/// among `differences` (key, what of it, why) or among those of all three converters.
+/// among `differences` (key, what of it, why).
 ///
 /// # Panics
 /// When a key is missing or another, and when a difference is none any more.
 pub fn check_keys(recorded: &str, ours: &ConfigDef, differences: &[(&str, &str, &str)]) {
-    let declared: BTreeSet<(&str, &str)> = DIFFERENCES
-        .iter()
-        .chain(differences)
-        .map(|(key, what, _)| (*key, *what))
-        .collect();
+    let declared: BTreeSet<(&str, &str)> = differences.iter().map(|(key, what, _)| (*key, *what)).collect();
     let ours: BTreeMap<&str, Facts> = ours
         .infos()
         .map(|info| {

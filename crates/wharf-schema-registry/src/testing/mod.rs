@@ -121,6 +121,12 @@ impl TestRegistry {
         lock(&self.state).schema(id)
     }
 
+    /// A version of a subject.
+    #[must_use]
+    pub fn version(&self, subject: &str, version: i32) -> Option<RegistrySchema> {
+        lock(&self.state).schema_of(subject, version)
+    }
+
     /// The subjects there are.
     #[must_use]
     pub fn subjects(&self) -> Vec<String> {
@@ -146,6 +152,12 @@ impl TestRegistry {
     #[must_use]
     pub fn last_header(&self, name: &str) -> Option<String> {
         lock(&self.state).headers.get(name).cloned()
+    }
+
+    /// The body of the last request that was answered; null without one.
+    #[must_use]
+    pub fn last_body(&self) -> serde_json::Value {
+        lock(&self.state).body.clone()
     }
 
     /// Answers the next requests with these statuses, before it answers as usual again.

@@ -99,8 +99,33 @@ fn answer<C: Converter + Default>(case: &Json, format: Format, payloads: Payload
     };
     let mut id = [0; 4];
     id.copy_from_slice(&message[1..PREFIX]);
-    let schema = registry.text(i32::from_be_bytes(id));
-    Ok(json!({"schema": schema, "payload": (payloads.write)(&message[PREFIX..]), "back": back}))
+    let schema = registry
+        .schema(i32::from_be_bytes(id))
+        .ok_or_else(|| ConnectError::data("the message has an id that is not registered"))?;
+    let payload = (payloads.write)(&message[PREFIX..]);
+    let mut found = json!({"schema": schema.text, "payload": payload, "back": back});
+    if !schema.references.is_empty() {
+        found["references"] = references(&registry, &schema);
+    }
+    Ok(found)
+}
+
+/// What a schema refers to, with the texts and what they refer to themselves.
+fn references(registry: &TestRegistry, schema: &RegistrySchema) -> Json {
+    let all = schema.references.iter().map(|reference| {
+        let used = registry.version(&reference.subject, reference.version);
+        let mut one = json!({
+            "name": reference.name,
+            "subject": reference.subject,
+            "version": reference.version,
+            "schema": used.as_ref().map(|used| &used.text),
+        });
+        if let Some(used) = used.filter(|used| !used.references.is_empty()) {
+            one["references"] = references(registry, &used);
+        }
+        one
+    });
+    Json::Array(all.collect())
 }
 
 fn config(registry: &TestRegistry, case: &Json) -> ConfigMap {
@@ -175,7 +200,7 @@ fn is_same(expect: &Json, found: &Result<Json>) -> bool {
                 Some(message) => is_same_failure(theirs, message),
                 None => theirs == ours || STUMBLES.iter().any(|class| theirs["error"] == *class),
             };
-            let parts = ["schema", "payload", "envelope", "error"];
+            let parts = ["schema", "references", "payload", "envelope", "error"];
             is_same_back && parts.iter().all(|part| expect.get(*part) == found.get(*part))
         }
     }

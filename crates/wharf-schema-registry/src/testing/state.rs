@@ -24,6 +24,7 @@ pub(super) struct State {
     pub(super) subjects: Vec<(String, Vec<i32>)>,
     pub(super) requests: Vec<String>,
     pub(super) headers: HashMap<String, String>,
+    pub(super) body: Value,
     pub(super) failures: VecDeque<u16>,
     pub(super) authorization: Option<String>,
     pub(super) refused: Option<String>,
@@ -82,6 +83,11 @@ impl State {
         Some(self.stored(id)?.schema.clone())
     }
 
+    pub(super) fn schema_of(&self, subject: &str, version: i32) -> Option<RegistrySchema> {
+        let position = usize::try_from(version).ok()?.checked_sub(1)?;
+        self.schema(*self.versions(subject)?.get(position)?)
+    }
+
     fn stored(&self, id: i32) -> Option<&Stored> {
         self.schemas.get(usize::try_from(id).ok()?.checked_sub(1)?)
     }
@@ -110,6 +116,7 @@ impl State {
             .collect();
         let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
         let body = serde_json::from_slice(&request.body).unwrap_or(Value::Null);
+        self.body.clone_from(&body);
         match (request.method.as_str(), parts.as_slice()) {
             ("POST", ["subjects", subject, "versions"]) => match self.register(subject, &body) {
                 Ok((id, version)) => ok(&self.registered(&body, id, version)),

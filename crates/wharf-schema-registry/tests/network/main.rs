@@ -1,6 +1,9 @@
 //! The client on the network: TLS with authorities and certificates of one's own, a proxy, tokens of an issuer. Everything is
 //! in this process and speaks as real servers do.
 
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpListener;
+
 use wharf_api::{ConfigMap, Result};
 use wharf_schema_registry::testing::TestRegistry;
 use wharf_schema_registry::{Format, RegistryConfig, RegistryError, RegistrySchema, SchemaRegistryClient};
@@ -222,4 +225,74 @@ fn tokens_come_from_the_issuer_over_tls_and_are_asked_for_once() {
         registry.requests().is_empty(),
         "nothing is asked of the registry without a token"
     );
+}
+
+#[test]
+fn the_login_of_the_kafka_client_gives_a_token_too() {
+    let authority = Identity::authority("own");
+    let registry = TestRegistry::start();
+    registry.require_authorization("Bearer t0ken");
+    let issuer = Front::tls(acceptor(&authority.issue("issuer"), None), |head, body| {
+        let is_me = head.contains("Basic bWU6czNjcmV0") && body == b"grant_type=client_credentials&scope=own";
+        let (status, body) = match is_me {
+            true => ("201 Created", r#"{"access_token":"t0ken","expires_in":"3600"}"#),
+            false => ("401 Unauthorized", "{}"),
+        };
+        let length = body.len();
+        format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}")
+            .into_bytes()
+    });
+    let endpoint = format!("https://{}/token", issuer.address);
+    // The issuer's authority is trusted as the Kafka client trusts it; the registry's own keys are not about it.
+    let login = format!(
+        "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required clientId=\"me\" clientSecret=\"s3cret\" \
+         scope=\"kafka\" extension_identityPoolId=\"pool-1\" ssl.truststore.type=PEM ssl.truststore.certificates=\"{}\";",
+        authority.certificate_pem()
+    );
+    let entries = [
+        ("bearer.auth.credentials.source", "SASL_OAUTHBEARER_INHERIT"),
+        ("schema.registry.sasl.jaas.config", login.as_str()),
+        ("sasl.oauthbearer.token.endpoint.url", endpoint.as_str()),
+        // What is set for the registry comes before what the login says.
+        ("bearer.auth.scope", "own"),
+    ];
+    assert_eq!(register(&registry.url(), &entries).unwrap(), 1);
+    assert_eq!(
+        registry.last_header("confluent-identity-pool-id").as_deref(),
+        Some("pool-1")
+    );
+    assert_eq!(issuer.seen().len(), 1);
+}
+
+#[test]
+fn a_managed_identity_of_azure_gives_a_token_too() {
+    let registry = TestRegistry::start();
+    registry.require_authorization("Bearer t0ken");
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}/token", listener.local_addr().unwrap());
+    let asked = std::thread::spawn(move || {
+        let (stream, _) = listener.accept().unwrap();
+        let mut head = Vec::new();
+        let mut lines = BufReader::new(&stream).lines();
+        while let Some(line) = lines.next().map(Result::unwrap).filter(|line| !line.is_empty()) {
+            head.push(line.to_ascii_lowercase());
+        }
+        let body = r#"{"access_token":"t0ken","expires_in":"86399"}"#;
+        let length = body.len();
+        write!(
+            &stream,
+            "HTTP/1.1 200 OK\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
+        )
+        .unwrap();
+        head
+    });
+    let entries = [
+        ("bearer.auth.credentials.source", "UAMI"),
+        ("bearer.auth.uami.endpoint.url", endpoint.as_str()),
+        ("bearer.auth.uami.endpoint.query", "api-version=1&client_id=me"),
+    ];
+    assert_eq!(register(&registry.url(), &entries).unwrap(), 1);
+    let head = asked.join().unwrap();
+    assert_eq!(head[0], "get /token?api-version=1&client_id=me http/1.1");
+    assert!(head.contains(&"metadata: true".to_owned()), "{head:?}");
 }

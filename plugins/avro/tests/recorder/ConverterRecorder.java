@@ -4,11 +4,13 @@
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.confluent.connect.json.JsonSchemaConverter;
 import io.confluent.connect.protobuf.ProtobufConverter;
 import io.confluent.kafka.schemaregistry.ParsedSchema;
 import io.confluent.kafka.schemaregistry.client.MockSchemaRegistryClient;
+import io.confluent.kafka.schemaregistry.client.rest.entities.Schema;
 import io.confluent.kafka.schemaregistry.client.rest.entities.SchemaReference;
 import io.confluent.kafka.schemaregistry.json.JsonSchema;
 import io.confluent.kafka.schemaregistry.json.JsonSchemaProvider;
@@ -94,8 +96,12 @@ public class ConverterRecorder {
             return;
         }
         int id = ByteBuffer.wrap(message).getInt(1);
-        String schema = client.getSchemaById(id).canonicalString();
+        ParsedSchema registered = client.getSchemaById(id);
+        String schema = registered.canonicalString();
         expect.put("schema", schema);
+        if (!registered.references().isEmpty()) {
+            expect.set("references", references(client, registered.references()));
+        }
         expect.put("payload", text(Arrays.copyOfRange(message, PREFIX, message.length)));
         ObjectNode back = JSON.createObjectNode();
         // Another registry has the schema as its text only, as a real one has.
@@ -109,6 +115,23 @@ public class ConverterRecorder {
             failure(back, e);
         }
         expect.set("back", back);
+    }
+
+    /** What a schema refers to, with the texts and what they refer to themselves. */
+    ArrayNode references(MockSchemaRegistryClient client, List<SchemaReference> references) throws Exception {
+        ArrayNode all = JSON.createArrayNode();
+        for (SchemaReference reference : references) {
+            Schema used = client.getByVersion(reference.getSubject(), reference.getVersion(), false);
+            ObjectNode one = all.addObject();
+            one.put("name", reference.getName());
+            one.put("subject", reference.getSubject());
+            one.put("version", reference.getVersion());
+            one.put("schema", used.getSchema());
+            if (used.getReferences() != null && !used.getReferences().isEmpty()) {
+                one.set("references", references(client, used.getReferences()));
+            }
+        }
+        return all;
     }
 
     JsonNode toConnect(Converter converter, byte[] message) throws Exception {

@@ -1,4 +1,10 @@
-//! Files that schemas may import without a reference, as upstream brings them along: Google's and Confluent's common types.
+//! Files that schemas may import without a reference, as upstream brings them along: Google's and Confluent's common types. Those that a
+//! Connect schema may become, and what they import, are in the form that upstream registers.
+
+use wharf_api::{ConnectError, Result};
+use wharf_schema_registry::ImportedSchema;
+
+use crate::link::parse_file;
 
 /// The text of a well-known file.
 pub(crate) fn text(name: &str) -> Option<&'static str> {
@@ -33,6 +39,28 @@ pub(crate) fn text(name: &str) -> Option<&'static str> {
         "confluent/type/variant.proto" => include_str!("variant.proto"),
         _ => return None,
     })
+}
+
+/// The files of these names as schemas of their own, with what they import; `subject` names their subjects.
+///
+/// # Errors
+/// A data error when one of them is not well known.
+pub(crate) fn imports(
+    names: impl IntoIterator<Item = impl AsRef<str>>,
+    subject: fn(&str) -> String,
+) -> Result<Vec<ImportedSchema>> {
+    let import = |name: &str| {
+        let text =
+            text(name).ok_or_else(|| ConnectError::data(format!("{name} is not a well-known file")))?;
+        let (file, _) = parse_file(name, text)?;
+        Ok(ImportedSchema {
+            name: name.to_owned(),
+            subject: subject(name),
+            text: text.to_owned(),
+            imports: imports(file.dependency, subject)?,
+        })
+    };
+    names.into_iter().map(|name| import(name.as_ref())).collect()
 }
 
 /// Upstream registers this file for keys and values that are single scalars, in exactly this form.

@@ -6,6 +6,7 @@ them stands in plugins/avro/tests/recorder/README.md.
 
 import importlib.util
 import itertools
+import json
 import pathlib
 import random
 import struct
@@ -359,4 +360,49 @@ def cases():
         yield {"config": CONFIGS[number % len(CONFIGS)], **read(f"message M {{ {text} }}", raw)}
 
 
+def registered():
+    """What is registered under other keys: well-known files beside the schema, and a schema in another form."""
+    def known(**more):
+        return {"skip.known.types": "false", **more}
+    qualified = {"reference.subject.name.strategy": "io.confluent.kafka.serializers.subject.QualifiedReferenceSubjectNameStrategy"}
+    inner = st(("x", {"type": "int32"}), name="n.Inner")
+    shapes = []
+    for schema, value in connect.LOGICAL:
+        for name in ("n.S", "S"):
+            shapes.append((st(("l", schema), ("a", {"type": "array", "items": schema}), name=name), {"l": value, "a": [value]}))
+    every = {schema["name"]: (schema, value) for schema, value in connect.LOGICAL}
+    fields = [(f"f{number}", pair) for number, pair in enumerate(every.values())]
+    for order in (fields, fields[::-1]):
+        shapes.append((st(*((name, schema) for name, (schema, _) in order), ("i", inner), name="n.All"),
+                       {**{name: value for name, (_, value) in order}, "i": {"x": 1}}))
+    for schema, payload in shapes:
+        yield case(schema, payload, known())
+        yield case(schema, payload, known(**qualified))
+        yield case(schema, payload, known(**{"schema.format": "serialized"}))
+    scalars = st(*((kind, opt({"type": kind})) for kind in connect.PRIMITIVES), name="n.Nullable")
+    values = {kind: values[0] for kind, values in connect.PRIMITIVES.items()}
+    for config in (known(), known(**qualified), {"schema.format": "serialized"}):
+        yield case(scalars, values, {**config, "wrapper.for.nullables": "true"})
+        yield case({"type": "int64"}, 7, config)
+    yield case(st(("x", {"type": "int32"}), name="n.None"), {"x": 1}, known())
+    # They are not there to be looked up.
+    yield case(*shapes[0], known(**{"reference.lookup.only": "true"}))
+    for word in ("serialized", "SERIALIZED", "default", "ignore_extensions", "resolved", " ", "other"):
+        for schema, payload in shapes[:4] + [({"type": "string"}, "x"), (scalars, values)]:
+            yield case(schema, payload, {"schema.format": word})
+    union = st(("a", opt(parameters({"type": "int32"}, tag=27))), ("b", opt(parameters(inner, tag=29))), name=f"{UNION}.pick")
+    held = {"type": "string", "name": "n.E", "parameters": enum(ENUM, "E", A=0, B=5)}
+    mixed = st(("pick_0", opt(union)), ("e", held), ("m", {"type": "map", "keys": {"type": "string"}, "values": inner}),
+               ("s", opt({"type": "int16"})), ("u", opt({"type": "int8"})), ("l", {"type": "array", "items": {"type": "int8"}}),
+               ("t", opt(inner)), ("q", parameters({"type": "int32"}, type="sfixed32")), name="n.Mixed")
+    payload = {"pick_0": {"a": 1, "b": None}, "e": "B", "m": {"k": {"x": 2}}, "s": 3, "u": None, "l": [1], "t": {"x": 4}, "q": 5}
+    for config in ({}, on("optional.for.nullables"), on("wrapper.for.nullables")):
+        yield case(mixed, payload, {**config, "schema.format": "serialized"})
+    for number in range(40):
+        schema = random_struct()
+        yield case(schema, connect.random_value(schema), {**CONFIGS[number % len(CONFIGS)], "schema.format": "serialized"})
+
+
 connect.print_cases(cases())
+for test in registered():
+    print(json.dumps(test))

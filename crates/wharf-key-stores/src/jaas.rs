@@ -5,9 +5,21 @@
 use std::collections::BTreeMap;
 
 /// A login module with options.
-pub(super) struct LoginModule {
-    pub(super) class: String,
-    pub(super) options: BTreeMap<String, String>,
+pub struct LoginModule {
+    /// Its Java class.
+    pub class: String,
+    /// Its options, secrets among them.
+    pub options: BTreeMap<String, String>,
+}
+
+impl std::fmt::Debug for LoginModule {
+    /// Without the options' values.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LoginModule")
+            .field("class", &self.class)
+            .field("options", &self.options.keys())
+            .finish()
+    }
 }
 
 /// Splits into words; quoted parts keep blanks, `=` and `;` stand for themselves.
@@ -52,7 +64,10 @@ fn words(text: &str) -> Result<Vec<String>, String> {
 }
 
 /// Parses the one login module of `text`.
-pub(super) fn parse(text: &str) -> Result<LoginModule, String> {
+///
+/// # Errors
+/// What is wrong with its form, without the text.
+pub fn parse(text: &str) -> Result<LoginModule, String> {
     let words = words(text)?;
     let mut words = words.iter().map(String::as_str);
     let class = words

@@ -46,7 +46,10 @@ impl JavaRegex {
     }
 
     /// The text with the first match replaced, which need not be the whole text; the text itself when there is none.
-    pub(crate) fn replace_first(&self, text: &str, replacement: &Replacement) -> Result<String> {
+    ///
+    /// # Errors
+    /// A mistake in the replacement text.
+    pub fn replace_first(&self, text: &str, replacement: &Replacement) -> Result<String> {
         match self.part.captures(text) {
             Ok(Some(found)) => replacement.expand(text, &found),
             _ => Ok(text.to_owned()),

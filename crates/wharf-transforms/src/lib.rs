@@ -38,6 +38,16 @@ mod value_to_key;
 
 pub use java_regex::JavaRegex;
 
+/// What transformations of plugins need as well: schemas that are made from others and kept, and refusals in upstream's
+/// words.
+pub mod support {
+    pub use crate::options::valid_regex;
+    pub use crate::regex_replacement::Replacement;
+    pub use crate::requirements::{no_map, no_struct};
+    pub use crate::schema_cache::SchemaCache;
+    pub use crate::schema_util::{copy_null, copy_schema_basics};
+}
+
 use side::Side;
 use wharf_api::{Predicate, Transformation};
 

@@ -22,7 +22,7 @@ pub(crate) fn replaces_null(config: &ParsedConfig) -> bool {
 }
 
 /// A text that must be a regular expression; null passes.
-pub(crate) fn valid_regex() -> Validator {
+pub fn valid_regex() -> Validator {
     Validator::custom("valid regex", |name, value| {
         match value.as_str().map(JavaRegex::new) {
             Some(Err(error)) => {

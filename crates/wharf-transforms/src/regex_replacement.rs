@@ -12,7 +12,7 @@ const INDEX_OUT_OF_BOUNDS: &str = "java.lang.IndexOutOfBoundsException";
 
 /// A replacement text for one regular expression.
 #[derive(Debug)]
-pub(crate) struct Replacement(Result<Vec<Part>>);
+pub struct Replacement(Result<Vec<Part>>);
 
 #[derive(Debug, PartialEq)]
 enum Part {
@@ -22,7 +22,7 @@ enum Part {
 
 impl Replacement {
     /// Reads a replacement text; the expression says which groups there are.
-    pub(crate) fn new(text: &str, regex: &JavaRegex) -> Self {
+    pub fn new(text: &str, regex: &JavaRegex) -> Self {
         Self(parse(text, regex))
     }
 

@@ -21,8 +21,9 @@ pub(crate) fn require_map_ref<'v>(value: &'v Value, purpose: &str) -> Result<&'v
     }
 }
 
+/// What upstream says of a value without schema that is no map.
 #[cold]
-pub(crate) fn no_map(value: &Value, purpose: &str) -> ConnectError {
+pub fn no_map(value: &Value, purpose: &str) -> ConnectError {
     ConnectError::data(format!(
         "Only Map objects supported in absence of schema for [{purpose}], found: {}",
         value.java_class()
@@ -45,8 +46,9 @@ pub(crate) fn require_struct_ref<'v>(value: &'v Value, purpose: &str) -> Result<
     }
 }
 
+/// What upstream says of a value with schema that is no struct.
 #[cold]
-pub(crate) fn no_struct(value: &Value, purpose: &str) -> ConnectError {
+pub fn no_struct(value: &Value, purpose: &str) -> ConnectError {
     ConnectError::data(format!(
         "Only Struct objects supported for [{purpose}], found: {}",
         value.java_class()

@@ -12,7 +12,7 @@ const CAPACITY: usize = 16;
 
 /// Derived things, the most recently used first.
 #[derive(Debug)]
-pub(crate) struct SchemaCache<T>(Vec<(SchemaRef, Arc<T>)>);
+pub struct SchemaCache<T>(Vec<(SchemaRef, Arc<T>)>);
 
 impl<T> Default for SchemaCache<T> {
     fn default() -> Self {
@@ -22,11 +22,10 @@ impl<T> Default for SchemaCache<T> {
 
 impl<T> SchemaCache<T> {
     /// What belongs to this schema; made when it is met for the first time.
-    pub(crate) fn get(
-        &mut self,
-        schema: &SchemaRef,
-        make: impl FnOnce(&SchemaRef) -> Result<T>,
-    ) -> Result<&T> {
+    ///
+    /// # Errors
+    /// What `make` fails with, which is not kept.
+    pub fn get(&mut self, schema: &SchemaRef, make: impl FnOnce(&SchemaRef) -> Result<T>) -> Result<&T> {
         let entries = &mut self.0;
         match entries.iter().position(|(known, _)| Arc::ptr_eq(known, schema)) {
             Some(0) => {}

@@ -4,7 +4,7 @@ use wharf_api::structs::check_field;
 use wharf_api::{Field, Result, Schema, SchemaBuilder, Struct, Value};
 
 /// Name, version, doc and parameters of a schema on a builder; neither `optional` nor the default.
-pub(crate) fn copy_schema_basics(source: &Schema, mut builder: SchemaBuilder) -> SchemaBuilder {
+pub fn copy_schema_basics(source: &Schema, mut builder: SchemaBuilder) -> SchemaBuilder {
     if let Some(name) = source.name() {
         builder = builder.name(name);
     }
@@ -28,7 +28,10 @@ pub(crate) fn field_value<'s>(value: &'s Struct, field: &'s Field, replace_null:
 
 /// What becomes of a null when upstream copies a field into a new struct: the default where it is wanted and there is
 /// one, else null stays, which a required field does not take. Values that are not null suit their field already.
-pub(crate) fn copy_null(value: &mut Value, field: &Field, replace_null: bool) -> Result<()> {
+///
+/// # Errors
+/// A data error that names the required field.
+pub fn copy_null(value: &mut Value, field: &Field, replace_null: bool) -> Result<()> {
     if !value.is_null() {
         return Ok(());
     }

@@ -85,14 +85,7 @@ impl Programs {
             return Ok(());
         };
         let path = folder.join("jvm-plugins");
-        let jars = path.join(bundle.name);
-        fs::create_dir_all(&jars)?;
-        for jar in fs::read_dir(bundle.fetch()?)? {
-            let jar = jar?;
-            if !jar.file_name().to_string_lossy().starts_with(but) {
-                std::os::unix::fs::symlink(jar.path(), jars.join(jar.file_name()))?;
-            }
-        }
+        bundle.link(&path, but)?;
         plugins.push(path);
         Ok(())
     }

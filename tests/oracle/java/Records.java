@@ -13,6 +13,10 @@ import org.apache.kafka.connect.source.SourceRecord;
 import org.apache.kafka.connect.transforms.Transformation;
 import org.apache.kafka.connect.transforms.predicates.Predicate;
 
+import java.io.File;
+import java.net.URL;
+import java.net.URLClassLoader;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
@@ -22,6 +26,8 @@ import java.util.Map;
 final class Records {
     private static final ObjectMapper JSON = new ObjectMapper();
     private static final String PACKAGE = "org.apache.kafka.connect.transforms.";
+    private static final String DEBEZIUM = "io.debezium.";
+    private static final Map<String, ClassLoader> LOADERS = new HashMap<>();
 
     private Records() {
     }
@@ -61,7 +67,26 @@ final class Records {
     }
 
     private static Object made(JsonNode asked) throws Exception {
-        return Class.forName(PACKAGE + asked.get("class").textValue()).getConstructor().newInstance();
+        String name = asked.get("class").textValue();
+        Class<?> found = name.startsWith(DEBEZIUM)
+            ? Class.forName(name, true, loader(asked)) : Class.forName(PACKAGE + name);
+        return found.getConstructor().newInstance();
+    }
+
+    /** The version of Debezium that knows the keys of this configuration, with its own jars. */
+    private static ClassLoader loader(JsonNode asked) throws Exception {
+        boolean old = asked.path("config").has("drop.tombstones") || asked.path("config").has("delete.handling.mode");
+        String folder = System.getProperty(old ? "oracle.debezium.3.1" : "oracle.debezium");
+        ClassLoader known = LOADERS.get(folder);
+        if (known == null) {
+            List<URL> jars = new ArrayList<>();
+            for (File jar : new File(folder).listFiles()) {
+                jars.add(jar.toURI().toURL());
+            }
+            known = new URLClassLoader(jars.toArray(URL[]::new), Records.class.getClassLoader());
+            LOADERS.put(folder, known);
+        }
+        return known;
     }
 
     private static Map<String, Object> config(JsonNode asked) {

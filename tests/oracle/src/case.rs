@@ -40,6 +40,8 @@ pub enum Kind {
     Transform,
     /// Predicates, and the keys of their configuration.
     Predicate,
+    /// Debezium's transformations of change events.
+    ChangeEvent,
 }
 
 /// A time zone, which is a property of the process.
@@ -82,7 +84,7 @@ impl Zone {
 
 impl Kind {
     /// All kinds, in the order of the report.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::JsonFrom,
         Self::JsonTo,
         Self::String,
@@ -98,6 +100,7 @@ impl Kind {
         Self::Zoned,
         Self::Transform,
         Self::Predicate,
+        Self::ChangeEvent,
     ];
 
     /// The name on the command line, in ids and of the recorded file.
@@ -119,6 +122,7 @@ impl Kind {
             Self::Zoned => "zoned",
             Self::Transform => "transform",
             Self::Predicate => "predicate",
+            Self::ChangeEvent => "change-event",
         }
     }
 

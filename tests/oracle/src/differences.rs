@@ -67,6 +67,21 @@ pub const DIFFERENCES: &[Difference] = &[
     ),
     marked("number-text", "| number types, a text", SILENT),
     marked(
+        "change-event-config",
+        "| Debezium's transformations, a wrong setting ",
+        "the user need not look for the reason in the log",
+    ),
+    marked(
+        "change-event-map",
+        "| `ExtractNewRecordState`, a map in `add.fields` ",
+        "the map's schema is known",
+    ),
+    marked(
+        "change-event-null",
+        "| `ExtractNewRecordState`, `drop.fields.header.name` ",
+        "a null pointer is no answer",
+    ),
+    marked(
         "float-names",
         "| floats, `\"NaN\"`",
         "what the writer wrote can be read",

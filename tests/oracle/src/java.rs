@@ -11,7 +11,7 @@ use serde_json::Value as Json;
 use wharf_test_services::bundle::Bundle;
 use wharf_test_services::jvm_connect;
 
-use crate::Case;
+use crate::{Case, Kind};
 
 /// Puts every case to the JVM, in order, in one process.
 ///
@@ -20,7 +20,9 @@ use crate::Case;
 pub fn ask(cases: &[Case]) -> Result<Vec<Json>> {
     let class_path = compile()?;
     let mut java = Command::new("java")
-        .args(["-Dlog4j2.level=OFF", "-Xss4m", "-cp"])
+        .args(["-Dlog4j2.level=OFF", "-Xss4m"])
+        .args(change_event_jars(cases)?)
+        .arg("-cp")
         .arg(class_path)
         .arg("Oracle")
         .stdin(Stdio::piped())
@@ -81,6 +83,18 @@ pub fn definitions(of: Definitions) -> Result<String> {
         output.status
     );
     Ok(String::from_utf8(output.stdout)?)
+}
+
+/// Where `java/Records.java` finds the two versions of Debezium's transformations, when they are asked for.
+fn change_event_jars(cases: &[Case]) -> Result<Vec<String>> {
+    if cases.iter().all(|case| case.kind != Kind::ChangeEvent) {
+        return Ok(Vec::new());
+    }
+    let (now, before) = (Bundle::debezium_transforms(), Bundle::debezium_transforms_3_1());
+    Ok(vec![
+        format!("-Doracle.debezium={}", now.fetch()?.display()),
+        format!("-Doracle.debezium.3.1={}", before.fetch()?.display()),
+    ])
 }
 
 /// The class path with the programs and the jars.

@@ -59,7 +59,9 @@ pub fn answer(call: &Call) -> Result<Outcome> {
             record,
         } => match plugin {
             RecordPlugin::Transformation(class) => {
-                let mut made = wharf_transforms::transformation(class).ok_or_else(|| no_such(class))?;
+                let mut made = wharf_transforms::transformation(class)
+                    .or_else(|| wharf_change_events::transformation(class))
+                    .ok_or_else(|| no_such(class))?;
                 made.configure(config)?;
                 let changed = made.applied(Record::clone(record))?;
                 // as the JVM's answer is read: what the form does not tell is no difference

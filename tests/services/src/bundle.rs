@@ -100,6 +100,26 @@ impl Bundle {
         }
     }
 
+    /// Debezium's transformations.
+    pub fn debezium_transforms() -> Self {
+        Self {
+            name: "debezium-transforms",
+            about: "Debezium's transformations",
+            artifacts: vec![("io.debezium", "debezium-connect-plugins", "3.6.1.Final")],
+            transitive: true,
+        }
+    }
+
+    /// The last of Debezium's transformations that have `drop.tombstones` and `delete.handling.mode`.
+    pub fn debezium_transforms_3_1() -> Self {
+        Self {
+            name: "debezium-transforms-3.1",
+            about: "Debezium's transformations as they were before 3.2",
+            artifacts: vec![("io.debezium", "debezium-core", "3.1.3.Final")],
+            transitive: true,
+        }
+    }
+
     /// Every bundle there is.
     pub fn all() -> Vec<Self> {
         vec![
@@ -109,6 +129,8 @@ impl Bundle {
             Self::connect_mirror(),
             Self::apicurio_converter(),
             Self::debezium_jdbc(),
+            Self::debezium_transforms(),
+            Self::debezium_transforms_3_1(),
         ]
     }
 
@@ -155,6 +177,26 @@ impl Bundle {
         fs::rename(&jars, &folder).map_err(|e| cannot("rename", e))?;
         let _ = fs::remove_dir_all(&work);
         Ok(folder)
+    }
+
+    /// Links the jars into a folder of their own in `plugins`, as a plugin for a `plugin.path`, but for those whose names begin so.
+    ///
+    /// # Errors
+    /// As [`fetch`](Self::fetch), and when the links cannot be made.
+    pub fn link(&self, plugins: &Path, but: &str) -> Result<(), ServiceError> {
+        let jars = self.fetch()?;
+        let link = || -> std::io::Result<()> {
+            let folder = plugins.join(self.name);
+            fs::create_dir_all(&folder)?;
+            for jar in fs::read_dir(&jars)? {
+                let jar = jar?;
+                if !jar.file_name().to_string_lossy().starts_with(but) {
+                    std::os::unix::fs::symlink(jar.path(), folder.join(jar.file_name()))?;
+                }
+            }
+            Ok(())
+        };
+        link().map_err(|e| ServiceError::failed(format!("cannot link the jars of {}: {e}", self.name)))
     }
 
     fn run_maven(&self, pom: &Path, jars: &Path) -> Result<(), ServiceError> {

@@ -81,11 +81,16 @@ impl MariaDb {
         let program = fetch()?;
         let data = folder.path().join("data");
         let failed = |e: io::Error| ServiceError::failed(format!("cannot write the data of MariaDB: {e}"));
-        fs::create_dir_all(&data).map_err(failed)?;
+        // A server that starts removes temporary tables of all others in the same folder.
+        let temporary = folder.path().join("temporary");
+        for made in [&data, &temporary] {
+            fs::create_dir_all(made).map_err(failed)?;
+        }
         let mut command = vec![program.join("bin/mariadbd").display().to_string()];
         let own = [
             ("basedir", program.display().to_string()),
             ("datadir", data.display().to_string()),
+            ("tmpdir", temporary.display().to_string()),
             ("lc-messages-dir", program.join("share").display().to_string()),
         ];
         // No file of the system's has a say.

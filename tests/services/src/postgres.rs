@@ -3,6 +3,7 @@
 //! The server refuses to run as root. A root user therefore starts it in a user namespace in which it has another id: that
 //! needs no other account, and the files stay where they are.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
@@ -11,12 +12,20 @@ use std::{fs, io};
 use crate::data_folder::DataFolder;
 use crate::database_server::{DatabaseServer, Kind, PATIENCE};
 use crate::process::{self, wait_until};
-use crate::{ServiceError, archive, skip};
+use crate::{Certificates, ServiceError, archive, skip};
 
 /// Version of the server.
 pub const POSTGRES_VERSION: &str = "18.1.0";
 /// The user whom the server trusts.
 pub const POSTGRES_USER: &str = "wharf";
+/// The user whom a secured server lets in with a certificate alone; a test that wants one creates it.
+pub const POSTGRES_KNOWN_USER: &str = "known";
+/// Who is let in by a secured server, and how.
+const SECURED_ACCESS: &str = "\
+hostssl all known 127.0.0.0/8 trust clientcert=verify-ca
+host all known 127.0.0.0/8 reject
+host all all 127.0.0.0/8 trust
+";
 const KIND: Kind = Kind {
     name: "PostgreSQL",
     ready: "database system is ready to accept connections",
@@ -49,8 +58,41 @@ impl Postgres {
     /// [`ServiceError::Unavailable`] when its files cannot be had, else [`ServiceError::Failed`].
     pub fn start(settings: &[(&str, &str)]) -> Result<Self, ServiceError> {
         skip::told_to_skip()?;
-        let programs = fetch()?.join("bin");
+        Self::start_in(DataFolder::new("postgres")?, settings, None)
+    }
+
+    /// Starts a server that proves who it is with a certificate for 127.0.0.1, and the files with which clients check it. It can be reached by
+    /// 127.0.0.2, too, which the certificate does not name.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_secured() -> Result<(Self, Certificates), ServiceError> {
+        skip::told_to_skip()?;
         let folder = DataFolder::new("postgres")?;
+        let files = folder.path().join("certificates");
+        let certificates = Certificates::make(&files)?;
+        // It takes no key that others may read.
+        fs::set_permissions(files.join("broker.key"), fs::Permissions::from_mode(0o600))
+            .map_err(|e| ServiceError::failed(format!("cannot protect the key of PostgreSQL: {e}")))?;
+        let file = |name: &str| files.join(name).display().to_string();
+        let settings = [
+            ("ssl", "on".to_owned()),
+            ("ssl_cert_file", file("broker-chain.pem")),
+            ("ssl_key_file", file("broker.key")),
+            ("ssl_ca_file", file("ca.pem")),
+            ("listen_addresses", "127.0.0.1,127.0.0.2".to_owned()),
+        ];
+        let settings = settings.each_ref().map(|(key, value)| (*key, value.as_str()));
+        let server = Self::start_in(folder, &settings, Some(SECURED_ACCESS))?;
+        Ok((server, certificates))
+    }
+
+    fn start_in(
+        folder: DataFolder,
+        settings: &[(&str, &str)],
+        access: Option<&str>,
+    ) -> Result<Self, ServiceError> {
+        let programs = fetch()?.join("bin");
         let data = folder.path().join("data").display().to_string();
         let mut initialize = as_another_user(&programs.join("initdb"))?;
         let how = [
@@ -67,6 +109,10 @@ impl Postgres {
         ];
         initialize.extend(how.map(str::to_owned));
         archive::run(Command::new(&initialize[0]).args(&initialize[1..]))?;
+        if let Some(access) = access {
+            fs::write(folder.path().join("data/pg_hba.conf"), access)
+                .map_err(|e| ServiceError::failed(format!("cannot write the data of PostgreSQL: {e}")))?;
+        }
         let mut command = as_another_user(&programs.join("postgres"))?;
         command.extend(["-D".to_owned(), data]);
         let defaults = [

@@ -1,6 +1,7 @@
 //! The cases, a table per kind. Tables are written by hand for each option and edge; those whose group begins with
 //! `generated` come from a seed.
 
+mod change_event;
 mod config_parse;
 mod generate;
 mod generated;
@@ -62,6 +63,7 @@ pub fn with_seed(kind: Kind, seed: u64) -> Vec<Case> {
             transform_defaults::struct_defaults(&mut table);
         }
         Kind::Predicate => transform::predicates(&mut table),
+        Kind::ChangeEvent => change_event::fill(&mut table),
     }
     table.cases
 }

@@ -56,6 +56,7 @@ pub use error::{ErrorCode, KafkaError};
 pub use groups::{GroupMember, GroupMembers};
 pub use kept_records::KeptRecords;
 pub use murmur2::{murmur2, partition_for_key};
+pub use native::librdkafka_version;
 pub use native::memory::trim as trim_memory;
 pub use native::messages::{Headers, MessageRef};
 pub use producer::{Delivery, Producer, SendError, TopicHandle, Undelivered};

@@ -3,6 +3,8 @@
 //! Under the names of upstream's scripts it takes their arguments (`scripts`); standard output belongs to answers and,
 //! while a worker runs, to the log.
 
+#[cfg(target_os = "linux")]
+mod broker_wait;
 mod cli;
 mod cluster;
 mod cluster_text;

@@ -55,6 +55,12 @@ pub(crate) fn millis(timeout: Duration) -> i32 {
     i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX)
 }
 
+/// The version of librdkafka that is linked, a byte for each part and one for the kind of release: `0x020c01ff` is 2.12.1.
+pub fn librdkafka_version() -> i32 {
+    // SAFETY: takes nothing and returns a constant.
+    unsafe { ffi::rd_kafka_version() }
+}
+
 /// librdkafka's own words for a code.
 pub(crate) fn describe(code: ffi::rd_kafka_resp_err_t) -> String {
     // SAFETY: the function takes any code and returns a static string.

@@ -37,8 +37,7 @@ struct Consumed {
 /// # Safety
 /// `message` was handed over by librdkafka's consumer, without an error, and not given back yet.
 pub(super) unsafe fn has_no_headers(message: &ffi::rd_kafka_message_t) -> bool {
-    // SAFETY: takes nothing and returns a constant.
-    if unsafe { ffi::rd_kafka_version() } != VERSION {
+    if super::librdkafka_version() != VERSION {
         return false;
     }
     // SAFETY: in this version a message that the consumer hands over is the first field of an `rd_kafka_msg_t`, which lives
@@ -58,8 +57,7 @@ mod tests {
 
     #[test]
     fn layout_is_that_of_the_version_that_is_linked() {
-        // SAFETY: takes nothing and returns a constant.
-        let linked = unsafe { ffi::rd_kafka_version() };
+        let linked = super::super::librdkafka_version();
         assert_eq!(
             linked, VERSION,
             "compare `Consumed` with rd_kafka_msg_t of the new version, then change VERSION"

@@ -73,7 +73,7 @@ pub mod host {
     pub const IS_STOPPING: u32 = 4;
     /// Stored source offsets.
     pub const OFFSETS: u32 = 5;
-    /// Present configuration of the task.
+    /// Present configuration of the task or connector.
     pub const CONFIGS: u32 = 6;
     /// New task configurations, please.
     pub const REQUEST_TASK_RECONFIGURATION: u32 = 7;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::ConfigMap;
 use crate::error::{ConnectError, Result};
 use crate::offset_map::OffsetMap;
 use crate::plugin::{PluginHost, PluginMetrics};
@@ -19,6 +20,9 @@ pub trait ConnectorHost: PluginHost {
     /// # Errors
     /// When the offset store cannot be read, or for a sink connector.
     fn offsets(&self, partitions: &[OffsetMap]) -> Result<Vec<Option<OffsetMap>>>;
+
+    /// See [`ConnectorContext::configs`].
+    fn configs(&self) -> ConfigMap;
 }
 
 /// The worker, as a connector sees it. Cheap to clone; may be used from any thread.
@@ -53,6 +57,13 @@ impl ConnectorContext {
     pub fn offset_reader(&self) -> OffsetReader {
         let host = Arc::clone(&self.host);
         OffsetReader::new(move |partitions| host.offsets(partitions))
+    }
+
+    /// The connector's configuration with the values that config providers give at present: a password may have been changed since the
+    /// start. Empty when the worker is too old to say.
+    #[must_use]
+    pub fn configs(&self) -> ConfigMap {
+        self.host.configs()
     }
 
     /// The connector's own metrics.

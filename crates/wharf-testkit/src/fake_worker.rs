@@ -258,6 +258,10 @@ impl ConnectorHost for FakeWorker {
     fn offsets(&self, partitions: &[OffsetMap]) -> Result<Vec<Option<OffsetMap>>> {
         Ok(self.find_offsets(partitions))
     }
+
+    fn configs(&self) -> ConfigMap {
+        self.state().config.clone()
+    }
 }
 
 impl SourceTaskHost for FakeWorker {

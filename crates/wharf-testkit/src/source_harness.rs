@@ -71,6 +71,7 @@ impl SourceHarness {
     /// What connector or task fail with. A task that failed to start was stopped, as the worker does.
     pub fn start(&mut self, config: &ConfigMap) -> Result<()> {
         self.worker().set_stopping(false);
+        self.worker().set_config(config);
         let mut connector = self.plugin.connector()?;
         connector.start(config)?;
         let configs = connector.task_configs(1);

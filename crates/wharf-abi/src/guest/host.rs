@@ -155,6 +155,10 @@ impl ConnectorHost for HostObject {
     fn offsets(&self, partitions: &[OffsetMap]) -> Result<Vec<Option<OffsetMap>>> {
         self.ask(method::OFFSETS, &partitions.to_vec())
     }
+
+    fn configs(&self) -> ConfigMap {
+        self.ask(method::CONFIGS, &Value::Null).unwrap_or_default()
+    }
 }
 
 fn tracing_warn(error: &ConnectError) {

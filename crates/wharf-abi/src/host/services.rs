@@ -110,6 +110,7 @@ impl<H: ConnectorHost> HostServices for ConnectorServices<H> {
                 done()
             }
             method::OFFSETS => answer(&self.0.offsets(&Vec::<OffsetMap>::from_bytes(args)?)?),
+            method::CONFIGS => answer(&self.0.configs()),
             _ => common(self.0.as_ref(), method, args),
         }
     }

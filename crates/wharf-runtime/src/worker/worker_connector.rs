@@ -19,6 +19,7 @@ use wharf_membership::HeldLease;
 use super::control::{TargetState, TaskControl};
 use super::plugin_metrics::{MetricName, PluginMetricRegistry};
 use super::status::{Epoch, StatusStore};
+use super::task_context::Secrets;
 use crate::config_providers::{ConfigProviders, Resolved};
 use crate::herder::ConnectorState;
 use crate::logging;
@@ -79,6 +80,8 @@ struct Shared {
     on_resolved: ResolvedConfig,
     /// What the plugin runs with, once it was asked to start.
     resolved: OnceLock<Resolved>,
+    /// Values that references have come to stand for since.
+    secrets: Secrets,
     failed: AtomicBool,
     started: AtomicBool,
     /// Whether the plugin has not answered the first order yet.
@@ -100,9 +103,11 @@ impl Shared {
 
     /// A text without values of config providers.
     fn hide(&self, text: &str) -> String {
-        self.resolved
-            .get()
-            .map_or_else(|| text.to_owned(), |resolved| resolved.hide(text))
+        let text = self.secrets.hide(text);
+        match self.resolved.get() {
+            Some(resolved) => resolved.hide(&text),
+            None => text,
+        }
     }
 
     /// The configuration that the plugin gets. Asks config providers the first time.
@@ -113,6 +118,24 @@ impl Shared {
         let resolved = self.providers.resolve(&self.given)?;
         (self.on_resolved)(&resolved);
         Ok(self.resolved.get_or_init(|| resolved))
+    }
+
+    /// The configuration with the values of this moment; where a provider fails, with those of the start.
+    fn at_present(&self) -> ConfigMap {
+        match self.providers.resolve(&self.given) {
+            Ok(resolved) => {
+                self.secrets.keep(resolved.clone());
+                resolved.config
+            }
+            Err(error) => {
+                let _context = logging::with_context(format!("[{}|worker] ", self.name));
+                let text = self.hide(&format!("{error:#}"));
+                tracing::warn!("the connector goes on with the configuration of its start: {text}");
+                self.resolved
+                    .get()
+                    .map_or_else(ConfigMap::new, |resolved| resolved.config.clone())
+            }
+        }
     }
 
     fn fail(&self, error: &ConnectError) {
@@ -179,6 +202,10 @@ impl ConnectorHost for WorkerConnectorHost {
             )),
         }
     }
+
+    fn configs(&self) -> ConfigMap {
+        self.0.at_present()
+    }
 }
 
 impl WorkerConnector {
@@ -220,6 +247,7 @@ impl WorkerConnector {
             providers,
             on_resolved: resolved,
             resolved: OnceLock::new(),
+            secrets: Secrets::default(),
             failed: AtomicBool::new(false),
             started: AtomicBool::new(false),
             unanswered: AtomicBool::new(true),

@@ -288,6 +288,29 @@ fn a_panic_fails_its_task_alone_and_the_trace_names_the_place() {
 }
 
 #[test]
+fn a_connector_that_cannot_make_task_configurations_yet_is_asked_again() {
+    let Some(stage) = Stage::set_up("tasks-later") else {
+        return;
+    };
+    let (name, topic) = (stage.named("source"), stage.named("records"));
+    stage.kafka().create_topic(&topic, 1, &[]);
+    let worker = stage.start(&[], &[]);
+    let config = json!({
+        "connector.class": "wharf.test.MisbehavingSource", "tasks.max": "1", "topic": topic,
+        "mode": "retriable_in_task_configs", "mode.times": "3"
+    });
+    worker.create(&name, config);
+    worker.until_states(&name, &["RUNNING", "RUNNING"]);
+    let log = worker.log();
+    assert_eq!(
+        log.matches("cannot make task configurations yet").count(),
+        3,
+        "{log}"
+    );
+    assert_eq!(worker.terminate(), Some(143));
+}
+
+#[test]
 fn tasks_max_is_enforced_unless_the_user_says_otherwise() {
     let Some(stage) = Stage::set_up("tasks-max") else {
         return;

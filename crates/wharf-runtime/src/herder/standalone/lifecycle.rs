@@ -153,7 +153,15 @@ impl Inner {
             Err(PluginWait::TakenOver) => return Err(HerderError::taken_over(name)),
         };
         let configs = match configs {
-            Ok(configs) => configs,
+            Ok(configs) => {
+                slot.postponed.succeeded();
+                configs
+            }
+            // As in a group of workers, where any failure is tried again.
+            Err(error) if error.is_retriable() => {
+                self.update_tasks_later(slot, &error);
+                return Ok(());
+            }
             Err(error) => {
                 tracing::error!("connector {name} cannot make task configurations: {error:#}");
                 slot.with(|entry| {
@@ -181,6 +189,30 @@ impl Inner {
             entry.applied_config = Some(resolved);
         })?;
         self.start_tasks(slot, None)
+    }
+
+    /// Asks the connector again after a while, unless somebody is going to.
+    fn update_tasks_later(self: &Arc<Self>, slot: &ConnectorSlot, error: &ConnectError) {
+        let Some(wait) = slot.postponed.wait() else { return };
+        let (herder, name) = (Arc::downgrade(self), slot.name.clone());
+        tracing::warn!(
+            "connector {name} cannot make task configurations yet, trying again in {} ms: {error:#}",
+            wait.as_millis()
+        );
+        tokio::spawn(async move {
+            tokio::time::sleep(wait).await;
+            let Some(herder) = herder.upgrade() else { return };
+            let slot = herder.slots().get(&name).cloned();
+            let Some(slot) = slot else { return };
+            let mut operation = slot.begin().await;
+            slot.postponed.waited();
+            if slot.entry().is_none() {
+                return;
+            }
+            if let Err(error) = herder.update_tasks(&mut operation).await {
+                tracing::error!("the tasks of connector {name} cannot be made: {error}");
+            }
+        });
     }
 
     /// Adds what the framework puts into task configurations, puts references back where the connector's configuration has

@@ -1,11 +1,13 @@
 //! A connector's place in the herder, and the order of operations on it.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
 use wharf_api::{ConfigMap, ConnectError};
+use wharf_cluster::config_state::publication_backoff_ms;
 
 use crate::herder::common::not_found;
 use crate::herder::{ConnectorType, HerderError};
@@ -20,8 +22,38 @@ pub(super) struct ConnectorSlot {
     pub(super) operation: tokio::sync::Mutex<()>,
     /// Counts take-overs; operations end when it moves.
     pub(super) taken_over: watch::Sender<u64>,
+    /// Task configurations that the plugin could not make yet.
+    pub(super) postponed: Postponed,
     /// What reads see; none when the connector does not exist (yet, or any more).
     pub(super) entry: Mutex<Option<Entry>>,
+}
+
+/// A connector that is asked again for task configurations after a while.
+#[derive(Default)]
+pub(super) struct Postponed {
+    failures: AtomicU32,
+    is_waited_for: AtomicBool,
+}
+
+impl Postponed {
+    /// One more failure. How long to wait; nothing while somebody waits already.
+    pub(super) fn wait(&self) -> Option<Duration> {
+        if self.is_waited_for.swap(true, Ordering::AcqRel) {
+            return None;
+        }
+        let before = self.failures.fetch_add(1, Ordering::AcqRel);
+        Some(Duration::from_millis(publication_backoff_ms(before)))
+    }
+
+    /// It was waited for.
+    pub(super) fn waited(&self) {
+        self.is_waited_for.store(false, Ordering::Release);
+    }
+
+    /// The plugin has made them.
+    pub(super) fn succeeded(&self) {
+        self.failures.store(0, Ordering::Release);
+    }
 }
 
 pub(super) struct Entry {
@@ -48,6 +80,7 @@ impl ConnectorSlot {
             name: name.to_owned(),
             operation: tokio::sync::Mutex::new(()),
             taken_over: watch::Sender::new(0),
+            postponed: Postponed::default(),
             entry: Mutex::new(None),
         }
     }

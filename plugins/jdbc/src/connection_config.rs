@@ -2,9 +2,13 @@
 
 use std::time::Duration;
 
-use wharf_api::config::{ConfigDef, ConfigKey, Importance, ParsedConfig, Password, Type, Validator, Width};
+use wharf_api::config::{
+    ConfigDef, ConfigKey, ConfigValue, Importance, ParsedConfig, Password, Type, Validator, Width,
+};
 use wharf_api::{ConfigMap, Result};
 
+use crate::dialect::dialect;
+use crate::table_id::Quoting;
 use crate::url::{DatabaseUrl, URL_CONFIG};
 
 const GROUP: &str = "Connection";
@@ -44,8 +48,8 @@ pub(crate) fn define(def: ConfigDef) -> ConfigDef {
                 None => Ok(()),
             }))
             .importance(Importance::High)
-            .doc("URL of the database, such as jdbc:postgresql://host:5432/name, jdbc:mysql://host:3306/name or \
-                 jdbc:sqlite:/path/of/the/file.db.")
+            .doc("URL of the database, such as jdbc:postgresql://host:5432/name, jdbc:mysql://host:3306/name, \
+                 jdbc:sqlserver://host:1433;databaseName=name or jdbc:sqlite:/path/of/the/file.db.")
             .group(GROUP, 1)
             .width(Width::Long)
             .display_name("JDBC URL"),
@@ -95,6 +99,7 @@ pub(crate) fn define(def: ConfigDef) -> ConfigDef {
                 "",
                 "MySqlDatabaseDialect",
                 "PostgreSqlDatabaseDialect",
+                "SqlServerDatabaseDialect",
                 "SqliteDatabaseDialect",
             ]))
             .importance(Importance::Low)
@@ -147,6 +152,19 @@ pub(crate) fn define(def: ConfigDef) -> ConfigDef {
     )
 }
 
+/// The key that an error of a configuration is about: the one that it names first, or the URL's.
+pub(crate) fn key_of(error: &wharf_api::ConnectError, values: &[ConfigValue]) -> String {
+    let message = error.message();
+    let is_key = |one: char| one.is_ascii_alphanumeric() || "._".contains(one);
+    let named = message.split(|one| !is_key(one)).find_map(|word| {
+        let word = word.trim_end_matches('.');
+        values
+            .iter()
+            .find(|value| value.name == word && word.contains('.'))
+    });
+    named.map_or_else(|| URL_CONFIG.to_owned(), |value| value.name.clone())
+}
+
 fn zone(key: &str, name: &str) -> Result<jiff::tz::TimeZone> {
     if name.eq_ignore_ascii_case("utc") {
         return Ok(jiff::tz::TimeZone::UTC);
@@ -168,7 +186,13 @@ impl ConnectionConfig {
     pub(crate) fn of(parsed: &ParsedConfig) -> Result<Self> {
         let mut url = DatabaseUrl::parse(parsed.string(URL_CONFIG)?)?;
         for (key, value) in driver_parameters(parsed) {
-            url.parameters.entry(key).or_insert(value);
+            // Of the drivers some would follow the URL, and some the key.
+            if url.parameters.get(&key).is_some_and(|other| *other != value) {
+                return Err(wharf_api::ConnectError::config(format!(
+                    "{PREFIX}{key} and the parameter {key} of {URL_CONFIG} have two values; take one of them out"
+                )));
+            }
+            url.parameters.insert(key, value);
         }
         let dialect = parsed.string(DIALECT_CONFIG)?;
         if !dialect.is_empty() && dialect != url.database.dialect_name() {
@@ -199,6 +223,14 @@ impl ConnectionConfig {
             zone: zone(ZONE_CONFIG, parsed.string(ZONE_CONFIG)?)?,
             url,
         })
+    }
+
+    /// How names are written in statements.
+    pub(crate) fn quoting(&self) -> Quoting {
+        Quoting {
+            quote: dialect(self.url.database).quote(),
+            always: self.quote_always,
+        }
     }
 }
 

@@ -4,6 +4,8 @@ use std::fmt;
 
 use wharf_api::ConnectError;
 
+use crate::dialect::Statement;
+
 /// What kind of trouble it is. It decides whether waiting may help, and whose fault it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Trouble {
@@ -17,6 +19,8 @@ pub(crate) enum Trouble {
     Data,
     /// The user may not do this, or is not who it says.
     Permission,
+    /// A user who was let in before is not let in now: between the two steps in which a password is changed.
+    Login,
     /// The statement does not fit the database: a missing table or column, a type without conversion.
     Statement,
     /// The task is to stop.
@@ -30,7 +34,12 @@ impl Trouble {
     pub(crate) fn may_heal(self) -> bool {
         matches!(
             self,
-            Self::Unreachable | Self::Contention | Self::Capacity | Self::Cancelled | Self::Unknown
+            Self::Unreachable
+                | Self::Contention
+                | Self::Capacity
+                | Self::Login
+                | Self::Cancelled
+                | Self::Unknown
         )
     }
 
@@ -45,6 +54,9 @@ impl Trouble {
                  errors.tolerance=all"
             }
             Self::Permission => "check connection.user, connection.password and what that user may do",
+            Self::Login => {
+                "the user was let in before: see that connection.password is the present one, where its config provider takes it from"
+            }
             Self::Statement => {
                 "see that tables and columns are there and of the types that are needed; a sink makes them with auto.create and auto.evolve"
             }
@@ -61,6 +73,8 @@ pub(crate) struct Failure {
     /// The database's own code, such as an SQLSTATE.
     pub(crate) code: Option<String>,
     pub(crate) message: String,
+    /// What may be said where no value of a row may be.
+    pub(crate) discreet: Option<String>,
 }
 
 /// What answers of a database come as.
@@ -72,6 +86,38 @@ impl Failure {
             trouble,
             code: None,
             message: message.into(),
+            discreet: None,
+        }
+    }
+
+    /// With what may be said where no value of a row may be.
+    pub(crate) fn with_discreet(mut self, message: String) -> Self {
+        self.discreet = Some(message);
+        self
+    }
+
+    /// The same without values of rows (`trim.sensitive.log`). What a database says of a row may have any of them in it.
+    pub(crate) fn without_values(mut self) -> Self {
+        if let Some(message) = self.discreet.take() {
+            self.message = message;
+        } else if matches!(self.trouble, Trouble::Data | Trouble::Unknown) {
+            "the database does not take it; what it says is left out (trim.sensitive.log)"
+                .clone_into(&mut self.message);
+        }
+        self
+    }
+
+    /// Of a value that is missing in a column: the row's fault only where the statement writes the column.
+    pub(crate) fn unless_written(self, column: &str, statement: &Statement) -> Self {
+        if statement.places.iter().any(|place| place.name == column) {
+            return self;
+        }
+        let what = format!(
+            "column '{column}' has to have a value, and the records have no field for it; give it a default, let it be null, or add a field"
+        );
+        Self {
+            trouble: Trouble::Statement,
+            ..self.during(what)
         }
     }
 
@@ -88,6 +134,14 @@ impl Failure {
 
     pub(crate) fn is(&self, trouble: Trouble) -> bool {
         self.trouble == trouble
+    }
+
+    /// Whether the table that was asked for is not there.
+    pub(crate) fn is_missing_table(&self) -> bool {
+        // PostgreSQL, MySQL, SQL Server; SQLite has no code of its own for it.
+        let codes = ["42P01", "1146", "208"];
+        self.code.as_deref().is_some_and(|code| codes.contains(&code))
+            || self.message.starts_with("no such table: ")
     }
 
     /// As the worker sees it: an error that is tried again when waiting may help.
@@ -126,6 +180,8 @@ pub(crate) fn of_sqlstate(state: &str) -> Trouble {
         // Raised by a trigger that refuses a row.
         "P0001" => Trouble::Data,
         "42501" => Trouble::Permission,
+        // Whether it took place is not known.
+        "40003" => Trouble::Unknown,
         // A parameter in the wrong form is our own fault.
         "22P03" => Trouble::Unknown,
         // A datum that no cast can take belongs to its row.
@@ -152,7 +208,7 @@ pub(crate) fn of_mysql_code(code: u16, state: &str) -> Trouble {
         1020 | 1205 | 1213 | 1223 | 1317 | 1412 | 1614 | 1615 | 1637 | 1969 | 3024 | 3572 => Trouble::Contention,
         1021 | 1026 | 1030 | 1037 | 1038 | 1041 | 1114 | 1135 | 1206 | 1461 => Trouble::Capacity,
         // Keys and references.
-        1022 | 1048 | 1062 | 1169 | 1216 | 1217 | 1364 | 1451 | 1452 | 1526 | 1586 | 1591 | 1761 | 1762
+        1022 | 1048 | 1062 | 1169 | 1216 | 1217 | 1451 | 1452 | 1526 | 1586 | 1591 | 1761 | 1762
         // Checks, and triggers that refuse.
         | 1369 | 1644 | 3819 | 4025
         // Values that have no place in their column.
@@ -162,7 +218,7 @@ pub(crate) fn of_mysql_code(code: u16, state: &str) -> Trouble {
             Trouble::Permission
         }
         1046 | 1049..=1051 | 1054 | 1060 | 1061 | 1064 | 1068 | 1070..=1072 | 1074 | 1075 | 1091 | 1101 | 1103 | 1109
-        | 1110 | 1136 | 1146 | 1166 | 1170 | 1235 | 1288 | 1295 | 1305 | 1347 | 1348 | 1356 | 1425..=1427 | 1439
+        | 1110 | 1136 | 1146 | 1166 | 1170 | 1235 | 1288 | 1295 | 1305 | 1347 | 1348 | 1356 | 1364 | 1425..=1427 | 1439
         | 1471 | 1906 | 3105 => Trouble::Statement,
         // Raised by a trigger that refuses a row with a code of its own.
         _ if state == "45000" => Trouble::Data,
@@ -173,6 +229,36 @@ pub(crate) fn of_mysql_code(code: u16, state: &str) -> Trouble {
             Some("0A" | "42") => Trouble::Statement,
             _ => Trouble::Unknown,
         },
+    }
+}
+
+/// What an error number of SQL Server says, with its severity.
+pub(crate) fn of_sqlserver_code(code: u32, class: u8) -> Trouble {
+    match code {
+        // The network, stopping, starting, killed, being restored, standing by, moved, too many connections.
+        64 | 121 | 233 | 596 | 615 | 921 | 922 | 924 | 926..=928 | 942 | 945 | 951 | 952 | 954 | 955 | 976 | 978 | 979 | 982 | 983 | 3906
+        | 4221 | 6005 | 10053 | 10054 | 10060 | 10061 | 10928 | 10929 | 17142 | 17197 | 17809 | 17830 | 18401 | 35250 | 40143
+        | 40166 | 40197 | 40501 | 40540 | 40613 | 49918..=49920 => Trouble::Unreachable,
+        // Locks, deadlocks, changed meanwhile, a transaction that began before the row's last change.
+        1205 | 1211 | 1222 | 3928 | 3960 | 3961 | 13535 | 41301 | 41302 | 41305 | 41325 => Trouble::Contention,
+        701 | 802 | 1101 | 1105 | 1204 | 3967 | 5149 | 8628 | 8645 | 8651 | 8657 | 9002 | 40544 | 40549 | 40551..=40553 | 41822
+        | 41823 => Trouble::Capacity,
+        // Keys, references and checks; triggers that end the transaction.
+        513 | 515 | 547 | 550 | 2601 | 2627 | 3609 | 8672
+        // Values that have no place in their column.
+        | 220 | 232 | 234..=238 | 241 | 242 | 244..=246 | 248 | 293 | 295 | 296 | 298 | 511 | 517 | 535 | 1946 | 2628 | 8114 | 8115
+        | 8134 | 8152 | 8169 | 9400..=9499 | 9803 | 13608 | 13609 | 13610 => Trouble::Data,
+        229 | 230 | 262 | 297 | 300 | 916 | 4060 | 4062..=4064 | 15151 | 15247 | 18450..=18452 | 18456 | 18458..=18463 | 18465..=18468
+        | 18470 | 18486..=18488 | 40532 | 40615 => Trouble::Permission,
+        102 | 105 | 107 | 108 | 128 | 137 | 156 | 170 | 201 | 206..=209 | 213 | 257 | 260 | 264 | 271..=273 | 306 | 402 | 403 | 468
+        | 529 | 544 | 545 | 911 | 1033 | 1088 | 1750 | 1767 | 1769 | 1776 | 1778 | 1779 | 1785 | 1902 | 1911 | 1919 | 1934 | 1944
+        | 2705 | 2714..=2717 | 2749 | 2750 | 2759 | 2760 | 3952 | 4104 | 4121 | 4405 | 4406 | 4413 | 4426 | 4901 | 4902 | 8111 | 8116 | 8117
+        | 8155 | 8156 | 8180 | 11501..=11530 | 13536..=13538 => Trouble::Statement,
+        // Raised by a trigger that refuses a row.
+        50_000.. if (11..=16).contains(&class) => Trouble::Data,
+        // Such errors end the connection.
+        _ if class >= 20 => Trouble::Unreachable,
+        _ => Trouble::Unknown,
     }
 }
 
@@ -191,6 +277,7 @@ mod tests {
             (1969, "70100", Trouble::Contention),
             (1114, "HY000", Trouble::Capacity),
             (1062, "23000", Trouble::Data),
+            (1364, "HY000", Trouble::Statement),
             (1406, "22001", Trouble::Data),
             (1644, "45000", Trouble::Data),
             (31_001, "45000", Trouble::Data),
@@ -208,12 +295,54 @@ mod tests {
     }
 
     #[test]
+    fn codes_of_sql_server_are_told_apart_by_whose_fault_they_are() {
+        for (code, class, trouble) in [
+            (6005, 14, Trouble::Unreachable),
+            (3906, 16, Trouble::Unreachable),
+            (40613, 17, Trouble::Unreachable),
+            (1205, 13, Trouble::Contention),
+            (1222, 16, Trouble::Contention),
+            (3960, 16, Trouble::Contention),
+            (1105, 17, Trouble::Capacity),
+            (9002, 17, Trouble::Capacity),
+            (2627, 14, Trouble::Data),
+            (2601, 14, Trouble::Data),
+            (515, 16, Trouble::Data),
+            (547, 16, Trouble::Data),
+            (8152, 16, Trouble::Data),
+            (2628, 16, Trouble::Data),
+            (245, 16, Trouble::Data),
+            (3609, 16, Trouble::Data),
+            (8672, 16, Trouble::Data),
+            (50_000, 16, Trouble::Data),
+            (51_234, 16, Trouble::Data),
+            // A message that a trigger prints, and one of the server's own trouble.
+            (50_000, 10, Trouble::Unknown),
+            (50_000, 18, Trouble::Unknown),
+            (18456, 14, Trouble::Permission),
+            (4060, 11, Trouble::Permission),
+            (229, 14, Trouble::Permission),
+            (208, 16, Trouble::Statement),
+            (207, 16, Trouble::Statement),
+            (544, 16, Trouble::Statement),
+            (99_999, 21, Trouble::Unreachable),
+            (823, 24, Trouble::Unreachable),
+            (49_999, 16, Trouble::Unknown),
+            (8003, 16, Trouble::Unknown),
+            (0, 0, Trouble::Unknown),
+        ] {
+            assert_eq!(of_sqlserver_code(code, class), trouble, "{code} {class}");
+        }
+    }
+
+    #[test]
     fn states_are_told_apart_by_whose_fault_they_are() {
         for (state, trouble) in [
             ("08006", Trouble::Unreachable),
             ("57P01", Trouble::Unreachable),
             ("57014", Trouble::Contention),
             ("40P01", Trouble::Contention),
+            ("40003", Trouble::Unknown),
             ("53100", Trouble::Capacity),
             ("53300", Trouble::Unreachable),
             ("23505", Trouble::Data),
@@ -225,6 +354,24 @@ mod tests {
             ("", Trouble::Unknown),
         ] {
             assert_eq!(of_sqlstate(state), trouble, "{state}");
+        }
+    }
+
+    #[test]
+    fn what_a_database_says_of_a_row_is_left_out_where_that_is_wanted() {
+        let refused = |trouble| Failure::new(trouble, "Key (id)=(4711) is there").with_code("23505");
+        for (failure, said) in [
+            (
+                refused(Trouble::Data),
+                "the database does not take it; what it says is left out (trim.sensitive.log) [23505]",
+            ),
+            (
+                refused(Trouble::Data).with_discreet("constraint t_pkey".to_owned()),
+                "constraint t_pkey [23505]",
+            ),
+            (refused(Trouble::Contention), "Key (id)=(4711) is there [23505]"),
+        ] {
+            assert_eq!(failure.without_values().to_string(), said);
         }
     }
 

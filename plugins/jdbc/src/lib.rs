@@ -3,7 +3,8 @@
 //!
 //! A record's way into a table: `sink/shape.rs` says which columns it fills, `sink/cell.rs` holds their values,
 //! `sink/pending.rs` keeps rows in order until `sink/writer.rs` writes them, with statements from `dialect/` that a connection of
-//! `session/` runs. A row's way into a record is told in `source/mod.rs`.
+//! `session/` runs. Rows that the database refuses are looked for in `sink/careful.rs`, and those that are there already passed over by
+//! `sink/written_before.rs`. A row's way into a record is told in `source/mod.rs`.
 
 mod connection_config;
 mod dialect;

@@ -1,5 +1,7 @@
 //! `jdbc:` URLs, read as the drivers of the JVM read them, and the plain `postgres://` and `mysql://` forms.
 
+pub(crate) mod sqlserver;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -13,6 +15,7 @@ pub(crate) enum Database {
     MySql,
     Postgres,
     Sqlite,
+    SqlServer,
 }
 
 impl Database {
@@ -22,6 +25,7 @@ impl Database {
             Self::MySql => "MySqlDatabaseDialect",
             Self::Postgres => "PostgreSqlDatabaseDialect",
             Self::Sqlite => "SqliteDatabaseDialect",
+            Self::SqlServer => "SqlServerDatabaseDialect",
         }
     }
 }
@@ -63,6 +67,7 @@ impl fmt::Display for DatabaseUrl {
             Database::MySql if self.is_mariadb => "MariaDB",
             Database::MySql => "MySQL",
             Database::Postgres => "PostgreSQL",
+            Database::SqlServer => return sqlserver::show(self, to),
         };
         write!(to, "{product} database {} at ", self.name)?;
         for (index, server) in self.servers.iter().enumerate() {
@@ -77,13 +82,15 @@ const POSTGRES_PORT: u16 = 5432;
 const MYSQL_PORT: u16 = 3306;
 
 /// Databases that users have `jdbc:` URLs for and that are not built in, with what is said of them.
-const OTHERS: [(&str, &str); 11] = [
+const OTHERS: [(&str, &str); 10] = [
     (
         "mysql+srv",
         "write the names of the servers in place of one that stands for them",
     ),
-    ("sqlserver", "not built in yet"),
-    ("jtds", "not built in yet"),
+    (
+        "jtds",
+        "write jdbc:sqlserver://host:port;databaseName=name in its place",
+    ),
     (
         "oracle",
         "there is no driver for it that works without Oracle's own libraries",
@@ -126,6 +133,12 @@ impl DatabaseUrl {
         if let Some(rest) = plain.strip_prefix("sqlite:") {
             return sqlite(rest);
         }
+        if let Some(rest) = plain
+            .strip_prefix("sqlserver:")
+            .or_else(|| plain.strip_prefix("microsoft:sqlserver:"))
+        {
+            return sqlserver::parse(rest);
+        }
         let scheme = plain.split([':', '/']).next().unwrap_or_default();
         let reason = OTHERS
             .iter()
@@ -133,7 +146,7 @@ impl DatabaseUrl {
             .map_or("no such database is known", |(_, reason)| reason);
         Err(refused(format!(
             "the database '{scheme}' cannot be used: {reason}; URLs begin with jdbc:postgresql:, jdbc:mysql:, \
-             jdbc:mariadb: or jdbc:sqlite:"
+             jdbc:mariadb:, jdbc:sqlserver: or jdbc:sqlite:"
         )))
     }
 }
@@ -247,15 +260,20 @@ fn server(text: &str, default_port: u16) -> Result<Server> {
     })
 }
 
+/// One value each: the drivers take the last one, which may undo what the first one is there for.
 fn parameters(query: &str, separator: char) -> Result<BTreeMap<String, String>> {
-    query
-        .split(separator)
-        .filter(|part| !part.is_empty())
-        .map(|part| {
-            let (key, value) = part.split_once('=').unwrap_or((part, ""));
-            Ok((decoded(key)?, decoded(value)?))
-        })
-        .collect()
+    let mut parameters = BTreeMap::new();
+    for part in query.split(separator).filter(|part| !part.is_empty()) {
+        let (key, value) = part.split_once('=').unwrap_or((part, ""));
+        let (key, value) = (decoded(key)?, decoded(value)?);
+        if parameters.get(&key).is_some_and(|other| *other != value) {
+            return Err(refused(format!(
+                "parameter {key} is there twice, with two values; take one of them out"
+            )));
+        }
+        parameters.insert(key, value);
+    }
+    Ok(parameters)
 }
 
 fn decoded(text: &str) -> Result<String> {
@@ -299,6 +317,10 @@ mod tests {
             ),
             ("jdbc:mariadb://db/shop", "MariaDB database shop at db:3306"),
             ("mysql://me@db/shop", "MySQL database shop at db:3306"),
+            (
+                "mysql://h/d?useSSL=true&useSSL=true",
+                "MySQL database d at h:3306",
+            ),
             ("jdbc:sqlite:/tmp/a.db", "SQLite file /tmp/a.db"),
             ("jdbc:sqlite::memory:", "SQLite file :memory:"),
             (" jdbc:sqlite:a.db?foreign_keys=on ", "SQLite file a.db"),
@@ -333,8 +355,8 @@ mod tests {
                 "'oracle' cannot be used: there is no driver",
             ),
             (
-                "jdbc:sqlserver://h;password=secret",
-                "'sqlserver' cannot be used: not built in yet",
+                "jdbc:jtds:sqlserver://h/d;password=secret",
+                "'jtds' cannot be used: write jdbc:sqlserver:",
             ),
             (
                 "jdbc:mysql:replication://h,i/d?password=secret",
@@ -348,6 +370,14 @@ mod tests {
             ("nonsense", "no such database is known"),
             ("jdbc:sqlite:", "names no file"),
             ("jdbc:postgresql://h:port/d", "is no port"),
+            (
+                "jdbc:postgresql://h/d?sslmode=verify-full&password=secret&sslmode=disable",
+                "parameter sslmode is there twice",
+            ),
+            (
+                "jdbc:mysql://h/d?password=secret&password=secret2",
+                "parameter password is there twice",
+            ),
         ] {
             let message = DatabaseUrl::parse(text).unwrap_err().message().to_owned();
             assert!(message.contains(part), "{message}");

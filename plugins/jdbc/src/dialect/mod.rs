@@ -7,6 +7,7 @@ mod literal;
 pub(crate) mod mysql;
 mod postgres;
 mod sqlite;
+pub(crate) mod sqlserver;
 
 use jiff::tz::TimeZone;
 use wharf_api::{ConnectError, Result};
@@ -18,7 +19,9 @@ use crate::table_id::{Quote, Quoting, TableId};
 use crate::url::Database;
 
 pub(crate) use literal::{date as iso_date, time as iso_time};
-pub(crate) use postgres::{array_type as postgres_array, value_type as postgres_type};
+pub(crate) use postgres::{
+    FOLDED_TEXT as POSTGRES_FOLDED_TEXT, array_type as postgres_array, value_type as postgres_type,
+};
 
 /// A column of a table, as the database describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,11 +123,29 @@ pub(crate) trait Dialect: Send + Sync {
     /// A statement that does this with rows of these columns.
     fn statement(&self, verb: Verb, table: &TableId, columns: &[Target], quoting: Quoting) -> Statement;
 
+    /// An insert that takes no offence at a row that is there already, found by the columns of a unique index, if it has the same values
+    /// in `same`: then it does nothing. A row with other values is refused. Nothing where there is no such statement.
+    fn insert_unless_there(
+        &self,
+        _table: &TableId,
+        _columns: &[Target],
+        _unique: &[String],
+        _same: &[&Target],
+        _quoting: Quoting,
+    ) -> Option<Statement> {
+        None
+    }
+
     /// The value of a column, or of what stands for one, as an instant that compares with [`instant_literal`](Self::instant_literal).
     fn instant(&self, column: &str, source_type: &SourceType) -> String;
 
     /// An instant (seconds since the epoch, and nanoseconds after them), for columns that hold one or the time of the zone's clocks.
     fn instant_literal(&self, at: (i64, u32), zoned: bool, zone: &TimeZone) -> String;
+
+    /// What clocks of the zone show as an instant, for a database that takes it for UTC's where it is compared with one.
+    fn clock_as_instant(&self, shown: String, _zone: &TimeZone) -> String {
+        shown
+    }
 
     /// Whether a column that holds instants and one that holds what clocks show can be compared as one.
     fn mixes_times(&self) -> bool {
@@ -147,6 +168,11 @@ pub(crate) trait Dialect: Send + Sync {
     fn adds_many(&self) -> bool {
         true
     }
+
+    /// What goes before the first of the columns that a statement adds, and before each of the others.
+    fn add_words(&self) -> [&'static str; 2] {
+        ["ADD COLUMN "; 2]
+    }
 }
 
 /// The dialect of a database.
@@ -155,6 +181,15 @@ pub(crate) fn dialect(database: Database) -> &'static dyn Dialect {
         Database::MySql => &mysql::MySql,
         Database::Postgres => &postgres::Postgres,
         Database::Sqlite => &sqlite::Sqlite,
+        Database::SqlServer => &sqlserver::SqlServer { holdlock: true },
+    }
+}
+
+/// The dialect to write with; `holdlock` as in `mssql.use.merge.holdlock`.
+pub(crate) fn dialect_to_write(database: Database, holdlock: bool) -> &'static dyn Dialect {
+    match database {
+        Database::SqlServer if !holdlock => &sqlserver::SqlServer { holdlock: false },
+        other => dialect(other),
     }
 }
 
@@ -234,7 +269,9 @@ pub(crate) fn add_columns(
                 column.name
             )));
         }
-        parts.push(format!("ADD COLUMN {}", definition(dialect, column, quoting)?));
+        let [first, next] = dialect.add_words();
+        let word = if parts.is_empty() { first } else { next };
+        parts.push(format!("{word}{}", definition(dialect, column, quoting)?));
     }
     let table = table.sql(quoting);
     Ok(if dialect.adds_many() {

@@ -171,6 +171,50 @@ impl Dialect for MySql {
         }
     }
 
+    fn insert_unless_there(
+        &self,
+        table: &TableId,
+        columns: &[Target],
+        unique: &[String],
+        same: &[&Target],
+        quoting: Quoting,
+    ) -> Option<Statement> {
+        let insert = self.statement(Verb::Insert, table, columns, quoting);
+        // As bytes, since texts may be equal that are not the same; VALUES has the type of its column.
+        let bytes = |column: &Target, value: &str| match column.type_name.as_str() {
+            "json" => format!("CAST({value} AS CHAR)"),
+            _ => format!("CAST({value} AS BINARY)"),
+        };
+        let all: Vec<String> = same
+            .iter()
+            .map(|column| {
+                let name = quoting.name(&column.name);
+                format!(
+                    "{}<=>{}",
+                    bytes(column, &name),
+                    bytes(column, &format!("VALUES({name})"))
+                )
+            })
+            .collect();
+        let first = quoting.name(unique.first()?);
+        let is_same = all.join(" AND ");
+        let action = format!(
+            " ON DUPLICATE KEY UPDATE {first}=IF({is_same},{first},IF(1/(NOT {first}<=>{first}) IS NULL,{first},{first}))"
+        );
+        Some(Statement {
+            sql: format!("{}{action}", insert.sql),
+            bulk: insert.bulk.map(|bulk| match bulk {
+                Bulk::Rows { before, row, after } => Bulk::Rows {
+                    before,
+                    row,
+                    after: format!("{after}{action}"),
+                },
+                other => other,
+            }),
+            ..insert
+        })
+    }
+
     fn instant(&self, column: &str, source_type: &SourceType) -> String {
         match source_type {
             SourceType::Date => format!("CAST({column} AS DATETIME(6))"),

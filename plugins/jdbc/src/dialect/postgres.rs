@@ -17,8 +17,12 @@ pub(super) struct Postgres;
 /// The name that new rows have in bulk statements. A table of that name is no trouble: statements name it by its own.
 const ROWS: &str = "wharf_rows";
 
+/// What stands for the type of a text column whose collation takes different texts for equal.
+pub(crate) const FOLDED_TEXT: &str = "text of a nondeterministic collation";
+
 /// The types that a text needs no cast for; a cast by name would cut it to the column's length instead of refusing it.
-const TEXTS: [&str; 6] = [
+const TEXTS: [&str; 7] = [
+    FOLDED_TEXT,
     "text",
     "character varying",
     "character",
@@ -73,7 +77,7 @@ fn assigned(column: &Target, value: &str) -> String {
     match column.kind {
         Kind::Text if TEXTS.contains(&to) => value.to_owned(),
         // Without its length, which the assignment checks.
-        Kind::Text if to == "bit" => format!("CAST({value} AS varbit)"),
+        Kind::Text if bits(to).is_some() => format!("CAST({value} AS varbit)"),
         Kind::Text => format!("CAST({value} AS {to})"),
         Kind::Array(ref element)
             if **element == Kind::Text
@@ -84,7 +88,10 @@ fn assigned(column: &Target, value: &str) -> String {
             format!("CAST({value} AS {to})")
         }
         Kind::Float32 | Kind::Float64 if to == "money" => format!("CAST(CAST({value} AS numeric) AS money)"),
-        Kind::Boolean if to == "bit" => format!("CAST(CAST({value} AS int4) AS bit(1))"),
+        Kind::Boolean if bits(to) == Some(1) => format!("CAST(CAST({value} AS int4) AS bit(1))"),
+        Kind::Int8 | Kind::Int16 | Kind::Int32 | Kind::Int64 if bits(to).is_some() => {
+            number_as_bits(value, to, bits(to).unwrap_or(1))
+        }
         // Casts from numbers that PostgreSQL does not make by itself.
         Kind::Int8 | Kind::Int16 | Kind::Int32 if to == "boolean" => {
             format!("CAST(CAST({value} AS int4) AS boolean)")
@@ -93,18 +100,51 @@ fn assigned(column: &Target, value: &str) -> String {
     }
 }
 
+/// How long the bit strings of a column are; nothing for other types.
+fn bits(type_name: &str) -> Option<u32> {
+    type_name.strip_prefix("bit(")?.strip_suffix(')')?.parse().ok()
+}
+
+/// The lowest bits of a number. PostgreSQL's own cast says nothing of those that it cuts off.
+fn number_as_bits(value: &str, to: &str, bits: u32) -> String {
+    if bits >= i64::BITS {
+        return format!("CAST(CAST({value} AS int8) AS {to})");
+    }
+    let (least, greatest) = (-(1_i128 << (bits - 1)), (1_i128 << bits) - 1);
+    format!(
+        "CAST(CASE WHEN {value} BETWEEN {least} AND {greatest} THEN CAST({value} AS int8) \
+         ELSE CAST({value} || ' is out of range for {to}' AS int8) END AS {to})"
+    )
+}
+
 /// The value of a place as it is compared with its column, which is a key: by the column's own equality.
 fn compared(column: &Target, value: &str) -> String {
-    match column.type_name.as_str() {
-        "citext" if column.kind == Kind::Text => format!("CAST({value} AS citext)"),
-        "character" | "bpchar" if column.kind == Kind::Text => format!("CAST({value} AS bpchar)"),
+    match (column.type_name.as_str(), &column.kind) {
+        ("citext", Kind::Text) => format!("CAST({value} AS citext)"),
+        ("character" | "bpchar", Kind::Text) => format!("CAST({value} AS bpchar)"),
+        (_, Kind::Text | Kind::Bytes | Kind::Array(_)) => assigned(column, value),
+        // What an assignment makes a text of by itself.
+        ("citext", _) => format!("CAST(CAST({value} AS text) AS citext)"),
+        ("character" | "bpchar", _) => format!("CAST(CAST({value} AS text) AS bpchar)"),
+        (text, _) if TEXTS.contains(&text) => format!("CAST({value} AS text)"),
         _ => assigned(column, value),
     }
 }
 
-/// Whether two values of a key are the same for the database only if they are the same here.
+/// Whether two values of a key are the same for the database only if they are the same here. Not for numbers with 0 and -0 or fewer
+/// digits than ours, for times in other zones or of less precision, nor for texts with an equality of their own.
 fn has_exact_equality(column: &Target) -> bool {
-    column.kind != Kind::Text || ["text", "character varying"].contains(&column.type_name.as_str())
+    const INTEGERS: [&str; 4] = ["smallint", "integer", "bigint", "numeric"];
+    let to = column.type_name.as_str();
+    match column.kind {
+        Kind::Boolean => to == "boolean",
+        Kind::Int8 | Kind::Int16 | Kind::Int32 | Kind::Int64 => INTEGERS.contains(&to),
+        Kind::Decimal(_) => to == "numeric",
+        Kind::Text => ["text", "character varying"].contains(&to),
+        Kind::Bytes => to == "bytea",
+        Kind::Date => to == "date",
+        _ => false,
+    }
 }
 
 impl Dialect for Postgres {
@@ -123,6 +163,13 @@ impl Dialect for Postgres {
         match source_type {
             SourceType::Date => format!("{column}::timestamp"),
             _ => column.to_owned(),
+        }
+    }
+
+    fn clock_as_instant(&self, shown: String, zone: &TimeZone) -> String {
+        match zone.iana_name() {
+            Some(name) if *zone != TimeZone::UTC => format!("({shown} AT TIME ZONE '{name}')"),
+            _ => shown,
         }
     }
 
@@ -199,6 +246,52 @@ impl Dialect for Postgres {
                 .then(|| Bulk::Arrays(words.bulk(&places, |column| format!("{ROWS}.c{}", number(column))))),
             places,
         }
+    }
+
+    fn insert_unless_there(
+        &self,
+        table: &TableId,
+        columns: &[Target],
+        unique: &[String],
+        same: &[&Target],
+        quoting: Quoting,
+    ) -> Option<Statement> {
+        const TABLE: &str = "wharf_table";
+        let insert = self.statement(Verb::Insert, table, columns, quoting);
+        let index = quoting.names(unique.iter().map(String::as_str));
+        let first = quoting.name(unique.first()?);
+        let action = if same.len() == unique.len() {
+            "NOTHING".to_owned()
+        } else {
+            // As texts: not all types can be compared, and texts have no equality of their own then. Nothing is changed where all
+            // are the same, and a division by zero refuses the row else.
+            let all: Vec<String> = same
+                .iter()
+                .map(|column| {
+                    let name = quoting.name(&column.name);
+                    format!("CAST({TABLE}.{name} AS text) COLLATE \"C\" IS NOT DISTINCT FROM CAST(EXCLUDED.{name} AS text) COLLATE \"C\"")
+                })
+                .collect();
+            format!(
+                "UPDATE SET {first}=EXCLUDED.{first} WHERE 1/(CASE WHEN {} THEN 1 ELSE 0 END)<>1",
+                all.join(" AND ")
+            )
+        };
+        let head = format!("INSERT INTO {}", table.sql(quoting));
+        let unless_there = |sql: &str| {
+            let rest = sql.strip_prefix(&head)?;
+            Some(format!(
+                "{head} AS {TABLE}{rest} ON CONFLICT({index}) DO {action}"
+            ))
+        };
+        Some(Statement {
+            sql: unless_there(&insert.sql)?,
+            bulk: match insert.bulk {
+                Some(Bulk::Arrays(sql)) => Some(Bulk::Arrays(unless_there(&sql)?)),
+                other => other,
+            },
+            ..insert
+        })
     }
 }
 

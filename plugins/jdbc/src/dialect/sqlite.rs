@@ -79,6 +79,44 @@ impl Dialect for Sqlite {
         }
     }
 
+    fn insert_unless_there(
+        &self,
+        table: &TableId,
+        columns: &[Target],
+        unique: &[String],
+        same: &[&Target],
+        quoting: Quoting,
+    ) -> Option<Statement> {
+        let place = |column: &Target| {
+            let at = columns.iter().position(|other| other.slot == column.slot);
+            at.map(|at| format!("?{}", at + 1))
+        };
+        let mut conditions = Vec::new();
+        for column in same {
+            let (name, place) = (quoting.name(&column.name), place(column)?);
+            // Rows without a value in the index are not the same for it.
+            let equal = if unique.contains(&column.name) { "=" } else { "IS" };
+            conditions.push(format!("{name} {equal} {place}"));
+            // A column's own equality may take no notice of capital letters or spaces.
+            if column.kind == Kind::Text {
+                conditions.push(format!("{name} COLLATE BINARY {equal} {place}"));
+            }
+        }
+        let places: Option<Vec<String>> = columns.iter().map(place).collect();
+        let table = table.sql(quoting);
+        Some(Statement {
+            verb: Verb::Insert,
+            sql: format!(
+                "INSERT INTO {table}({}) SELECT {} WHERE NOT EXISTS (SELECT 1 FROM {table} WHERE {})",
+                quoting.names(columns.iter().map(|column| column.name.as_str())),
+                places?.join(","),
+                conditions.join(" AND ")
+            ),
+            bulk: None,
+            places: columns.to_vec(),
+        })
+    }
+
     /// Milliseconds since the epoch, whichever of SQLite's forms a value has.
     fn instant(&self, column: &str, _: &SourceType) -> String {
         format!(

@@ -124,6 +124,85 @@ fn mysql_writes_one_row_or_a_list_of_them() {
 }
 
 #[test]
+fn an_insert_passes_over_a_row_that_is_there_and_the_same() {
+    let columns = [
+        target(0, "id", Kind::Int64, "bigint", true),
+        target(1, "doc", Kind::Text, "json", false),
+    ];
+    let of = |database: Database, same: &[&Target]| {
+        let dialect = dialect(database);
+        let quoting = Quoting {
+            quote: dialect.quote(),
+            always: false,
+        };
+        let table = TableId::parse("t", dialect.quote());
+        let unique = ["id".to_owned()];
+        dialect.insert_unless_there(&table, &columns, &unique, same, quoting)
+    };
+    let all: Vec<&Target> = columns.iter().collect();
+    let made = of(Database::Postgres, &all).unwrap();
+    const ACTION: &str = " ON CONFLICT(id) DO UPDATE SET id=EXCLUDED.id WHERE 1/(CASE WHEN \
+        CAST(wharf_table.id AS text) COLLATE \"C\" IS NOT DISTINCT FROM CAST(EXCLUDED.id AS text) COLLATE \"C\" AND \
+        CAST(wharf_table.doc AS text) COLLATE \"C\" IS NOT DISTINCT FROM CAST(EXCLUDED.doc AS text) COLLATE \"C\" \
+        THEN 1 ELSE 0 END)<>1";
+    let insert = "INSERT INTO t AS wharf_table(id,doc)";
+    assert_eq!(made.sql, format!("{insert} VALUES($1,CAST($2 AS json)){ACTION}"));
+    let rows = "SELECT wharf_rows.c1,CAST(wharf_rows.c2 AS json) FROM unnest($1::int8[],$2::text[]) AS wharf_rows(c1,c2)";
+    assert_eq!(made.bulk, Some(Bulk::Arrays(format!("{insert} {rows}{ACTION}"))));
+    assert_eq!(made.verb, Verb::Insert);
+    let by_key = of(Database::Postgres, &all[..1]).unwrap();
+    assert!(
+        by_key.sql.ends_with(" ON CONFLICT(id) DO NOTHING"),
+        "{}",
+        by_key.sql
+    );
+
+    assert_eq!(
+        of(Database::Sqlite, &all).unwrap().sql,
+        "INSERT INTO t(id,doc) SELECT ?1,?2 WHERE NOT EXISTS (SELECT 1 FROM t WHERE id = ?1 AND doc IS ?2 AND doc COLLATE BINARY IS ?2)"
+    );
+    let made = of(Database::MySql, &all).unwrap();
+    let action = " ON DUPLICATE KEY UPDATE id=IF(CAST(id AS BINARY)<=>CAST(VALUES(id) AS BINARY) AND \
+        CAST(doc AS CHAR)<=>CAST(VALUES(doc) AS CHAR),id,IF(1/(NOT id<=>id) IS NULL,id,id))";
+    assert_eq!(made.sql, format!("INSERT INTO t(id,doc) VALUES(?,?){action}"));
+    assert!(matches!(made.bulk, Some(Bulk::Rows { after, .. }) if after == action));
+    assert_eq!(of(Database::SqlServer, &all), None);
+}
+
+#[test]
+fn updates_by_keys_with_an_equality_of_their_own_go_row_by_row_in_postgres() {
+    let dialect = dialect(Database::Postgres);
+    let quoting = Quoting {
+        quote: dialect.quote(),
+        always: false,
+    };
+    for (kind, type_name, is_bulk) in [
+        (Kind::Int64, "bigint", true),
+        (Kind::Int64, "double precision", false),
+        (Kind::Decimal(2), "numeric", true),
+        (Kind::Float64, "numeric", false),
+        (Kind::Float64, "double precision", false),
+        (Kind::Timestamp, "timestamp without time zone", false),
+        (Kind::Text, "text", true),
+        (Kind::Text, postgres::FOLDED_TEXT, false),
+        (Kind::Text, "uuid", false),
+        (Kind::Date, "date", true),
+    ] {
+        let columns = [
+            target(0, "id", kind.clone(), type_name, true),
+            target(1, "n", Kind::Int32, "integer", false),
+        ];
+        let made = dialect.statement(
+            Verb::Update,
+            &TableId::parse("t", dialect.quote()),
+            &columns,
+            quoting,
+        );
+        assert_eq!(made.bulk.is_some(), is_bulk, "{kind:?} {type_name}");
+    }
+}
+
+#[test]
 fn numbers_that_come_as_texts_are_compared_as_numbers_in_mysql() {
     let dialect = dialect(Database::MySql);
     let quoting = Quoting {
@@ -230,6 +309,11 @@ fn tables_are_made_from_the_fields() {
              `price` DECIMAL(65,2) NOT NULL,\n`at` DATETIME(3) NULL,\nPRIMARY KEY(`id`)\n)",
         ),
         (
+            Database::SqlServer,
+            "CREATE TABLE [t] (\n[id] int NOT NULL,\n[flag] bit NULL,\n[label] nvarchar(max) DEFAULT N'it''s' NOT NULL,\n\
+             [price] decimal(38,2) NOT NULL,\n[at] datetime2 NULL,\nPRIMARY KEY([id])\n)",
+        ),
+        (
             Database::Sqlite,
             "CREATE TABLE `t` (\n`id` INTEGER NOT NULL,\n`flag` INTEGER NULL,\n`label` TEXT DEFAULT 'it''s' NOT NULL,\n\
              `price` NUMERIC NOT NULL,\n`at` NUMERIC NULL,\nPRIMARY KEY(`id`)\n)",
@@ -265,6 +349,15 @@ fn only_columns_that_old_rows_can_have_are_added() {
             "ALTER TABLE `t` ADD COLUMN `flag` INTEGER NULL",
             "ALTER TABLE `t` ADD COLUMN `label` TEXT DEFAULT 'it''s' NOT NULL"
         ]
+    );
+    let sqlserver = super::dialect(Database::SqlServer);
+    let brackets = Quoting {
+        quote: sqlserver.quote(),
+        always: true,
+    };
+    assert_eq!(
+        add_columns(sqlserver, &table, &[by_name("flag"), by_name("label")], brackets).unwrap(),
+        ["ALTER TABLE [t]\nADD [flag] bit NULL,\n[label] nvarchar(max) DEFAULT N'it''s' NOT NULL"]
     );
     let refused = add_columns(dialect, &table, &[by_name("price")], quoting).unwrap_err();
     assert!(

@@ -1,6 +1,8 @@
 //! Connections to databases, and what is asked of them.
 
+mod discreet;
 mod mysql;
+mod mysql_cancel;
 mod mysql_read;
 mod mysql_tls;
 mod mysql_url;
@@ -11,6 +13,10 @@ mod postgres_values;
 mod read;
 mod sqlite;
 mod sqlite_read;
+mod sqlserver;
+mod sqlserver_read;
+mod sqlserver_url;
+mod sqlserver_values;
 mod tls;
 mod waiting;
 
@@ -57,6 +63,11 @@ pub(crate) trait Session: Send {
     /// What the database knows of a table; nothing when there is none.
     fn describe(&mut self, table: &TableId, quoting: Quoting) -> Answer<Option<Table>>;
 
+    /// The engine of a table, where it is one that rolls nothing back.
+    fn engine_without_transactions(&mut self, _table: &TableId) -> Answer<Option<String>> {
+        Ok(None)
+    }
+
     /// Runs a statement without rows.
     fn execute(&mut self, sql: &str) -> Answer<()>;
 
@@ -77,18 +88,55 @@ pub(crate) trait Session: Send {
         self.execute("COMMIT")
     }
 
-    /// Makes constraints speak that would speak at the end of the transaction only.
+    /// Whether a commit that failed so may have taken place all the same: nobody answered, or the answer was of something else.
+    fn may_have_committed(&self, failure: &Failure) -> bool {
+        failure.is(Trouble::Unreachable) || failure.is(Trouble::Unknown)
+    }
+
+    /// Takes back what was not committed. A commit that failed has ended its transaction in some databases, and in others not.
+    fn roll_back(&mut self) -> Answer<()> {
+        match self.execute("ROLLBACK") {
+            Err(failure) if !failure.is(Trouble::Statement) => Err(failure),
+            _ => Ok(()),
+        }
+    }
+
+    /// Sets a savepoint. There is one at most.
+    fn set_savepoint(&mut self) -> Answer<()> {
+        self.execute("SAVEPOINT wharf")
+    }
+
+    /// Forgets the savepoint.
+    fn release_savepoint(&mut self) -> Answer<()> {
+        self.execute("RELEASE SAVEPOINT wharf")
+    }
+
+    /// Takes back what was done since the savepoint, after a row's failure, and forgets it. False when the whole transaction is gone:
+    /// the database has taken back what was before it, too.
+    fn back_to_savepoint(&mut self) -> Answer<bool> {
+        self.execute("ROLLBACK TO SAVEPOINT wharf")?;
+        self.release_savepoint().map(|()| true)
+    }
+
+    /// Makes constraints speak that would speak at the end of the transaction only. Called for the first time before anything is
+    /// written: what fails after that, or less than that, is not due to the transaction.
     fn check_constraints(&mut self) -> Answer<()> {
         Ok(())
     }
 }
 
-/// Connects to write, as often as the configuration says.
-pub(crate) fn connect(config: &ConnectionConfig, stop: &Stop) -> Answer<Box<dyn Session>> {
-    with_attempts(config, stop, || match config.url.database {
-        Database::Sqlite => sqlite::connect(config),
+/// Connects to write, as often as the configuration says; where it is to be discreet, failures have no values of rows.
+pub(crate) fn connect(config: &ConnectionConfig, stop: &Stop, is_discreet: bool) -> Answer<Box<dyn Session>> {
+    let session = with_attempts(config, stop, || match config.url.database {
+        Database::Sqlite => sqlite::connect(config, stop),
         Database::MySql => mysql::connect(config, Arc::clone(stop)),
         Database::Postgres => postgres::connect(config, Arc::clone(stop)),
+        Database::SqlServer => sqlserver::connect(config, Arc::clone(stop)),
+    })?;
+    Ok(if is_discreet {
+        Box::new(discreet::Discreet(session))
+    } else {
+        session
     })
 }
 

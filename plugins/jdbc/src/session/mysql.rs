@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use mysql_async::prelude::Queryable;
-use mysql_async::{Conn, DriverError, Error, IoError, Opts, OptsBuilder, Params, Value};
+use mysql_async::{Conn, DriverError, Error, IoError, Opts, OptsBuilder, Params, Value, params};
 
+use super::mysql_cancel::Identity;
 use super::mysql_tls::Tls;
 use super::mysql_url::{self, Habits, Settings};
 use super::mysql_values::{bytes, value};
@@ -17,10 +18,14 @@ use crate::connection_config::ConnectionConfig;
 use crate::dialect::{Bulk, Statement, Table, TableColumn, Verb};
 use crate::failure::{Answer, Failure, Trouble, of_mysql_code};
 use crate::sink::cell::Rows;
+use crate::source::At;
 use crate::table_id::{Quoting, TableId};
 
 /// The most places that a statement has.
 const MOST_PLACES: usize = 65_535;
+/// The most values in the list of a deletion. Of 1,000 and more MariaDB makes a table, with types and an order of its own
+/// (`in_predicate_conversion_threshold`); 11.4 does so where rows are read, and says nothing of other statements.
+const MOST_LISTED: usize = 512;
 /// The most rows of one statement; less where a packet holds no more.
 const MOST_ROWS: usize = 1_024;
 /// The most bytes of one statement of many rows, whatever the server takes.
@@ -31,7 +36,9 @@ const CHUNK: usize = 100;
 const HEAD: usize = 1_024;
 const DIVISION_BY_ZERO: &str = "1365";
 
-/// Nothing is cut or made up to fit, a number 0 is no wish for a new one, and a backslash in a literal is a backslash.
+/// No text is cut (but for spaces at its end) and no number or date made up to fit; digits after the point that a column has no place for
+/// are rounded all the same, and those of a second cut (MySQL rounds them, too). A number 0 is no wish for a new one, and a backslash in
+/// a literal is a backslash.
 const SQL_MODE: &str = "STRICT_TRANS_TABLES,STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_AUTO_VALUE_ON_ZERO,\
     NO_BACKSLASH_ESCAPES,NO_ENGINE_SUBSTITUTION";
 
@@ -41,6 +48,10 @@ pub(super) struct MySqlSession {
     pub(super) link: Link,
     pub(super) zone: TimeZone,
     pub(super) habits: Habits,
+    /// All tables that were looked at have engines with transactions.
+    rolls_back: bool,
+    /// The server's time before the transaction that reads.
+    pub(super) began: At,
     /// The most bytes that the server takes at once.
     packet: usize,
 }
@@ -50,7 +61,8 @@ pub(super) struct Link {
     waiting: Waiting,
     /// How the server is reached by somebody who cancels.
     options: Opts,
-    id: u32,
+    /// Whose statements are cancelled.
+    identity: Option<Identity>,
 }
 
 pub(super) fn connect(config: &ConnectionConfig, stop: Stop) -> Answer<Box<dyn Session>> {
@@ -83,7 +95,7 @@ pub(super) fn connect_to_read(
         "max_execution_time"
     };
     session.execute(&format!("SET {limit} = 0"))?;
-    // What is read is not older than the database's time, which is asked for first in the same transaction.
+    // What is read is not older than the database's time, which is asked for before.
     let isolation = isolation.unwrap_or("READ COMMITTED");
     session.execute(&format!("SET SESSION TRANSACTION ISOLATION LEVEL {isolation}"))?;
     Ok(Box::new(session))
@@ -106,16 +118,19 @@ fn session(config: &ConnectionConfig, stop: Stop) -> Answer<(MySqlSession, bool)
         link: Link {
             waiting,
             options,
-            id: connection.id(),
+            identity: None,
         },
         connection,
         zone: config.zone.clone(),
         habits: settings.habits,
+        rolls_back: true,
+        began: At::default(),
         packet: 0,
     };
     if let Some(variables) = &settings.session_variables {
         session.execute(&format!("SET {variables}"))?;
     }
+    session.link.identity = session.link.run(Identity::of(&mut session.connection))?;
     // What the server keeps for a while is not given up because nobody takes rows for some minutes.
     session.execute("SET NAMES utf8mb4")?;
     session.execute("SET time_zone = '+00:00', net_write_timeout = 600, autocommit = 1")?;
@@ -209,14 +224,10 @@ impl Link {
     }
 
     async fn cancelled(&self) {
-        // Where the server cannot be told, there is nothing more to be done.
-        let _ = self.kill().await;
-    }
-
-    async fn kill(&self) -> Result<(), Error> {
-        let mut other = Conn::new(self.options.clone()).await?;
-        other.query_drop(format!("KILL QUERY {}", self.id)).await?;
-        other.disconnect().await
+        if let Some(identity) = &self.identity {
+            // Where the server cannot be told, there is nothing more to be done.
+            let _ = identity.end_statement(&self.options).await;
+        }
     }
 }
 
@@ -271,35 +282,50 @@ fn explained(failure: Failure, verb: Verb) -> Failure {
     failure
 }
 
-const COLUMNS: &str = "SELECT COLUMN_NAME, DATA_TYPE FROM information_schema.COLUMNS \
-    WHERE TABLE_SCHEMA = COALESCE(?, DATABASE()) AND TABLE_NAME = ? \
-    AND (@@lower_case_table_names <> 0 OR CAST(TABLE_NAME AS BINARY) = CAST(? AS BINARY)) ORDER BY ORDINAL_POSITION";
-const UNIQUE: &str = "SELECT INDEX_NAME, COALESCE(COLUMN_NAME, ''), SUB_PART IS NULL AND COLUMN_NAME IS NOT NULL \
-    FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = COALESCE(?, DATABASE()) AND TABLE_NAME = ? \
-    AND (@@lower_case_table_names <> 0 OR CAST(TABLE_NAME AS BINARY) = CAST(? AS BINARY)) AND NON_UNIQUE = 0 \
-    ORDER BY INDEX_NAME, SEQ_IN_INDEX";
-const ENGINE: &str = "SELECT t.ENGINE FROM information_schema.TABLES t JOIN information_schema.ENGINES e ON e.ENGINE = t.ENGINE \
-    WHERE t.TABLE_SCHEMA = COALESCE(?, DATABASE()) AND t.TABLE_NAME = ? AND COALESCE(e.TRANSACTIONS, 'NO') <> 'YES'";
+/// A name as the server compares it: it tells capital letters from small ones where its files do, and `ó` from `o` always, which the
+/// collation of its catalogue does not.
+pub(super) fn folded(name: &str) -> String {
+    format!(
+        "CONVERT(IF(@@lower_case_table_names = 0, {name}, LOWER({name})) USING utf8mb4) COLLATE utf8mb4_bin"
+    )
+}
+
+/// The rows of a catalogue that tell of one table. The first two comparisons are those that it is looked up by.
+fn of_this_table() -> String {
+    const SCHEMA: &str = "COALESCE(:schema, DATABASE())";
+    format!(
+        "TABLE_SCHEMA = {SCHEMA} AND TABLE_NAME = :name AND {} = {} AND {} = {}",
+        folded("TABLE_SCHEMA"),
+        folded(SCHEMA),
+        folded("TABLE_NAME"),
+        folded(":name")
+    )
+}
+
+/// What [`of_this_table`] asks for.
+fn names(table: &TableId) -> Params {
+    let schema = table.schema.as_ref().or(table.catalog.as_ref());
+    params! { "schema" => schema, "name" => &table.name }
+}
 
 impl Session for MySqlSession {
     fn describe(&mut self, table: &TableId, _quoting: Quoting) -> Answer<Option<Table>> {
-        let schema = table.schema.as_ref().or(table.catalog.as_ref()).cloned();
-        let place = (schema.clone(), table.name.clone(), table.name.clone());
+        let this_table = of_this_table();
+        let columns = format!(
+            "SELECT COLUMN_NAME, DATA_TYPE FROM information_schema.COLUMNS WHERE {this_table} ORDER BY ORDINAL_POSITION"
+        );
+        let parts = format!(
+            "SELECT INDEX_NAME, COALESCE(COLUMN_NAME, ''), SUB_PART IS NULL AND COLUMN_NAME IS NOT NULL \
+             FROM information_schema.STATISTICS WHERE {this_table} AND NON_UNIQUE = 0 ORDER BY INDEX_NAME, SEQ_IN_INDEX"
+        );
         let connection = &mut self.connection;
-        let (columns, parts, engine) = self.link.run(async {
-            let columns: Vec<(String, String)> = connection.exec(COLUMNS, place.clone()).await?;
-            let parts: Vec<(String, String, bool)> = connection.exec(UNIQUE, place).await?;
-            let engine: Option<String> = connection.exec_first(ENGINE, (schema, &table.name)).await?;
-            Ok((columns, parts, engine))
+        let (columns, parts) = self.link.run(async {
+            let columns: Vec<(String, String)> = connection.exec(columns, names(table)).await?;
+            let parts: Vec<(String, String, bool)> = connection.exec(parts, names(table)).await?;
+            Ok((columns, parts))
         })?;
         if columns.is_empty() {
             return Ok(None);
-        }
-        if let Some(engine) = engine {
-            tracing::warn!(
-                target: super::LOG,
-                "the engine of table {table}, {engine}, has no transactions: rows of a batch that fails stay in it, and are written again"
-            );
         }
         // An index of a part of a column or of an expression finds no row by its column.
         let mut unique: Vec<(String, Vec<String>, bool)> = Vec::new();
@@ -329,12 +355,49 @@ impl Session for MySqlSession {
         }))
     }
 
+    fn engine_without_transactions(&mut self, table: &TableId) -> Answer<Option<String>> {
+        let this_table = of_this_table();
+        let sql = format!(
+            "SELECT t.ENGINE FROM information_schema.TABLES t JOIN information_schema.ENGINES e ON e.ENGINE = t.ENGINE \
+             WHERE {this_table} AND COALESCE(e.TRANSACTIONS, 'NO') <> 'YES'"
+        );
+        let engine: Option<String> = self.link.run(self.connection.exec_first(sql, names(table)))?;
+        self.rolls_back &= engine.is_none();
+        Ok(engine)
+    }
+
     fn execute(&mut self, sql: &str) -> Answer<()> {
         self.link.run(self.connection.query_drop(sql))
     }
 
     fn begin(&mut self) -> Answer<()> {
         self.execute("START TRANSACTION")
+    }
+
+    // Some engines without transactions know no savepoints either. Where there is one of them, rows may be written twice in any case.
+
+    fn set_savepoint(&mut self) -> Answer<()> {
+        if self.rolls_back {
+            self.execute("SAVEPOINT wharf")
+        } else {
+            Ok(())
+        }
+    }
+
+    fn release_savepoint(&mut self) -> Answer<()> {
+        if self.rolls_back {
+            self.execute("RELEASE SAVEPOINT wharf")
+        } else {
+            Ok(())
+        }
+    }
+
+    fn back_to_savepoint(&mut self) -> Answer<bool> {
+        if self.rolls_back {
+            self.execute("ROLLBACK TO SAVEPOINT wharf")?;
+            self.release_savepoint()?;
+        }
+        Ok(true)
     }
 
     fn write(&mut self, statement: &Statement, rows: &Rows, starts: &[usize]) -> Result<(), WriteFailure> {
@@ -377,7 +440,11 @@ impl Session for MySqlSession {
                 .write(statement, rows, starts)
                 .map_err(|failed| failed.failure);
         };
-        let most_rows = (MOST_PLACES / statement.places.len().max(1)).clamp(1, MOST_ROWS);
+        let most_places = match statement.verb {
+            Verb::Delete => MOST_LISTED,
+            _ => MOST_PLACES,
+        };
+        let most_rows = (most_places / statement.places.len().max(1)).clamp(1, MOST_ROWS);
         let most_bytes = MOST_BYTES.min(self.packet) - HEAD.min(self.packet);
         let mut waiting: Vec<Vec<Value>> = Vec::new();
         let mut size = 0;
@@ -396,5 +463,16 @@ impl Session for MySqlSession {
 
     fn commit(&mut self) -> Answer<()> {
         self.link.waiting.finish(self.connection.query_drop("COMMIT"))
+    }
+
+    /// Also one that is told to end has an answer that says nothing of the commit.
+    fn may_have_committed(&self, failure: &Failure) -> bool {
+        const TOLD_TO_END: [&str; 3] = ["1317", "1969", "3024"];
+        failure.is(Trouble::Unreachable)
+            || failure.is(Trouble::Unknown)
+            || failure
+                .code
+                .as_deref()
+                .is_some_and(|code| TOLD_TO_END.contains(&code))
     }
 }

@@ -5,11 +5,11 @@ use jiff::civil::{DateTime, Time};
 use jiff::tz::TimeZone;
 use mysql_async::consts::{ColumnFlags, ColumnType};
 use mysql_async::prelude::Queryable;
-use mysql_async::{BinaryProtocol, Column, QueryResult, Value};
+use mysql_async::{BinaryProtocol, Column, QueryResult, Value, params};
 use num_bigint::BigInt;
 use wharf_api::Decimal;
 
-use super::mysql::MySqlSession;
+use super::mysql::{MySqlSession, folded};
 use super::mysql_url::{Habits, ZeroDate};
 use super::mysql_values::{bytes, instant as seconds_of};
 use super::{Go, ReadFailure, ReadSession};
@@ -24,18 +24,43 @@ const CHUNK_BYTES: usize = 1024 * 1024;
 const BINARY: u16 = 63;
 const SECONDS_PER_DAY: i64 = 86_400;
 
-// The database of the URL, unless others are named; all where it names none.
-const TABLES: &str = "SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE FROM information_schema.TABLES \
-    WHERE TABLE_SCHEMA NOT IN ('information_schema', 'mysql', 'performance_schema', 'sys') \
-    AND TABLE_SCHEMA = COALESCE(?, TABLE_SCHEMA) AND TABLE_SCHEMA LIKE COALESCE(?, '%') \
-    AND (? OR DATABASE() IS NULL OR TABLE_SCHEMA = DATABASE()) ORDER BY 1, 2";
+impl MySqlSession {
+    fn time(&mut self) -> Answer<At> {
+        // The session is in UTC.
+        const NOW: &str = "SELECT CAST(UNIX_TIMESTAMP(NOW(6)) AS CHAR)";
+        let now: Option<String> = self.link.run(self.connection.query_first(NOW))?;
+        let now = now.unwrap_or_default();
+        let (seconds, fraction) = now.split_once('.').unwrap_or((&now, ""));
+        let micros = format!("{fraction:0<6}");
+        seconds
+            .parse()
+            .ok()
+            .zip(micros.get(..6).and_then(|micros| micros.parse::<u32>().ok()))
+            .map(|(seconds, micros)| (seconds, micros * 1_000))
+            .ok_or_else(|| Failure::new(Trouble::Unknown, format!("'{now}' is no time")))
+    }
+}
 
 impl ReadSession for MySqlSession {
     fn tables(&mut self, filter: &TableFilter) -> Answer<Vec<TableId>> {
-        let catalog = filter.catalog.clone().filter(|name| !name.is_empty());
-        let is_named = catalog.is_some() || filter.schema.is_some();
-        let parameters = (catalog, &filter.schema, is_named);
-        let found: Vec<(String, String, String)> = self.link.run(self.connection.exec(TABLES, parameters))?;
+        let database = folded("TABLE_SCHEMA");
+        // The database of the URL, unless others are named; all where it names none.
+        let sql = format!(
+            "SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE FROM information_schema.TABLES \
+             WHERE TABLE_SCHEMA NOT IN ('information_schema', 'mysql', 'performance_schema', 'sys') \
+             AND (:catalog IS NULL OR {database} = {}) AND (:schema IS NULL OR {database} LIKE {}) \
+             AND (:is_named OR DATABASE() IS NULL OR {database} = {}) ORDER BY 1, 2",
+            folded(":catalog"),
+            folded(":schema"),
+            folded("DATABASE()")
+        );
+        let catalog = filter.catalog.as_ref().filter(|name| !name.is_empty());
+        let parameters = params! {
+            "is_named" => catalog.is_some() || filter.schema.is_some(),
+            catalog,
+            "schema" => &filter.schema,
+        };
+        let found: Vec<(String, String, String)> = self.link.run(self.connection.exec(sql, parameters))?;
         let wanted = |name: &str| {
             let mut types = filter.types.iter();
             types.any(|wanted| wanted.trim().eq_ignore_ascii_case(name))
@@ -56,6 +81,8 @@ impl ReadSession for MySqlSession {
     }
 
     fn begin(&mut self) -> Answer<()> {
+        // Before the transaction: where it sees one state from its beginning to its end, columns of a query may be the first that it sees.
+        self.began = self.time()?;
         // A table that is read in a transaction keeps its definition until the end.
         self.link.run(self.connection.query_drop("START TRANSACTION"))
     }
@@ -99,18 +126,7 @@ impl ReadSession for MySqlSession {
     }
 
     fn now(&mut self) -> Answer<At> {
-        // The session is in UTC.
-        const NOW: &str = "SELECT CAST(UNIX_TIMESTAMP(NOW(6)) AS CHAR)";
-        let now: Option<String> = self.link.run(self.connection.query_first(NOW))?;
-        let now = now.unwrap_or_default();
-        let (seconds, fraction) = now.split_once('.').unwrap_or((&now, ""));
-        let micros = format!("{fraction:0<6}");
-        seconds
-            .parse()
-            .ok()
-            .zip(micros.get(..6).and_then(|micros| micros.parse::<u32>().ok()))
-            .map(|(seconds, micros)| (seconds, micros * 1_000))
-            .ok_or_else(|| Failure::new(Trouble::Unknown, format!("'{now}' is no time")))
+        Ok(self.began)
     }
 
     fn read(

@@ -213,14 +213,14 @@ fn of_pem(bytes: &[u8], password: &str) -> Result<Vec<u8>, openssl::error::Error
     builder.build2("")?.to_der()
 }
 
-fn read(name: &str, path: &str) -> Answer<Vec<u8>> {
+pub(super) fn read(name: &str, path: &str) -> Answer<Vec<u8>> {
     let plain = path.strip_prefix("file:").unwrap_or(path);
     // `file:///path` is the same as `file:/path`.
     let plain = plain.strip_prefix("//").unwrap_or(plain);
     std::fs::read(plain).map_err(|error| wrong(format!("{name}={path} cannot be read: {error}")))
 }
 
-fn open(
+pub(super) fn open(
     name: &str,
     path: &str,
     bytes: &[u8],

@@ -240,8 +240,18 @@ fn check(parameters: &Parameters<'_>) -> Answer<()> {
         "yearisdatetype",
         "zerodatetimebehavior",
     ];
-    for key in parameters.all.keys() {
+    let mut seen: BTreeMap<String, &str> = BTreeMap::new();
+    for (key, value) in parameters.all {
         let name = key.to_ascii_lowercase();
+        if seen
+            .insert(name.clone(), value)
+            .is_some_and(|other| other != value)
+        {
+            let text = format!(
+                "parameter {key} of connection.url is there twice, with two values; take one of them out"
+            );
+            return Err(Failure::new(Trouble::Statement, text));
+        }
         if let Some((_, remedy)) = REFUSED.iter().find(|(refused, _)| *refused == name) {
             let text = format!("parameter {key} of connection.url is not built in: {remedy}");
             return Err(Failure::new(Trouble::Statement, text));
@@ -314,6 +324,10 @@ mod tests {
             ("socketFactory=x.Y", "parameter socketFactory"),
             ("serverRSAPublicKeyFile=/x", "parameter serverRSAPublicKeyFile"),
             ("allowPublicKeyRetrieval=false", "set sslMode=REQUIRED"),
+            (
+                "sslMode=VERIFY_IDENTITY&SSLMode=DISABLED",
+                "parameter sslMode of connection.url is there twice",
+            ),
             ("connectTimeout=soon", "no value for parameter connectTimeout"),
             (
                 "sslMode=VERIFY_CA&trustCertificateKeyStoreUrl=file:/no/such/file",
@@ -326,6 +340,25 @@ mod tests {
             assert!(failure.message.contains(said), "{failure}");
             assert!(failure.is(Trouble::Statement));
         }
+    }
+
+    #[test]
+    fn a_parameter_has_one_value_in_the_url_and_the_keys() {
+        let def = crate::connection_config::define(wharf_api::config::ConfigDef::new());
+        let with = |key: &str, value: &str| {
+            let config = wharf_testkit::config([
+                ("connection.url", "jdbc:mysql://h/d?sslMode=VERIFY_IDENTITY"),
+                (key, value),
+            ]);
+            ConnectionConfig::of(&def.parse(&config).unwrap())
+        };
+        let error = with("connection.sslMode", "DISABLED").unwrap_err();
+        assert!(error.message().contains("have two values"), "{error}");
+        let Err(failure) = settings(&with("connection.sslmode", "DISABLED").unwrap()) else {
+            panic!("a weaker one was taken")
+        };
+        assert!(failure.message.contains("is there twice"), "{failure}");
+        assert!(settings(&with("connection.sslMode", "VERIFY_IDENTITY").unwrap()).is_ok());
     }
 
     #[test]

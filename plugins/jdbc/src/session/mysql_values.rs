@@ -117,7 +117,7 @@ pub(super) fn instant(shown: DateTime, zone: &TimeZone) -> i64 {
 }
 
 /// How far a zone's clocks are ahead. The library's instants end with the year 9999 in all zones, a day before MySQL's.
-fn offset(seconds: i64, zone: &TimeZone) -> i64 {
+pub(super) fn offset(seconds: i64, zone: &TimeZone) -> i64 {
     let end = if seconds < 0 {
         Timestamp::MIN
     } else {

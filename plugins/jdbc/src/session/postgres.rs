@@ -9,6 +9,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use jiff::tz::TimeZone;
 use tokio_postgres::config::TargetSessionAttrs;
+use tokio_postgres::error::{DbError, Severity};
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Config};
 
@@ -17,7 +18,7 @@ use super::tls::{self, Tls};
 use super::waiting::{Bound, Waiting};
 use super::{Session, Stop, WriteFailure};
 use crate::connection_config::ConnectionConfig;
-use crate::dialect::{Bulk, Statement, Table, TableColumn};
+use crate::dialect::{Bulk, POSTGRES_FOLDED_TEXT, Statement, Table, TableColumn};
 use crate::failure::{Answer, Failure, Trouble, of_sqlstate};
 use crate::sink::cell::Rows;
 use crate::table_id::{Quoting, TableId};
@@ -28,8 +29,19 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const PIPELINE: usize = 200;
 /// The most statements that are kept prepared.
 const MOST_PREPARED: usize = 256;
-/// When an idle connection is asked whether it still lives.
-const KEEPALIVE: Duration = Duration::from_secs(60);
+/// When an idle connection is asked whether it still lives, how often, and when it is given up.
+const KEEPALIVE: Duration = Duration::from_secs(30);
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
+const KEEPALIVE_RETRIES: u32 = 3;
+/// When a connection is given up whose other end takes nothing, unless the URL says otherwise.
+const UNACKNOWLEDGED: Duration = Duration::from_secs(60);
+/// How long a lock is waited for, unless the server or the URL's `options` say otherwise.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(60);
+/// A value is missing.
+const NOT_NULL: &str = "23502";
+/// The function of the server that holds a row against row security; its code is that of a user without rights.
+const ROW_SECURITY: &str = "ExecWithCheckOptions";
+const NO_RIGHT: &str = "42501";
 /// What all statements after a failed one of the same transaction are answered with.
 const IN_FAILED_TRANSACTION: &str = "25P02";
 
@@ -60,7 +72,12 @@ pub(super) struct PostgresSession {
 }
 
 pub(super) fn connect(config: &ConnectionConfig, stop: Stop) -> Answer<Box<dyn Session>> {
-    Ok(Box::new(session(config, stop)?))
+    let mut session = session(config, stop)?;
+    session.execute(&format!(
+        "SELECT set_config('lock_timeout', '{}', false) WHERE current_setting('lock_timeout') = '0'",
+        LOCK_TIMEOUT.as_millis()
+    ))?;
+    Ok(Box::new(session))
 }
 
 /// A connection in which statements have no limit of time, since a whole table may be read by one; `patience` is how long the server
@@ -126,6 +143,9 @@ fn settings(config: &ConnectionConfig, tls: &Tls) -> Answer<Config> {
         .application_name("wharf")
         .connect_timeout(CONNECT_TIMEOUT)
         .keepalives_idle(KEEPALIVE)
+        .keepalives_interval(KEEPALIVE_INTERVAL)
+        .keepalives_retries(KEEPALIVE_RETRIES)
+        .tcp_user_timeout(UNACKNOWLEDGED)
         .ssl_mode(tls.mode);
     if let Some(user) = &config.user {
         settings.user(user);
@@ -183,12 +203,7 @@ fn settings(config: &ConnectionConfig, tls: &Tls) -> Answer<Config> {
 
 pub(super) fn failure(error: tokio_postgres::Error) -> Failure {
     if let Some(database) = error.as_db_error() {
-        let mut text = database.message().to_owned();
-        if let Some(detail) = database.detail() {
-            text.push_str(": ");
-            text.push_str(detail);
-        }
-        return Failure::new(of_sqlstate(database.code().code()), text).with_code(database.code().code());
+        return answered(database);
     }
     let source = error.source();
     if let Some(unencodable) = source.and_then(|source| source.downcast_ref::<Unencodable>()) {
@@ -211,6 +226,49 @@ pub(super) fn failure(error: tokio_postgres::Error) -> Failure {
         trouble
     };
     Failure::new(trouble, text)
+}
+
+fn answered(error: &DbError) -> Failure {
+    let mut text = error.message().to_owned();
+    if let Some(detail) = error.detail() {
+        text.push_str(": ");
+        text.push_str(detail);
+    }
+    let code = error.code().code();
+    let trouble = match of_sqlstate(code) {
+        Trouble::Permission if code == NO_RIGHT && error.routine() == Some(ROW_SECURITY) => Trouble::Data,
+        trouble => trouble,
+    };
+    let failure = Failure::new(trouble, text).with_code(code);
+    if trouble != Trouble::Data {
+        return failure;
+    }
+    // A message, too, may have values in it.
+    let mut names = "the database does not take it".to_owned();
+    for (what, name) in [
+        ("constraint", error.constraint()),
+        ("column", error.column()),
+        ("table", error.table()),
+    ] {
+        if let Some(name) = name {
+            names.push_str(&format!(", {what} {name}"));
+        }
+    }
+    failure.with_discreet(names)
+}
+
+/// What a statement that writes failed with.
+fn of_write(error: tokio_postgres::Error, statement: &Statement) -> Failure {
+    let absent = error
+        .as_db_error()
+        // Not by a trigger.
+        .filter(|error| error.code().code() == NOT_NULL && error.where_().is_none())
+        .and_then(DbError::column)
+        .map(str::to_owned);
+    match absent {
+        Some(column) => failure(error).unless_written(&column, statement),
+        None => failure(error),
+    }
 }
 
 impl From<tokio_postgres::Error> for Failure {
@@ -271,9 +329,15 @@ impl PostgresSession {
 }
 
 const TABLE: &str = "SELECT c.oid FROM pg_catalog.pg_class c WHERE c.oid = to_regclass($1)::oid";
-// A domain is what it is made of: a cast to the domain itself would cut texts to its length.
-const COLUMNS: &str = "SELECT a.attname::text, format_type(CASE t.typtype WHEN 'd' THEN t.typbasetype ELSE t.oid END, NULL) \
+// A domain is what it is made of: a cast to the domain itself would cut texts to its length. A bit string has its length, which
+// numbers are cast to. Before PostgreSQL 12 no collation says whether it is deterministic.
+const COLUMNS: &str = "SELECT a.attname::text, \
+    COALESCE((to_jsonb(c) ->> 'collisdeterministic')::bool, true), \
+    format_type(b.base, CASE WHEN b.base = 'bit'::regtype THEN b.modifier END) \
     FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid \
+    LEFT JOIN pg_catalog.pg_collation c ON c.oid = a.attcollation, \
+    LATERAL (SELECT CASE t.typtype WHEN 'd' THEN t.typbasetype ELSE t.oid END AS base, \
+    CASE t.typtype WHEN 'd' THEN t.typtypmod ELSE a.atttypmod END AS modifier) b \
     WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum";
 const UNIQUE: &str = "SELECT (SELECT array_agg(a.attname::text ORDER BY k.n) \
     FROM unnest(i.indkey::int2[]) WITH ORDINALITY AS k(attnum, n) \
@@ -292,9 +356,14 @@ impl Session for PostgresSession {
             let oid: u32 = row.try_get(0)?;
             let mut columns = Vec::new();
             for row in client.query(COLUMNS, &[&oid]).await? {
+                let (is_exact, type_name): (bool, String) = (row.try_get(1)?, row.try_get(2)?);
+                let is_text = matches!(type_name.as_str(), "text" | "character varying");
                 columns.push(TableColumn {
                     name: row.try_get(0)?,
-                    type_name: row.try_get(1)?,
+                    type_name: match is_exact || !is_text {
+                        true => type_name,
+                        false => POSTGRES_FOLDED_TEXT.to_owned(),
+                    },
                 });
             }
             let mut unique = Vec::new();
@@ -340,7 +409,7 @@ impl Session for PostgresSession {
             })?;
             for (index, answer) in answers.into_iter().enumerate() {
                 let Err(error) = answer else { continue };
-                let failure = failure(error);
+                let failure = of_write(error, statement);
                 // Those after it are refused for its sake; what is refused before it is sent does not stop them.
                 if failure.code.as_deref() != Some(IN_FAILED_TRANSACTION) {
                     return Err(WriteFailure {
@@ -372,11 +441,27 @@ impl Session for PostgresSession {
             })
             .collect();
         let places: Vec<&(dyn ToSql + Sync)> = columns.iter().map(|column| column as _).collect();
-        self.run(self.client.execute(&prepared, &places)).map(drop)
+        let written = self.run(async { Ok(self.client.execute(&prepared, &places).await) })?;
+        written.map(drop).map_err(|error| of_write(error, statement))
     }
 
     fn commit(&mut self) -> Answer<()> {
-        self.waiting.finish(self.client.batch_execute("COMMIT"))
+        let committed = self
+            .waiting
+            .finish(async { Ok::<_, Failure>(self.client.batch_execute("COMMIT").await) })?;
+        committed.map_err(|error| {
+            // It ends the connection, whenever it comes: what became of the commit was not said.
+            let severity = error.as_db_error().and_then(DbError::parsed_severity);
+            let is_end = matches!(severity, Some(Severity::Fatal | Severity::Panic));
+            let failure = failure(error);
+            match is_end {
+                true => Failure {
+                    trouble: Trouble::Unreachable,
+                    ..failure
+                },
+                false => failure,
+            }
+        })
     }
 
     fn check_constraints(&mut self) -> Answer<()> {

@@ -9,7 +9,7 @@ use tokio_postgres::types::{Kind, Type};
 use wharf_api::{Decimal, Value};
 
 use super::postgres::{PostgresSession, failure};
-use super::postgres_values::{FIRST_DAY, MICROS_PER_SECOND, SECONDS_PER_DAY};
+use super::postgres_values::{FIRST_DAY, INFINITY, MICROS_PER_SECOND, MINUS_INFINITY, SECONDS_PER_DAY};
 use super::{Go, ReadFailure, ReadSession};
 use crate::failure::{Answer, Failure, Trouble};
 use crate::source::{At, Raw, Reading, Relation, Row, Shape, SourceColumn, SourceType, TableFilter};
@@ -17,9 +17,6 @@ use crate::table_id::{Quoting, TableId};
 
 /// How many rows are taken from the connection at once.
 const CHUNK: usize = 512;
-/// What the JVM's driver makes of `infinity` and `-infinity`, in seconds.
-const INFINITY: i64 = 9_223_372_036_825_200;
-const MINUS_INFINITY: i64 = -9_223_372_036_832_400;
 /// The first bytes of all that COPY sends in binary.
 const SIGNATURE: &[u8] = b"PGCOPY\n\xff\r\n\0";
 
@@ -35,6 +32,23 @@ const COLUMNS: &str = "SELECT a.attrelid, a.attnum, a.attnotnull OR t.typnotnull
     JOIN pg_catalog.pg_attribute a ON a.attrelid = wanted.relation AND a.attnum = wanted.number \
     JOIN pg_catalog.pg_type t ON t.oid = a.atttypid \
     LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum";
+
+// What this transaction has read is what it has locked itself. An INSERT locks its table before it takes a number. Catalogues, which
+// definitions are written to, have small numbers; to indexes VACUUM writes, too.
+const WRITERS: &str = "WITH locks AS (SELECT relation, database, virtualtransaction, pid, mode FROM pg_catalog.pg_locks \
+    WHERE locktype = 'relation' AND granted AND relation >= 16384), \
+    own AS (SELECT DISTINCT l.relation, l.database FROM locks l JOIN pg_catalog.pg_class c ON c.oid = l.relation \
+    WHERE l.pid = pg_backend_pid() AND l.mode = 'AccessShareLock' AND c.relkind IN ('r', 'p')) \
+    SELECT DISTINCT l.virtualtransaction FROM locks l JOIN own ON own.relation = l.relation AND own.database = l.database \
+    WHERE l.mode = 'RowExclusiveLock' AND l.pid IS DISTINCT FROM pg_backend_pid()";
+const UNFINISHED: &str =
+    "SELECT DISTINCT virtualtransaction FROM pg_catalog.pg_locks WHERE virtualtransaction = ANY($1)";
+
+/// The modifier that each of these domains gives to the type below it, be it by a domain in between.
+const DOMAINS: &str = "WITH RECURSIVE d(top, base, modifier) AS ( \
+    SELECT oid, typbasetype, typtypmod FROM pg_catalog.pg_type WHERE oid = ANY($1::oid[]) \
+    UNION ALL SELECT d.top, t.typbasetype, t.typtypmod FROM d JOIN pg_catalog.pg_type t ON t.oid = d.base AND t.typtype = 'd') \
+    SELECT top, max(modifier) FROM d GROUP BY top";
 
 impl ReadSession for PostgresSession {
     fn tables(&mut self, filter: &TableFilter) -> Answer<Vec<TableId>> {
@@ -94,10 +108,24 @@ impl ReadSession for PostgresSession {
             let (place, facts) = read().map_err(failure)?;
             known.insert(place, facts);
         }
+        let domains: Vec<u32> = found
+            .iter()
+            .filter(|column| matches!(column.type_().kind(), Kind::Domain(_)))
+            .map(|column| column.type_().oid())
+            .collect();
+        let mut modifiers = HashMap::new();
+        if !domains.is_empty() {
+            for row in self.run(client.query(DOMAINS, &[&domains]))? {
+                let read = || Ok((row.try_get(0)?, row.try_get(1)?));
+                let (domain, modifier): (u32, i32) = read().map_err(failure)?;
+                modifiers.insert(domain, modifier);
+            }
+        }
         let columns = found.iter().map(|column| {
             let facts = origin(column).and_then(|place| known.get(&place));
             let (not_null, counts) = facts.copied().unwrap_or_default();
-            let (source_type, cast) = source_type(column.type_(), column.type_modifier());
+            let modifier = modifiers.get(&column.type_().oid()).copied();
+            let (source_type, cast) = source_type(column.type_(), modifier.unwrap_or(column.type_modifier()));
             SourceColumn {
                 name: column.name().to_owned(),
                 source_type,
@@ -116,6 +144,20 @@ impl ReadSession for PostgresSession {
         const NOW: &str = "SELECT (extract(epoch FROM CURRENT_TIMESTAMP) * 1000000)::bigint";
         let row = self.run(self.client.query_one(NOW, &[]))?;
         Ok(at(row.try_get(0).map_err(failure)?))
+    }
+
+    fn tells_writers(&self) -> bool {
+        true
+    }
+
+    fn writers(&mut self) -> Answer<Vec<String>> {
+        let rows = self.run(self.client.query(WRITERS, &[]))?;
+        rows.iter().map(|row| row.try_get(0).map_err(failure)).collect()
+    }
+
+    fn unfinished(&mut self, writers: &[String]) -> Answer<Vec<String>> {
+        let rows = self.run(self.client.query(UNFINISHED, &[&writers]))?;
+        rows.iter().map(|row| row.try_get(0).map_err(failure)).collect()
     }
 
     fn read(

@@ -16,6 +16,9 @@ use crate::sink::cell::{Cell, Rows};
 pub(super) const FIRST_DAY: i64 = 10_957;
 pub(super) const SECONDS_PER_DAY: i64 = 86_400;
 pub(super) const MICROS_PER_SECOND: i64 = 1_000_000;
+/// What the JVM's driver makes of `infinity` and `-infinity`, in seconds after 1970: what is read as these is written as those again.
+pub(super) const INFINITY: i64 = 9_223_372_036_825_200;
+pub(super) const MINUS_INFINITY: i64 = -9_223_372_036_832_400;
 
 /// The type with this name, of those that [`postgres_type`](crate::dialect::postgres_type) gives.
 pub(super) fn type_of(name: &str) -> Type {
@@ -181,6 +184,8 @@ fn encode(cell: &Cell, rows: &Rows, zone: &TimeZone, to: &Type, out: &mut BytesM
             Err(_) => return refused(format!("a date {days} days after 1970 is out of range")),
         },
         Cell::Time(millis) => out.extend_from_slice(&(millis * 1000).to_be_bytes()),
+        Cell::Timestamp(INFINITY, _) => out.extend_from_slice(&i64::MAX.to_be_bytes()),
+        Cell::Timestamp(MINUS_INFINITY, _) => out.extend_from_slice(&i64::MIN.to_be_bytes()),
         Cell::Timestamp(seconds, nanos) => {
             let local = if *to == Type::TIMESTAMPTZ {
                 Some(*seconds)
@@ -325,6 +330,18 @@ mod tests {
             0xFF,
         ];
         assert_eq!(&out[..], expected);
+    }
+
+    #[test]
+    fn infinity_is_written_as_it_is_read() {
+        for (seconds, micros) in [(INFINITY, i64::MAX), (MINUS_INFINITY, i64::MIN)] {
+            for to in [Type::TIMESTAMP, Type::TIMESTAMPTZ] {
+                let mut out = BytesMut::new();
+                let cell = Cell::Timestamp(seconds, 0);
+                encode(&cell, &Rows::default(), &TimeZone::UTC, &to, &mut out).unwrap();
+                assert_eq!(out[..], micros.to_be_bytes());
+            }
+        }
     }
 
     #[test]

@@ -2,8 +2,8 @@
 
 use wharf_api::ConnectError;
 
-use super::{Stop, mysql, postgres, sqlite, with_attempts};
-use crate::failure::{Answer, Failure};
+use super::{Stop, mysql, postgres, sqlite, sqlserver, with_attempts};
+use crate::failure::{Answer, Failure, Trouble};
 use crate::source::{At, Relation, Row, Shape, SourceColumn, SourceConfig, TableFilter};
 use crate::table_id::{Quoting, TableId};
 use crate::url::Database;
@@ -43,8 +43,25 @@ pub(crate) trait ReadSession {
     /// The columns of a table or query.
     fn columns(&mut self, relation: &Relation, quoting: Quoting) -> Answer<Vec<SourceColumn>>;
 
-    /// The database's present time.
+    /// The database's time at [`begin`](Self::begin), or a later one as long as nothing was seen of tables: a row that is not seen is
+    /// not older.
     fn now(&mut self) -> Answer<At>;
+
+    /// Whether the database says who is writing to a table.
+    fn tells_writers(&self) -> bool {
+        false
+    }
+
+    /// Transactions that have been writing to what was read since [`begin`](Self::begin): those that have taken a number which was smaller than
+    /// the greatest that was read, and have not committed it, are among them. Names for [`unfinished`](Self::unfinished).
+    fn writers(&mut self) -> Answer<Vec<String>> {
+        Ok(Vec::new())
+    }
+
+    /// Those of these transactions that have not ended.
+    fn unfinished(&mut self, _writers: &[String]) -> Answer<Vec<String>> {
+        Ok(Vec::new())
+    }
 
     /// Runs a statement whose columns are these and gives each row to `each`, which may put another one in its
     /// place to be filled, for as long as it wants more. Rows come from the
@@ -61,11 +78,16 @@ pub(crate) trait ReadSession {
 /// Connects to read, as often as the configuration says.
 pub(crate) fn connect_to_read(config: &SourceConfig, stop: &Stop) -> Answer<Box<dyn ReadSession>> {
     let isolation = config.isolation.as_deref();
+    if isolation == Some(sqlserver::SNAPSHOT) && config.connection.url.database != Database::SqlServer {
+        let text = "transaction.isolation.mode=SQL_SERVER_SNAPSHOT is for SQL Server; use REPEATABLE_READ or SERIALIZABLE";
+        return Err(Failure::new(Trouble::Statement, text));
+    }
     with_attempts(&config.connection, stop, || {
         match config.connection.url.database {
             Database::Sqlite => sqlite::connect_to_read(&config.connection, stop),
             Database::MySql => mysql::connect_to_read(&config.connection, stop.clone(), isolation),
             Database::Postgres => postgres::connect_to_read(&config.connection, stop.clone(), isolation),
+            Database::SqlServer => sqlserver::connect_to_read(&config.connection, stop.clone(), isolation),
         }
     })
 }

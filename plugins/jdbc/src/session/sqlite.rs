@@ -1,9 +1,11 @@
 //! SQLite, through the library itself.
 
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
 
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql};
+use wharf_api::Decimal;
 
 use super::{Session, Stop, WriteFailure};
 use crate::connection_config::ConnectionConfig;
@@ -14,6 +16,11 @@ use crate::table_id::{Quoting, TableId};
 
 /// How long a write waits for others who write to the same file, unless the URL says otherwise.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How often a write that waits tries again, and looks whether the task is to stop.
+const BUSY_STEP: Duration = Duration::from_millis(20);
+/// The most digits that a number with a point keeps, and one of any kind in a column of approximate numbers.
+const MOST_DIGITS: usize = 15;
 
 /// Settings that a URL may carry.
 const PRAGMAS: [&str; 9] = [
@@ -30,11 +37,37 @@ const PRAGMAS: [&str; 9] = [
 
 pub(super) struct SqliteSession {
     pub(super) connection: Connection,
+    /// The time before the transaction that reads.
+    pub(super) began: SystemTime,
+    /// How many rows refer to one that is not there, since constraints were looked at in this transaction.
+    orphans: Option<i64>,
 }
 
-pub(super) fn connect(config: &ConnectionConfig) -> Answer<Box<dyn Session>> {
+/// A connection that waits for others no longer when the task is to stop.
+pub(super) fn connect(config: &ConnectionConfig, stop: &Stop) -> Answer<Box<dyn Session>> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
-    Ok(Box::new(session(config, flags)?))
+    let mut session = session(config, flags)?;
+    let patience = session
+        .connection
+        .query_row("PRAGMA busy_timeout", [], |row| row.get(0))
+        .map_err(failure)?;
+    let patience = Duration::from_millis(u32::into(patience));
+    let stop = Stop::clone(stop);
+    let mut since = Instant::now();
+    session
+        .connection
+        .busy_handler(Some(move |count| {
+            if count == 0 {
+                since = Instant::now();
+            }
+            let goes_on = since.elapsed() < patience && !super::is_stopping(&stop);
+            if goes_on {
+                thread::sleep(BUSY_STEP);
+            }
+            goes_on
+        }))
+        .map_err(failure)?;
+    Ok(Box::new(session))
 }
 
 /// A connection whose statements are broken off when the task is to stop.
@@ -79,7 +112,11 @@ fn session(config: &ConnectionConfig, flags: OpenFlags) -> Answer<SqliteSession>
                 error => Err(failure(error)),
             })?;
     }
-    Ok(SqliteSession { connection })
+    Ok(SqliteSession {
+        connection,
+        began: SystemTime::UNIX_EPOCH,
+        orphans: None,
+    })
 }
 
 pub(super) fn failure(error: rusqlite::Error) -> Failure {
@@ -190,8 +227,30 @@ impl Session for SqliteSession {
     }
 
     fn begin(&mut self) -> Answer<()> {
+        self.orphans = None;
         // Waits for others here, and not in the middle of the rows.
         self.execute("BEGIN IMMEDIATE")
+    }
+
+    /// What the library answers it has done.
+    fn may_have_committed(&self, _failure: &Failure) -> bool {
+        false
+    }
+
+    /// References alone can wait for the end of a transaction.
+    fn check_constraints(&mut self) -> Answer<()> {
+        let orphans = self
+            .connection
+            .query_row("SELECT count(*) FROM pragma_foreign_key_check", [], |row| {
+                row.get(0)
+            })
+            .map_err(failure)?;
+        if self.orphans.is_some_and(|before| before < orphans) {
+            return Err(Failure::new(Trouble::Data, "FOREIGN KEY constraint failed")
+                .with_code(format!("SQLITE {}", rusqlite::ffi::SQLITE_CONSTRAINT_FOREIGNKEY)));
+        }
+        self.orphans = Some(orphans);
+        Ok(())
     }
 
     fn write(&mut self, statement: &Statement, rows: &Rows, starts: &[usize]) -> Result<(), WriteFailure> {
@@ -209,7 +268,11 @@ impl Session for SqliteSession {
                 };
                 prepared.raw_bind_parameter(place + 1, cell).map_err(at_row)?;
             }
-            prepared.raw_execute().map_err(at_row)?;
+            prepared.raw_execute().map_err(|error| {
+                let mut failed = at_row(error);
+                failed.failure = of_absent_column(failed.failure, statement);
+                failed
+            })?;
         }
         Ok(())
     }
@@ -231,11 +294,53 @@ struct Bound<'a> {
 
 impl Bound<'_> {
     fn is_text_column(&self) -> bool {
-        let declared = self.target.type_name.to_ascii_uppercase();
-        ["CHAR", "CLOB", "TEXT"]
-            .iter()
-            .any(|word| declared.contains(word))
+        self.is_declared_as(&["CHAR", "CLOB", "TEXT"])
     }
+
+    fn is_declared_as(&self, words: &[&str]) -> bool {
+        let declared = self.target.type_name.to_ascii_uppercase();
+        words.iter().any(|word| declared.contains(word))
+    }
+
+    /// A column of numbers keeps whole ones of 64 bits, and of all others so many digits.
+    fn decimal(&self, decimal: &Decimal) -> rusqlite::Result<Value> {
+        let text = decimal.to_string();
+        let keeps_all =
+            self.is_text_column() || self.is_declared_as(&["BLOB"]) || self.target.type_name.is_empty();
+        if keeps_all {
+            return Ok(Value::Text(text));
+        }
+        let whole = match text.split_once('.') {
+            Some((whole, fraction)) if fraction.bytes().all(|digit| digit == b'0') => Some(whole),
+            Some(_) => None,
+            None => Some(text.as_str()),
+        };
+        let is_approximate = self.is_declared_as(&["REAL", "FLOA", "DOUB"]) && !self.is_declared_as(&["INT"]);
+        if let Some(Ok(number)) = whole.map(str::parse).filter(|_| !is_approximate) {
+            return Ok(Value::Integer(number));
+        }
+        let digits: String = text.chars().filter(char::is_ascii_digit).collect();
+        let digits = digits.trim_matches('0').len();
+        if digits > MOST_DIGITS {
+            let text = format!(
+                "column '{}' of type {} keeps {MOST_DIGITS} digits of a number, and this one has {digits}; declare the column as TEXT",
+                self.target.name, self.target.type_name
+            );
+            return Err(rusqlite::Error::ToSqlConversionFailure(text.into()));
+        }
+        Ok(Value::Text(text))
+    }
+}
+
+/// A column that has to have a value, and that no record has a field for, is no row's fault.
+fn of_absent_column(failure: Failure, statement: &Statement) -> Failure {
+    let not_null = format!("SQLITE {}", rusqlite::ffi::SQLITE_CONSTRAINT_NOTNULL);
+    if failure.code != Some(not_null) {
+        return failure;
+    }
+    // `NOT NULL constraint failed: table.column`
+    let column = failure.message.rsplit('.').next().unwrap_or_default().to_owned();
+    failure.unless_written(&column, statement)
 }
 
 impl ToSql for Bound<'_> {
@@ -248,7 +353,7 @@ impl ToSql for Bound<'_> {
             Cell::Integer(number) => owned(Value::Integer(*number)),
             Cell::Float32(number) => owned(Value::Real((*number).into())),
             Cell::Float64(number) => owned(Value::Real(*number)),
-            Cell::Decimal(decimal) => owned(Value::Text(decimal.to_string())),
+            Cell::Decimal(decimal) => owned(self.decimal(decimal)?),
             Cell::Text(span) => Ok(ToSqlOutput::Borrowed(ValueRef::Text(self.rows.stored(*span)))),
             Cell::Bytes(span) => Ok(ToSqlOutput::Borrowed(ValueRef::Blob(self.rows.stored(*span)))),
             Cell::Date(days) if self.is_text_column() => owned(Value::Text(iso_date(*days))),

@@ -44,6 +44,7 @@ impl ReadSession for SqliteSession {
     fn begin(&mut self) -> Answer<()> {
         // The first thing that is read decides of when everything is that follows.
         const BEGIN: &str = "BEGIN; SELECT 1 FROM sqlite_master LIMIT 1";
+        self.began = SystemTime::now();
         self.connection.execute_batch(BEGIN).map_err(failure)
     }
 
@@ -96,7 +97,7 @@ impl ReadSession for SqliteSession {
 
     fn now(&mut self) -> Answer<At> {
         // The file is where this worker is: so is the clock of those who write to it.
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now = self.began.duration_since(UNIX_EPOCH).unwrap_or_default();
         Ok((
             i64::try_from(now.as_secs()).unwrap_or(i64::MAX),
             now.subsec_nanos(),

@@ -35,9 +35,28 @@ impl Bound {
     }
 }
 
+/// A runtime that waits for nobody at its end: a name that is still being looked up, in a thread that nothing can break off, holds no
+/// task.
+struct Unwaiting(Option<Runtime>);
+
+impl Unwaiting {
+    fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
+        let runtime = self.0.as_ref().expect("it is there until it is dropped");
+        runtime.block_on(future)
+    }
+}
+
+impl Drop for Unwaiting {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
 /// What waits for the answers of one connection, in a runtime of its own.
 pub(super) struct Waiting {
-    runtime: Runtime,
+    runtime: Unwaiting,
     stop: Stop,
     bound: Bound,
 }
@@ -58,20 +77,14 @@ impl Waiting {
                     format!("no runtime for the connection: {error}"),
                 )
             })?;
-        let connected = runtime.block_on(async {
+        let runtime = Unwaiting(Some(runtime));
+        let connection = runtime.block_on(async {
             tokio::select! {
                 connected = connecting => connected,
                 () = stopped(&stop) => Err(stopping()),
             }
-        });
-        match connected {
-            Ok(connection) => Ok((Self { runtime, stop, bound }, connection)),
-            Err(failure) => {
-                // A name that is still being looked up holds nobody.
-                runtime.shutdown_background();
-                Err(failure)
-            }
-        }
+        })?;
+        Ok((Self { runtime, stop, bound }, connection))
     }
 
     /// Waits for an answer, whether the task is to stop or not.
@@ -93,19 +106,9 @@ impl Waiting {
     ) -> Answer<T> {
         self.runtime.block_on(async {
             let mut asked = std::pin::pin!(asked);
-            let moment = if is_stopping(&self.stop) {
-                CANCEL_PATIENCE
-            } else {
-                Duration::ZERO
-            };
-            let stop = async {
-                stopped(&self.stop).await;
-                sleep(moment).await;
-            };
-            let why = tokio::select! {
-                answer = &mut asked => return answer.map_err(Into::into),
-                () = self.no_answer() => self.silent(),
-                () = stop => stopping(),
+            let why = match self.answer(asked.as_mut()).await {
+                Ok(answer) => return answer.map_err(Into::into),
+                Err(why) => why,
             };
             // A server that is left alone with it would go on; where it cannot be told, the statement ends with its connection, at
             // last.
@@ -119,6 +122,29 @@ impl Waiting {
                 _ => Err(why),
             }
         })
+    }
+
+    /// Waits for an answer as [`run`](Self::run) does. What was asked is dropped when it is no longer waited for, and the outer error
+    /// says why: where only the connection itself can cancel, that is the caller's.
+    pub(super) fn wait<T, E>(&self, asked: impl Future<Output = Result<T, E>>) -> Answer<Result<T, E>> {
+        self.runtime.block_on(self.answer(asked))
+    }
+
+    async fn answer<T>(&self, asked: impl Future<Output = T>) -> Answer<T> {
+        let moment = if is_stopping(&self.stop) {
+            CANCEL_PATIENCE
+        } else {
+            Duration::ZERO
+        };
+        let stop = async {
+            stopped(&self.stop).await;
+            sleep(moment).await;
+        };
+        tokio::select! {
+            answer = asked => Ok(answer),
+            () = self.no_answer() => Err(self.silent()),
+            () = stop => Err(stopping()),
+        }
     }
 
     /// Breaks off what the connection is doing; it is of no more use.
@@ -150,5 +176,39 @@ impl Waiting {
 async fn stopped(stop: &Stop) {
     while !is_stopping(stop) {
         sleep(STOP_INTERVAL).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, mpsc};
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn a_name_that_is_still_being_looked_up_holds_nobody() {
+        let (begins, begun) = mpsc::channel();
+        let (release, held) = mpsc::channel::<()>();
+        // As names are looked up.
+        let connecting = async move {
+            tokio::task::spawn_blocking(move || {
+                begins.send(()).unwrap();
+                held.recv()
+            });
+            Ok(())
+        };
+        let bound = Bound::of_statements(Duration::ZERO);
+        let (waiting, ()) = Waiting::connect(Arc::new(|_| false), bound, connecting).unwrap();
+        begun.recv().unwrap();
+        let (ends, ended) = mpsc::channel();
+        let stopper = thread::spawn(move || {
+            drop(waiting);
+            ends.send(()).unwrap();
+        });
+        let in_time = ended.recv_timeout(Duration::from_secs(30));
+        drop(release);
+        stopper.join().unwrap();
+        assert!(in_time.is_ok(), "the runtime waits for the look-up");
     }
 }

@@ -195,6 +195,8 @@ impl Rows {
                 Cell::Decimal(Box::new(decimal.to_decimal()))
             }
             (Kind::Date, ValueRef::Date(millis)) => Cell::Date(millis.div_euclid(logical::MILLIS_PER_DAY)),
+            // The end of a day, which PostgreSQL tells from its beginning.
+            (Kind::Time, ValueRef::Date(logical::MILLIS_PER_DAY)) => Cell::Time(logical::MILLIS_PER_DAY),
             (Kind::Time, ValueRef::Date(millis)) => Cell::Time(millis.rem_euclid(logical::MILLIS_PER_DAY)),
             (Kind::Timestamp, ValueRef::Date(millis)) => at(*millis, 1000),
             (Kind::Array(kind), ValueRef::Array(items)) => {
@@ -253,6 +255,12 @@ mod tests {
                 Cell::Date(-1),
             ),
             (logical::time(), Value::Date(1500), Kind::Time, Cell::Time(1500)),
+            (
+                logical::time(),
+                Value::Date(86_400_000),
+                Kind::Time,
+                Cell::Time(86_400_000),
+            ),
             (
                 logical::timestamp(),
                 Value::Date(-1),

@@ -7,8 +7,9 @@ use wharf_api::config::{
 };
 use wharf_api::{ConfigMap, ConnectError, Result};
 
-use crate::connection_config::{self, ConnectionConfig, millis};
+use crate::connection_config::{self, ConnectionConfig, key_of, millis};
 use crate::table_id::{Quote, TableId};
+use crate::url::Database;
 
 const WRITES: &str = "Writes";
 const MAPPING: &str = "Data Mapping";
@@ -31,6 +32,10 @@ const AUTO_EVOLVE_CONFIG: &str = "auto.evolve";
 const TIMESTAMP_FIELDS_CONFIG: &str = "timestamp.fields.list";
 const TIMESTAMP_UNIT_CONFIG: &str = "timestamp.precision.mode";
 const STRING_COLUMN_CONFIG: &str = "string.output.value.column.name";
+const HOLDLOCK_CONFIG: &str = "mssql.use.merge.holdlock";
+const WRITE_TIMEOUT_CONFIG: &str = "wharf.write.timeout.ms";
+const TRIM_CONFIG: &str = "trim.sensitive.log";
+const MAX_POLL_CONFIG: &str = "consumer.override.max.poll.interval.ms";
 const MAX_RETRIES_CONFIG: &str = "max.retries";
 const RETRY_BACKOFF_CONFIG: &str = "retry.backoff.ms";
 
@@ -91,6 +96,10 @@ pub(crate) struct SinkConfig {
     pub(crate) timestamp_fields: Vec<String>,
     pub(crate) timestamp_unit: TimestampUnit,
     pub(crate) string_column: String,
+    pub(crate) merge_holdlock: bool,
+    /// How long one call of the worker may write before it commits.
+    pub(crate) write_timeout: Duration,
+    pub(crate) trim_sensitive_log: bool,
     pub(crate) max_retries: u32,
     pub(crate) retry_backoff: Duration,
 }
@@ -198,6 +207,17 @@ pub(crate) fn definition() -> ConfigDef {
             .default(3000)
             .validator(Validator::at_least(0)),
     )
+    .define(
+        key(WRITE_TIMEOUT_CONFIG, Type::Long, RETRIES, 3, "Write Timeout (millis)", Low,
+            "Milliseconds after which rows that are not committed are rolled back and tried again; no statement takes longer either.              It has to be well below the consumer's max.poll.interval.ms (5 minutes), after which another task gets the partitions;              where consumer.override.max.poll.interval.ms is set, it is a third of that at most.")
+            .default(120_000)
+            .validator(Validator::at_least(1)),
+    )
+    .define(
+        key(TRIM_CONFIG, Type::Boolean, RETRIES, 4, "Trim Sensitive Data from Log", Low,
+            "Whether values of rows are left out of what the log, the status and the headers of dead letters say.")
+            .default(false),
+    )
 }
 
 fn writes(def: ConfigDef) -> ConfigDef {
@@ -225,6 +245,12 @@ fn writes(def: ConfigDef) -> ConfigDef {
         key(DELETE_ENABLED_CONFIG, Type::Boolean, WRITES, 4, "Enable deletes", Medium,
             "Whether a null value deletes the row of its key. Asks for pk.mode=record_key.")
             .default(false),
+    )
+    .define(
+        key(HOLDLOCK_CONFIG, Type::Boolean, WRITES, 5, "SQL Server - Use HOLDLOCK in MERGE", Low,
+            "Whether an upsert into SQL Server locks the place of a row that is not there yet. Without it two tasks may insert \
+             one key at once, and one of them writes its rows again.")
+            .default(true),
     )
 }
 
@@ -261,8 +287,22 @@ impl SinkConfig {
                 Ok((topic.to_owned(), table.to_owned()))
             })
             .collect::<Result<_>>()?;
+        let mut write_timeout = millis(parsed.long(WRITE_TIMEOUT_CONFIG)?);
+        if let Some(interval) = parsed
+            .originals()
+            .get(MAX_POLL_CONFIG)
+            .and_then(|text| text.trim().parse().ok())
+        {
+            write_timeout = write_timeout.min(millis(interval) / 3);
+        }
+        let mut connection = ConnectionConfig::of(parsed)?;
+        if connection.statement_timeout.is_zero() || connection.statement_timeout > write_timeout {
+            connection.statement_timeout = write_timeout;
+        }
         Ok(Self {
-            connection: ConnectionConfig::of(parsed)?,
+            connection,
+            write_timeout,
+            trim_sensitive_log: parsed.boolean(TRIM_CONFIG)?,
             insert_mode: match lower(INSERT_MODE_CONFIG)?.as_str() {
                 "upsert" => InsertMode::Upsert,
                 "update" => InsertMode::Update,
@@ -293,6 +333,7 @@ impl SinkConfig {
                 _ => TimestampUnit::Micros,
             },
             string_column: parsed.string(STRING_COLUMN_CONFIG)?.to_owned(),
+            merge_holdlock: parsed.boolean(HOLDLOCK_CONFIG)?,
             max_retries: u32::try_from(parsed.int(MAX_RETRIES_CONFIG)?).unwrap_or(0),
             retry_backoff: millis(parsed.int(RETRY_BACKOFF_CONFIG)?.into()),
         })
@@ -340,7 +381,7 @@ impl SinkConfig {
     /// The table for records of a topic. Names are read as the database with these quotes reads them.
     pub(crate) fn table(&self, topic: &str, quote: Quote) -> TableId {
         if let Some((_, table)) = self.topics_to_tables.iter().find(|(of, _)| of == topic) {
-            return TableId::parse(table, quote);
+            return self.named(table, quote);
         }
         let normal: String;
         let topic = if self.table_name_normalize {
@@ -358,7 +399,16 @@ impl SinkConfig {
         } else {
             topic
         };
-        TableId::parse(&self.table_name_format.replace(TOPIC_PLACE, topic), quote)
+        self.named(&self.table_name_format.replace(TOPIC_PLACE, topic), quote)
+    }
+
+    /// In SQL Server names without a schema are those of `dbo`, whatever the user's own schema is.
+    fn named(&self, text: &str, quote: Quote) -> TableId {
+        let mut table = TableId::parse(text, quote);
+        if self.connection.url.database == Database::SqlServer && table.schema.is_none() {
+            table.schema = Some("dbo".to_owned());
+        }
+        table
     }
 }
 
@@ -372,7 +422,13 @@ pub(crate) fn validate(config: &ConfigMap) -> Vec<ConfigValue> {
             .and_then(|parsed| SinkConfig::of_parsed(&parsed));
         let messages = match found {
             Ok(config) => config.contradictions(),
-            Err(error) => vec![(crate::url::URL_CONFIG, error.message().to_owned())],
+            Err(error) => {
+                let key = key_of(&error, &values);
+                if let Some(value) = values.iter_mut().find(|value| value.name == key) {
+                    value.add_error(error.message().to_owned());
+                }
+                Vec::new()
+            }
         };
         for (key, message) in messages {
             if let Some(value) = values.iter_mut().find(|value| value.name == key) {
@@ -464,7 +520,7 @@ mod tests {
             ),
             (
                 vec![("dialect.name", "PostgreSqlDatabaseDialect")],
-                "connection.url",
+                "dialect.name",
                 "Does not fit the URL",
             ),
             (
@@ -480,6 +536,27 @@ mod tests {
             );
         }
         assert_eq!(errors(&[("insert.mode", "multi")]), []);
+    }
+
+    #[test]
+    fn a_write_ends_well_before_the_consumer_loses_its_partitions() {
+        const SECOND: Duration = Duration::from_secs(1);
+        for (more, write, statement) in [
+            (vec![], 120, 120),
+            (vec![("wharf.write.timeout.ms", "5000")], 5, 5),
+            (vec![("wharf.statement.timeout.ms", "9000")], 120, 9),
+            (vec![("wharf.statement.timeout.ms", "0")], 120, 120),
+            (vec![("consumer.override.max.poll.interval.ms", "60000")], 20, 20),
+            (
+                vec![("consumer.override.max.poll.interval.ms", "900000")],
+                120,
+                120,
+            ),
+        ] {
+            let config = parsed(&more).unwrap();
+            let times = (config.write_timeout, config.connection.statement_timeout);
+            assert_eq!(times, (write * SECOND, statement * SECOND), "{more:?}");
+        }
     }
 
     #[test]

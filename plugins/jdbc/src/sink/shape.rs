@@ -6,7 +6,7 @@ use wharf_api::schema::SchemaType;
 use wharf_api::{ConnectError, Field, RecordRef, Result, Schema, SchemaRef, Value, ValueRef};
 
 use super::cell::{Cell, Kind, Rows, at};
-use super::config::{InsertMode, PkMode, SinkConfig, TimestampUnit};
+use super::config::{InsertMode, PkMode, SinkConfig};
 
 /// A column that records of one shape fill.
 #[derive(Debug, Clone, PartialEq)]
@@ -298,6 +298,13 @@ impl Shape {
         (0..self.columns.len()).filter(|&index| self.columns[index].key)
     }
 
+    /// Whether the key is topic, partition and offset.
+    pub(crate) fn is_keyed_by_coordinates(&self) -> bool {
+        self.columns
+            .iter()
+            .any(|column| column.key && column.from == From::Offset)
+    }
+
     /// Adds the record's row; answers where it begins.
     ///
     /// # Errors
@@ -384,13 +391,14 @@ impl Column {
             (value, _) => *value,
         };
         if self.kind == Kind::Timestamp && self.read_as != Kind::Timestamp {
-            return self.instant(&value, config.timestamp_unit);
+            return self.instant(&value, config);
         }
         rows.cell(&self.kind, &value, &self.name)
     }
 
     /// A field of `timestamp.fields.list`: a number of units since the epoch, as a number or as digits, or a time in ISO 8601.
-    fn instant(&self, value: &ValueRef<'_>, unit: TimestampUnit) -> Result<Cell> {
+    fn instant(&self, value: &ValueRef<'_>, config: &SinkConfig) -> Result<Cell> {
+        let unit = config.timestamp_unit;
         match value {
             ValueRef::Null => Ok(Cell::Null),
             ValueRef::Int64(count) => Ok(at(*count, unit.per_second())),
@@ -404,8 +412,12 @@ impl Column {
                     Ok::<_, jiff::Error>(civil.to_zoned(jiff::tz::TimeZone::UTC)?.timestamp())
                 });
                 let nanos = instant.map(|instant| instant.as_nanosecond()).map_err(|error| {
+                    let said = match config.trim_sensitive_log {
+                        true => String::new(),
+                        false => format!(": {error}"),
+                    };
                     ConnectError::data(format!(
-                        "field '{}' stands in timestamp.fields.list, and its text is neither a number nor a time: {error}",
+                        "field '{}' stands in timestamp.fields.list, and its text is neither a number nor a time{said}",
                         self.name
                     ))
                 })?;

@@ -129,6 +129,7 @@ impl Running {
     }
 
     fn put_batch(&mut self, records: &RecordBatchRef<'_>) -> Result<()> {
+        self.writer.time_runs();
         self.kept.forget_before(self.pending.first_batch());
         let batch = self.kept.next;
         if self.reporter.is_some() && !records.is_empty() {
@@ -310,6 +311,7 @@ impl Running {
     }
 
     fn pre_commit(&mut self, offsets: &Offsets) -> Result<Offsets> {
+        self.writer.time_runs();
         // Rows of a batch that was refused are not to be in the table before the worker knows of them.
         if !self.is_put_again
             && let Err(error) = self.flush()

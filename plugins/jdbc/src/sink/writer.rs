@@ -6,16 +6,19 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use wharf_api::ConnectError;
 
+use super::careful::{ROWS_BETWEEN_LOOKS, Work};
 use super::config::{InsertMode, SinkConfig};
+use super::deadline::Deadline;
 use super::pending::{Pending, PendingRow, Segment};
 use super::shape::Shape;
 use crate::connection_config::ConnectionConfig;
-use crate::dialect::{self, Dialect, Statement, Table, Target, Verb, dialect};
+use crate::dialect::{self, Dialect, Statement, Table, Target, Verb};
 use crate::failure::{Answer, Failure, Trouble};
-use crate::session::{self, Session, Stop, WriteFailure};
+use crate::session::{self, Session, Stop};
 use crate::table_id::{Quoting, TableId};
 
 const LOG: &str = "io.confluent.connect.jdbc.sink.JdbcDbWriter";
@@ -36,7 +39,7 @@ pub(crate) struct BadRow {
 }
 
 impl BadRow {
-    fn new(row: PendingRow, segment: &Segment, failure: &Failure) -> Self {
+    pub(super) fn new(row: PendingRow, segment: &Segment, failure: &Failure) -> Self {
         Self {
             row,
             table: Arc::clone(&segment.table),
@@ -58,13 +61,6 @@ impl BadRow {
 struct Made {
     shape: Arc<Shape>,
     statement: Arc<Statement>,
-}
-
-/// When constraints are looked at that may wait for the end of the transaction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Check {
-    AtCommit,
-    EachPart,
 }
 
 /// Why nothing was written.
@@ -93,10 +89,14 @@ pub(crate) struct Writer {
     config: Arc<SinkConfig>,
     dialect: &'static dyn Dialect,
     quoting: Quoting,
-    stop: Stop,
+    /// Says when the task is to stop.
+    task: Stop,
+    deadline: Arc<Deadline>,
     present: Present,
     session: Option<Box<dyn Session>>,
-    /// The connection was lost in the middle of a COMMIT: its rows may be in the table.
+    /// A user was let in since the start.
+    was_let_in: bool,
+    /// No answer came to the COMMIT of inserts: their rows may be in the table.
     is_in_doubt: bool,
     tables: HashMap<Arc<TableId>, Table>,
     /// By table, for each shape of its records.
@@ -104,18 +104,16 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    pub(crate) fn new(config: Arc<SinkConfig>, stop: Stop, present: Present) -> Self {
-        let dialect = dialect(config.connection.url.database);
+    pub(crate) fn new(config: Arc<SinkConfig>, task: Stop, present: Present) -> Self {
         Self {
-            dialect,
-            quoting: Quoting {
-                quote: dialect.quote(),
-                always: config.connection.quote_always,
-            },
+            dialect: dialect::dialect_to_write(config.connection.url.database, config.merge_holdlock),
+            quoting: config.connection.quoting(),
             config,
-            stop,
+            task,
+            deadline: Arc::default(),
             present,
             session: None,
+            was_let_in: false,
             is_in_doubt: false,
             tables: HashMap::new(),
             statements: HashMap::new(),
@@ -124,6 +122,50 @@ impl Writer {
 
     pub(crate) fn quoting(&self) -> Quoting {
         self.quoting
+    }
+
+    pub(super) fn dialect(&self) -> &'static dyn Dialect {
+        self.dialect
+    }
+
+    pub(super) fn known_table(&self, id: &TableId) -> Option<&Table> {
+        self.tables.get(id)
+    }
+
+    /// The worker waits from now on.
+    pub(crate) fn time_runs(&self) {
+        self.deadline.begin(self.config.write_timeout);
+    }
+
+    /// Nothing is begun when it is too late to commit it.
+    pub(super) fn in_time(&self) -> Answer<()> {
+        if self.deadline.has_passed() {
+            return Err(Failure::new(Trouble::Contention, "it takes too long"));
+        }
+        Ok(())
+    }
+
+    /// What a failure is called that is due to the time alone.
+    fn late(&self, error: WriteError) -> WriteError {
+        match error {
+            WriteError::Database(failure)
+                if self.deadline.has_passed()
+                    && (failure.is(Trouble::Cancelled) || failure.is(Trouble::Contention))
+                    && !(self.task)(Duration::ZERO) =>
+            {
+                let mut text = format!(
+                    "the rows could not be written within {} ms (wharf.write.timeout.ms), and none of them is; fewer at once take less \
+                     time (batch.size)",
+                    self.config.write_timeout.as_millis()
+                );
+                // What the database said last.
+                if failure.code.is_some() {
+                    text.push_str(&format!(": {failure}"));
+                }
+                WriteError::Database(Failure::new(Trouble::Contention, text))
+            }
+            error => error,
+        }
     }
 
     /// Writes everything but the rows that are left out. When it fails, nothing was written.
@@ -137,6 +179,7 @@ impl Writer {
         // A connection that ended while nothing was asked of it, or what is known of a table no longer holds.
         if was_connected
             && !self.is_in_doubt
+            && !self.deadline.has_passed()
             && let Err(WriteError::Database(failure)) = &written
             && (failure.is(Trouble::Unreachable) || failure.is(Trouble::Statement))
         {
@@ -148,7 +191,7 @@ impl Writer {
             Ok(()) => self.is_in_doubt = false,
             Err(_) => self.forget(),
         }
-        written
+        written.map_err(|error| self.late(error))
     }
 
     /// Whatever state the connection is in: what is not committed ends with it.
@@ -174,59 +217,100 @@ impl Writer {
             }
         }
         match self.write_fast(&work, pending) {
-            Ok(()) => Ok(()),
-            Err(failure) if failure.is(Trouble::Data) && self.is_in_doubt => Err(in_doubt(&failure).into()),
             Err(failure) if failure.is(Trouble::Data) || is_same_key_twice(&failure) => {
-                tracing::debug!(target: LOG, "written again, row by row: {failure}");
+                tracing::debug!(target: LOG, "written again: {failure}");
                 self.roll_back()?;
-                let mut left_out = HashSet::new();
-                match self.write_carefully(&work, pending, Check::AtCommit, &mut left_out, leave_out) {
-                    // A constraint that is looked at by the commit only, and names no row.
-                    Err(WriteError::Database(failure)) if failure.is(Trouble::Data) => {
-                        self.roll_back()?;
-                        self.write_carefully(&work, pending, Check::EachPart, &mut left_out, leave_out)
-                    }
-                    written => written,
-                }
+                self.write_again(&work, pending, leave_out)
             }
-            Err(failure) => Err(failure.into()),
+            written => written.map_err(WriteError::from),
         }
     }
 
-    /// A commit that failed has ended its transaction in some databases, and in others not.
-    fn roll_back(&mut self) -> Answer<()> {
-        match self.session()?.execute("ROLLBACK") {
-            Err(failure) if !failure.is(Trouble::Statement) => Err(failure),
-            _ => Ok(()),
+    /// Without rows that are there already, and without bad ones.
+    fn write_again(
+        &mut self,
+        work: &[Work<'_>],
+        pending: &Pending,
+        leave_out: &mut LeaveOut<'_>,
+    ) -> Result<(), WriteError> {
+        let is_in_doubt = self.is_in_doubt;
+        let mut leave_out = |bad: &BadRow| {
+            if is_in_doubt {
+                return Err(in_doubt(&bad.failure).to_error());
+            }
+            leave_out(bad)
+        };
+        let mut left_out = HashSet::new();
+        if let Some(work) = self.unless_there(work) {
+            let written = match self.write_fast(&work, pending) {
+                Err(failure) if failure.is(Trouble::Data) || is_same_key_twice(&failure) => {
+                    self.roll_back()?;
+                    self.write_row_by_row(&work, pending, &mut left_out, &mut leave_out)
+                }
+                written => written.map_err(WriteError::from),
+            };
+            match written {
+                Err(WriteError::Database(failure))
+                    if failure.is(Trouble::Permission) || failure.is(Trouble::Statement) =>
+                {
+                    tracing::warn!(
+                        target: LOG,
+                        "whether rows are in the table already cannot be seen, which asks for the right to SELECT and UPDATE: {failure}"
+                    );
+                    self.roll_back()?;
+                }
+                written => return written,
+            }
         }
+        self.write_row_by_row(work, pending, &mut left_out, &mut leave_out)
     }
 
-    fn commit(&mut self) -> Answer<()> {
-        let committed = self.session()?.commit();
+    pub(super) fn roll_back(&mut self) -> Answer<()> {
+        self.session()?.roll_back()
+    }
+
+    /// Commits, unless it is too late: somebody else may have the partitions by then.
+    pub(super) fn commit(&mut self) -> Answer<()> {
+        self.in_time()?;
+        let is_insert = self.config.insert_mode == InsertMode::Insert;
+        let session = self.session()?;
+        let committed = session.commit();
         if let Err(failure) = &committed {
-            self.is_in_doubt = !failure.is(Trouble::Data);
+            // All but inserts come to the same when they are done twice.
+            let is_in_doubt = is_insert && session.may_have_committed(failure);
+            self.is_in_doubt |= is_in_doubt;
         }
         committed
     }
 
-    fn session(&mut self) -> Answer<&mut Box<dyn Session>> {
+    pub(super) fn session(&mut self) -> Answer<&mut Box<dyn Session>> {
         let session = match self.session.take() {
             Some(session) => session,
             None => {
                 // Where the present one cannot be read, the one of the start.
                 let present = (self.present)();
                 let connection = present.as_ref().unwrap_or(&self.config.connection);
-                session::connect(connection, &self.stop)?
+                let stop = self.deadline.stop(Arc::clone(&self.task));
+                let discreet = self.config.trim_sensitive_log;
+                match session::connect(connection, &stop, discreet) {
+                    Err(failure) if self.was_let_in && failure.is(Trouble::Permission) => {
+                        return Err(Failure {
+                            trouble: Trouble::Login,
+                            ..failure
+                        });
+                    }
+                    connected => connected?,
+                }
             }
         };
+        self.was_let_in = true;
         Ok(self.session.insert(session))
     }
 
     /// Everything in as few statements as the database allows.
-    fn write_fast(&mut self, work: &[(&Segment, Arc<Statement>)], pending: &Pending) -> Answer<()> {
+    fn write_fast(&mut self, work: &[Work<'_>], pending: &Pending) -> Answer<()> {
         let is_refused_twice = self.dialect.refuses_one_key_twice();
-        let session = self.session()?;
-        session.begin()?;
+        self.session()?.begin()?;
         for (segment, statement) in work {
             let folded;
             let rows = match statement.verb {
@@ -237,8 +321,13 @@ impl Writer {
                     &folded
                 }
             };
-            for chunk in rows.chunks(BULK_ROWS) {
-                session
+            let most = match statement.bulk {
+                Some(_) => BULK_ROWS,
+                None => ROWS_BETWEEN_LOOKS,
+            };
+            for chunk in rows.chunks(most) {
+                self.in_time()?;
+                self.session()?
                     .write_bulk(statement, &pending.rows, &Segment::starts(chunk))
                     .map_err(|failure| {
                         failure.during(format_args!("writing into table {}", segment.table))
@@ -248,73 +337,10 @@ impl Writer {
         self.commit()
     }
 
-    /// Row by row, with a savepoint to come back to, without the rows that are left out already.
-    fn write_carefully(
-        &mut self,
-        work: &[(&Segment, Arc<Statement>)],
-        pending: &Pending,
-        check: Check,
-        left_out: &mut HashSet<usize>,
-        leave_out: &mut LeaveOut<'_>,
-    ) -> Result<(), WriteError> {
-        let session = self.session()?;
-        session.begin()?;
-        for (segment, statement) in work {
-            let rows = segment.rows.iter().filter(|row| !left_out.contains(&row.start));
-            // Parts that are still to be written, the first one last.
-            let mut parts: Vec<Vec<PendingRow>> = vec![rows.copied().collect()];
-            while let Some(mut rows) = parts.pop() {
-                session.execute("SAVEPOINT wharf")?;
-                let starts = Segment::starts(&rows);
-                let written = session
-                    .write(statement, &pending.rows, &starts)
-                    .and_then(|()| match check {
-                        Check::AtCommit => Ok(()),
-                        Check::EachPart => session.check_constraints().map_err(WriteFailure::from),
-                    });
-                let failed = match written {
-                    Ok(()) => {
-                        session.execute("RELEASE SAVEPOINT wharf")?;
-                        continue;
-                    }
-                    Err(failed) if failed.failure.is(Trouble::Data) => failed,
-                    Err(failed) => {
-                        let what = format!("writing into table {}", segment.table);
-                        return Err(failed.failure.during(what).into());
-                    }
-                };
-                session.execute("ROLLBACK TO SAVEPOINT wharf")?;
-                session.execute("RELEASE SAVEPOINT wharf")?;
-                let at = match failed.row {
-                    Some(row) => row,
-                    None if rows.len() == 1 => 0,
-                    None => {
-                        let second = rows.split_off(rows.len() / 2);
-                        parts.push(second);
-                        parts.push(rows);
-                        continue;
-                    }
-                };
-                let after = rows.split_off(at + 1);
-                if let Some(row) = rows.pop() {
-                    left_out.insert(row.start);
-                    leave_out(&BadRow::new(row, segment, &failed.failure)).map_err(WriteError::Refused)?;
-                }
-                // In this order again.
-                for part in [after, rows] {
-                    if !part.is_empty() {
-                        parts.push(part);
-                    }
-                }
-            }
-        }
-        self.commit().map_err(WriteError::from)
-    }
-
     /// The statement for a segment, with its table as it has to be.
     ///
     /// Nothing for rows that are to be deleted from a table that is yet to be made.
-    fn statement(&mut self, segment: &Segment) -> Answer<Option<Arc<Statement>>> {
+    pub(super) fn statement(&mut self, segment: &Segment) -> Answer<Option<Arc<Statement>>> {
         let known = self.statements.get(&segment.table).into_iter().flatten();
         for made in known {
             if Arc::ptr_eq(&made.shape, &segment.shape) {
@@ -389,6 +415,7 @@ impl Writer {
             None if self.config.auto_create && segment.deletes() => return Ok(None),
             None => self.create(segment)?,
         };
+        self.check_engine(id)?;
         let absent = missing(&table);
         if absent.is_empty() {
             self.tables.insert(Arc::clone(id), table.clone());
@@ -422,6 +449,29 @@ impl Writer {
         }
     }
 
+    /// Rows that are not rolled back are written again: an insert would have them twice, or be refused for their own sake. All else makes
+    /// the same of them.
+    fn check_engine(&mut self, table: &TableId) -> Answer<()> {
+        let Some(engine) = self.session()?.engine_without_transactions(table)? else {
+            return Ok(());
+        };
+        if self.config.insert_mode != InsertMode::Insert {
+            tracing::warn!(
+                target: LOG,
+                "the engine of table {table}, {engine}, has no transactions: rows of a batch that fails stay in it, and are written again"
+            );
+            return Ok(());
+        }
+        Err(Failure::new(
+            Trouble::Statement,
+            format!(
+                "the engine of table {table}, {engine}, has no transactions, and with insert.mode=insert rows of a batch that fails would be \
+                 in it twice: ALTER TABLE {} ENGINE=InnoDB, or set insert.mode=upsert",
+                table.sql(self.quoting)
+            ),
+        ))
+    }
+
     fn create(&mut self, segment: &Segment) -> Answer<Table> {
         let id = &segment.table;
         if !self.config.auto_create {
@@ -453,10 +503,11 @@ impl Writer {
         let hint = if self.config.auto_evolve {
             ""
         } else {
-            ", and auto.evolve is false"
+            ", and auto.evolve is false: set it to true, add the column, or leave the field out with fields.whitelist"
         };
+        // As with a missing table: all records of the topic would become dead letters.
         Failure::new(
-            Trouble::Data,
+            Trouble::Statement,
             format!(
                 "table {} has no column for {}{hint}",
                 table.id,

@@ -7,16 +7,22 @@ use wharf_api::config::{ConfigValue, ParsedConfig};
 use wharf_api::{ConfigMap, ConnectError, Result};
 
 use super::definition::{
-    AIVEN_TIMESTAMP_INITIAL_CONFIG, BATCH_ROWS_CONFIG, BLACKLIST_CONFIG, CATALOG_CONFIG, COMPLEX_CONFIG,
-    EXCLUDE_CONFIG, GRANULARITY_CONFIG, INCLUDE_CONFIG, INCREMENTING_COLUMN_CONFIG,
-    INCREMENTING_INITIAL_CONFIG, INCREMENTING_MAPPING_CONFIG, ISOLATION_CONFIG, MODE_CONFIG,
-    NUMERIC_MAPPING_CONFIG, NUMERIC_PRECISION_CONFIG, POLL_INTERVAL_CONFIG, QUERY_CONFIG,
-    QUERY_MASKED_CONFIG, QUERY_RETRIES_CONFIG, QUERY_SUFFIX_CONFIG, SCHEMA_CONFIG,
-    TABLE_POLL_INTERVAL_CONFIG, TABLES_CONFIG, TIMESTAMP_COLUMN_CONFIG, TIMESTAMP_DELAY_CONFIG,
-    TIMESTAMP_INITIAL_CONFIG, TIMESTAMP_MAPPING_CONFIG, TOPIC_PREFIX_CONFIG, TYPES_CONFIG, UNLIMITED_CONFIG,
-    VALIDATE_NON_NULL_CONFIG, WHITELIST_CONFIG, definition,
+    AIVEN_TIMESTAMP_INITIAL_CONFIG, BATCH_ROWS_CONFIG, BEGAN_CONFIG, BLACKLIST_CONFIG, CATALOG_CONFIG,
+    COMPLEX_CONFIG, EXCLUDE_CONFIG, GRANULARITY_CONFIG, INCLUDE_CONFIG, INCREMENTING_COLUMN_CONFIG,
+    INCREMENTING_DELAY_CONFIG, INCREMENTING_INITIAL_CONFIG, INCREMENTING_MAPPING_CONFIG,
+    INCREMENTING_WAIT_CONFIG, ISOLATION_CONFIG, MODE_CONFIG, NUMERIC_MAPPING_CONFIG,
+    NUMERIC_PRECISION_CONFIG, POLL_INTERVAL_CONFIG, QUERY_CONFIG, QUERY_MASKED_CONFIG, QUERY_RETRIES_CONFIG,
+    QUERY_SUFFIX_CONFIG, SCHEMA_CONFIG, SHARE_CONFIG, SPLIT_SIZE_CONFIG, TABLE_POLL_INTERVAL_CONFIG,
+    TABLES_CONFIG, TIMESTAMP_COLUMN_CONFIG, TIMESTAMP_DELAY_CONFIG, TIMESTAMP_INITIAL_CONFIG,
+    TIMESTAMP_MAPPING_CONFIG, TOPIC_PREFIX_CONFIG, TYPES_CONFIG, UNLIMITED_CONFIG, VALIDATE_NON_NULL_CONFIG,
+    WHITELIST_CONFIG, definition,
 };
-use crate::connection_config::{ConnectionConfig, millis};
+use super::limit::{self, Limit};
+use super::split::Share;
+use crate::connection_config::{ConnectionConfig, key_of, millis};
+
+/// `timestamp.initial` for the connector's start.
+const NOW: i64 = -1;
 
 /// How rows are found that were not read yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,13 +109,21 @@ pub(crate) struct SourceConfig {
     incrementing_column: Option<String>,
     incrementing_mapping: Vec<Mapping>,
     pub(crate) incrementing_initial: i64,
+    /// How long new rows wait for those who were writing when they were found, and how long in any case.
+    pub(crate) incrementing_wait: Duration,
+    pub(crate) incrementing_delay: Duration,
+    /// How many keys a range has; nothing where tables are read as a whole.
+    pub(crate) split_size: Option<i64>,
     timestamp_columns: Vec<String>,
     timestamp_mapping: Vec<Mapping>,
-    /// Milliseconds since the epoch; -1 for the time of the first query.
+    /// Milliseconds since the epoch; -1 for the database's time when the connector is started.
     pub(crate) timestamp_initial: Option<i64>,
+    /// That time, in a task.
+    pub(crate) began: Option<i64>,
     pub(crate) timestamp_delay: Duration,
     pub(crate) validate_non_null: bool,
     pub(crate) query: Option<String>,
+    query_is_masked: bool,
     pub(crate) query_suffix: String,
     /// Nothing for without end.
     pub(crate) query_retries: Option<u32>,
@@ -126,6 +140,8 @@ pub(crate) struct SourceConfig {
     pub(crate) topic_prefix: String,
     /// Those of the task; none in the connector's own configuration.
     pub(crate) tables: Vec<String>,
+    /// The task's part of each table that is read in ranges.
+    pub(crate) share: Share,
 }
 
 pub(super) fn anchored(key: &str, pattern: &str) -> Result<Regex> {
@@ -197,13 +213,18 @@ impl SourceConfig {
             incrementing_column: some(parsed.string(INCREMENTING_COLUMN_CONFIG)?),
             incrementing_mapping: of_tables(INCREMENTING_MAPPING_CONFIG)?,
             incrementing_initial: parsed.long(INCREMENTING_INITIAL_CONFIG)?,
+            incrementing_wait: millis(parsed.long(INCREMENTING_WAIT_CONFIG)?),
+            incrementing_delay: millis(parsed.long(INCREMENTING_DELAY_CONFIG)?),
+            split_size: Some(parsed.long(SPLIT_SIZE_CONFIG)?).filter(|size| *size > 0),
             timestamp_columns: list(TIMESTAMP_COLUMN_CONFIG)?,
             timestamp_mapping: of_tables(TIMESTAMP_MAPPING_CONFIG)?,
             timestamp_initial: parsed
                 .get_long(TIMESTAMP_INITIAL_CONFIG)
                 .or_else(|| parsed.get_long(AIVEN_TIMESTAMP_INITIAL_CONFIG)),
+            began: config.get(BEGAN_CONFIG).and_then(|began| began.parse().ok()),
             timestamp_delay: millis(parsed.long(TIMESTAMP_DELAY_CONFIG)?),
             validate_non_null: parsed.boolean(VALIDATE_NON_NULL_CONFIG)?,
+            query_is_masked: masked.is_some(),
             query: query.or(masked),
             query_suffix: parsed.string(QUERY_SUFFIX_CONFIG)?.trim().to_owned(),
             query_retries: u32::try_from(parsed.int(QUERY_RETRIES_CONFIG)?).ok(),
@@ -239,7 +260,21 @@ impl SourceConfig {
             tables: config
                 .get(TABLES_CONFIG)
                 .map_or_else(Vec::new, |tables| split(tables)),
+            share: match config.get(SHARE_CONFIG) {
+                Some(text) => Share::parse(text)?,
+                None => Share::ALL,
+            },
         })
+    }
+
+    /// Whether rows are read from the connector's start on.
+    pub(crate) fn begins_now(&self) -> bool {
+        self.mode.has_time() && self.timestamp_initial == Some(NOW)
+    }
+
+    /// What limits the rows of each statement.
+    pub(crate) fn limit(&self) -> Option<Limit> {
+        limit::limit(&self.query_suffix, self.connection.url.database)
     }
 
     /// What does not go together: the key it is said of, and the message.
@@ -299,10 +334,28 @@ impl SourceConfig {
                 format!("with {QUERY_CONFIG}, {MODE_CONFIG} asks for {INCREMENTING_COLUMN_CONFIG}"),
             ));
         }
-        let limits = ["LIMIT", "FETCH"].iter().any(|word| {
-            let mut words = self.query_suffix.split_whitespace();
-            words.any(|one| one.eq_ignore_ascii_case(word))
-        });
+        let limits = self.limit().is_some();
+        if let Some(query) = &self.query
+            && self.mode != Mode::Bulk
+            && let Some(limited) = limit::limit(query, self.connection.url.database)
+        {
+            let masked = if self.query_is_masked {
+                QUERY_MASKED_CONFIG
+            } else {
+                QUERY_CONFIG
+            };
+            found.push((
+                masked,
+                format!(
+                    "{masked} says with {} how many rows there are, and none but these would ever be read: new ones are looked for among them. \
+                     Leave it out, since rows come as they are taken; or limit each read with {QUERY_SUFFIX_CONFIG}",
+                    limited.word
+                ),
+            ));
+        }
+        if self.split_size.is_some() {
+            found.extend(self.against_splitting(limits));
+        }
         if self.mode == Mode::Timestamp && limits {
             found.push((
                 QUERY_SUFFIX_CONFIG,
@@ -335,6 +388,25 @@ impl SourceConfig {
             ));
         }
         found
+    }
+
+    fn against_splitting(&self, limits: bool) -> Option<(&'static str, String)> {
+        let reason = if self.mode.has_time() {
+            "is for mode incrementing and bulk: rows that are found by time do not come in the order of a key"
+        } else if self.query.is_some() {
+            "is for tables, and not for a query"
+        } else if limits {
+            return Some((
+                QUERY_SUFFIX_CONFIG,
+                format!("with {SPLIT_SIZE_CONFIG}, rows of a range beyond the limit would never be read"),
+            ));
+        } else {
+            return None;
+        };
+        Some((
+            SPLIT_SIZE_CONFIG,
+            format!("{SPLIT_SIZE_CONFIG} {reason}; leave it out, or set it to 0"),
+        ))
     }
 
     /// The column that only grows, of this table; `None` when the database is to say which one counts.
@@ -409,6 +481,7 @@ fn split(text: &str) -> Vec<String> {
                 continue;
             }
             None if matches!(character, '"' | '`') => quote = Some(character),
+            None if character == '[' => quote = Some(']'),
             Some(open) if open == character => quote = None,
             _ => {}
         }
@@ -429,8 +502,17 @@ pub(crate) fn validate(config: &ConfigMap) -> Vec<ConfigValue> {
             .parse(config)
             .and_then(|parsed| SourceConfig::of_parsed(&parsed, config));
         let messages = match found {
-            Ok(config) => config.contradictions(),
-            Err(error) => vec![(crate::url::URL_CONFIG, error.message().to_owned())],
+            Ok(config) => match config.contradictions() {
+                found if found.is_empty() => super::check::check(&config),
+                found => found,
+            },
+            Err(error) => {
+                let key = key_of(&error, &values);
+                if let Some(value) = values.iter_mut().find(|value| value.name == key) {
+                    value.add_error(error.message().to_owned());
+                }
+                Vec::new()
+            }
         };
         for (key, message) in messages {
             if let Some(value) = values.iter_mut().find(|value| value.name == key) {

@@ -1,143 +1,30 @@
 //! The source connector: finds tables, shares them out to tasks, and looks for new ones.
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
 
-use tracing::{info, warn};
+use tracing::info;
 use wharf_api::config::{ConfigDef, ConfigValue};
 use wharf_api::source::{ExactlyOnceSupport, SourceOffsetChange};
 use wharf_api::{ConfigMap, ConnectError, ConnectorContext, Result, SourceConnector};
 
-use super::config::{SourceConfig, validate};
-use super::definition::{TABLES_CONFIG, definition};
+use super::config::{Mode, SourceConfig, validate};
+use super::definition::{BEGAN_CONFIG, MODE_CONFIG, SHARE_CONFIG, TABLES_CONFIG, definition};
+use super::monitor::{Monitor, Shared};
+use super::split::{LANES, Share};
 use super::{JdbcSourceTask, offset, tables};
-use crate::session::Stop;
 use crate::table_id::TableId;
 
 const LOG: &str = "io.confluent.connect.jdbc.JdbcSourceConnector";
-/// How long the first list of tables is waited for.
-const FIRST_LIST: Duration = Duration::from_secs(60);
-
-/// What the monitor knows.
-#[derive(Default)]
-struct Known {
-    /// Nothing until the database was asked.
-    tables: Option<Vec<TableId>>,
-    /// Why it could not be asked last.
-    failure: Option<ConnectError>,
-    /// Somebody has waited for the tables in vain.
-    was_late: bool,
-    /// Names of the configuration that no table has, as they were told last.
-    unknown: Vec<String>,
-}
-
-#[derive(Default)]
-struct Shared {
-    known: Mutex<Known>,
-    changed: Condvar,
-}
-
-impl Shared {
-    fn known(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The tables, once they are known.
-    fn tables(&self) -> Result<Vec<TableId>> {
-        let until = Instant::now() + FIRST_LIST;
-        let mut known = self.known();
-        loop {
-            if let Some(tables) = &known.tables {
-                return Ok(tables.clone());
-            }
-            if let Some(failure) = known.failure.as_ref().filter(|failure| !failure.is_retriable()) {
-                return Err(failure.clone());
-            }
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                known.was_late = true;
-                let why = known.failure.clone();
-                return Err(why.unwrap_or_else(|| {
-                    ConnectError::retriable("the database has not said in time which tables there are")
-                }));
-            }
-            known = self
-                .changed
-                .wait_timeout(known, left)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
-        }
-    }
-}
-
-/// Looks for tables. What it knows stays what it was while the database cannot be asked.
-struct Monitor {
-    context: ConnectorContext,
-    config: SourceConfig,
-    shared: Arc<Shared>,
-    stop: Stop,
-}
-
-impl Monitor {
-    fn run(self) {
-        loop {
-            self.look();
-            if (self.stop)(self.config.table_poll_interval) {
-                return;
-            }
-        }
-    }
-
-    fn look(&self) {
-        let found = tables::list(&self.config, &self.stop)
-            .map_err(|failure| failure.to_error())
-            .and_then(|found| tables::check(&found.tables).map(|()| found));
-        let mut known = self.shared.known();
-        match found {
-            Ok(found) => self.take(&mut known, found),
-            Err(error) => {
-                // What is being read goes on.
-                warn!(target: LOG, "the tables of the database cannot be listed: {}", error.message());
-                known.failure = Some(error);
-            }
-        }
-        self.shared.changed.notify_all();
-    }
-
-    fn take(&self, known: &mut Known, found: tables::Found) {
-        if !found.unknown.is_empty() && found.unknown != known.unknown {
-            warn!(
-                target: LOG,
-                "there are no tables {}, or this user may not read them",
-                found.unknown.join(", ")
-            );
-        }
-        known.unknown = found.unknown;
-        known.failure = None;
-        let count = found.tables.len();
-        let before = known.tables.replace(found.tables);
-        if before == known.tables {
-            return;
-        }
-        if count == 0 {
-            warn!(
-                target: LOG,
-                "no table is there to be read: look at table.whitelist and its like, schema.pattern, and what the user may read"
-            );
-        }
-        if before.is_some() || std::mem::take(&mut known.was_late) {
-            info!(target: LOG, "there are other tables than before, {count} now; tasks get new configurations");
-            self.context.request_task_reconfiguration();
-        }
-    }
-}
 
 /// A connector that is started.
 #[derive(Default)]
 struct Running {
     config: ConfigMap,
     is_query: bool,
+    /// Whether rows are read from the connector's start on.
+    begins_now: bool,
+    splits: bool,
     quoting: Option<crate::table_id::Quoting>,
     shared: Arc<Shared>,
     monitor: Option<(Arc<super::task::Stopping>, JoinHandle<()>)>,
@@ -149,9 +36,11 @@ impl Running {
         info!(target: LOG, "reading from the {}", parsed.connection.url);
         self.config = config.clone();
         self.is_query = parsed.query.is_some();
+        self.splits = parsed.split_size.is_some();
         self.quoting = Some(tables::quoting(&parsed, true));
         self.shared = Arc::default();
-        if self.is_query {
+        self.begins_now = parsed.begins_now();
+        if self.is_query && !self.begins_now {
             return Ok(());
         }
         let stopping = Arc::new(super::task::Stopping::default());
@@ -171,23 +60,40 @@ impl Running {
     }
 
     fn task_configs(&self, max_tasks: usize) -> Result<Vec<ConfigMap>> {
-        if self.is_query {
-            return Ok(vec![self.config.clone()]);
-        }
         let Some(quoting) = self.quoting else {
             return Err(wharf_api::source::not_started());
         };
-        let tables = self.shared.tables()?;
+        let mut all = self.config.clone();
+        let mut tables = Vec::new();
+        if !self.is_query || self.begins_now {
+            let began;
+            (tables, began) = self.shared.tables()?;
+            // Tasks that are started again begin where they began.
+            all.extend(began.map(|began| (BEGAN_CONFIG.to_owned(), offset::millis(began).to_string())));
+        }
+        if self.is_query {
+            return Ok(vec![all]);
+        }
+        let of_group = |group: &[TableId]| {
+            let names: Vec<String> = group.iter().map(|table| table.sql(quoting)).collect();
+            let mut config = all.clone();
+            config.insert(TABLES_CONFIG.to_owned(), names.join(","));
+            config
+        };
+        if self.splits && !tables.is_empty() {
+            // Ranges of all of them for everybody.
+            let config = of_group(&tables);
+            let shares = Share::of_tasks(max_tasks.min(LANES.into()));
+            return Ok(shares
+                .map(|share| {
+                    let mut config = config.clone();
+                    config.insert(SHARE_CONFIG.to_owned(), share);
+                    config
+                })
+                .collect());
+        }
         let groups = tables::groups(&tables, max_tasks);
-        Ok(groups
-            .into_iter()
-            .map(|group| {
-                let names: Vec<String> = group.iter().map(|table| table.sql(quoting)).collect();
-                let mut config = self.config.clone();
-                config.insert(TABLES_CONFIG.to_owned(), names.join(","));
-                config
-            })
-            .collect())
+        Ok(groups.into_iter().map(of_group).collect())
     }
 
     fn stop(&mut self) {
@@ -206,6 +112,13 @@ fn exactly_once(config: &ConfigMap) -> Result<Option<ExactlyOnceSupport>> {
     } else {
         ExactlyOnceSupport::Unsupported
     }))
+}
+
+/// The mode of a configuration, which need not be whole.
+fn mode(config: &ConfigMap) -> Option<Mode> {
+    let name = config.get(MODE_CONFIG)?;
+    let found = Mode::NAMES.iter().find(|(known, _)| known == name);
+    found.map(|(_, mode)| *mode)
 }
 
 macro_rules! source_connectors {
@@ -244,8 +157,8 @@ macro_rules! source_connectors {
                 exactly_once(config)
             }
 
-            fn alter_offsets(&self, _config: &ConfigMap, offsets: &[SourceOffsetChange]) -> Result<bool> {
-                offset::check(offsets)?;
+            fn alter_offsets(&self, config: &ConfigMap, offsets: &[SourceOffsetChange]) -> Result<bool> {
+                offset::check(offsets, mode(config))?;
                 Ok(true)
             }
         }

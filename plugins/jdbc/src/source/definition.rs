@@ -14,6 +14,9 @@ pub(super) const MODE_CONFIG: &str = "mode";
 pub(super) const INCREMENTING_COLUMN_CONFIG: &str = "incrementing.column.name";
 pub(super) const INCREMENTING_MAPPING_CONFIG: &str = "incrementing.column.mapping";
 pub(super) const INCREMENTING_INITIAL_CONFIG: &str = "incrementing.initial";
+pub(super) const INCREMENTING_WAIT_CONFIG: &str = "wharf.incrementing.wait.ms";
+pub(super) const INCREMENTING_DELAY_CONFIG: &str = "wharf.incrementing.delay.ms";
+pub(super) const SPLIT_SIZE_CONFIG: &str = "wharf.split.size";
 pub(super) const TIMESTAMP_COLUMN_CONFIG: &str = "timestamp.column.name";
 pub(super) const TIMESTAMP_MAPPING_CONFIG: &str = "timestamp.columns.mapping";
 pub(super) const TIMESTAMP_INITIAL_CONFIG: &str = "timestamp.initial";
@@ -45,6 +48,10 @@ pub(super) const GRANULARITY_CONFIG: &str = "timestamp.granularity";
 pub(super) const TOPIC_PREFIX_CONFIG: &str = "topic.prefix";
 /// The tables of one task, in its configuration.
 pub(super) const TABLES_CONFIG: &str = "tables";
+/// The database's time when the connector was started, in the tasks' configurations, where rows are read from then on.
+pub(super) const BEGAN_CONFIG: &str = "wharf.timestamp.began";
+/// Which part of each table is one task's, in its configuration.
+pub(super) const SHARE_CONFIG: &str = "wharf.split.share";
 
 /// Kinds of tables.
 const TABLE_TYPES: [&str; 5] = [
@@ -207,7 +214,8 @@ fn mode_keys(def: ConfigDef) -> ConfigDef {
     )
     .define(
         key(TIMESTAMP_INITIAL_CONFIG, Type::Long, (MODE, 7), "Unix time value of initial timestamp", Low,
-            "Milliseconds since the epoch from which on rows are read where no offset is stored; -1 is the database's present time.")
+            "Milliseconds since the epoch from which on rows are read where no offset is stored; -1 is the database's time when the connector is \
+             started. All rows when unset.")
             .default_null(),
     )
     .define(
@@ -243,15 +251,39 @@ fn mode_keys(def: ConfigDef) -> ConfigDef {
     )
     .define(
         key(QUERY_RETRIES_CONFIG, Type::Int, (MODE, 14), "Query Retry Attempts", Low,
-            "How many times a query is tried again when waiting may help; -1 for without end.")
+            "How many times a query is tried again when waiting may help; -1 for without end, but in bulk mode 5 times when rows were given out.")
             .default(-1)
             .validator(Validator::at_least(-1)),
     )
     .define(
         key(ISOLATION_CONFIG, Type::String, (MODE, 15), "Transaction Isolation Mode", Low,
-            "The isolation in which is read: DEFAULT, READ_UNCOMMITTED, READ_COMMITTED, REPEATABLE_READ, SERIALIZABLE.")
+            "The isolation in which is read: DEFAULT, READ_UNCOMMITTED, READ_COMMITTED, REPEATABLE_READ, SERIALIZABLE; in SQL \
+             Server SQL_SERVER_SNAPSHOT, too.")
             .default("DEFAULT")
-            .validator(Validator::one_of_ignore_case(["DEFAULT", "READ_UNCOMMITTED", "READ_COMMITTED", "REPEATABLE_READ", "SERIALIZABLE"])),
+            .validator(Validator::one_of_ignore_case([
+                "DEFAULT", "READ_UNCOMMITTED", "READ_COMMITTED", "REPEATABLE_READ", "SERIALIZABLE", "SQL_SERVER_SNAPSHOT",
+            ])),
+    )
+    .define(
+        key(INCREMENTING_WAIT_CONFIG, Type::Long, (MODE, 16), "Wait For Writers (ms)", Low,
+            "With mode incrementing, how many milliseconds at most a table's new rows wait for transactions that were writing to it when they were \
+             found and may still commit smaller numbers; 0 for not at all. PostgreSQL says which these are, other databases do not.")
+            .default(10_000)
+            .validator(Validator::at_least(0)),
+    )
+    .define(
+        key(INCREMENTING_DELAY_CONFIG, Type::Long, (MODE, 17), "Incrementing Delay (ms)", Low,
+            "With mode incrementing, how many milliseconds new rows wait in any case, so that transactions which took smaller numbers before may \
+             commit them.")
+            .default(0)
+            .validator(Validator::at_least(0)),
+    )
+    .define(
+        key(SPLIT_SIZE_CONFIG, Type::Long, (MODE, 18), "Size Of Key Ranges", Low,
+            "How many values of the incrementing column a range has, where tables are read in ranges by all tasks: with mode incrementing or bulk, \
+             by a column of integers. 0 for tables as a whole, each by one task.")
+            .default(0)
+            .validator(Validator::at_least(0)),
     )
 }
 

@@ -38,38 +38,40 @@ impl Handover {
 
     /// Waits until there is room. `false` when the task is to stop first.
     pub(crate) fn has_room(&self, stop: &Stop) -> bool {
-        let mut state = self.state();
+        self.has_room_within(self.state(), None, stop)
+    }
+
+    fn has_room_within(
+        &self,
+        mut state: MutexGuard<'_, State>,
+        patience: Option<Duration>,
+        stop: &Stop,
+    ) -> bool {
+        let began = Instant::now();
         while state.full.len() >= MOST_BATCHES {
-            if stop(Duration::ZERO) {
+            if stop(Duration::ZERO) || patience.is_some_and(|patience| began.elapsed() >= patience) {
                 return false;
             }
-            state = self
-                .changed
-                .wait_timeout(state, STOP_INTERVAL)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
+            state = self.waited(state, STOP_INTERVAL);
         }
         true
+    }
+
+    fn waited<'s>(&self, state: MutexGuard<'s, State>, time: Duration) -> MutexGuard<'s, State> {
+        let (state, _) = self
+            .changed
+            .wait_timeout(state, time)
+            .unwrap_or_else(PoisonError::into_inner);
+        state
     }
 
     /// Gives a batch, and waits until there is room for another one. `false` when that takes longer than `patience`, or the task is
     /// to stop.
     pub(crate) fn give(&self, batch: RecordBatch, patience: Option<Duration>, stop: &Stop) -> bool {
-        let began = Instant::now();
         let mut state = self.state();
         state.full.push_back(batch);
         self.changed.notify_all();
-        while state.full.len() >= MOST_BATCHES {
-            state = self
-                .changed
-                .wait_timeout(state, STOP_INTERVAL)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
-            if patience.is_some_and(|patience| began.elapsed() >= patience) || stop(Duration::ZERO) {
-                return false;
-            }
-        }
-        true
+        self.has_room_within(state, patience, stop)
     }
 
     /// Nothing comes any more.
@@ -101,11 +103,7 @@ impl Handover {
             if left.is_zero() {
                 return Ok(false);
             }
-            state = self
-                .changed
-                .wait_timeout(state, left)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
+            state = self.waited(state, left);
         }
     }
 }

@@ -3,12 +3,17 @@
 use wharf_api::source::SourceOffsetChange;
 use wharf_api::{ConnectError, OffsetMap, Result, Value, ValueRef};
 
+use super::config::Mode;
+
 const PROTOCOL: &str = "protocol";
 const TABLE: &str = "table";
 const QUERY: &str = "query";
 const INCREMENTING: &str = "incrementing";
 const TIMESTAMP: &str = "timestamp";
 const TIMESTAMP_NANOS: &str = "timestamp_nanos";
+/// What tables that are read in ranges have: the number of a lane in the source partition, the size of ranges in the offset.
+const LANE: &str = "lane";
+const RANGE_SIZE: &str = "range_size";
 
 /// An instant: seconds since the epoch, and nanoseconds after them.
 pub(crate) type At = (i64, u32);
@@ -37,9 +42,9 @@ impl Position {
         }
     }
 
-    /// As it is stored, in the order of the JVM's connector.
-    pub(crate) fn entries(&self) -> ([(&'static str, ValueRef<'static>); 3], usize) {
-        let mut entries = [("", ValueRef::Null); 3];
+    /// As it is stored, in the order of the JVM's connector; with the size of the ranges that a table is read in.
+    pub(crate) fn entries(&self, range_size: Option<i64>) -> ([(&'static str, ValueRef<'static>); 4], usize) {
+        let mut entries = [("", ValueRef::Null); 4];
         let mut count = 0;
         let mut add = |key, number| {
             entries[count] = (key, ValueRef::Int64(number));
@@ -49,16 +54,21 @@ impl Position {
             add(INCREMENTING, number);
         }
         if let Some((seconds, nanos)) = self.timestamp {
-            add(
-                TIMESTAMP,
-                seconds
-                    .saturating_mul(1_000)
-                    .saturating_add(i64::from(nanos / 1_000_000)),
-            );
+            add(TIMESTAMP, millis((seconds, nanos)));
             add(TIMESTAMP_NANOS, nanos.into());
+        }
+        if let Some(size) = range_size {
+            add(RANGE_SIZE, size);
         }
         (entries, count)
     }
+}
+
+/// Milliseconds since the epoch.
+pub(crate) fn millis((seconds, nanos): At) -> i64 {
+    seconds
+        .saturating_mul(1_000)
+        .saturating_add(i64::from(nanos / 1_000_000))
 }
 
 fn whole(value: &Value) -> Option<i64> {
@@ -84,18 +94,36 @@ pub(crate) fn of_table_by_name(name: &str) -> OffsetMap {
     OffsetMap::new().with(TABLE, name)
 }
 
-/// Checks offsets that a user wants to have.
+/// The source partition of a lane of a table, named in full.
+pub(crate) fn of_lane(in_full: &str, lane: u8) -> OffsetMap {
+    of_table(in_full).with(LANE, lane.to_string())
+}
+
+/// How far a lane was read, and the size of the ranges that it is one of.
+pub(crate) fn lane_position(offset: &OffsetMap) -> Option<(i64, i64)> {
+    let number = |key| offset.get(key).and_then(whole);
+    number(INCREMENTING).zip(number(RANGE_SIZE))
+}
+
+/// Checks offsets that a user wants to have, where the mode is known against what it goes on from. Keys beside those may be there, as in
+/// offsets that were stored in another mode.
 ///
 /// # Errors
 /// With what is wrong with the first that cannot be.
-pub(crate) fn check(changes: &[SourceOffsetChange]) -> Result<()> {
+pub(crate) fn check(changes: &[SourceOffsetChange], mode: Option<Mode>) -> Result<()> {
     for (partition, offset) in changes {
         check_partition(partition)?;
         let Some(offset) = offset else { continue };
+        let is_of_lane = partition.get(LANE).is_some();
+        let keys: &[&str] = match is_of_lane {
+            true => &[INCREMENTING, RANGE_SIZE],
+            false => &[INCREMENTING, TIMESTAMP, TIMESTAMP_NANOS],
+        };
         for (key, value) in offset.iter() {
-            if ![INCREMENTING, TIMESTAMP, TIMESTAMP_NANOS].contains(&key) {
+            if !keys.contains(&key) {
                 return Err(ConnectError::connect(format!(
-                    "offsets of this connector have the keys {INCREMENTING}, {TIMESTAMP} and {TIMESTAMP_NANOS}, and not '{key}'"
+                    "offsets of this source partition have the keys {}, and not '{key}'",
+                    keys.join(", ")
                 )));
             }
             let Some(number) = whole(value) else {
@@ -108,6 +136,31 @@ pub(crate) fn check(changes: &[SourceOffsetChange]) -> Result<()> {
                     "the offset's '{key}' has to be from 0 to 999999999: it counts within the second"
                 )));
             }
+            if key == RANGE_SIZE && number < 1 {
+                return Err(ConnectError::connect(format!(
+                    "the offset's '{key}' has to be 1 at least"
+                )));
+            }
+        }
+        if is_of_lane && lane_position(offset).is_none() {
+            return Err(ConnectError::connect(format!(
+                "the offset of a lane needs {INCREMENTING} and {RANGE_SIZE}"
+            )));
+        }
+        let needed = match mode {
+            Some(Mode::Bulk) => {
+                return Err(ConnectError::connect(
+                    "mode=bulk reads all rows each time and goes on from no offset: offsets can only be taken out, by null",
+                ));
+            }
+            Some(Mode::Incrementing) => Some(INCREMENTING),
+            Some(Mode::Timestamp | Mode::TimestampIncrementing) => Some(TIMESTAMP),
+            None => None,
+        };
+        if let Some(needed) = needed.filter(|needed| offset.get(needed).is_none()) {
+            return Err(ConnectError::connect(format!(
+                "the offset has no '{needed}', which is what the connector's mode goes on from"
+            )));
         }
     }
     Ok(())
@@ -117,11 +170,24 @@ fn check_partition(partition: &OffsetMap) -> Result<()> {
     let text = |key: &str| matches!(partition.get(key), Some(Value::String(text)) if !text.is_empty());
     let of_query = partition.len() == 1 && text(QUERY);
     let of_table = text(TABLE) && (partition.len() == 1 || partition.len() == 2 && text(PROTOCOL));
-    if of_query || of_table {
+    let lane = match partition.get(LANE) {
+        Some(Value::String(lane)) => lane
+            .parse::<u8>()
+            .ok()
+            .filter(|number| number.to_string() == *lane),
+        _ => None,
+    };
+    let of_lane = partition.len() == 3
+        && text(TABLE)
+        && text(PROTOCOL)
+        && lane.is_some_and(|lane| lane < super::split::LANES);
+    if of_query || of_table || of_lane {
         return Ok(());
     }
     Err(ConnectError::connect(format!(
-        "source partitions of this connector are {{\"{PROTOCOL}\":\"1\",\"{TABLE}\":\"schema.table\"}} or {{\"{QUERY}\":\"{QUERY}\"}}"
+        "source partitions of this connector are {{\"{PROTOCOL}\":\"1\",\"{TABLE}\":\"schema.table\"}}, with \"{LANE}\":\"0\" to \"{}\" where \
+         tables are read in ranges, or {{\"{QUERY}\":\"{QUERY}\"}}",
+        super::split::LANES - 1
     )))
 }
 
@@ -130,7 +196,7 @@ mod tests {
     use super::*;
 
     fn stored(position: Position) -> OffsetMap {
-        let (entries, count) = position.entries();
+        let (entries, count) = position.entries(None);
         entries[..count]
             .iter()
             .fold(OffsetMap::new(), |map, (key, value)| {
@@ -169,14 +235,28 @@ mod tests {
     fn offsets_that_mean_nothing_are_refused() {
         let table = of_table("public.orders");
         let good = OffsetMap::new().with(INCREMENTING, Value::Int64(4));
-        check(&[
-            (table.clone(), Some(good.clone())),
-            (of_query(), None),
-            (of_table_by_name("t"), Some(good)),
-        ])
+        let of_ranges = |size: i64| good.clone().with(RANGE_SIZE, Value::Int64(size));
+        let lane = of_lane("t", 7);
+        let none = of_table("t").with(LANE, "60");
+        let padded = of_table("t").with(LANE, "07");
+        check(
+            &[
+                (table.clone(), Some(good.clone())),
+                (of_query(), None),
+                (of_table_by_name("t"), Some(good.clone())),
+                (of_lane("t", 59), Some(of_ranges(1_000))),
+                (of_lane("t", 0), None),
+            ],
+            None,
+        )
         .unwrap();
         for (partition, offset, said) in [
             (OffsetMap::new().with("file", "x"), None, "source partitions"),
+            (none, None, "to \"59\""),
+            (padded, None, "to \"59\""),
+            (lane.clone(), Some(of_ranges(0)), "1 at least"),
+            (lane, Some(good.clone()), "needs incrementing and range_size"),
+            (table.clone(), Some(of_ranges(10)), "'range_size'"),
             (
                 table.clone(),
                 Some(OffsetMap::new().with("position", Value::Int64(1))),
@@ -193,8 +273,36 @@ mod tests {
                 "within the second",
             ),
         ] {
-            let error = check(&[(partition, offset)]).unwrap_err();
+            let error = check(&[(partition, offset)], None).unwrap_err();
             assert!(error.message().contains(said), "{error}");
+        }
+    }
+
+    #[test]
+    fn offsets_that_the_mode_does_not_go_on_from_are_refused() {
+        let map = |keys: &[&str]| {
+            keys.iter()
+                .fold(OffsetMap::new(), |map, key| map.with(*key, Value::Int64(4)))
+        };
+        let refused = |mode, keys: &[&str]| {
+            check(&[(of_table("t"), Some(map(keys)))], Some(mode)).map_err(|error| error.message().to_owned())
+        };
+        let all = [INCREMENTING, TIMESTAMP, TIMESTAMP_NANOS];
+        assert!(refused(Mode::Bulk, &all).unwrap_err().contains("mode=bulk"));
+        check(&[(of_table("t"), None)], Some(Mode::Bulk)).unwrap();
+        for (mode, of_another, own) in [
+            (Mode::Incrementing, TIMESTAMP, INCREMENTING),
+            (Mode::Timestamp, INCREMENTING, TIMESTAMP),
+            (Mode::TimestampIncrementing, INCREMENTING, TIMESTAMP),
+        ] {
+            assert!(
+                refused(mode, &[of_another])
+                    .unwrap_err()
+                    .contains(&format!("no '{own}'"))
+            );
+            assert!(refused(mode, &[]).is_err());
+            refused(mode, &[own]).unwrap();
+            refused(mode, &all).unwrap();
         }
     }
 }

@@ -1,19 +1,24 @@
 //! The thread that reads: it owns the connection, looks after each table in its turn, and hands batches over.
 //!
-//! What must stay true: the offset of a record is never ahead of a row that was not handed over before it.
+//! A table is read as a whole by one statement, or in pieces; by number alone, up to a [`Horizon`] where somebody may still commit smaller ones
+//! or where it is read in pieces. Between two pieces, and while those who write are waited for, other tables have their turn.
+
+mod setbacks;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use wharf_api::value_ref::StructRef;
-use wharf_api::{ConnectError, NewOrigin, NewRecord, OffsetMap, RecordBatch, Result, ValueRef};
+use wharf_api::{OffsetMap, Result};
 
 use super::column::SourceColumn;
 use super::config::{Mode, SourceConfig};
 use super::handover::Handover;
+use super::horizon::{self, Horizon};
 use super::offset::{At, Position};
-use super::row::{Row, Shape};
+use super::output::Output;
+use super::row::Shape;
 use super::scan::{Relation, Scan};
+use super::split::{Piece, Split};
 use crate::dialect::{self, Dialect};
 use crate::failure::{Failure, Trouble};
 use crate::session::{self, Go, ReadFailure, ReadSession, Stop};
@@ -22,8 +27,6 @@ use crate::url::Database;
 
 const LOG: &str = "io.confluent.connect.jdbc.source.JdbcSourceTask";
 
-/// A batch is handed over when it has so many bytes, whatever `batch.max.rows` says.
-const MAX_BYTES: usize = 1024 * 1024;
 /// How long rows wait in the server for someone who takes none, before the statement is given up and made again later.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// The same of SQLite, where a statement that reads keeps others from writing.
@@ -38,10 +41,20 @@ pub(crate) struct Source {
     pub(crate) topic: String,
     pub(crate) partition: OffsetMap,
     pub(crate) position: Position,
+    /// Where it is read in ranges.
+    split: Option<Split>,
+    /// Up to where it is being read.
+    horizon: Option<Horizon>,
     /// When it is read next.
     due: Instant,
     /// Tries that failed since the last success.
     failures: u32,
+    /// How many rows came by the last try.
+    given: u64,
+    /// Reads of all rows in bulk that were broken off, one after the other, when some had been given out.
+    repeats: u32,
+    /// Since when it is not there.
+    missing: Option<Instant>,
     prepared: Option<Prepared>,
 }
 
@@ -59,11 +72,41 @@ impl Source {
             topic,
             partition,
             position,
+            split: None,
+            horizon: None,
             due: Instant::now(),
             failures: 0,
+            given: 0,
+            repeats: 0,
+            missing: None,
             prepared: None,
         }
     }
+
+    /// The same, read in ranges.
+    pub(crate) fn in_ranges(self, split: Split) -> Self {
+        Self {
+            split: Some(split),
+            ..self
+        }
+    }
+}
+
+/// What of a table is read by one statement.
+#[derive(Debug, Clone, Copy)]
+enum Part {
+    /// All that is new, by number alone up to this one.
+    Whole {
+        last: Option<i64>,
+    },
+    Piece(Piece),
+}
+
+/// How the database is spoken to.
+#[derive(Clone, Copy)]
+struct Language<'a> {
+    dialect: &'a dyn Dialect,
+    quoting: Quoting,
 }
 
 pub(crate) struct Reader {
@@ -86,9 +129,12 @@ impl Reader {
 
     fn read_on(&mut self) -> Result<()> {
         let dialect = dialect::dialect(self.config.connection.url.database);
-        let quoting = Quoting {
-            quote: dialect.quote(),
-            always: self.config.connection.quote_always,
+        let language = Language {
+            dialect,
+            quoting: Quoting {
+                quote: dialect.quote(),
+                always: self.config.connection.quote_always,
+            },
         };
         let mut session: Option<Box<dyn ReadSession>> = None;
         while !(self.stop)(Duration::ZERO) {
@@ -104,16 +150,21 @@ impl Reader {
             if !self.handover.has_room(&self.stop) {
                 return Ok(());
             }
-            match self.read_one(&mut session, next, dialect, quoting) {
-                Ok(()) => {
+            let began = Instant::now();
+            self.sources[next].given = 0;
+            match self.read_one(&mut session, next, language) {
+                Ok(wait) => {
                     let source = &mut self.sources[next];
                     source.failures = 0;
-                    source.due = Instant::now() + self.config.poll_interval;
+                    source.missing = None;
+                    source.due = Instant::now() + wait;
                 }
                 Err(ReadFailure::Refused(error)) => return Err(error),
                 Err(ReadFailure::Database(failure)) if failure.is(Trouble::Cancelled) => session = None,
                 Err(ReadFailure::Database(failure)) => {
                     session = None;
+                    let source = &self.sources[next];
+                    let failure = source.explained(failure, began.elapsed(), &self.config);
                     self.put_off(next, &failure)?;
                 }
             }
@@ -123,10 +174,15 @@ impl Reader {
 
     /// A table that cannot be read waits, and the others do not; all do when nothing answers.
     fn put_off(&mut self, at: usize, failure: &Failure) -> Result<()> {
+        let source = &mut self.sources[at];
+        if source.is_set_aside(failure, &self.config) {
+            source.due = Instant::now() + LAST_RETRY;
+            return Ok(());
+        }
         if !failure.trouble.may_heal() {
             return Err(failure.to_error());
         }
-        let source = &mut self.sources[at];
+        source.count_repeats(failure, &self.config)?;
         source.failures += 1;
         let failures = source.failures;
         if self.config.query_retries.is_some_and(|most| failures > most) {
@@ -150,87 +206,177 @@ impl Reader {
         Ok(())
     }
 
-    /// All that is there to be read of one table now.
+    /// All that is there to be read of one table now, or a piece of it. Says when it has its next turn.
     fn read_one(
         &mut self,
         session: &mut Option<Box<dyn ReadSession>>,
         at: usize,
-        dialect: &dyn Dialect,
-        quoting: Quoting,
-    ) -> std::result::Result<(), ReadFailure> {
+        language: Language<'_>,
+    ) -> std::result::Result<Duration, ReadFailure> {
         if session.is_none() {
             // A password may have been changed since the start.
             let present = (self.present)().map_err(ReadFailure::Refused)?;
             *session = Some(session::connect_to_read(&present, &self.stop)?);
         }
-        let Some(connected) = session else { return Ok(()) };
+        let Some(connected) = session else {
+            return Ok(Duration::ZERO);
+        };
         let config = Arc::clone(&self.config);
         let source = &mut self.sources[at];
-        connected.begin()?;
-        // Columns may have come, gone or changed since the last time.
-        let columns = connected.columns(&source.relation, quoting)?;
-        if source
-            .prepared
-            .as_ref()
-            .is_none_or(|known| known.columns != columns)
-        {
-            let prepared = prepare(columns, &source.relation, &config, dialect, quoting);
-            source.prepared = Some(prepared.map_err(ReadFailure::Refused)?);
+        let mut part = Part::Whole { last: None };
+        if source.has_horizon(&config, connected.tells_writers()) {
+            if source.horizon.is_none() {
+                source.horizon = source.look(connected.as_mut(), &config, language)?;
+            }
+            let Some(horizon) = &mut source.horizon else {
+                source.end_pass();
+                return Ok(config.poll_interval);
+            };
+            if !horizon.is_reached(connected.as_mut(), config.incrementing_wait, &source.relation)? {
+                return Ok(horizon::LOOK);
+            }
+            let last = horizon.last;
+            part = match source.split.as_ref().map(|split| split.next(last)) {
+                None => Part::Whole { last: Some(last) },
+                Some(Some(piece)) => Part::Piece(piece),
+                Some(None) => {
+                    source.end_pass();
+                    return Ok(config.poll_interval);
+                }
+            };
         }
+        source.open(connected.as_mut(), &config, language)?;
         let now = match config.mode.has_time() {
             true => connected.now()?,
             false => (0, 0),
         };
         source.begin(&config, now);
-        let until = before(now, config.timestamp_delay);
+        let (is_whole, count) = self.read_part(session, at, part, now, language)?;
+        let source = &mut self.sources[at];
+        match part {
+            // It was given up, and goes on when somebody takes rows.
+            _ if !is_whole => Ok(config.poll_interval),
+            Part::Whole { .. } => {
+                source.repeats = 0;
+                source.end_pass();
+                Ok(config.poll_interval)
+            }
+            Part::Piece(piece) => {
+                source.repeats = 0;
+                if let Some(connected) = session
+                    && count == 0
+                {
+                    source.pass_hole(connected.as_mut(), piece)?;
+                }
+                Ok(Duration::ZERO)
+            }
+        }
+    }
+
+    /// Reads what [`Source::open`] has opened. Says whether all of it was read, and how many rows there were.
+    fn read_part(
+        &mut self,
+        session: &mut Option<Box<dyn ReadSession>>,
+        at: usize,
+        part: Part,
+        now: At,
+        language: Language<'_>,
+    ) -> std::result::Result<(bool, u64), ReadFailure> {
+        let config = &self.config;
         let Source {
             relation,
             topic,
             partition,
             position,
+            split,
             prepared,
+            given,
             ..
-        } = source;
-        let Some(prepared) = prepared else { return Ok(()) };
-        let sql = prepared.scan.sql(position, until, &config, dialect);
-        tracing::debug!(target: LOG, "reading {relation} after {position:?}");
-        let patience = match config.connection.url.database {
-            // It would be read again from its beginning.
-            _ if config.mode == Mode::Bulk => None,
-            Database::Sqlite => Some(PATIENCE_OF_FILE),
-            Database::Postgres | Database::MySql => Some(PATIENCE),
+        } = &mut self.sources[at];
+        let (Some(prepared), Some(connected)) = (prepared, session.as_mut()) else {
+            return Ok((false, 0));
         };
-        let shape = &prepared.shape;
+        let (scan, shape) = (&prepared.scan, &prepared.shape);
+        let mut of_piece = Position::default();
+        let mut range_size = None;
+        let (sql, partition, position) = match part {
+            Part::Whole { last } => {
+                let until = before(now, config.timestamp_delay);
+                let sql = scan.sql(position, until, last, config, language.dialect);
+                (sql, &*partition, position)
+            }
+            Part::Piece(piece) => {
+                of_piece.incrementing = piece.after;
+                let lane = split.as_ref().filter(|_| config.mode.counts());
+                range_size = lane.map(|split| split.size);
+                let partition = lane.map_or(&*partition, |split| &split.lanes[piece.lane].partition);
+                (scan.piece(piece.after, piece.last), partition, &mut of_piece)
+            }
+        };
+        tracing::debug!(target: LOG, "reading {relation} after {position:?}");
         let mut output = Output {
-            config: &config,
+            config,
             handover: &self.handover,
             stop: &self.stop,
             topic,
             partition,
             position,
+            range_size,
+            count: 0,
             batch: self.handover.empty(),
-            patience,
+            patience: patience(config),
             held: shape.row(),
             held_at: None,
             refused: None,
         };
-        let read = connected.read(&sql, &prepared.scan.columns, shape, &mut |row| {
-            output.take(row, shape)
-        });
+        let mut read = connected.read(&sql, &scan.columns, shape, &mut |row| output.take(row, shape));
+        if matches!(read, Ok(true))
+            && config.mode.counts()
+            && let Some(last) = output.parted(config.limit())
+        {
+            let sql = scan.at(last, config, language.dialect);
+            read = connected.read(&sql, &scan.columns, shape, &mut |row| output.take(row, shape));
+            if matches!(read, Ok(true)) && output.held_at.is_none() {
+                // They are gone meanwhile.
+                *output.position = last;
+            }
+        }
         // Before anybody is waited for: nobody else may change a table meanwhile.
         let read = match read {
             Ok(true) => connected.end().map(|()| true).map_err(Into::into),
             other => other,
         };
-        if !matches!(read, Ok(true)) {
+        let is_whole = matches!(read, Ok(true));
+        if !is_whole {
             *session = None;
         }
-        let finished = output.finish(matches!(read, Ok(true)));
-        match (output.refused.take(), read, finished) {
+        let finished = output.finish(is_whole);
+        let (count, refused) = (output.count, output.refused.take());
+        *given = count;
+        if let (Part::Piece(piece), Some(split)) = (part, split) {
+            // What was not given out is read again.
+            let reached = if is_whole {
+                Some(piece.last)
+            } else {
+                of_piece.incrementing
+            };
+            split.was_read(piece.lane, reached, count);
+        }
+        match (refused, read, finished) {
             (Some(error), ..) | (None, Ok(_), Err(error)) => Err(ReadFailure::Refused(error)),
             (None, Err(failure), _) => Err(failure),
-            (None, Ok(_), Ok(())) => Ok(()),
+            (None, Ok(is_whole), Ok(())) => Ok((is_whole, count)),
         }
+    }
+}
+
+/// How long rows wait for someone who takes them.
+fn patience(config: &SourceConfig) -> Option<Duration> {
+    match config.connection.url.database {
+        // It would be read again from its beginning.
+        _ if config.mode == Mode::Bulk => None,
+        Database::Sqlite => Some(PATIENCE_OF_FILE),
+        _ => Some(PATIENCE),
     }
 }
 
@@ -238,36 +384,154 @@ fn prepare(
     columns: Vec<SourceColumn>,
     relation: &Relation,
     config: &SourceConfig,
-    dialect: &dyn Dialect,
-    quoting: Quoting,
+    language: Language<'_>,
 ) -> Result<Prepared> {
     let name = match relation {
         Relation::Table(table) => Some(table.name.as_str()),
         Relation::Query(_) => None,
     };
-    let scan = Scan::new(relation, &columns, config, dialect, quoting)?;
+    let scan = Scan::new(relation, &columns, config, language.dialect, language.quoting)?;
     let shape = Shape::of(name, &scan, config)?;
     Ok(Prepared { columns, scan, shape })
 }
 
 impl Source {
+    /// Whether it is known before how far it is read.
+    fn has_horizon(&self, config: &SourceConfig, tells_writers: bool) -> bool {
+        let waits = tells_writers && !config.incrementing_wait.is_zero();
+        let may_be_late =
+            config.mode == Mode::Incrementing && (waits || !config.incrementing_delay.is_zero());
+        self.split.is_some() || may_be_late
+    }
+
+    /// Begins to read it: columns may have come, gone or changed since the last time.
+    fn open(
+        &mut self,
+        connected: &mut dyn ReadSession,
+        config: &SourceConfig,
+        language: Language<'_>,
+    ) -> std::result::Result<(), ReadFailure> {
+        connected.begin()?;
+        let columns = connected.columns(&self.relation, language.quoting)?;
+        let is_known = |known: &Prepared| known.columns == columns;
+        if !self.prepared.as_ref().is_some_and(is_known) {
+            let prepared = prepare(columns, &self.relation, config, language);
+            self.prepared = Some(prepared.map_err(ReadFailure::Refused)?);
+        }
+        Ok(())
+    }
+
+    /// Looks how far there is something to be read, and who may still commit something before that. Nothing when there is nothing new.
+    fn look(
+        &mut self,
+        connected: &mut dyn ReadSession,
+        config: &SourceConfig,
+        language: Language<'_>,
+    ) -> std::result::Result<Option<Horizon>, ReadFailure> {
+        self.open(connected, config, language)?;
+        self.begin(config, (0, 0));
+        let counts = config.mode.counts();
+        let after = match &mut self.split {
+            Some(split) if !counts => {
+                split.begin_anew();
+                None
+            }
+            Some(split) => split.done(),
+            None => self.position.incrementing,
+        };
+        let last = self.extreme(connected, "max", after, None)?;
+        // In the same transaction: it has locked what they would have to have locked.
+        let writers = match last {
+            Some(_) if counts && !config.incrementing_wait.is_zero() => connected.writers()?,
+            _ => Vec::new(),
+        };
+        connected.end()?;
+        let delay = if counts {
+            config.incrementing_delay
+        } else {
+            Duration::ZERO
+        };
+        Ok(last.map(|last| Horizon::new(last, writers, delay)))
+    }
+
+    /// The least or the greatest number after this one and up to that one.
+    fn extreme(
+        &self,
+        connected: &mut dyn ReadSession,
+        function: &str,
+        after: Option<i64>,
+        last: Option<i64>,
+    ) -> std::result::Result<Option<i64>, ReadFailure> {
+        let Some((scan, column)) = self
+            .prepared
+            .as_ref()
+            .and_then(|prepared| Some((&prepared.scan, prepared.scan.number_column()?)))
+        else {
+            return Ok(None);
+        };
+        let shape = Shape::of_number().map_err(ReadFailure::Refused)?;
+        let mut found = Ok(None);
+        let sql = scan.extreme(function, after, last);
+        connected.read(&sql, std::slice::from_ref(column), &shape, &mut |row| {
+            found = row.number();
+            Go::On
+        })?;
+        found.map_err(ReadFailure::Refused)
+    }
+
+    /// After a piece without rows: goes on at the next one that has some.
+    fn pass_hole(
+        &mut self,
+        connected: &mut dyn ReadSession,
+        piece: Piece,
+    ) -> std::result::Result<(), ReadFailure> {
+        let Some(last) = self.horizon.as_ref().map(|horizon| horizon.last) else {
+            return Ok(());
+        };
+        let next = match piece.last < last {
+            true => self.extreme(connected, "min", Some(piece.last), Some(last))?,
+            false => None,
+        };
+        if let Some(split) = &mut self.split {
+            match next {
+                Some(next) => split.nothing_before(next),
+                None => split.all_read_to(last),
+            }
+        }
+        Ok(())
+    }
+
+    /// All that there was is read.
+    fn end_pass(&mut self) {
+        let horizon = self.horizon.take();
+        let Some(split) = &mut self.split else { return };
+        if let Some(horizon) = horizon {
+            split.all_read_to(horizon.last);
+        }
+        if split.retires && !split.has_read {
+            self.position.incrementing = split.furthest();
+            self.split = None;
+            tracing::info!(target: LOG, "{} was read in ranges, and all of it; from now on it is read without", self.relation);
+        }
+    }
+
     /// Where reading begins when no offset is stored.
     fn begin(&mut self, config: &SourceConfig, now: At) {
-        const NOW: i64 = -1;
         if config.mode.counts() {
             self.position
                 .incrementing
                 .get_or_insert(config.incrementing_initial);
         }
         if config.mode.has_time() && self.position.timestamp.is_none() {
-            self.position.timestamp = Some(match config.timestamp_initial {
-                Some(NOW) => now,
-                Some(millis) => (
-                    millis.div_euclid(1_000),
-                    u32::try_from(millis.rem_euclid(1_000)).unwrap_or(0) * 1_000_000,
-                ),
-                None => (0, 0),
-            });
+            let at = |millis: i64| {
+                let nanos = u32::try_from(millis.rem_euclid(1_000)).unwrap_or(0) * 1_000_000;
+                (millis.div_euclid(1_000), nanos)
+            };
+            // Without any, rows are read from the least on.
+            self.position.timestamp = match config.timestamp_initial {
+                Some(_) if config.begins_now() => Some(config.began.map_or(now, at)),
+                initial => initial.map(at),
+            };
         }
     }
 }
@@ -282,107 +546,4 @@ fn before((seconds, nanos): At, time: Duration) -> At {
             nanos + 1_000_000_000 - time.subsec_nanos(),
         ),
     }
-}
-
-/// Makes records of rows, and batches of records.
-struct Output<'a> {
-    config: &'a SourceConfig,
-    handover: &'a Handover,
-    stop: &'a Stop,
-    topic: &'a str,
-    partition: &'a OffsetMap,
-    /// From where on everything is read again: after the last row of which it is known that none with the same position follows.
-    position: &'a mut Position,
-    batch: RecordBatch,
-    patience: Option<Duration>,
-    /// The row whose offset the next one decides, and where it stands; not in bulk, where there are no offsets.
-    held: Row,
-    held_at: Option<Position>,
-    refused: Option<ConnectError>,
-}
-
-impl Output<'_> {
-    fn take(&mut self, row: &mut Row, shape: &Shape) -> Go {
-        let taken = self.try_take(row, shape);
-        match taken {
-            Ok(go) => go,
-            Err(error) => {
-                self.refused = Some(error);
-                Go::Stop
-            }
-        }
-    }
-
-    fn try_take(&mut self, row: &mut Row, shape: &Shape) -> Result<Go> {
-        if self.config.mode == Mode::Bulk {
-            push(&mut self.batch, self.topic, self.partition, row, None)?;
-            return self.hand_over_when_full();
-        }
-        let at = row.position(shape)?;
-        // Rows with one position have the offset before it, until the last one is out: whoever goes on from there reads all.
-        if let Some(before) = self.held_at {
-            if at > before {
-                *self.position = before;
-            }
-            self.push_held()?;
-        }
-        std::mem::swap(row, &mut self.held);
-        self.held_at = Some(at);
-        self.hand_over_when_full()
-    }
-
-    fn push_held(&mut self) -> Result<()> {
-        push(
-            &mut self.batch,
-            self.topic,
-            self.partition,
-            &self.held,
-            Some(*self.position),
-        )
-    }
-
-    fn hand_over_when_full(&mut self) -> Result<Go> {
-        if self.batch.len() < self.config.batch_rows && self.batch.byte_len() < MAX_BYTES {
-            return Ok(Go::On);
-        }
-        let next = self.handover.empty();
-        let full = std::mem::replace(&mut self.batch, next);
-        Ok(match self.handover.give(full, self.patience, self.stop) {
-            true => Go::On,
-            false => Go::Stop,
-        })
-    }
-
-    /// What is left goes out, too. A row that is held is read again when others with its position may follow.
-    fn finish(&mut self, read_all: bool) -> Result<()> {
-        if let Some(at) = self.held_at.take()
-            && read_all
-        {
-            *self.position = at;
-            self.push_held()?;
-        }
-        if !self.batch.is_empty() {
-            let rest = std::mem::take(&mut self.batch);
-            self.handover.give(rest, None, self.stop);
-        }
-        Ok(())
-    }
-}
-
-fn push(
-    batch: &mut RecordBatch,
-    topic: &str,
-    partition: &OffsetMap,
-    row: &Row,
-    offset: Option<Position>,
-) -> Result<()> {
-    let value = row.value();
-    let entries = offset.map(|offset| offset.entries());
-    let mut record = NewRecord::source(topic, partition, &[])
-        .value(Some(value.schema()), ValueRef::Struct(StructRef::Owned(value)));
-    record.origin = NewOrigin::Source {
-        partition: Some(partition),
-        offset: entries.as_ref().map(|(entries, count)| &entries[..*count]),
-    };
-    batch.push(&record)
 }

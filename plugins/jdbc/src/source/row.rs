@@ -12,6 +12,8 @@ use super::scan::Scan;
 pub(crate) struct Row {
     value: Struct,
     incrementing: Option<i64>,
+    /// Whether the column that counts is not NULL, be it a whole number or not.
+    counts: bool,
     timestamp: Option<At>,
 }
 
@@ -61,11 +63,25 @@ impl Shape {
         })
     }
 
+    /// For a statement whose only column holds numbers such as the column that counts does.
+    ///
+    /// # Errors
+    /// None in fact.
+    pub(crate) fn of_number() -> Result<Self> {
+        Ok(Self {
+            schema: SchemaBuilder::structure().build()?,
+            readings: vec![None],
+            incrementing_at: Some(0),
+            timestamp_at: None,
+        })
+    }
+
     /// A row before anything was read.
     pub(crate) fn row(&self) -> Row {
         Row {
             value: Struct::from_values(self.schema.clone(), Vec::new()),
             incrementing: None,
+            counts: false,
             timestamp: None,
         }
     }
@@ -83,6 +99,7 @@ impl Row {
     /// A data error naming the column.
     pub(crate) fn set(&mut self, shape: &Shape, column: usize, raw: Raw<'_>) -> Result<()> {
         if shape.incrementing_at == Some(column) {
+            self.counts = !matches!(raw, Raw::Null);
             self.incrementing = match &raw {
                 Raw::Integer(number) => Some(*number),
                 Raw::Decimal(number) => number.to_i64_exact(),
@@ -118,13 +135,28 @@ impl Row {
     /// When it does not say so: nobody could go on after it.
     pub(crate) fn position(&self, shape: &Shape) -> Result<Position> {
         if shape.incrementing_at.is_some() && self.incrementing.is_none() {
-            return Err(ConnectError::data(
-                "the incrementing column of a row is NULL or no integer of 64 bits; no row can be read after it",
-            ));
+            return Err(no_number());
         }
         Ok(Position {
             incrementing: self.incrementing,
             timestamp: self.timestamp,
         })
     }
+
+    /// The number of the column that counts, unless it is NULL.
+    ///
+    /// # Errors
+    /// When something else stands there.
+    pub(crate) fn number(&self) -> Result<Option<i64>> {
+        match self.incrementing {
+            None if self.counts => Err(no_number()),
+            number => Ok(number),
+        }
+    }
+}
+
+fn no_number() -> ConnectError {
+    ConnectError::data(
+        "the incrementing column of a row is NULL or no integer of 64 bits; no row can be read after it",
+    )
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use jiff::tz::TimeZone;
 use wharf_api::{ConnectError, Result};
 
 use super::column::{SourceColumn, SourceType};
@@ -37,6 +38,8 @@ pub(crate) struct Scan {
     mode: Mode,
     /// Everything before the WHERE clause.
     select: String,
+    /// What stands behind FROM.
+    from: String,
     suffix: String,
     incrementing: Option<String>,
     timestamp: Option<String>,
@@ -75,6 +78,11 @@ impl Scan {
         let mut this = Self {
             mode: config.mode,
             select: String::new(),
+            from: match relation {
+                Relation::Table(table) => table.sql(quoting),
+                // What follows may end in a comment.
+                Relation::Query(query) => format!("(\n{query}\n) AS q"),
+            },
             suffix: config.query_suffix.clone(),
             incrementing: None,
             timestamp: None,
@@ -87,12 +95,15 @@ impl Scan {
         let find = |column: &str| find(columns, column, &name);
         // Of a query nobody says what may be null.
         let validates = config.validate_non_null && matches!(relation, Relation::Table(_));
-        if config.mode.counts() {
+        if config.mode.counts() || config.split_size.is_some() {
             let at = match config.incrementing_column(&name)? {
                 Some(column) => find(column)?,
                 None => counting(columns, &name)?,
             };
             check_counts(&columns[at], &name, validates)?;
+            if config.split_size.is_some() {
+                check_splits(&columns[at], &name, config.mode)?;
+            }
             this.incrementing = Some(exact.name(&columns[at].name));
             this.incrementing_at = Some(at);
         }
@@ -103,7 +114,7 @@ impl Scan {
             }
             check_times(&times, &name, validates)?;
             check_one_kind(&times, &name, dialect)?;
-            this.add_time(&times, dialect, exact);
+            this.add_time(&times, dialect, exact, &config.connection.zone);
         }
         let mut items: Vec<String> = columns
             .iter()
@@ -123,17 +134,13 @@ impl Scan {
         let list = items.join(", ");
         let casts = columns.iter().any(|column| !column.cast.is_empty());
         this.select = match relation {
-            Relation::Table(table) => format!("SELECT {list} FROM {}", table.sql(quoting)),
-            // What follows may end in a comment.
-            Relation::Query(query) if casts || config.mode != Mode::Bulk => {
-                format!("SELECT {list} FROM (\n{query}\n) AS q")
-            }
-            Relation::Query(query) => format!("{query}\n"),
+            Relation::Query(query) if !casts && config.mode == Mode::Bulk => format!("{query}\n"),
+            _ => format!("SELECT {list} FROM {}", this.from),
         };
         Ok(this)
     }
 
-    fn add_time(&mut self, times: &[&SourceColumn], dialect: &dyn Dialect, exact: Quoting) {
+    fn add_time(&mut self, times: &[&SourceColumn], dialect: &dyn Dialect, exact: Quoting, zone: &TimeZone) {
         let kinds = times.iter().map(|column| &column.source_type);
         for kind in kinds {
             if let SourceType::Timestamp { zoned, digits } = kind {
@@ -143,7 +150,14 @@ impl Scan {
         }
         let names: Vec<String> = times
             .iter()
-            .map(|column| dialect.instant(&exact.name(&column.name), &column.source_type))
+            .map(|column| {
+                let instant = dialect.instant(&exact.name(&column.name), &column.source_type);
+                match column.source_type {
+                    SourceType::Timestamp { zoned: true, .. } => instant,
+                    _ if self.zoned => dialect.clock_as_instant(instant, zone),
+                    _ => instant,
+                }
+            })
             .collect();
         self.timestamp = Some(match names.as_slice() {
             [only] => only.clone(),
@@ -164,36 +178,89 @@ impl Scan {
         });
     }
 
-    /// The statement for rows after `from` and, by time, before `until`.
+    /// The statement for rows after `from` and, by time, before `until`, by number alone up to `last`.
     pub(crate) fn sql(
         &self,
         from: &Position,
         until: At,
+        last: Option<i64>,
         config: &SourceConfig,
         dialect: &dyn Dialect,
     ) -> String {
         let mut sql = self.select.clone();
         let literal = |at| dialect.instant_literal(at, self.zoned, &config.connection.zone);
-        let after = literal(from.timestamp.unwrap_or_default());
+        let after = from.timestamp.map(literal);
         let until = literal(self.whole(until));
         let number = from.incrementing.unwrap_or(config.incrementing_initial);
         match (self.mode, &self.timestamp, &self.incrementing) {
             (Mode::Incrementing, _, Some(column)) => {
-                sql.push_str(&format!(" WHERE {column} > {number} ORDER BY {column} ASC"));
+                sql.push_str(&between(column, Some(number), last));
+                sql.push_str(&format!(" ORDER BY {column} ASC"));
             }
             (Mode::Timestamp, Some(time), _) => {
-                sql.push_str(&format!(
-                    " WHERE {time} > {after} AND {time} < {until} ORDER BY {time} ASC"
-                ));
+                let after = after.map_or_else(String::new, |after| format!("{time} > {after} AND "));
+                sql.push_str(&format!(" WHERE {after}{time} < {until} ORDER BY {time} ASC"));
             }
             (Mode::TimestampIncrementing, Some(time), Some(column)) => {
-                let is_after = dialect.is_after((time, column), (&after, number));
+                let after = after.map_or_else(String::new, |after| {
+                    format!(" AND {}", dialect.is_after((time, column), (&after, number)))
+                });
                 sql.push_str(&format!(
-                    " WHERE {time} < {until} AND {is_after} ORDER BY {time}, {column} ASC"
+                    " WHERE {time} < {until}{after} ORDER BY {time}, {column} ASC"
                 ));
             }
             _ => {}
         }
+        self.with_suffix(sql)
+    }
+
+    /// The statement for all rows that stand here, without the suffix, whose limit may have parted them.
+    pub(crate) fn at(&self, at: Position, config: &SourceConfig, dialect: &dyn Dialect) -> String {
+        let time = self.timestamp.as_ref().zip(at.timestamp).map(|(time, at)| {
+            let literal = dialect.instant_literal(at, self.zoned, &config.connection.zone);
+            format!("{time} = {literal}")
+        });
+        let number = self.incrementing.as_ref().zip(at.incrementing);
+        let number = number.map(|(column, at)| format!("{column} = {}", literal(at)));
+        let conditions: Vec<String> = time.into_iter().chain(number).collect();
+        format!("{} WHERE {}", self.select, conditions.join(" AND "))
+    }
+
+    /// The columns that rows are found by, for a message.
+    pub(crate) fn order(&self) -> String {
+        let columns = self.timestamp.iter().chain(&self.incrementing);
+        columns.map(String::as_str).collect::<Vec<_>>().join(", ")
+    }
+
+    /// The statement for a piece of the table: rows after this number and up to that one.
+    pub(crate) fn piece(&self, after: Option<i64>, last: i64) -> String {
+        let column = self.incrementing.as_deref().unwrap_or_default();
+        let condition = between(column, after, Some(last));
+        // In bulk there are no positions that follow from it.
+        let order = match self.mode {
+            Mode::Bulk => String::new(),
+            _ => format!(" ORDER BY {column} ASC"),
+        };
+        self.with_suffix(format!("{}{condition}{order}", self.select))
+    }
+
+    /// The statement for the least (`min`) or the greatest (`max`) number after this one and up to that one; NULL where there is none.
+    pub(crate) fn extreme(&self, function: &str, after: Option<i64>, last: Option<i64>) -> String {
+        let column = self.incrementing.as_deref().unwrap_or_default();
+        let cast = self.number_column().map_or("", |column| column.cast);
+        let condition = between(column, after, last);
+        format!(
+            "SELECT {function}({column}){cast} AS {column} FROM {}{condition}",
+            self.from
+        )
+    }
+
+    /// The column that counts.
+    pub(crate) fn number_column(&self) -> Option<&SourceColumn> {
+        self.incrementing_at.map(|at| &self.columns[at])
+    }
+
+    fn with_suffix(&self, mut sql: String) -> String {
         if !self.suffix.is_empty() {
             sql.push(' ');
             sql.push_str(&self.suffix);
@@ -207,6 +274,25 @@ impl Scan {
             return (seconds, 0);
         }
         (seconds, nanos - nanos % self.unit)
+    }
+}
+
+/// The WHERE clause for numbers after this one and up to that one.
+fn between(column: &str, after: Option<i64>, last: Option<i64>) -> String {
+    let after = after.map(|after| format!("{column} > {}", literal(after)));
+    let last = last.map(|last| format!("{column} <= {}", literal(last)));
+    let conditions: Vec<String> = after.into_iter().chain(last).collect();
+    match conditions.is_empty() {
+        true => String::new(),
+        false => format!(" WHERE {}", conditions.join(" AND ")),
+    }
+}
+
+fn literal(number: i64) -> String {
+    match number {
+        // Read as minus a number that has no place in 64 bits.
+        i64::MIN => format!("({} - 1)", i64::MIN + 1),
+        number => number.to_string(),
     }
 }
 
@@ -260,6 +346,27 @@ fn check_counts(column: &SourceColumn, table: &str, validate: bool) -> Result<()
         return Err(ConnectError::config(format!(
             "column '{}' of {table} may be NULL, and such rows would never be read; declare it NOT NULL, or set \
              validate.non.null=false",
+            column.name
+        )));
+    }
+    Ok(())
+}
+
+fn check_splits(column: &SourceColumn, table: &str, mode: Mode) -> Result<()> {
+    let is_integer = matches!(
+        column.source_type,
+        SourceType::Int8 | SourceType::Int16 | SourceType::Int32 | SourceType::Int64
+    );
+    if !is_integer {
+        return Err(ConnectError::config(format!(
+            "{table} cannot be read in ranges (wharf.split.size): its column '{}' is not of a type of integers",
+            column.name
+        )));
+    }
+    if mode == Mode::Bulk && column.optional && !column.is_key {
+        return Err(ConnectError::config(format!(
+            "{table} cannot be read in ranges (wharf.split.size): its column '{}' may be NULL, and such rows would be in none; declare it \
+             NOT NULL",
             column.name
         )));
     }

@@ -3,6 +3,7 @@
 use wharf_api::{ConnectError, Result};
 
 use super::config::SourceConfig;
+use super::offset::At;
 use crate::dialect::dialect;
 use crate::failure::Answer;
 use crate::session::{self, ReadSession, Stop};
@@ -19,7 +20,14 @@ pub(crate) fn quoting(config: &SourceConfig, always: bool) -> Quoting {
 /// The tables that the configuration takes, in the order of their names.
 pub(crate) fn list(config: &SourceConfig, stop: &Stop) -> Answer<Found> {
     let mut session: Box<dyn ReadSession> = session::connect_to_read(config, stop)?;
-    let mut tables = session.tables(&config.filter)?;
+    let now = match config.begins_now() {
+        true => Some(session.now()?),
+        false => None,
+    };
+    let mut tables = match config.query {
+        Some(_) => Vec::new(),
+        None => session.tables(&config.filter)?,
+    };
     let always = quoting(config, true);
     let names = |table: &TableId| [table.name.clone(), table.to_string(), table.sql(always)];
     let all: Vec<[String; 3]> = tables.iter().map(names).collect();
@@ -29,7 +37,7 @@ pub(crate) fn list(config: &SourceConfig, stop: &Stop) -> Answer<Found> {
         config.filter.takes(&name, &in_full, &quoted)
     });
     tables.sort();
-    Ok(Found { tables, unknown })
+    Ok(Found { tables, unknown, now })
 }
 
 /// What the database has.
@@ -38,6 +46,8 @@ pub(crate) struct Found {
     pub(crate) tables: Vec<TableId>,
     /// Names of the configuration that no table has that the user may read.
     pub(crate) unknown: Vec<String>,
+    /// The database's time, where rows are read from the connector's start on.
+    pub(crate) now: Option<At>,
 }
 
 /// Refuses tables whose records would come to one topic.

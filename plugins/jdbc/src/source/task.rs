@@ -9,10 +9,12 @@ use wharf_api::{
 };
 
 use super::config::{Mode, SourceConfig};
+use super::definition::SPLIT_SIZE_CONFIG;
 use super::handover::Handover;
 use super::offset::{self, Position};
 use super::reader::{Reader, Source};
 use super::scan::Relation;
+use super::split::{LANES, Lane, Share, Split};
 use super::tables;
 use crate::table_id::TableId;
 
@@ -144,18 +146,23 @@ fn sources(config: &SourceConfig, stored: &OffsetReader) -> Result<Vec<Source>> 
     }
     let quote = tables::quoting(config, true).quote;
     let mut sources = Vec::with_capacity(config.tables.len());
-    for text in &config.tables {
+    for (place, text) in config.tables.iter().enumerate() {
         let table = TableId::parse(text, quote);
         let in_full = offset::of_table(&table.to_string());
         let by_name = offset::of_table_by_name(&table.name);
         let position = position(config, stored, &[in_full.clone(), by_name.clone()])?;
+        let split = split(config, stored, &table, place, &position)?;
         let topic = format!("{}{}", config.topic_prefix, table.name);
         let partition = if config.mode == Mode::Bulk {
             by_name
         } else {
             in_full
         };
-        sources.push(Source::new(Relation::Table(table), topic, partition, position));
+        let source = Source::new(Relation::Table(table), topic, partition, position);
+        sources.push(match split {
+            Some(split) => source.in_ranges(split),
+            None => source,
+        });
     }
     Ok(sources)
 }
@@ -167,4 +174,53 @@ fn position(config: &SourceConfig, stored: &OffsetReader, partitions: &[OffsetMa
     }
     let found = stored.offsets(partitions)?.into_iter().flatten().next();
     Ok(found.map_or_else(Position::default, |offset| Position::of(&offset)))
+}
+
+/// How a table is read in ranges: as it is configured, or as it was read in ranges before.
+fn split(
+    config: &SourceConfig,
+    stored: &OffsetReader,
+    table: &TableId,
+    place: usize,
+    position: &Position,
+) -> Result<Option<Split>> {
+    let of_lane = |lane| offset::of_lane(&table.to_string(), lane);
+    let begin = position.incrementing.unwrap_or(config.incrementing_initial);
+    // Where every lane stands, with the size of the ranges.
+    let mut known = vec![None; LANES.into()];
+    if config.mode == Mode::Incrementing {
+        let partitions: Vec<OffsetMap> = (0..LANES).map(of_lane).collect();
+        let offsets = stored.offsets(&partitions)?.into_iter();
+        let positions = offsets.map(|offset| {
+            let (done, size) = offset::lane_position(&offset?)?;
+            // All rows up to there were read without ranges.
+            (position.incrementing.is_none_or(|read| done > read)).then_some((done, size))
+        });
+        known = positions.collect();
+    }
+    let mut sizes = known.iter().flatten().map(|(_, size)| *size);
+    let Some(size) = config.split_size.or_else(|| sizes.clone().next()) else {
+        return Ok(None);
+    };
+    if let Some(other) = sizes.find(|other| *other != size) {
+        return Err(ConnectError::config(format!(
+            "table {table} was read in ranges of {other} keys, and its offsets do not fit ranges of {size}: set {SPLIT_SIZE_CONFIG}={other} \
+             again; or set it to 0 until the table's own offset is beyond those of its lanes, and then to {size}; or delete the offsets, \
+             to read all rows again"
+        )));
+    }
+    let share = match config.split_size {
+        Some(_) => config.share,
+        None => Share::ALL,
+    };
+    let lanes = share.lanes(place).map(|lane| {
+        let done = known[usize::from(lane)].map_or(begin, |(done, _)| done);
+        Lane::new(lane, of_lane(lane), done)
+    });
+    Ok(Some(Split {
+        size,
+        lanes: lanes.collect(),
+        retires: config.split_size.is_none(),
+        has_read: false,
+    }))
 }

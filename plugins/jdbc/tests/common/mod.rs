@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "not every test file asks for everything")]
 
 pub(crate) mod contention;
+pub(crate) mod losing;
 pub(crate) mod source;
 
 use std::sync::Arc;

@@ -2,14 +2,15 @@
 
 mod common;
 
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::contention::{a_lock_is_given_up, a_row_gets_through, both_get_through};
 use common::source::{ids, next, started};
 use common::{Database, Schemas, postgres, postgres_query, record};
-use wharf_test_services::{Postgres, available};
+use wharf_test_services::process::wait_until;
+use wharf_test_services::{Postgres, Proxy, available};
 
 const KEYED: &str = "CREATE TABLE t (id BIGINT PRIMARY KEY, name VARCHAR(20), amount INT)";
 const COUNT: &str = "SELECT count(*) FROM t";
@@ -214,4 +215,159 @@ fn a_file_that_another_writes_to_is_waited_for() {
     other.execute_batch("COMMIT").unwrap();
     sink.put(&[record(0, 1, None, None)]).unwrap();
     assert_eq!(database.lines(COUNT), ["1"]);
+}
+
+/// A server behind a way that can be cut, and the server itself.
+fn behind(database: &Database) -> (Proxy, Database) {
+    let Database::Postgres { url, schema } = database else {
+        unreachable!()
+    };
+    let port: u16 = database.query("SHOW port")[0][0].parse().unwrap();
+    let proxy = Proxy::start().unwrap();
+    proxy.forward_to(port);
+    let through = Database::Postgres {
+        url: url.replace(&format!(":{port}"), &format!(":{}", proxy.port())),
+        schema: schema.clone(),
+    };
+    (proxy, through)
+}
+
+#[test]
+fn a_write_ends_before_another_task_gets_the_partitions_whatever_holds_it() {
+    let Some(database) = postgres() else { return };
+    database.query(KEYED);
+    let (proxy, through) = behind(&database);
+    let more = [("wharf.write.timeout.ms", "300"), ("retry.backoff.ms", "0")];
+    let mut sink = through.sink(&more).tolerant();
+    let schemas = Schemas::default();
+    sink.put(&[schemas.record(0, 0, None, None)]).unwrap();
+    // A network without a word, as of a cable that is pulled.
+    proxy.cut();
+    let began = Instant::now();
+    let batch = [schemas.record(1, 1, None, None)];
+    let error = sink.put(&batch).unwrap_err();
+    assert!(error.is_retriable());
+    assert!(
+        error.message().contains("within 300 ms (wharf.write.timeout.ms)"),
+        "{error}"
+    );
+    // Of the ten seconds that the server's silence is waited for nothing is left; a cancellation has two.
+    assert!(began.elapsed() < Duration::from_secs(9), "{:?}", began.elapsed());
+    assert_eq!(sink.safe(), 1);
+    proxy.mend();
+    // Connections of before may still be on their way.
+    assert!(wait_until(Duration::from_secs(30), || sink.put(&batch).is_ok()));
+    assert_eq!(database.lines("SELECT id FROM t ORDER BY id"), ["0", "1"]);
+    assert!(sink.reports().is_empty());
+}
+
+#[test]
+fn what_comes_too_late_is_not_committed() {
+    let Some(database) = postgres() else { return };
+    // Each row takes its time, and none of them too long a one.
+    database.query(&format!(
+        "{KEYED}; CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+         PERFORM pg_sleep(0.02); RETURN NEW; END $$; \
+         CREATE TRIGGER slow BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION slow()"
+    ));
+    let mut sink = database.sink(&[
+        ("wharf.write.timeout.ms", "1000"),
+        ("retry.backoff.ms", "0"),
+        ("batch.size", "5"),
+    ]);
+    let schemas = Schemas::default();
+    let batch: Vec<_> = (0..100).map(|n| schemas.record(n, n, None, None)).collect();
+    let error = sink.put(&batch).unwrap_err();
+    assert!(error.is_retriable());
+    assert!(error.message().contains("wharf.write.timeout.ms"), "{error}");
+    // What is written is whole batches, and the next call goes on with the others.
+    let written: i64 = database.lines(COUNT)[0].parse().unwrap();
+    assert!(written > 0 && written < 100 && written % 5 == 0, "{written}");
+    assert!(wait_until(Duration::from_secs(30), || sink.put(&batch).is_ok()));
+    assert_eq!(database.lines(COUNT), ["100"]);
+}
+
+#[test]
+fn a_lock_is_waited_for_as_long_as_the_url_says_and_a_minute_else() {
+    let Some(database) = postgres() else { return };
+    database.query(&format!(
+        "{KEYED}; CREATE FUNCTION show_timeout() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+         NEW.name = current_setting('lock_timeout'); RETURN NEW; END $$; \
+         CREATE TRIGGER show_timeout BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION show_timeout()"
+    ));
+    let url = format!("{}&options=-c%20lock_timeout%3D7s", database.url());
+    let schemas = Schemas::default();
+    database
+        .sink(&[])
+        .put(&[schemas.record(0, 0, None, None)])
+        .unwrap();
+    let mut sink = database.sink(&[("connection.url", &url)]);
+    sink.put(&[schemas.record(1, 1, None, None)]).unwrap();
+    assert_eq!(database.lines("SELECT name FROM t ORDER BY id"), ["1min", "7s"]);
+}
+
+#[test]
+fn who_was_let_in_before_is_tried_again_while_a_password_is_changed() {
+    let Some((server, database)) = own_server() else {
+        return;
+    };
+    database.query(&format!(
+        "{KEYED}; CREATE ROLE other LOGIN; GRANT ALL ON t TO other; GRANT ALL ON SCHEMA public TO other"
+    ));
+    let other = Database::Postgres {
+        url: server.url().replace("user=wharf", "user=other"),
+        schema: "public".to_owned(),
+    };
+    let more = [("max.retries", "2"), ("retry.backoff.ms", "0")];
+    let mut sink = other.sink(&more).tolerant();
+    let schemas = Schemas::default();
+    sink.put(&[schemas.record(0, 0, None, None)]).unwrap();
+    let lock = |can: &str| {
+        database.query(&format!(
+            "ALTER ROLE other {can}; SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'other'"
+        ));
+    };
+    let batch = [schemas.record(1, 1, None, None)];
+    lock("NOLOGIN");
+    for _ in 0..2 {
+        let error = sink.put(&batch).unwrap_err();
+        assert!(error.is_retriable(), "{error}");
+        assert!(
+            error.message().contains("connection.password is the present one"),
+            "{error}"
+        );
+    }
+    lock("LOGIN");
+    sink.put(&batch).unwrap();
+    lock("NOLOGIN");
+    let batch = [schemas.record(2, 2, None, None)];
+    while sink.put(&batch).unwrap_err().is_retriable() {}
+    assert_eq!(database.lines(COUNT), ["2"]);
+    assert!(sink.reports().is_empty());
+}
+
+#[test]
+fn a_file_that_another_writes_to_does_not_hold_a_task_that_is_to_stop() {
+    let database = Database::Sqlite(tempfile::tempdir().unwrap());
+    database.query(&format!("{KEYED}; SELECT 1"));
+    let Database::Sqlite(folder) = &database else {
+        unreachable!()
+    };
+    let other = rusqlite::Connection::open(folder.path().join("test.db")).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let url = format!("{}?busy_timeout=600000", database.url());
+    let mut sink = database.sink(&[("connection.url", &url)]);
+    let worker = Arc::clone(sink.harness.plugin().worker());
+    let stopper = thread::spawn(move || worker.set_stopping(true));
+    let error = sink.put(&[record(0, 1, None, None)]).unwrap_err();
+    stopper.join().unwrap();
+    assert!(error.is_retriable(), "{error}");
+    // As well when its time to write is over.
+    let more = [
+        ("connection.url", url.as_str()),
+        ("wharf.write.timeout.ms", "100"),
+    ];
+    let error = database.sink(&more).put(&[record(0, 1, None, None)]).unwrap_err();
+    assert!(error.message().contains("wharf.write.timeout.ms"), "{error}");
+    assert_eq!(other.query_row(COUNT, [], |row| row.get::<_, i64>(0)).unwrap(), 0);
 }

@@ -122,17 +122,6 @@ fn coordinates_make_a_key() {
 fn new_fields_become_columns_where_that_is_wanted() {
     for database in databases() {
         database.query("CREATE TABLE t (id BIGINT PRIMARY KEY, name TEXT)");
-        let mut sink = database.sink(&[]).tolerant();
-        sink.put(&[record(0, 1, None, Some(3))]).unwrap();
-        let reports = sink.reports();
-        assert_eq!(reports.len(), 1);
-        let said = reports[0].1.message();
-        assert!(
-            said.contains("no column for amount") && said.contains("auto.evolve is false"),
-            "{said}"
-        );
-        assert_eq!(sink.safe(), 1);
-
         let mut sink = database.sink(&[("auto.evolve", "true")]);
         sink.put(&[record(0, 1, None, Some(3))]).unwrap();
         assert_eq!(database.lines(ROWS), ["1|NULL|3"]);

@@ -380,7 +380,7 @@ fn offsets_that_users_want_are_looked_at() {
     let harness = SourceHarness::new(plugin_module(), SOURCE);
     let mut connector = harness.plugin().connector().unwrap();
     let database = &databases()[0];
-    let config = settings(database, &[("mode", "bulk")]);
+    let config = settings(database, &[("mode", "incrementing")]);
     let table = OffsetMap::new().with("protocol", "1").with("table", "t");
     let good = OffsetMap::new().with("incrementing", Value::Int64(4));
     assert!(

@@ -9,7 +9,7 @@ use crate::process::{Lifetime, Service, wait_until};
 use crate::{ServiceError, ports};
 
 /// A cold start on a busy machine takes seconds.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A kind of server.
 #[derive(Debug)]

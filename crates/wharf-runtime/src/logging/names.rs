@@ -17,6 +17,8 @@ pub(super) const ROWS: &[(&str, &str)] = &[
         "org.apache.kafka.connect.cli.ConnectStandalone",
     ),
     ("wharf_abi", "org.apache.kafka.connect.runtime.isolation"),
+    ("wharf_avro", "io.confluent.connect.avro"),
+    ("wharf_change_events", "io.debezium.transforms"),
     ("wharf_cluster", "org.apache.kafka.connect.runtime.distributed"),
     ("wharf_converters", "org.apache.kafka.connect.converters"),
     ("wharf_converters.json", "org.apache.kafka.connect.json"),
@@ -37,6 +39,8 @@ pub(super) const ROWS: &[(&str, &str)] = &[
         "wharf_file.file_stream_source_task",
         "org.apache.kafka.connect.file.FileStreamSourceTask",
     ),
+    ("wharf_jdbc", "io.confluent.connect.jdbc"),
+    ("wharf_json_schema", "io.confluent.connect.json"),
     ("wharf_kafka", "org.apache.kafka.clients"),
     ("wharf_kafka.admin", "org.apache.kafka.clients.admin"),
     ("wharf_kafka.consumer", "org.apache.kafka.clients.consumer"),
@@ -50,6 +54,7 @@ pub(super) const ROWS: &[(&str, &str)] = &[
         "org.apache.kafka.connect.runtime.distributed.WorkerGroupMember",
     ),
     ("wharf_oauth", "org.apache.kafka.common.security.oauthbearer"),
+    ("wharf_protobuf", "io.confluent.connect.protobuf"),
     ("wharf_rest", "org.apache.kafka.connect.runtime.rest"),
     (
         "wharf_rest.server",
@@ -169,6 +174,14 @@ pub(super) const ROWS: &[(&str, &str)] = &[
         "wharf_runtime.worker.worker_source_task",
         "org.apache.kafka.connect.runtime.WorkerSourceTask",
     ),
+    (
+        "wharf_schema_registry",
+        "io.confluent.kafka.schemaregistry.client",
+    ),
+    (
+        "wharf_schema_registry.serde",
+        "io.confluent.kafka.serializers",
+    ),
     ("wharf_transforms", "org.apache.kafka.connect.transforms"),
 ];
 
@@ -251,6 +264,19 @@ mod tests {
             });
             assert!(is_there, "{path}");
         }
+    }
+
+    #[test]
+    fn every_plugin_of_this_workspace_has_a_row() {
+        let plugins = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../plugins");
+        let mut count = 0;
+        for plugin in std::fs::read_dir(plugins).unwrap() {
+            let name = plugin.unwrap().file_name().into_string().unwrap();
+            let path = format!("wharf_{}", name.replace('-', "_"));
+            assert!(ROWS.iter().any(|(row, _)| *row == path), "{path}");
+            count += 1;
+        }
+        assert!(count > 0);
     }
 
     #[test]

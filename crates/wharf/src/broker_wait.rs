@@ -2,17 +2,27 @@
 //!
 //! An idempotent producer has one request of a partition on its way. When the next batch is full before the answer has come,
 //! librdkafka 2.12.1 asks to be called again at once, cannot send, and asks again: a core is busy for as long as the broker thinks. It
-//! looks at its connection by `rd_kafka_transport_io_serve` each time. The linker leads that call here (`build.rs`), and where it would
-//! not wait at all it waits for a millisecond at most: an answer, room to send in and a call for attention by another thread end it
-//! earlier, as they end every other wait. See `docs/decisions/20261122-broker-wait.md`.
+//! looks at its connection by `rd_kafka_transport_io_serve` each time. The linker leads that call here (`build.rs`), and when a thread
+//! has looked a few times without waiting and nothing was there, it waits for a millisecond at most: an answer, room to send in and a
+//! call for attention by another thread end it earlier, as they end every other wait. See
+//! `docs/decisions/20261122-broker-wait.md`.
 //!
 //! What must stay true: the function's arguments are those of the librdkafka that is linked; a test knows its version.
 #![allow(unsafe_code)]
 
+use std::cell::Cell;
 use std::ffi::{c_int, c_void};
 
 /// The shortest wait that there is.
 const SHORTEST_MS: c_int = 1;
+/// Looks in vain, one after the other, before a wait. Between two of them librdkafka may serve one of many requests of other threads, which
+/// nothing on the connection tells of: each would else be a millisecond late.
+const LOOKS_IN_VAIN: u32 = 16;
+
+thread_local! {
+    /// Looks without waiting that found nothing, since the last one that found something, or waited.
+    static IN_VAIN: Cell<u32> = const { Cell::new(0) };
+}
 
 #[cfg(test)]
 static PROLONGED: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
@@ -35,8 +45,9 @@ unsafe extern "C" fn __wrap_rd_kafka_transport_io_serve(
     queue: *mut c_void,
     timeout_ms: c_int,
 ) -> c_int {
+    let looks = IN_VAIN.get();
     // Less than 0 is without end.
-    let timeout_ms = if timeout_ms == 0 {
+    let timeout_ms = if timeout_ms == 0 && looks >= LOOKS_IN_VAIN {
         #[cfg(test)]
         PROLONGED.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         SHORTEST_MS
@@ -44,7 +55,13 @@ unsafe extern "C" fn __wrap_rd_kafka_transport_io_serve(
         timeout_ms
     };
     // SAFETY: the caller's own arguments, but for the time.
-    unsafe { __real_rd_kafka_transport_io_serve(transport, queue, timeout_ms) }
+    let found = unsafe { __real_rd_kafka_transport_io_serve(transport, queue, timeout_ms) };
+    IN_VAIN.set(if timeout_ms == 0 && found == 0 {
+        looks + 1
+    } else {
+        0
+    });
+    found
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use common::losing::Losing;
 use common::{Database, Schemas, Sink, databases, mysql, postgres, record};
-use wharf_api::{Record, Schema, SchemaBuilder, Struct, Value, logical};
+use wharf_api::{Record, Schema, SchemaBuilder, SchemaRef, Struct, TopicPartition, Value, logical};
 
 const KEYED: &str =
     "CREATE TABLE t (id BIGINT PRIMARY KEY, name VARCHAR(20), amount INT CHECK (amount < 99))";
@@ -54,19 +54,186 @@ fn rows_that_are_there_since_before_a_kill_are_no_dead_letters() {
 }
 
 #[test]
-fn coordinates_say_which_record_it_is_whatever_became_of_its_row() {
+fn coordinates_alone_do_not_say_that_a_row_is_there() {
     for database in databases() {
         let more = [("auto.create", "true"), ("pk.mode", "kafka")];
         let batch = [record(0, 1, Some("a"), Some(1)), record(1, 2, Some("b"), Some(2))];
         database.sink(&more).put(&batch).unwrap();
-        database.query("UPDATE t SET name = 'changed' WHERE id = 1");
         let mut sink = database.sink(&more).tolerant();
-        let [first, second] = batch;
-        sink.put(&[first, second, record(2, 3, None, None)]).unwrap();
-        assert!(reported(&sink).is_empty(), "{:?}", sink.reports());
+        let [first, _] = batch;
+        // The topic was made anew: another record has the offset of one that was written.
+        sink.put(&[
+            first,
+            record(1, 7, Some("of the new topic"), Some(2)),
+            record(2, 3, None, None),
+        ])
+        .unwrap();
+        assert_eq!(reported(&sink), [1], "{:?}", sink.reports());
         let rows = database.lines("SELECT __connect_offset, id, name FROM t ORDER BY 1");
-        assert_eq!(rows, ["0|1|changed", "1|2|b", "2|3|NULL"]);
+        assert_eq!(rows, ["0|1|a", "1|2|b", "2|3|NULL"]);
     }
+}
+
+/// A record with these fields.
+fn of(offset: i64, fields: &[(&str, SchemaRef, Value)]) -> Record {
+    let mut schema = SchemaBuilder::structure();
+    for (name, of_field, _) in fields {
+        schema = schema.field(*name, Arc::clone(of_field));
+    }
+    let schema = schema.build().unwrap();
+    let mut value = Struct::new(Arc::clone(&schema)).unwrap();
+    for (name, _, of_field) in fields {
+        value.put(name, of_field.clone()).unwrap();
+    }
+    Record::sink("t", 0, offset).with_value(Some(schema), value)
+}
+
+#[test]
+fn keys_that_are_the_same_for_the_index_alone_are_not_there() {
+    for database in databases() {
+        if database.is_postgres() {
+            database.query(
+                "CREATE COLLATION folded (provider = icu, locale = 'und-u-ks-level2', deterministic = false)",
+            );
+        }
+        let kind = database.of(
+            "TEXT COLLATE NOCASE",
+            "VARCHAR(20) COLLATE folded",
+            "VARCHAR(20) CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci",
+        );
+        database.query(&format!("CREATE TABLE t (name {kind} PRIMARY KEY)"));
+        let row = |offset: i64, name: &str| of(offset, &[("name", Schema::string(), name.into())]);
+        database.sink(&[]).put(&[row(0, "a")]).unwrap();
+        let mut sink = database.sink(&[]).tolerant();
+        sink.put(&[row(0, "a"), row(1, "A"), row(2, "b")]).unwrap();
+        assert_eq!(reported(&sink), [1], "{:?}", sink.reports());
+        assert_eq!(database.lines("SELECT name FROM t ORDER BY name"), ["a", "b"]);
+    }
+}
+
+#[test]
+fn floats_are_compared_with_all_their_digits() {
+    for database in databases() {
+        database.query(&format!(
+            "CREATE TABLE t (id BIGINT PRIMARY KEY, f {}, d DOUBLE PRECISION)",
+            database.of("REAL", "REAL", "FLOAT")
+        ));
+        let options = database.of("", "&options=-c%20extra_float_digits%3D0", "");
+        let url = format!("{}{options}", database.url());
+        let more = [("connection.url", url.as_str())];
+        let row = |offset: i64, f: f32, d: f64| {
+            of(
+                offset,
+                &[
+                    ("id", Schema::int64(), 1_i64.into()),
+                    ("f", Schema::float32(), f.into()),
+                    ("d", Schema::float64(), d.into()),
+                ],
+            )
+        };
+        let (f, d) = (16_777_215.0, 0.1_f64);
+        database.sink(&more).put(&[row(0, f, d)]).unwrap();
+        let mut sink = database.sink(&more).tolerant();
+        sink.put(&[row(0, f, d), row(1, 16_777_213.0, d), row(2, f, d.next_up())])
+            .unwrap();
+        assert_eq!(reported(&sink), [1, 2], "{:?}", sink.reports());
+        assert_eq!(database.lines("SELECT count(*) FROM t"), ["1"]);
+    }
+}
+
+const APPEND_ONLY: &str = "CREATE FUNCTION refuse_updates() RETURNS trigger LANGUAGE plpgsql AS \
+    $$ BEGIN RAISE EXCEPTION 'this table is appended to only'; END $$; \
+    CREATE TRIGGER refuse_updates BEFORE UPDATE ON t FOR EACH STATEMENT EXECUTE FUNCTION refuse_updates()";
+
+#[test]
+fn of_a_table_that_is_only_appended_to_the_duplicate_alone_is_bad() {
+    let Some(database) = postgres() else { return };
+    database.query(&format!(
+        "{KEYED}; {APPEND_ONLY}; INSERT INTO t VALUES (5, 'there', 5)"
+    ));
+    let mut sink = database.sink(&[]).tolerant();
+    let schemas = Schemas::default();
+    let batch: Vec<Record> = (0..10)
+        .map(|n| schemas.record(n, n, Some("x"), (n == 8).then_some(99)))
+        .collect();
+    sink.put(&batch).unwrap();
+    assert_eq!(reported(&sink), [5, 8], "{:?}", sink.reports());
+    for ((_, error), code) in sink.reports().iter().zip(["[23505]", "[23514]"]) {
+        assert!(error.message().contains(code), "{error}");
+    }
+    assert_eq!(database.lines("SELECT count(*), max(id) FROM t"), ["9|9"]);
+    assert_eq!(database.lines("SELECT name FROM t WHERE id = 5"), ["there"]);
+}
+
+#[test]
+fn of_a_table_that_is_only_appended_to_the_commit_refuses_bad_rows_alone() {
+    let Some(database) = postgres() else { return };
+    database.query(&format!(
+        "CREATE TABLE other (n INT PRIMARY KEY); INSERT INTO other VALUES (1); CREATE TABLE t (id BIGINT PRIMARY KEY, name TEXT, \
+         amount INT REFERENCES other(n) DEFERRABLE INITIALLY DEFERRED); {APPEND_ONLY}; INSERT INTO t VALUES (2, 'there', 1)"
+    ));
+    let mut sink = database.sink(&[]).tolerant();
+    let schemas = Schemas::default();
+    let batch: Vec<Record> = (0..6)
+        .map(|n| schemas.record(n, n, Some("x"), Some(if n == 4 { 7 } else { 1 })))
+        .collect();
+    sink.put(&batch).unwrap();
+    assert_eq!(reported(&sink), [2, 4], "{:?}", sink.reports());
+    assert_eq!(
+        database.lines("SELECT id, name FROM t ORDER BY id"),
+        ["0|x", "1|x", "2|there", "3|x", "5|x"]
+    );
+}
+
+#[test]
+fn triggers_for_updates_have_no_word_in_the_letter_of_a_duplicate() {
+    let Some(database) = mysql() else { return };
+    database.query(&format!(
+        "{KEYED}; INSERT INTO t VALUES (1, 'x', NULL); CREATE TRIGGER refuse BEFORE UPDATE ON t FOR EACH ROW \
+         SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'this table is appended to only'"
+    ));
+    let mut sink = database.sink(&[]).tolerant();
+    let schemas = Schemas::default();
+    let batch: Vec<Record> = (0..4).map(|n| schemas.record(n, n, Some("x"), None)).collect();
+    sink.put(&batch).unwrap();
+    assert_eq!(reported(&sink), [1]);
+    let said = sink.reports()[0].1.message().to_owned();
+    assert!(said.contains("[1062]"), "{said}");
+    assert_eq!(
+        database.lines("SELECT id FROM t ORDER BY id"),
+        ["0", "1", "2", "3"]
+    );
+}
+
+#[test]
+fn what_fails_in_an_update_trigger_is_said_and_is_nobodys_dead_letter() {
+    let Some(database) = postgres() else { return };
+    database.query(&format!(
+        "{KEYED}; INSERT INTO t VALUES (1, 'x', NULL); CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS \
+         $$ BEGIN INSERT INTO absent VALUES (1); RETURN NULL; END $$; \
+         CREATE TRIGGER note AFTER UPDATE ON t FOR EACH STATEMENT EXECUTE FUNCTION note()"
+    ));
+    let mut sink = database.sink(&[]).tolerant();
+    let schemas = Schemas::default();
+    let batch: Vec<Record> = (0..3).map(|n| schemas.record(n, n, Some("x"), None)).collect();
+    let error = sink.put(&batch).unwrap_err();
+    assert!(error.message().contains("[42P01]"), "{error}");
+    assert!(reported(&sink).is_empty(), "{:?}", sink.reports());
+    assert_eq!(database.lines("SELECT id FROM t"), ["1"]);
+}
+
+#[test]
+fn where_no_statement_passes_over_rows_those_that_are_there_are_dead_letters() {
+    let Some(database) = postgres() else { return };
+    database.query(&format!(
+        "{KEYED}; INSERT INTO t VALUES (1, 'x', NULL); CREATE RULE kept AS ON UPDATE TO t DO INSTEAD NOTHING"
+    ));
+    let mut sink = database.sink(&[]).tolerant();
+    let schemas = Schemas::default();
+    let batch: Vec<Record> = (0..3).map(|n| schemas.record(n, n, Some("x"), None)).collect();
+    sink.put(&batch).unwrap();
+    assert_eq!(reported(&sink), [1]);
+    assert_eq!(database.lines("SELECT id FROM t ORDER BY id"), ["0", "1", "2"]);
 }
 
 #[test]
@@ -156,11 +323,41 @@ fn who_may_only_insert_gets_dead_letters_of_rows_that_are_there() {
         .unwrap();
     assert_eq!(reported(&sink), [0]);
     // With the right to look it is known.
-    database.query(&format!("GRANT SELECT ON t TO {role}"));
+    database.query(&format!("GRANT SELECT, UPDATE ON t TO {role}"));
     let mut sink = other.sink(&more).tolerant();
     sink.put(&[first, schemas.record(2, 3, Some("c"), None)]).unwrap();
     assert!(reported(&sink).is_empty(), "{:?}", sink.reports());
     assert_eq!(database.lines("SELECT id FROM t ORDER BY id"), ["1", "2", "3"]);
+    database.query(&format!("DROP OWNED BY {role}; DROP ROLE {role}"));
+}
+
+#[test]
+fn a_policy_for_inserts_alone_makes_the_duplicate_alone_a_bad_row() {
+    let Some(database) = postgres() else { return };
+    let Database::Postgres { url, schema } = &database else {
+        unreachable!()
+    };
+    let role = format!("appender_of_{schema}");
+    database.query(&format!(
+        "{KEYED}; INSERT INTO t VALUES (1, 'x', NULL); ALTER TABLE t ENABLE ROW LEVEL SECURITY; CREATE ROLE {role} LOGIN; \
+         GRANT USAGE ON SCHEMA {schema} TO {role}; GRANT INSERT, SELECT, UPDATE ON t TO {role}; \
+         CREATE POLICY append ON t FOR INSERT TO {role} WITH CHECK (true)"
+    ));
+    let other = Database::Postgres {
+        url: url.replace("user=wharf", &format!("user={role}")),
+        schema: schema.clone(),
+    };
+    let mut sink = other.sink(&[]).tolerant();
+    let schemas = Schemas::default();
+    let batch: Vec<Record> = (0..4).map(|n| schemas.record(n, n, Some("x"), None)).collect();
+    sink.put(&batch).unwrap();
+    assert_eq!(reported(&sink), [1], "{:?}", sink.reports());
+    let said = sink.reports()[0].1.message().to_owned();
+    assert!(said.contains("[23505]"), "{said}");
+    assert_eq!(
+        database.lines("SELECT id FROM t ORDER BY id"),
+        ["0", "1", "2", "3"]
+    );
     database.query(&format!("DROP OWNED BY {role}; DROP ROLE {role}"));
 }
 
@@ -230,6 +427,28 @@ fn a_row_that_is_in_doubt_and_refused_stops_the_task_and_is_no_dead_letter() {
         assert!(!error.is_retriable());
         assert!(error.message().contains("may be in the table already"), "{error}");
         assert!(reported(&sink).is_empty(), "{:?}", sink.reports());
+    }
+}
+
+#[test]
+fn nothing_is_in_doubt_once_the_rows_are_taken_away() {
+    for (losing, through, database) in losing() {
+        database.query(KEYED);
+        let mut sink = through.sink(&[("retry.backoff.ms", "0")]).tolerant();
+        let schemas = Schemas::default();
+        losing.lose_next();
+        let batch = [schemas.record(0, 1, Some("x"), None)];
+        assert!(sink.put(&batch).unwrap_err().is_retriable());
+        let partitions = [TopicPartition::new("t", 0)];
+        sink.harness.close(&partitions).unwrap();
+        sink.harness.open(&partitions).unwrap();
+        sink.put(&[
+            schemas.record(1, 1, Some("another"), None),
+            schemas.record(2, 2, Some("y"), None),
+        ])
+        .unwrap();
+        assert_eq!(reported(&sink), [1]);
+        assert_eq!(database.lines(ROWS), ["1|x|NULL", "2|y|NULL"]);
     }
 }
 

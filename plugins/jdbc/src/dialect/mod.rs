@@ -124,13 +124,12 @@ pub(crate) trait Dialect: Send + Sync {
     fn statement(&self, verb: Verb, table: &TableId, columns: &[Target], quoting: Quoting) -> Statement;
 
     /// An insert that takes no offence at a row that is there already, found by the columns of a unique index, if it has the same values
-    /// in `same`: then it does nothing. A row with other values is refused. Nothing where there is no such statement.
+    /// in all of these columns: then it does nothing. A row with other values is refused. Nothing where there is no such statement.
     fn insert_unless_there(
         &self,
         _table: &TableId,
         _columns: &[Target],
         _unique: &[String],
-        _same: &[&Target],
         _quoting: Quoting,
     ) -> Option<Statement> {
         None

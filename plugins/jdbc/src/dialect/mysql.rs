@@ -176,24 +176,25 @@ impl Dialect for MySql {
         table: &TableId,
         columns: &[Target],
         unique: &[String],
-        same: &[&Target],
         quoting: Quoting,
     ) -> Option<Statement> {
         let insert = self.statement(Verb::Insert, table, columns, quoting);
-        // As bytes, since texts may be equal that are not the same; VALUES has the type of its column.
+        // As bytes, since texts may be equal that are not the same; VALUES has the type of its column. A document is a text first, and
+        // numbers are compared as such, too, where their text has not all digits.
         let bytes = |column: &Target, value: &str| match column.type_name.as_str() {
-            "json" => format!("CAST({value} AS CHAR)"),
+            "json" => format!("CAST(CAST({value} AS CHAR) AS BINARY)"),
             _ => format!("CAST({value} AS BINARY)"),
         };
-        let all: Vec<String> = same
+        let all: Vec<String> = columns
             .iter()
             .map(|column| {
                 let name = quoting.name(&column.name);
-                format!(
-                    "{}<=>{}",
-                    bytes(column, &name),
-                    bytes(column, &format!("VALUES({name})"))
-                )
+                let new = format!("VALUES({name})");
+                let same = format!("{}<=>{}", bytes(column, &name), bytes(column, &new));
+                match column.type_name.as_str() {
+                    "float" | "double" => format!("{same} AND {name}<=>{new}"),
+                    _ => same,
+                }
             })
             .collect();
         let first = quoting.name(unique.first()?);

@@ -253,30 +253,26 @@ impl Dialect for Postgres {
         table: &TableId,
         columns: &[Target],
         unique: &[String],
-        same: &[&Target],
         quoting: Quoting,
     ) -> Option<Statement> {
         const TABLE: &str = "wharf_table";
         let insert = self.statement(Verb::Insert, table, columns, quoting);
         let index = quoting.names(unique.iter().map(String::as_str));
         let first = quoting.name(unique.first()?);
-        let action = if same.len() == unique.len() {
-            "NOTHING".to_owned()
-        } else {
-            // As texts: not all types can be compared, and texts have no equality of their own then. Nothing is changed where all
-            // are the same, and a division by zero refuses the row else.
-            let all: Vec<String> = same
-                .iter()
-                .map(|column| {
-                    let name = quoting.name(&column.name);
-                    format!("CAST({TABLE}.{name} AS text) COLLATE \"C\" IS NOT DISTINCT FROM CAST(EXCLUDED.{name} AS text) COLLATE \"C\"")
-                })
-                .collect();
-            format!(
-                "UPDATE SET {first}=EXCLUDED.{first} WHERE 1/(CASE WHEN {} THEN 1 ELSE 0 END)<>1",
-                all.join(" AND ")
-            )
-        };
+        // As texts: not all types can be compared, and texts have no equality of their own then. Nothing is changed where all are the
+        // same, and a division by zero refuses the row else. Not by DO NOTHING for keys alone either: the index may take others for the
+        // same.
+        let all: Vec<String> = columns
+            .iter()
+            .map(|column| {
+                let name = quoting.name(&column.name);
+                format!("CAST({TABLE}.{name} AS text) COLLATE \"C\" IS NOT DISTINCT FROM CAST(EXCLUDED.{name} AS text) COLLATE \"C\"")
+            })
+            .collect();
+        let action = format!(
+            "UPDATE SET {first}=EXCLUDED.{first} WHERE 1/(CASE WHEN {} THEN 1 ELSE 0 END)<>1",
+            all.join(" AND ")
+        );
         let head = format!("INSERT INTO {}", table.sql(quoting));
         let unless_there = |sql: &str| {
             let rest = sql.strip_prefix(&head)?;

@@ -84,7 +84,6 @@ impl Dialect for Sqlite {
         table: &TableId,
         columns: &[Target],
         unique: &[String],
-        same: &[&Target],
         quoting: Quoting,
     ) -> Option<Statement> {
         let place = |column: &Target| {
@@ -92,7 +91,7 @@ impl Dialect for Sqlite {
             at.map(|at| format!("?{}", at + 1))
         };
         let mut conditions = Vec::new();
-        for column in same {
+        for column in columns {
             let (name, place) = (quoting.name(&column.name), place(column)?);
             // Rows without a value in the index are not the same for it.
             let equal = if unique.contains(&column.name) { "=" } else { "IS" };

@@ -73,8 +73,10 @@ pub(super) struct PostgresSession {
 
 pub(super) fn connect(config: &ConnectionConfig, stop: Stop) -> Answer<Box<dyn Session>> {
     let mut session = session(config, stop)?;
+    // Floats as texts have all digits, by which rows are compared.
     session.execute(&format!(
-        "SELECT set_config('lock_timeout', '{}', false) WHERE current_setting('lock_timeout') = '0'",
+        "SET extra_float_digits = 3; \
+         SELECT set_config('lock_timeout', '{}', false) WHERE current_setting('lock_timeout') = '0'",
         LOCK_TIMEOUT.as_millis()
     ))?;
     Ok(Box::new(session))

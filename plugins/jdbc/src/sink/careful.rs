@@ -78,12 +78,25 @@ impl Writer {
                 };
                 let after = rows.split_off(at + 1);
                 if let Some(row) = rows.pop() {
-                    left_out.insert(row.start);
-                    let failure = match is_whole {
-                        true => self.own_words(one, row, &rows, pending, failed.failure)?,
-                        false => failed.failure,
+                    let plain = match is_whole {
+                        true => self.plain(one)?,
+                        false => None,
                     };
-                    leave_out(&BadRow::new(row, segment, &failure)).map_err(WriteError::Refused)?;
+                    let mut refused = Some(failed.failure);
+                    if let Some(plain) = plain {
+                        if !rows.is_empty() {
+                            // Alone, once those before it are written.
+                            push(&mut parts, [after, vec![row], rows]);
+                            continue;
+                        }
+                        refused = self
+                            .write_plainly(&plain, row, pending, false)
+                            .map_err(|failed| during(failed, segment))?;
+                    }
+                    if let Some(failure) = refused {
+                        left_out.insert(row.start);
+                        leave_out(&BadRow::new(row, segment, &failure)).map_err(WriteError::Refused)?;
+                    }
                 }
                 if !is_whole {
                     // From the beginning, without this row.
@@ -92,11 +105,7 @@ impl Writer {
                     break;
                 }
                 // In this order again.
-                for part in [after, rows] {
-                    if !part.is_empty() {
-                        parts.push(part);
-                    }
-                }
+                push(&mut parts, [after, rows]);
             }
         }
         self.commit().map_err(WriteError::from)
@@ -140,8 +149,16 @@ impl Writer {
                             }
                             match rows.as_slice() {
                                 [row] => {
-                                    refused_here.push(*row);
-                                    refused.push((*row, *segment, failed.failure));
+                                    let mut failure = Some(failed.failure);
+                                    if let Some(plain) = self.plain(one)? {
+                                        failure = self
+                                            .write_plainly(&plain, *row, pending, true)
+                                            .map_err(|failed| during(failed, segment))?;
+                                    }
+                                    if let Some(failure) = failure {
+                                        refused_here.push(*row);
+                                        refused.push((*row, *segment, failure));
+                                    }
                                 }
                                 _ => halve(rows, &mut parts),
                             }
@@ -165,6 +182,11 @@ impl Writer {
 fn parts<'a>(rows: impl Iterator<Item = &'a PendingRow>) -> Vec<Vec<PendingRow>> {
     let rows: Vec<PendingRow> = rows.copied().collect();
     rows.chunks(ROWS_BETWEEN_LOOKS).rev().map(<[_]>::to_vec).collect()
+}
+
+/// The last of them is to be written first.
+fn push<const N: usize>(parts: &mut Vec<Vec<PendingRow>>, more: [Vec<PendingRow>; N]) {
+    parts.extend(more.into_iter().filter(|rows| !rows.is_empty()));
 }
 
 fn halve(mut rows: Vec<PendingRow>, parts: &mut Vec<Vec<PendingRow>>) {

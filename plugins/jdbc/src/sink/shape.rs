@@ -298,13 +298,6 @@ impl Shape {
         (0..self.columns.len()).filter(|&index| self.columns[index].key)
     }
 
-    /// Whether the key is topic, partition and offset.
-    pub(crate) fn is_keyed_by_coordinates(&self) -> bool {
-        self.columns
-            .iter()
-            .any(|column| column.key && column.from == From::Offset)
-    }
-
     /// Adds the record's row; answers where it begins.
     ///
     /// # Errors

@@ -100,6 +100,9 @@ impl SinkTask for JdbcSinkTask {
     fn close(&mut self, partitions: &[TopicPartition]) -> Result<()> {
         let running = self.running()?;
         running.pending.forget(partitions);
+        if running.pending.is_empty() {
+            running.writer.no_row_waits();
+        }
         running
             .taken
             .retain(|(partition, _)| !partitions.contains(partition));
@@ -245,6 +248,7 @@ impl Running {
     fn flush(&mut self) -> Result<()> {
         self.pending.forget_reported(&self.reported);
         if self.pending.is_empty() {
+            self.writer.no_row_waits();
             return Ok(());
         }
         let Self {

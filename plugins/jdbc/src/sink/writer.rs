@@ -132,6 +132,11 @@ impl Writer {
         self.tables.get(id)
     }
 
+    /// No row waits any more whose COMMIT nobody answered to.
+    pub(crate) fn no_row_waits(&mut self) {
+        self.is_in_doubt = false;
+    }
+
     /// The worker waits from now on.
     pub(crate) fn time_runs(&self) {
         self.deadline.begin(self.config.write_timeout);
@@ -226,7 +231,7 @@ impl Writer {
         }
     }
 
-    /// Without rows that are there already, and without bad ones.
+    /// Without rows that are there already with the same values, and without bad ones.
     fn write_again(
         &mut self,
         work: &[Work<'_>],
@@ -250,16 +255,24 @@ impl Writer {
                 written => written.map_err(WriteError::from),
             };
             match written {
-                Err(WriteError::Database(failure))
-                    if failure.is(Trouble::Permission) || failure.is(Trouble::Statement) =>
-                {
+                Err(WriteError::Database(failure)) if cannot_look(&failure) => {
                     tracing::warn!(
                         target: LOG,
                         "whether rows are in the table already cannot be seen, which asks for the right to SELECT and UPDATE: {failure}"
                     );
                     self.roll_back()?;
                 }
-                written => return written,
+                Ok(()) => {
+                    tracing::info!(
+                        target: LOG,
+                        "of {} rows some were refused; those whose tables have them already, with the same values, were passed over, and {} \
+                         left out",
+                        pending.len(),
+                        left_out.len()
+                    );
+                    return Ok(());
+                }
+                failed => return failed,
             }
         }
         self.write_row_by_row(work, pending, &mut left_out, &mut leave_out)
@@ -537,6 +550,14 @@ fn in_doubt(failure: &Failure) -> Failure {
              them"
         ),
     )
+}
+
+/// Whether a statement that passes over rows cannot be had here, unlike the plain one.
+fn cannot_look(failure: &Failure) -> bool {
+    // In PostgreSQL: no such index for ON CONFLICT, and no ON CONFLICT for this kind of table.
+    const NO_SUCH_STATEMENT: [&str; 2] = ["42P10", "0A000"];
+    let code = failure.code.as_deref();
+    failure.is(Trouble::Permission) || code.is_some_and(|code| NO_SUCH_STATEMENT.contains(&code))
 }
 
 fn is_same_key_twice(failure: &Failure) -> bool {

@@ -5,17 +5,12 @@
 use std::sync::Arc;
 
 use super::careful::Work;
-use super::pending::{Pending, PendingRow, Segment};
+use super::pending::{Pending, PendingRow};
 use super::shape::Shape;
 use super::writer::Writer;
-use crate::dialect::{Table, Target, Verb};
-use crate::failure::{Answer, Failure};
-
-/// By which index a row that is there is found, and which columns say that it is the same.
-struct Known<'a> {
-    unique: &'a [String],
-    same: Vec<&'a Target>,
-}
+use crate::dialect::{Statement, Table, Target, Verb};
+use crate::failure::{Answer, Failure, Trouble};
+use crate::session::WriteFailure;
 
 impl Writer {
     /// The same work, with statements that insert only what is not there; nothing where there are none.
@@ -28,15 +23,10 @@ impl Writer {
                     .filter(|statement| statement.verb == Verb::Insert)
                     .and_then(|statement| {
                         let table = self.known_table(&segment.table)?;
-                        let known = known(table, &segment.shape, &statement.places)?;
                         let columns = &statement.places;
-                        self.dialect().insert_unless_there(
-                            &segment.table,
-                            columns,
-                            known.unique,
-                            &known.same,
-                            self.quoting(),
-                        )
+                        let unique = found_by(table, &segment.shape, columns)?;
+                        self.dialect()
+                            .insert_unless_there(&segment.table, columns, unique, self.quoting())
                     });
                 is_another |= other.is_some();
                 (*segment, other.map_or_else(|| Arc::clone(statement), Arc::new))
@@ -45,41 +35,46 @@ impl Writer {
         is_another.then_some(work)
     }
 
-    /// Why a row is refused, in the database's words: statements of ours refuse one that is there, and differs, by a division by zero.
-    /// `before` are the rows that it follows, of which none is written at present.
-    pub(super) fn own_words(
+    /// The plain INSERT of a segment whose statement is another one, that passes over what is there. What is refused by that one may be
+    /// so for its other words: triggers and policies for updates, rights, a division of ours.
+    pub(super) fn plain(&mut self, (segment, statement): &Work<'_>) -> Answer<Option<Arc<Statement>>> {
+        let plain = self.statement(segment)?;
+        Ok(plain.filter(|plain| plain.sql != statement.sql))
+    }
+
+    /// Writes a row by the plain INSERT, of which nothing is written at present. Answers why it is refused, and nothing when it is
+    /// written. `is_checked` asks the constraints that would speak at the commit, too.
+    pub(super) fn write_plainly(
         &mut self,
-        (segment, statement): &Work<'_>,
+        plain: &Statement,
         row: PendingRow,
-        before: &[PendingRow],
         pending: &Pending,
-        failure: Failure,
-    ) -> Answer<Failure> {
-        const DIVISIONS: [&str; 2] = ["22012", "1365"];
-        let is_division = failure
-            .code
-            .as_deref()
-            .is_some_and(|code| DIVISIONS.contains(&code));
-        if !is_division {
-            return Ok(failure);
-        }
-        let Some(plain) = self.statement(segment)? else {
-            return Ok(failure);
-        };
-        if plain.sql == statement.sql {
-            return Ok(failure);
-        }
+        is_checked: bool,
+    ) -> Result<Option<Failure>, WriteFailure> {
         let session = self.session()?;
         session.set_savepoint()?;
-        let refused = session
-            .write(statement, &pending.rows, &Segment::starts(before))
-            .and_then(|()| session.write(&plain, &pending.rows, &[row.start]));
-        session.back_to_savepoint()?;
-        Ok(refused.map_or_else(|refused| refused.failure, |()| failure))
+        let written = session
+            .write(plain, &pending.rows, &[row.start])
+            .and_then(|()| match is_checked {
+                true => session.check_constraints().map_err(WriteFailure::from),
+                false => Ok(()),
+            });
+        match written {
+            Ok(()) => {
+                session.release_savepoint()?;
+                Ok(None)
+            }
+            // What ends the whole transaction is in databases without such statements only.
+            Err(refused) if refused.failure.is(Trouble::Data) && session.back_to_savepoint()? => {
+                Ok(Some(refused.failure))
+            }
+            Err(failed) => Err(failed),
+        }
     }
 }
 
-fn known<'a>(table: &'a Table, shape: &Shape, columns: &'a [Target]) -> Option<Known<'a>> {
+/// The unique index by which a row that is there is found.
+fn found_by<'a>(table: &'a Table, shape: &Shape, columns: &[Target]) -> Option<&'a [String]> {
     let of = |name: &String| columns.iter().find(|column| column.name == *name);
     let indexes = || {
         table
@@ -87,22 +82,10 @@ fn known<'a>(table: &'a Table, shape: &Shape, columns: &'a [Target]) -> Option<K
             .iter()
             .filter(|index| !index.is_empty() && index.iter().all(|name| of(name).is_some()))
     };
-    // The coordinates of a record say which one it is, whatever became of its row.
-    if let Some(unique) = indexes().find(|index| {
-        shape.is_keyed_by_coordinates()
-            && index.len() == shape.keys().count()
-            && index.iter().all(|name| of(name).is_some_and(|column| column.key))
-    }) {
-        let same = columns.iter().filter(|column| column.key).collect();
-        return Some(Known { unique, same });
-    }
     // No row is found by a null.
     let is_required = |name: &String| of(name).is_some_and(|column| !shape.columns[column.slot].optional);
     let unique = indexes()
         .find(|index| index.iter().all(is_required))
         .or_else(|| indexes().next())?;
-    Some(Known {
-        unique,
-        same: columns.iter().collect(),
-    })
+    Some(unique)
 }

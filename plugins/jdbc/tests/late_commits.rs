@@ -192,3 +192,33 @@ fn rows_wait_for_the_delay_everywhere_and_smaller_ones_come_before_them() {
         }
     }
 }
+
+#[test]
+fn rows_that_a_limit_keeps_back_do_not_wait_once_more() {
+    std::thread::scope(|scope| {
+        for database in databases() {
+            scope.spawn(move || come_after_one_wait(&database));
+        }
+    });
+}
+
+fn come_after_one_wait(database: &Database) {
+    const DELAY: Duration = Duration::from_secs(4);
+    database.query("CREATE TABLE t (id BIGINT PRIMARY KEY)");
+    for suffix in ["LIMIT 1", "LIMIT 1 OFFSET 0"] {
+        database.query("DELETE FROM t");
+        database.query("INSERT INTO t VALUES (1), (2), (3), (4), (5); SELECT 1");
+        let more = [("wharf.incrementing.delay.ms", "4000"), ("query.suffix", suffix)];
+        let began = Instant::now();
+        let mut harness = started(database, &[&BY_ID[..], &more].concat());
+        assert_eq!(next(&mut harness, 5), [1, 2, 3, 4, 5], "{suffix}");
+        let took = began.elapsed();
+        assert!(took >= DELAY && took < 3 * DELAY, "{suffix}: {took:?}");
+        // What comes then waits as before.
+        let began = Instant::now();
+        database.query("INSERT INTO t VALUES (6); SELECT 1");
+        assert_eq!(next(&mut harness, 1), [6], "{suffix}");
+        assert!(began.elapsed() >= DELAY, "{suffix}");
+        harness.stop().unwrap();
+    }
+}

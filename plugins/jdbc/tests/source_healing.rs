@@ -48,6 +48,26 @@ fn a_query_that_limits_its_rows_is_refused_where_new_ones_are_looked_for() {
 }
 
 #[test]
+fn a_suffix_that_passes_rows_over_is_refused_where_new_ones_are_looked_for() {
+    let database = &databases()[0];
+    let by_number = [("mode", "incrementing"), ("incrementing.column.name", "id")];
+    let with = |suffix| [&by_number[..], &[("query.suffix", suffix)]].concat();
+    let found = errors(&settings(database, &with("OFFSET 5")));
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(
+        found[0].0 == "query.suffix" && found[0].1.contains("OFFSET"),
+        "{found:?}"
+    );
+    for more in [
+        with("LIMIT 5 OFFSET 0"),
+        with("-- OFFSET 5"),
+        vec![("mode", "bulk"), ("query.suffix", "OFFSET 5")],
+    ] {
+        assert_eq!(errors(&settings(database, &more)), []);
+    }
+}
+
+#[test]
 fn what_is_wrong_stands_under_its_key() {
     let database = &databases()[0];
     for (more, key) in [
@@ -404,6 +424,39 @@ fn a_read_in_bulk_that_never_gets_to_its_end_is_given_up() {
         assert_eq!(rows, 3_000 * breaks);
         harness.stop().unwrap();
     }
+}
+
+#[test]
+fn a_bulk_read_whose_connection_is_cut_after_its_last_row_is_not_begun_anew() {
+    let Some(database) = postgres() else { return };
+    database.query("CREATE TABLE t (id BIGINT); INSERT INTO t SELECT generate_series(1, 10)");
+    let url = format!("{}&ApplicationName=cut_at_the_end", database.url());
+    let more = [
+        ("connection.url", url.as_str()),
+        ("mode", "bulk"),
+        ("batch.max.rows", "1"),
+        ("poll.interval.ms", "3600000"),
+    ];
+    let mut harness = started(&database, &more);
+    let mut found = ids(&harness.poll().unwrap());
+    assert_eq!(found, [1]);
+    // The server has sent all rows, and nobody takes them.
+    let of_task =
+        "FROM pg_stat_activity WHERE application_name = 'cut_at_the_end' AND state = 'idle in transaction'";
+    let waits = || database.lines(&format!("SELECT count(*) {of_task}")) == ["1"];
+    assert!(wait_until(PATIENCE, waits));
+    let cut = format!("SELECT count(pg_terminate_backend(pid)) {of_task}");
+    assert_eq!(database.lines(&cut), ["1"]);
+    wait_until(PATIENCE, || {
+        found.extend(ids(&harness.poll().unwrap()));
+        found.len() >= 10
+    });
+    // Another try would come after half a second.
+    for _ in 0..2 {
+        found.extend(ids(&harness.poll().unwrap()));
+    }
+    assert_eq!(found, (1..=10).collect::<Vec<i64>>());
+    harness.stop().unwrap();
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 mod common;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use common::source::{SOURCE, ids, settings};
 use common::{Database, databases, postgres};
@@ -15,7 +15,7 @@ use wharf_testkit::SourceHarness;
 /// Polls without rows, of all tasks one after the other, before nothing more is waited for.
 const EMPTY_ROUNDS: usize = 10;
 
-const KEYED: &str = "CREATE TABLE t (id BIGINT PRIMARY KEY, name VARCHAR(20))";
+const KEYED: &str = "CREATE TABLE t (id BIGINT NOT NULL PRIMARY KEY, name VARCHAR(20))";
 const RANGES_OF_10: [(&str, &str); 4] = [
     ("mode", "incrementing"),
     ("incrementing.column.name", "id"),
@@ -160,6 +160,7 @@ fn share(database: &Database) {
     let records = tasks.exactly(first.len());
     assert_eq!(sorted(&records), first);
     let mut lanes: BTreeMap<String, Vec<i64>> = BTreeMap::new();
+    let mut shifts = BTreeSet::new();
     for (task, records) in records.iter().enumerate() {
         assert!(records.len() > 40, "task {task} has {}", records.len());
         for record in records {
@@ -170,13 +171,14 @@ fn share(database: &Database) {
                 partition.get("lane"),
                 Some(&Value::from(lane.to_string().as_str()))
             );
-            assert_eq!(usize::try_from(lane % 3).unwrap(), task);
+            shifts.insert((task + 60 - usize::try_from(lane).unwrap()) % 3);
             assert_eq!(offset.get("incrementing"), Some(&Value::Int64(id)));
             assert_eq!(offset.get("range_size"), Some(&Value::Int64(10)));
             lanes.entry(lane.to_string()).or_default().push(id);
         }
     }
     assert!(lanes.values().all(|ids| ids.is_sorted()), "{lanes:?}");
+    assert_eq!(shifts.len(), 1, "lanes go by turns over the tasks");
 
     // New ranges are found without new task configurations.
     let new = 9_000_000_003..9_000_000_063;
@@ -210,23 +212,42 @@ fn share(database: &Database) {
     tasks.stop();
 }
 
+/// Which task reads which topic.
+fn readers(records: &[Vec<Record>]) -> BTreeMap<String, usize> {
+    let each = records.iter().enumerate();
+    each.flat_map(|(task, records)| records.iter().map(move |record| (record.topic.clone(), task)))
+        .collect()
+}
+
 #[test]
-fn small_tables_are_not_all_one_tasks() {
+fn small_tables_are_not_all_one_tasks_and_stay_where_they_are_when_others_come() {
     for database in databases() {
-        for table in ["a", "b", "c"] {
+        let add = |table: &str| {
             database.query(&format!(
                 "CREATE TABLE {table} (id BIGINT PRIMARY KEY); INSERT INTO {table} VALUES (1), (2); SELECT 1"
             ));
-        }
+        };
+        let tables = ["b", "c", "d", "e", "f", "g", "h", "i"];
+        tables.into_iter().for_each(add);
         let config = settings(&database, &RANGES_OF_10);
         let mut tasks = Tasks::new();
         tasks.start(&config, 3).unwrap();
-        let records = tasks.exactly(6);
-        assert_eq!(
-            records.iter().map(|records| ids(records)).collect::<Vec<_>>(),
-            [[1, 2]; 3]
-        );
+        let records = tasks.exactly(16);
+        let before = readers(&records);
+        assert_eq!(before.len(), 8);
+        let busy: BTreeSet<usize> = before.values().copied().collect();
+        assert!(busy.len() > 1, "{before:?}");
         tasks.stop();
+
+        // They stand before the others.
+        for count in 1..3 {
+            add(["a", "aa"][count - 1]);
+            tasks.start(&config, 3).unwrap();
+            let mut after = readers(&tasks.exactly(16 + 2 * count));
+            after.retain(|topic, _| before.contains_key(topic));
+            assert_eq!(after, before);
+            tasks.stop();
+        }
     }
 }
 
@@ -271,7 +292,19 @@ fn turn_on_and_off(database: &Database) {
     );
     tasks.stop();
 
-    // Off: one task reads what is missing by the old ranges, and what comes meanwhile.
+    // Off: nothing may limit what is read of a range.
+    for suffix in ["LIMIT 5", "GROUP BY id"] {
+        let mut limited = whole.clone();
+        limited.insert("query.suffix".to_owned(), suffix.to_owned());
+        let error = tasks.start(&limited, 2).unwrap_err();
+        let word = suffix.split(' ').next().unwrap();
+        for said in ["wharf.split.size", word, "Leave out query.suffix"] {
+            assert!(error.message().contains(said), "{error}");
+        }
+        tasks.stop();
+    }
+
+    // One task reads what is missing by the old ranges, and what comes meanwhile.
     tasks.start(&whole, 2).unwrap();
     assert_eq!(tasks.tasks.len(), 1);
     let records = tasks.exactly(lost.len());
@@ -404,16 +437,46 @@ fn a_whole_table_is_read_in_ranges_again_and_again() {
         let mut tasks = Tasks::new();
         tasks.start(&settings(&database, &more), 2).unwrap();
         let mut times = BTreeMap::new();
+        let mut shifts = BTreeSet::new();
         while times.len() < 45 || times.values().any(|count| *count < 3) {
             for task in 0..2 {
                 for id in ids(&tasks.poll(task)) {
-                    assert_eq!(usize::try_from(id / 10 % 2).unwrap(), task);
+                    shifts.insert((task + usize::try_from(id / 10).unwrap()) % 2);
                     *times.entry(id).or_insert(0) += 1;
                 }
             }
         }
+        assert_eq!(shifts.len(), 1);
         tasks.stop();
     }
+}
+
+#[test]
+fn a_key_of_sqlite_that_may_be_null_is_not_split_in_bulk() {
+    let database = &databases()[0];
+    let more = [
+        ("mode", "bulk"),
+        ("incrementing.column.name", "id"),
+        ("wharf.split.size", "10"),
+        ("poll.interval.ms", "3600000"),
+    ];
+    let rows = "INSERT INTO t VALUES (1, 'a'), (NULL, 'b'); SELECT 1";
+    database.query(&format!(
+        "CREATE TABLE t (id BIGINT PRIMARY KEY, name VARCHAR(20)); {rows}"
+    ));
+    let mut tasks = Tasks::new();
+    tasks.start(&settings(database, &more), 1).unwrap();
+    let refused = (0..EMPTY_ROUNDS).find_map(|_| tasks.tasks[0].0.poll().err());
+    let error = refused.unwrap();
+    assert!(error.message().contains("'id' may be NULL"), "{error}");
+    tasks.stop();
+    // The number of a row is never null, whatever it is said to be.
+    database.query(&format!(
+        "DROP TABLE t; CREATE TABLE t (id INTEGER PRIMARY KEY, name VARCHAR(20)); {rows}"
+    ));
+    tasks.start(&settings(database, &more), 1).unwrap();
+    assert_eq!(sorted(&tasks.exactly(2)), [1, 2]);
+    tasks.stop();
 }
 
 #[test]
@@ -448,7 +511,17 @@ fn what_cannot_be_split_is_refused_under_the_key() {
                     ranges,
                 ],
                 "query.suffix",
-                "rows of a range beyond the limit",
+                "rows of a range that its LIMIT leaves out",
+            ),
+            (
+                vec![
+                    ("mode", "bulk"),
+                    ("incrementing.column.name", "id"),
+                    ("query.suffix", "group by code"),
+                    ranges,
+                ],
+                "query.suffix",
+                "rows of a range that its GROUP leaves out",
             ),
             (
                 vec![

@@ -178,10 +178,7 @@ pub(super) const ROWS: &[(&str, &str)] = &[
         "wharf_schema_registry",
         "io.confluent.kafka.schemaregistry.client",
     ),
-    (
-        "wharf_schema_registry.serde",
-        "io.confluent.kafka.serializers",
-    ),
+    ("wharf_schema_registry.serde", "io.confluent.kafka.serializers"),
     ("wharf_transforms", "org.apache.kafka.connect.transforms"),
 ];
 

@@ -277,6 +277,16 @@ impl SourceConfig {
         limit::limit(&self.query_suffix, self.connection.url.database)
     }
 
+    /// What of the suffix would keep rows of a range from being read.
+    pub(crate) fn against_ranges(&self) -> Option<&'static str> {
+        let limit = self.limit().map(|limit| limit.word);
+        limit.or_else(|| self.suffix_clause(&["WHERE", "GROUP", "OFFSET"]))
+    }
+
+    fn suffix_clause(&self, words: &[&'static str]) -> Option<&'static str> {
+        limit::clause(&self.query_suffix, self.connection.url.database, words)
+    }
+
     /// What does not go together: the key it is said of, and the message.
     fn contradictions(&self) -> Vec<(&'static str, String)> {
         let mut found = Vec::new();
@@ -354,7 +364,14 @@ impl SourceConfig {
             ));
         }
         if self.split_size.is_some() {
-            found.extend(self.against_splitting(limits));
+            found.extend(self.against_splitting());
+        } else if self.mode != Mode::Bulk && !limits && self.suffix_clause(&["OFFSET"]).is_some() {
+            found.push((
+                QUERY_SUFFIX_CONFIG,
+                format!(
+                    "rows that the OFFSET in {QUERY_SUFFIX_CONFIG} passes over would never be read, except with {MODE_CONFIG}=bulk; leave it out"
+                ),
+            ));
         }
         if self.mode == Mode::Timestamp && limits {
             found.push((
@@ -390,15 +407,18 @@ impl SourceConfig {
         found
     }
 
-    fn against_splitting(&self, limits: bool) -> Option<(&'static str, String)> {
+    fn against_splitting(&self) -> Option<(&'static str, String)> {
         let reason = if self.mode.has_time() {
             "is for mode incrementing and bulk: rows that are found by time do not come in the order of a key"
         } else if self.query.is_some() {
             "is for tables, and not for a query"
-        } else if limits {
+        } else if let Some(word) = self.against_ranges() {
             return Some((
                 QUERY_SUFFIX_CONFIG,
-                format!("with {SPLIT_SIZE_CONFIG}, rows of a range beyond the limit would never be read"),
+                format!(
+                    "with {SPLIT_SIZE_CONFIG}, {QUERY_SUFFIX_CONFIG} ends the statement of each range, and rows of a range that its {word} \
+                     leaves out would never be read; leave out one of the two"
+                ),
             ));
         } else {
             return None;

@@ -1,5 +1,5 @@
 //! Whether a statement says how many rows it gives: LIMIT, FETCH or TOP at its outer level, outside of brackets, texts, names in quotes and
-//! comments.
+//! comments; and whether it has other clauses there.
 
 use crate::url::Database;
 
@@ -55,6 +55,23 @@ pub(crate) fn limit(sql: &str, database: Database) -> Option<Limit> {
         return Some(Limit { word, rows });
     }
     None
+}
+
+/// The first of these clauses that the end of a statement has at its outer level.
+pub(crate) fn clause(sql: &str, database: Database, words: &[&'static str]) -> Option<&'static str> {
+    // What stands before a column of that name.
+    const BEFORE_NAMES: [&str; 6] = ["AS", "AND", "OR", "NOT", "BY", "WITHIN"];
+    let tokens = outer(sql, database);
+    tokens.iter().enumerate().find_map(|(at, token)| {
+        let Token::Word(text) = token else { return None };
+        let word = words.iter().find(|word| word.eq_ignore_ascii_case(text))?;
+        let is_name = match at.checked_sub(1).map(|before| tokens[before]) {
+            Some(Token::Sign(sign)) => ".,=<>+-*/%|".contains(sign),
+            Some(Token::Word(before)) => BEFORE_NAMES.iter().any(|one| one.eq_ignore_ascii_case(before)),
+            Some(Token::Quoted) | None => false,
+        };
+        (!is_name).then_some(*word)
+    })
 }
 
 /// The tokens outside of brackets.
@@ -238,6 +255,39 @@ mod tests {
             (Postgres, "", None),
         ] {
             assert_eq!(limit(sql, database).map(|found| found.word), word, "{sql}");
+        }
+    }
+
+    #[test]
+    fn clauses_of_a_suffix_are_told_from_columns_of_that_name() {
+        for (database, suffix, word) in [
+            (Sqlite, "where name = 'a' OFFSET 5", Some("WHERE")),
+            (Postgres, "GROUP BY id", Some("GROUP")),
+            (Postgres, "OFFSET 5", Some("OFFSET")),
+            (Postgres, "FOR UPDATE\noffset(5)", Some("OFFSET")),
+            (Postgres, "LIMIT a[1] OFFSET 5", Some("OFFSET")),
+            (Postgres, ", \"name\" OFFSET 5", Some("OFFSET")),
+            (SqlServer, "OFFSET 0 ROWS FETCH NEXT 5 ROWS ONLY", Some("OFFSET")),
+            (
+                MySql,
+                "AND offset > 5 AND t.offset < 7 AND 1 < offset OR NOT offset = 1",
+                None,
+            ),
+            (
+                Postgres,
+                "AND id IN (SELECT id FROM u WHERE a = 1 OFFSET 5)",
+                None,
+            ),
+            (Postgres, "AND name = ' WHERE ' /* GROUP BY */ -- OFFSET 5", None),
+            (Sqlite, ", offset, [WHERE], \"GROUP\"", None),
+            (Postgres, "FOR UPDATE", None),
+            (Postgres, "", None),
+        ] {
+            assert_eq!(
+                clause(suffix, database, &["WHERE", "GROUP", "OFFSET"]),
+                word,
+                "{suffix}"
+            );
         }
     }
 

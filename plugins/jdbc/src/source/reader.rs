@@ -10,10 +10,12 @@ use std::time::{Duration, Instant};
 
 use wharf_api::{OffsetMap, Result};
 
+use self::setbacks::Missing;
 use super::column::SourceColumn;
 use super::config::{Mode, SourceConfig};
 use super::handover::Handover;
 use super::horizon::{self, Horizon};
+use super::limit::Limit;
 use super::offset::{At, Position};
 use super::output::Output;
 use super::row::Shape;
@@ -53,8 +55,7 @@ pub(crate) struct Source {
     given: u64,
     /// Reads of all rows in bulk that were broken off, one after the other, when some had been given out.
     repeats: u32,
-    /// Since when it is not there.
-    missing: Option<Instant>,
+    missing: Option<Missing>,
     prepared: Option<Prepared>,
 }
 
@@ -174,11 +175,14 @@ impl Reader {
 
     /// A table that cannot be read waits, and the others do not; all do when nothing answers.
     fn put_off(&mut self, at: usize, failure: &Failure) -> Result<()> {
-        let source = &mut self.sources[at];
-        if source.is_set_aside(failure, &self.config) {
-            source.due = Instant::now() + LAST_RETRY;
+        // A table that is not there any more is no reason to stop as long as others are, or the connector may give the task other ones.
+        if self.sources[at].is_gone(failure)
+            && !self.sources.iter().all(|source| source.is_lost(&self.config))
+        {
+            self.sources[at].due = Instant::now() + LAST_RETRY;
             return Ok(());
         }
+        let source = &mut self.sources[at];
         if !failure.trouble.may_heal() {
             return Err(failure.to_error());
         }
@@ -256,9 +260,12 @@ impl Reader {
         match part {
             // It was given up, and goes on when somebody takes rows.
             _ if !is_whole => Ok(config.poll_interval),
-            Part::Whole { .. } => {
+            Part::Whole { last } => {
                 source.repeats = 0;
-                source.end_pass();
+                // Nobody is waited for once more.
+                if !source.was_cut(last, count, &config) {
+                    source.end_pass();
+                }
                 Ok(config.poll_interval)
             }
             Part::Piece(piece) => {
@@ -343,7 +350,16 @@ impl Reader {
         }
         // Before anybody is waited for: nobody else may change a table meanwhile.
         let read = match read {
-            Ok(true) => connected.end().map(|()| true).map_err(Into::into),
+            Ok(true) => match connected.end() {
+                // Where there are no offsets, all rows would come again. They have come while the table kept its columns; but a
+                // transaction that may not end because of others' (SERIALIZABLE) has not read one state.
+                Err(failure) if config.mode == Mode::Bulk && !failure.is(Trouble::Contention) => {
+                    tracing::debug!(target: LOG, "all of {relation} came, and then: {failure}");
+                    *session = None;
+                    Ok(true)
+                }
+                ended => ended.map(|()| true).map_err(Into::into),
+            },
             other => other,
         };
         let is_whole = matches!(read, Ok(true));
@@ -499,6 +515,13 @@ impl Source {
             }
         }
         Ok(())
+    }
+
+    /// Whether a limit may have kept back rows up to this number, when so many have come.
+    fn was_cut(&self, last: Option<i64>, count: u64, config: &SourceConfig) -> bool {
+        let is_full = |limit: Limit| count > 0 && limit.rows.is_none_or(|most| count >= most);
+        last.is_some_and(|last| self.position.incrementing.is_some_and(|at| at < last))
+            && config.limit().is_some_and(is_full)
     }
 
     /// All that there was is read.

@@ -363,7 +363,8 @@ fn check_splits(column: &SourceColumn, table: &str, mode: Mode) -> Result<()> {
             column.name
         )));
     }
-    if mode == Mode::Bulk && column.optional && !column.is_key {
+    // Also a key, which in SQLite may be NULL unless it is the number of the row.
+    if mode == Mode::Bulk && column.optional {
         return Err(ConnectError::config(format!(
             "{table} cannot be read in ranges (wharf.split.size): its column '{}' may be NULL, and such rows would be in none; declare it \
              NOT NULL",

@@ -36,10 +36,21 @@ impl Share {
             .ok_or_else(|| ConnectError::config(format!("'{text}' is no part of a task")))
     }
 
-    /// The lanes of the table that stands at this place among the tables; each is shifted, or small ones would all be one task's.
-    pub(crate) fn lanes(self, place: usize) -> impl Iterator<Item = u8> {
-        (0..LANES).filter(move |lane| (usize::from(*lane) + place) % self.count == self.index)
+    /// The lanes of the table of this name in full. Those of each table are shifted, or small ones would all be one task's; by the name
+    /// alone, so that no lane goes to another task when there are other tables.
+    pub(crate) fn lanes(self, in_full: &str) -> impl Iterator<Item = u8> + use<> {
+        let shift = shift(in_full);
+        (0..LANES).filter(move |lane| (usize::from(*lane) + shift) % self.count == self.index)
     }
+}
+
+/// A number below [`LANES`] that is always the same for a text: FNV-1a, stirred once more, since the last letters move few of its bits.
+fn shift(text: &str) -> usize {
+    let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    let stirred = (hash ^ (hash >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    usize::try_from((stirred >> 32) % u64::from(LANES)).unwrap_or(0)
 }
 
 /// A lane of the task.
@@ -157,11 +168,11 @@ mod tests {
     use super::*;
 
     fn split(size: i64, share: Share, done: i64) -> Split {
-        placed(size, share, 0, done)
+        of_table("t", size, share, done)
     }
 
-    fn placed(size: i64, share: Share, place: usize, done: i64) -> Split {
-        let lanes = share.lanes(place);
+    fn of_table(in_full: &str, size: i64, share: Share, done: i64) -> Split {
+        let lanes = share.lanes(in_full);
         Split {
             size,
             lanes: lanes
@@ -186,9 +197,9 @@ mod tests {
     #[test]
     fn tasks_have_each_lane_once_and_about_equally_many() {
         for count in [1, 2, 3, 7, 16, 60] {
-            for place in [0, 1, 59, 1_000] {
+            for table in ["", "t", "public.orders", "Größe"] {
                 let shares: Vec<Vec<u8>> = Share::of_tasks(count)
-                    .map(|text| Share::parse(&text).unwrap().lanes(place).collect())
+                    .map(|text| Share::parse(&text).unwrap().lanes(table).collect())
                     .collect();
                 let mut all = shares.concat();
                 all.sort_unstable();
@@ -199,6 +210,25 @@ mod tests {
         }
         for wrong in ["", "1", "2/2", "-1/2", "0/0"] {
             assert!(Share::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn tables_begin_with_different_tasks_and_always_with_the_same_one() {
+        assert_eq!(
+            ["t", "public.orders", "public.orders_2", "shop.Größe"].map(shift),
+            [23, 59, 44, 33]
+        );
+        for count in [2, 3, 5, 16] {
+            let mut first = vec![0; count];
+            for table in 0..1_000 {
+                first[shift(&format!("public.table_{table}")) % count] += 1;
+            }
+            let fair = 1_000 / count;
+            assert!(
+                first.iter().all(|tables| (fair / 2..fair * 2).contains(tables)),
+                "{first:?}"
+            );
         }
     }
 
@@ -289,14 +319,14 @@ mod tests {
             more in prop::collection::btree_set(any::<i64>(), 0..20),
             size in prop_oneof![1..100_i64, 1..i64::MAX, Just(i64::MAX)],
             count in 1..8_usize,
-            place in 0..100_usize,
+            table in "[a-z]{1,4}",
         ) {
             let greatest = keys.last().copied();
             let more: BTreeSet<i64> = more.into_iter().filter(|key| Some(*key) > greatest).collect();
             let both: BTreeSet<i64> = keys.union(&more).copied().collect();
             let mut found = Vec::new();
             for share in Share::of_tasks(count) {
-                let mut part = placed(size, Share::parse(&share).unwrap(), place, 0);
+                let mut part = of_table(&table, size, Share::parse(&share).unwrap(), 0);
                 part.begin_anew();
                 for table in [&keys, &both] {
                     let (rows, statements) = read(&mut part, table);

@@ -9,7 +9,7 @@ use wharf_api::{
 };
 
 use super::config::{Mode, SourceConfig};
-use super::definition::SPLIT_SIZE_CONFIG;
+use super::definition::{QUERY_SUFFIX_CONFIG, SPLIT_SIZE_CONFIG};
 use super::handover::Handover;
 use super::offset::{self, Position};
 use super::reader::{Reader, Source};
@@ -22,6 +22,9 @@ use crate::table_id::TableId;
 const POLL: Duration = Duration::from_secs(1);
 /// How often it is looked whether the task is to stop or to pause.
 const LOOK: Duration = Duration::from_millis(50);
+
+/// How many source partitions a table has that is read as a whole: in full, and as old versions called it.
+const OF_WHOLE: usize = 2;
 
 /// Reads tables or a query.
 #[derive(Default)]
@@ -130,7 +133,8 @@ impl SourceTask for JdbcSourceTask {
 fn sources(config: &SourceConfig, stored: &OffsetReader) -> Result<Vec<Source>> {
     if let Some(query) = &config.query {
         let partition = offset::of_query();
-        let position = position(config, stored, std::slice::from_ref(&partition))?;
+        let offsets = offsets(config, stored, std::slice::from_ref(&partition))?;
+        let position = position(&offsets);
         let relation = Relation::Query(query.trim_end_matches([';', ' ', '\n']).to_owned());
         return Ok(vec![Source::new(
             relation,
@@ -145,18 +149,27 @@ fn sources(config: &SourceConfig, stored: &OffsetReader) -> Result<Vec<Source>> 
         ));
     }
     let quote = tables::quoting(config, true).quote;
-    let mut sources = Vec::with_capacity(config.tables.len());
-    for (place, text) in config.tables.iter().enumerate() {
-        let table = TableId::parse(text, quote);
-        let in_full = offset::of_table(&table.to_string());
-        let by_name = offset::of_table_by_name(&table.name);
-        let position = position(config, stored, &[in_full.clone(), by_name.clone()])?;
-        let split = split(config, stored, &table, place, &position)?;
+    let tables: Vec<TableId> = config
+        .tables
+        .iter()
+        .map(|text| TableId::parse(text, quote))
+        .collect();
+    // All at once: who asks for offsets waits until their topic was read to its end.
+    let partitions: Vec<OffsetMap> = tables
+        .iter()
+        .flat_map(|table| partitions(config, table))
+        .collect();
+    let offsets = offsets(config, stored, &partitions)?;
+    let each = offsets.len() / tables.len();
+    let mut sources = Vec::with_capacity(tables.len());
+    for (at, table) in tables.into_iter().enumerate() {
+        let (whole, lanes) = offsets[at * each..][..each].split_at(each.min(OF_WHOLE));
+        let position = position(whole);
+        let split = split(config, &table, &position, lanes)?;
         let topic = format!("{}{}", config.topic_prefix, table.name);
-        let partition = if config.mode == Mode::Bulk {
-            by_name
-        } else {
-            in_full
+        let partition = match config.mode {
+            Mode::Bulk => offset::of_table_by_name(&table.name),
+            _ => offset::of_table(&table.to_string()),
         };
         let source = Source::new(Relation::Table(table), topic, partition, position);
         sources.push(match split {
@@ -167,37 +180,51 @@ fn sources(config: &SourceConfig, stored: &OffsetReader) -> Result<Vec<Source>> 
     Ok(sources)
 }
 
-/// Where to go on: the first of these source partitions that has an offset.
-fn position(config: &SourceConfig, stored: &OffsetReader, partitions: &[OffsetMap]) -> Result<Position> {
-    if config.mode == Mode::Bulk {
-        return Ok(Position::default());
+/// The source partitions that a table may have offsets of: [`OF_WHOLE`] of its own, and those of its lanes.
+fn partitions(config: &SourceConfig, table: &TableId) -> Vec<OffsetMap> {
+    let in_full = table.to_string();
+    let mut all = vec![offset::of_table(&in_full), offset::of_table_by_name(&table.name)];
+    if config.mode == Mode::Incrementing {
+        all.extend((0..LANES).map(|lane| offset::of_lane(&in_full, lane)));
     }
-    let found = stored.offsets(partitions)?.into_iter().flatten().next();
-    Ok(found.map_or_else(Position::default, |offset| Position::of(&offset)))
+    all
+}
+
+/// The stored offsets of these source partitions, where the mode goes on from any.
+fn offsets(
+    config: &SourceConfig,
+    stored: &OffsetReader,
+    partitions: &[OffsetMap],
+) -> Result<Vec<Option<OffsetMap>>> {
+    match config.mode {
+        Mode::Bulk => Ok(vec![None; partitions.len()]),
+        _ => stored.offsets(partitions),
+    }
+}
+
+/// Where to go on: at the first of these that is there.
+fn position(offsets: &[Option<OffsetMap>]) -> Position {
+    let found = offsets.iter().flatten().next();
+    found.map_or_else(Position::default, Position::of)
 }
 
 /// How a table is read in ranges: as it is configured, or as it was read in ranges before.
 fn split(
     config: &SourceConfig,
-    stored: &OffsetReader,
     table: &TableId,
-    place: usize,
     position: &Position,
+    lanes: &[Option<OffsetMap>],
 ) -> Result<Option<Split>> {
     let of_lane = |lane| offset::of_lane(&table.to_string(), lane);
     let begin = position.incrementing.unwrap_or(config.incrementing_initial);
     // Where every lane stands, with the size of the ranges.
-    let mut known = vec![None; LANES.into()];
-    if config.mode == Mode::Incrementing {
-        let partitions: Vec<OffsetMap> = (0..LANES).map(of_lane).collect();
-        let offsets = stored.offsets(&partitions)?.into_iter();
-        let positions = offsets.map(|offset| {
-            let (done, size) = offset::lane_position(&offset?)?;
-            // All rows up to there were read without ranges.
-            (position.incrementing.is_none_or(|read| done > read)).then_some((done, size))
-        });
-        known = positions.collect();
-    }
+    let known = lanes.iter().map(|offset| {
+        let (done, size) = offset::lane_position(offset.as_ref()?)?;
+        // All rows up to there were read without ranges.
+        (position.incrementing.is_none_or(|read| done > read)).then_some((done, size))
+    });
+    let mut known: Vec<Option<(i64, i64)>> = known.collect();
+    known.resize(LANES.into(), None);
     let mut sizes = known.iter().flatten().map(|(_, size)| *size);
     let Some(size) = config.split_size.or_else(|| sizes.clone().next()) else {
         return Ok(None);
@@ -213,7 +240,16 @@ fn split(
         Some(_) => config.share,
         None => Share::ALL,
     };
-    let lanes = share.lanes(place).map(|lane| {
+    if config.split_size.is_none()
+        && let Some(word) = config.against_ranges()
+    {
+        return Err(ConnectError::config(format!(
+            "table {table} was read in ranges of {size} keys ({SPLIT_SIZE_CONFIG}), and is read in them until its own offset is beyond those of its \
+             lanes: rows of a range that the {word} of {QUERY_SUFFIX_CONFIG} leaves out would never be read. Leave out {QUERY_SUFFIX_CONFIG} \
+             until then; or delete the offsets, to read all rows again"
+        )));
+    }
+    let lanes = share.lanes(&table.to_string()).map(|lane| {
         let done = known[usize::from(lane)].map_or(begin, |(done, _)| done);
         Lane::new(lane, of_lane(lane), done)
     });

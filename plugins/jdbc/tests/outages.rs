@@ -8,22 +8,12 @@ use std::time::{Duration, Instant};
 
 use common::contention::{a_lock_is_given_up, a_row_gets_through, both_get_through};
 use common::source::{ids, next, started};
-use common::{Database, Schemas, postgres, postgres_query, record};
+use common::{Database, Schemas, own_server, postgres, postgres_query, record};
+use wharf_test_services::Proxy;
 use wharf_test_services::process::wait_until;
-use wharf_test_services::{Postgres, Proxy, available};
 
 const KEYED: &str = "CREATE TABLE t (id BIGINT PRIMARY KEY, name VARCHAR(20), amount INT)";
 const COUNT: &str = "SELECT count(*) FROM t";
-
-/// A server of the test's own, to be killed.
-fn own_server() -> Option<(Postgres, Database)> {
-    let server = available(Postgres::start(&[]))?;
-    let database = Database::Postgres {
-        url: server.url(),
-        schema: "public".to_owned(),
-    };
-    Some((server, database))
-}
 
 #[test]
 fn a_server_that_is_killed_and_comes_back_has_every_record_and_none_is_reported() {
@@ -198,8 +188,8 @@ fn who_is_not_let_in_is_told_at_once() {
     assert!(error.message().contains("connection.user"), "{error}");
 }
 
-#[test]
-fn a_file_that_another_writes_to_is_waited_for() {
+/// A file with the keyed table, and a connection that writes to it.
+fn written_to_by_another() -> (Database, rusqlite::Connection) {
     let database = Database::Sqlite(tempfile::tempdir().unwrap());
     database.query(&format!("{KEYED}; SELECT 1"));
     let Database::Sqlite(folder) = &database else {
@@ -207,6 +197,12 @@ fn a_file_that_another_writes_to_is_waited_for() {
     };
     let other = rusqlite::Connection::open(folder.path().join("test.db")).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    (database, other)
+}
+
+#[test]
+fn a_file_that_another_writes_to_is_waited_for() {
+    let (database, other) = written_to_by_another();
     let url = format!("{}?busy_timeout=50", database.url());
     let mut sink = database.sink(&[("connection.url", &url), ("retry.backoff.ms", "0")]);
     let error = sink.put(&[record(0, 1, None, None)]).unwrap_err();
@@ -348,13 +344,7 @@ fn who_was_let_in_before_is_tried_again_while_a_password_is_changed() {
 
 #[test]
 fn a_file_that_another_writes_to_does_not_hold_a_task_that_is_to_stop() {
-    let database = Database::Sqlite(tempfile::tempdir().unwrap());
-    database.query(&format!("{KEYED}; SELECT 1"));
-    let Database::Sqlite(folder) = &database else {
-        unreachable!()
-    };
-    let other = rusqlite::Connection::open(folder.path().join("test.db")).unwrap();
-    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let (database, other) = written_to_by_another();
     let url = format!("{}?busy_timeout=600000", database.url());
     let mut sink = database.sink(&[("connection.url", &url)]);
     let worker = Arc::clone(sink.harness.plugin().worker());

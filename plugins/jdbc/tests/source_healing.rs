@@ -7,11 +7,10 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use common::source::{SOURCE, field, ids, next, settings, started};
-use common::{Database, databases, postgres, postgres_query};
+use common::{Database, databases, own_server, postgres, postgres_query};
 use wharf_api::{ConfigMap, Record, Value};
 use wharf_jdbc::wharf_plugin::plugin_module;
 use wharf_test_services::process::wait_until;
-use wharf_test_services::{Postgres, available};
 use wharf_testkit::SourceHarness;
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -261,16 +260,6 @@ fn a_table_that_goes_does_not_take_the_others_with_it() {
         assert_eq!(ids(&next(&mut harness, 1)), [7]);
         harness.stop().unwrap();
     }
-}
-
-/// A server of the test's own.
-fn own_server() -> Option<(Postgres, Database)> {
-    let server = available(Postgres::start(&[]))?;
-    let database = Database::Postgres {
-        url: server.url(),
-        schema: "public".to_owned(),
-    };
-    Some((server, database))
 }
 
 #[test]

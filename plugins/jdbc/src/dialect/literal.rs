@@ -1,5 +1,7 @@
 //! Defaults of new columns, as SQL.
 
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use wharf_api::calendar::gregorian_date_of;
 use wharf_api::{Value, logical};
 
@@ -39,5 +41,20 @@ pub(crate) fn time(millis: i64) -> String {
         seconds / 60 % 60,
         seconds % 60,
         millis % 1000
+    )
+}
+
+/// `2026-01-31 12:34:56` for an instant, as clocks of the zone show it, or those of UTC for columns that hold instants; with what parts
+/// date and time.
+pub(super) fn clock(at: Timestamp, zoned: bool, zone: &TimeZone, between: char) -> String {
+    let shown = at.to_zoned(if zoned { TimeZone::UTC } else { zone.clone() });
+    format!(
+        "{:04}-{:02}-{:02}{between}{:02}:{:02}:{:02}",
+        shown.year().max(1),
+        shown.month(),
+        shown.day(),
+        shown.hour(),
+        shown.minute(),
+        shown.second()
     )
 }

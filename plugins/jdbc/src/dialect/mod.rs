@@ -283,6 +283,11 @@ pub(crate) fn add_columns(
     })
 }
 
+/// [`Dialect::is_after`] where rows are not compared as a whole, or no index would serve that.
+fn is_after_one_by_one((time, number): (&str, &str), (after, last): (&str, i64)) -> String {
+    format!("{time} >= {after} AND ({time} > {after} OR {number} > {last})")
+}
+
 /// `a=1 AND b=2`, by what `side` makes of each column.
 fn all_equal<'a>(
     columns: impl IntoIterator<Item = &'a Target>,

@@ -7,7 +7,7 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::{Bulk, Dialect, Statement, Target, Verb, all_equal};
+use super::{Bulk, Dialect, Statement, Target, Verb, all_equal, is_after_one_by_one, literal};
 use crate::sink::cell::Kind;
 use crate::sink::shape::Column;
 use crate::source::SourceType;
@@ -234,16 +234,8 @@ impl Dialect for MySql {
             return format!("TIMESTAMP '{end}'");
         };
         // Sessions are in UTC: so are the values of columns that keep instants.
-        let shown = at.to_zoned(if zoned { TimeZone::UTC } else { zone.clone() });
-        format!(
-            "TIMESTAMP '{:04}-{:02}-{:02} {:02}:{:02}:{:02}.{micros:06}'",
-            shown.year().max(1),
-            shown.month(),
-            shown.day(),
-            shown.hour(),
-            shown.minute(),
-            shown.second()
-        )
+        let shown = literal::clock(at, zoned, zone, ' ');
+        format!("TIMESTAMP '{shown}.{micros:06}'")
     }
 
     /// Values are compared by what they show.
@@ -252,7 +244,7 @@ impl Dialect for MySql {
     }
 
     /// A comparison of rows would be served by no index.
-    fn is_after(&self, (time, number): (&str, &str), (after, last): (&str, i64)) -> String {
-        format!("{time} >= {after} AND ({time} > {after} OR {number} > {last})")
+    fn is_after(&self, columns: (&str, &str), after: (&str, i64)) -> String {
+        is_after_one_by_one(columns, after)
     }
 }

@@ -6,7 +6,7 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::{Bulk, Dialect, Statement, Target, Verb};
+use super::{Bulk, Dialect, Statement, Target, Verb, is_after_one_by_one, literal};
 use crate::sink::cell::Kind;
 use crate::sink::shape::Column;
 use crate::source::SourceType;
@@ -269,16 +269,8 @@ impl Dialect for SqlServer {
             };
             return format!("CAST('{end}{offset}' AS {type_name})");
         };
-        let shown = at.to_zoned(if zoned { TimeZone::UTC } else { zone.clone() });
-        format!(
-            "CAST('{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{steps:07}{offset}' AS {type_name})",
-            shown.year().max(1),
-            shown.month(),
-            shown.day(),
-            shown.hour(),
-            shown.minute(),
-            shown.second()
-        )
+        let shown = literal::clock(at, zoned, zone, 'T');
+        format!("CAST('{shown}.{steps:07}{offset}' AS {type_name})")
     }
 
     /// A time without a zone would be compared as one of UTC.
@@ -292,8 +284,8 @@ impl Dialect for SqlServer {
     }
 
     /// Rows are not compared as a whole.
-    fn is_after(&self, (time, number): (&str, &str), (after, last): (&str, i64)) -> String {
-        format!("{time} >= {after} AND ({time} > {after} OR {number} > {last})")
+    fn is_after(&self, columns: (&str, &str), after: (&str, i64)) -> String {
+        is_after_one_by_one(columns, after)
     }
 
     fn add_words(&self) -> [&'static str; 2] {

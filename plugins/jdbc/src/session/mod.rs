@@ -7,6 +7,7 @@ mod mysql_read;
 mod mysql_tls;
 mod mysql_url;
 mod mysql_values;
+mod parameters;
 mod postgres;
 mod postgres_read;
 mod postgres_values;

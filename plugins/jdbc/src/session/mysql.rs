@@ -104,15 +104,7 @@ pub(super) fn connect_to_read(
 /// A session, and whether it is one of MariaDB.
 fn session(config: &ConnectionConfig, stop: Stop) -> Answer<(MySqlSession, bool)> {
     let settings = mysql_url::settings(config)?;
-    let of_statements = Bound::of_statements(config.statement_timeout);
-    let bound = Bound {
-        patience: of_statements
-            .patience
-            .into_iter()
-            .chain(settings.socket_timeout)
-            .min(),
-        settings: "wharf.statement.timeout.ms or the URL's socketTimeout",
-    };
+    let bound = Bound::of_statements_and_socket(config.statement_timeout, settings.socket_timeout);
     let (waiting, (connection, options)) = Waiting::connect(stop, bound, connected(&settings))?;
     let mut session = MySqlSession {
         link: Link {

@@ -156,7 +156,7 @@ impl ReadSession for MySqlSession {
                 for (at, column) in columns.iter().enumerate() {
                     let value = values.as_ref(at).unwrap_or(&Value::NULL);
                     let raw = raw(value, &column.source_type, zone, *habits)
-                        .map_err(|reason| refused(&column.name, &reason))?;
+                        .map_err(|reason| ReadFailure::of_column(&column.name, &reason))?;
                     row.set(shape, at, raw).map_err(ReadFailure::Refused)?;
                 }
                 if each(&mut row) == Go::Stop {
@@ -197,12 +197,6 @@ async fn next_rows(
         rows.push(row);
     }
     Ok((rows, false))
-}
-
-fn refused(column: &str, reason: &str) -> ReadFailure {
-    ReadFailure::Refused(wharf_api::ConnectError::data(format!(
-        "column '{column}': {reason}"
-    )))
 }
 
 /// The value as the source takes it. It is what the column's type says, also where the type is known from the value alone.

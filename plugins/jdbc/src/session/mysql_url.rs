@@ -6,6 +6,7 @@ use std::time::Duration;
 use mysql_async::OptsBuilder;
 
 use super::mysql_tls::{self, Tls};
+use super::parameters::Known;
 use crate::connection_config::ConnectionConfig;
 use crate::failure::{Answer, Failure, Trouble};
 
@@ -240,32 +241,12 @@ fn check(parameters: &Parameters<'_>) -> Answer<()> {
         "yearisdatetype",
         "zerodatetimebehavior",
     ];
-    let mut seen: BTreeMap<String, &str> = BTreeMap::new();
-    for (key, value) in parameters.all {
-        let name = key.to_ascii_lowercase();
-        if seen
-            .insert(name.clone(), value)
-            .is_some_and(|other| other != value)
-        {
-            let text = format!(
-                "parameter {key} of connection.url is there twice, with two values; take one of them out"
-            );
-            return Err(Failure::new(Trouble::Statement, text));
-        }
-        if let Some((_, remedy)) = REFUSED.iter().find(|(refused, _)| *refused == name) {
-            let text = format!("parameter {key} of connection.url is not built in: {remedy}");
-            return Err(Failure::new(Trouble::Statement, text));
-        }
-        if HERE.contains(&name.as_str()) || mysql_tls::PARAMETERS.contains(&name.as_str()) {
-            continue;
-        }
-        if MEANINGLESS.iter().any(|known| known.eq_ignore_ascii_case(&name)) {
-            tracing::debug!(target: super::LOG, "parameter {key} of connection.url has no meaning here");
-        } else {
-            tracing::warn!(target: super::LOG, "parameter {key} of connection.url is not known, and not used");
-        }
-    }
-    Ok(())
+    let known = Known {
+        here: &[&HERE, &mysql_tls::PARAMETERS],
+        refused: &REFUSED,
+        meaningless: &MEANINGLESS,
+    };
+    known.check(parameters.all)
 }
 
 #[cfg(test)]

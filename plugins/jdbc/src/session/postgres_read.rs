@@ -273,7 +273,7 @@ impl Decoder<'_> {
                     };
                     rest = after;
                     self.value(&column.source_type, self.shape.reading(at), value)
-                        .map_err(|reason| refused(&column.name, &reason))?
+                        .map_err(|reason| ReadFailure::of_column(&column.name, &reason))?
                 }
             };
             row.set(self.shape, at, raw).map_err(ReadFailure::Refused)?;
@@ -358,12 +358,6 @@ impl Decoder<'_> {
         }
         Ok(items)
     }
-}
-
-fn refused(column: &str, reason: &str) -> ReadFailure {
-    ReadFailure::Refused(wharf_api::ConnectError::data(format!(
-        "column '{column}': {reason}"
-    )))
 }
 
 fn cut() -> String {

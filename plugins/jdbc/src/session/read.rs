@@ -23,6 +23,13 @@ pub(crate) enum ReadFailure {
     Refused(ConnectError),
 }
 
+impl ReadFailure {
+    /// A value that cannot become one of a record.
+    pub(super) fn of_column(column: &str, reason: &str) -> Self {
+        Self::Refused(ConnectError::data(format!("column '{column}': {reason}")))
+    }
+}
+
 impl From<Failure> for ReadFailure {
     fn from(failure: Failure) -> Self {
         Self::Database(failure)

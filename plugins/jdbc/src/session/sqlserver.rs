@@ -72,15 +72,7 @@ pub(super) fn connect_to_read(
 
 fn session(config: &ConnectionConfig, stop: Stop) -> Answer<SqlServerSession> {
     let settings = sqlserver_url::settings(config)?;
-    let of_statements = Bound::of_statements(config.statement_timeout);
-    let bound = Bound {
-        patience: of_statements
-            .patience
-            .into_iter()
-            .chain(settings.socket_timeout)
-            .min(),
-        settings: "wharf.statement.timeout.ms or the URL's socketTimeout",
-    };
+    let bound = Bound::of_statements_and_socket(config.statement_timeout, settings.socket_timeout);
     let (waiting, connection) = quietly(|| Waiting::connect(stop, bound, connected(&settings)))?;
     let mut session = SqlServerSession {
         connection,

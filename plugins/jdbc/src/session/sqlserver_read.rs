@@ -269,7 +269,7 @@ fn take_rows(
             }
             for (at, (column, (_, value))) in columns.iter().zip(values.cells()).enumerate() {
                 let raw = raw(value, &column.source_type, zone, &mut scratch)
-                    .map_err(|reason| refused(&column.name, &reason))?;
+                    .map_err(|reason| ReadFailure::of_column(&column.name, &reason))?;
                 row.set(shape, at, raw).map_err(ReadFailure::Refused)?;
             }
             if each(&mut row) == Go::Stop {
@@ -305,12 +305,6 @@ async fn next_rows(stream: &mut QueryStream<'_>) -> Result<(Vec<ServerRow>, bool
         }
     }
     Ok((rows, false))
-}
-
-fn refused(column: &str, reason: &str) -> ReadFailure {
-    ReadFailure::Refused(wharf_api::ConnectError::data(format!(
-        "column '{column}': {reason}"
-    )))
 }
 
 /// The value as the source takes it; `scratch` holds texts that are made of it.

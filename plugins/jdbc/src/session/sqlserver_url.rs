@@ -6,6 +6,7 @@ use std::time::Duration;
 use tiberius::{AuthMethod, Config, EncryptionLevel};
 
 use super::mysql_tls;
+use super::parameters::{Known, not_built_in};
 use crate::connection_config::ConnectionConfig;
 use crate::failure::{Answer, Failure, Trouble};
 use crate::url::Server;
@@ -167,12 +168,6 @@ fn no_value(name: &str, value: &str) -> Failure {
     ))
 }
 
-fn not_built_in(name: &str, remedy: &str) -> Failure {
-    wrong(format!(
-        "parameter {name} of connection.url is not built in: {remedy}"
-    ))
-}
-
 /// Reads the URL's properties.
 ///
 /// # Errors
@@ -324,30 +319,12 @@ fn check(properties: &Properties<'_>) -> Answer<()> {
     if properties.flag("fips")? {
         return Err(not_built_in("fips", "OpenSSL is used"));
     }
-    let mut seen: BTreeMap<String, &str> = BTreeMap::new();
-    for (key, value) in properties.0 {
-        let name = key.to_ascii_lowercase();
-        if seen
-            .insert(name.clone(), value)
-            .is_some_and(|other| other != value)
-        {
-            return Err(wrong(format!(
-                "parameter {key} of connection.url is there twice, with two values; take one of them out"
-            )));
-        }
-        if let Some((_, remedy)) = REFUSED.iter().find(|(refused, _)| *refused == name) {
-            return Err(not_built_in(key, remedy));
-        }
-        if HERE.contains(&name.as_str()) {
-            continue;
-        }
-        if MEANINGLESS.contains(&name.as_str()) {
-            tracing::debug!(target: super::LOG, "parameter {key} of connection.url has no meaning here");
-        } else {
-            tracing::warn!(target: super::LOG, "parameter {key} of connection.url is not known, and not used");
-        }
-    }
-    Ok(())
+    let known = Known {
+        here: &[&HERE],
+        refused: &REFUSED,
+        meaningless: &MEANINGLESS,
+    };
+    known.check(properties.0)
 }
 
 #[cfg(test)]

@@ -33,6 +33,15 @@ impl Bound {
             settings: "wharf.statement.timeout.ms",
         }
     }
+
+    /// The same where the URL has a limit of its own for each answer.
+    pub(super) fn of_statements_and_socket(limit: Duration, socket: Option<Duration>) -> Self {
+        let of_statements = Self::of_statements(limit);
+        Self {
+            patience: of_statements.patience.into_iter().chain(socket).min(),
+            settings: "wharf.statement.timeout.ms or the URL's socketTimeout",
+        }
+    }
 }
 
 /// A runtime that waits for nobody at its end: a name that is still being looked up, in a thread that nothing can break off, holds no

@@ -48,31 +48,36 @@ fn next(reader: &mut TopicReader, wanted: impl IntoIterator<Item = i64>, what: &
     assert_eq!(seen, wanted, "{what}");
 }
 
+/// With one worker for all databases, which take their turns at the same time.
+fn on_each_database(stage: &Stage, check: impl Fn(&Worker, &Database, usize) + Sync) {
+    let worker = stage.start(&[("offset.flush.interval.ms", "100")], &[]);
+    thread::scope(|scope| {
+        for (index, database) in databases().into_iter().enumerate() {
+            let (worker, check) = (&worker, &check);
+            scope.spawn(move || check(worker, &database, index));
+        }
+    });
+    assert_eq!(worker.terminate(), Some(143));
+}
+
 #[test]
 fn reading_goes_on_from_offsets_that_are_set_over_rest_and_from_the_beginning_when_they_are_reset() {
     let Some(stage) = Stage::set_up("jdbc-offsets") else {
         return;
     };
-    let worker = stage.start(&[("offset.flush.interval.ms", "100")], &[]);
-    thread::scope(|scope| {
-        for (index, database) in databases().into_iter().enumerate() {
-            let (stage, worker) = (&stage, &worker);
-            scope.spawn(move || {
-                database.query(&format!(
-                    "CREATE TABLE t (id BIGINT PRIMARY KEY, at {} NOT NULL)",
-                    database.timestamp()
-                ));
-                for id in 1..=10 {
-                    insert(&database, id);
-                }
-                for (mode, last) in MODES.into_iter().zip(10..) {
-                    let name = stage.named(&format!("{index}-{}", mode.replace('+', "-and-")));
-                    sets_and_resets(stage, worker, &database, &name, mode, last);
-                }
-            });
+    on_each_database(&stage, |worker, database, index| {
+        database.query(&format!(
+            "CREATE TABLE t (id BIGINT PRIMARY KEY, at {} NOT NULL)",
+            database.timestamp()
+        ));
+        for id in 1..=10 {
+            insert(database, id);
+        }
+        for (mode, last) in MODES.into_iter().zip(10..) {
+            let name = stage.named(&format!("{index}-{}", mode.replace('+', "-and-")));
+            sets_and_resets(&stage, worker, database, &name, mode, last);
         }
     });
-    assert_eq!(worker.terminate(), Some(143));
 }
 
 const MODES: [&str; 3] = ["incrementing", "timestamp", "timestamp+incrementing"];
@@ -130,16 +135,9 @@ fn a_new_table_reaches_its_topic_and_the_other_tables_lose_nothing() {
     let Some(stage) = Stage::set_up("jdbc-new-table") else {
         return;
     };
-    let worker = stage.start(&[("offset.flush.interval.ms", "100")], &[]);
-    thread::scope(|scope| {
-        for (index, database) in databases().into_iter().enumerate() {
-            let (stage, worker) = (&stage, &worker);
-            scope.spawn(move || {
-                finds_a_new_table(stage, worker, &database, &stage.named(&format!("source-{index}")));
-            });
-        }
+    on_each_database(&stage, |worker, database, index| {
+        finds_a_new_table(&stage, worker, database, &stage.named(&format!("source-{index}")));
     });
-    assert_eq!(worker.terminate(), Some(143));
 }
 
 fn finds_a_new_table(stage: &Stage, worker: &Worker, database: &Database, name: &str) {

@@ -15,7 +15,7 @@ use wharf_api::{
     ConfigMap, ConnectError, Record, Result, Schema, SchemaBuilder, SchemaRef, Struct, TopicPartition, Value,
 };
 use wharf_jdbc::wharf_plugin::plugin_module;
-use wharf_test_services::{MariaDb, Postgres};
+use wharf_test_services::{MariaDb, Postgres, available};
 use wharf_testkit::SinkHarness;
 
 pub(crate) const SINK: &str = "io.confluent.connect.jdbc.JdbcSinkConnector";
@@ -101,6 +101,16 @@ fn mysql_text(value: &mysql_async::Value) -> String {
         },
         other => panic!("{other:?}"),
     }
+}
+
+/// A PostgreSQL server of the test's own, to be killed.
+pub(crate) fn own_server() -> Option<(Postgres, Database)> {
+    let server = available(Postgres::start(&[]))?;
+    let database = Database::Postgres {
+        url: server.url(),
+        schema: "public".to_owned(),
+    };
+    Some((server, database))
 }
 
 /// PostgreSQL, where it can be had.

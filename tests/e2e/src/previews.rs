@@ -87,7 +87,7 @@ pub fn tell_no_secret(stage: &Stage, start: impl Fn(&[(&str, &str)]) -> Worker) 
     assert!(status.contains(&secret) && !status.contains(SECRET), "{status}");
     // What a plugin itself writes of its settings is not the worker's.
     let log = worker.log();
-    let of_plugin = |line: &&str| line.contains("(wharf_schema_registry.");
+    let of_plugin = |line: &&str| line.contains("(io.confluent.kafka.schemaregistry.");
     for line in log.lines().filter(|line| !of_plugin(line)) {
         assert!(!line.contains(SECRET), "{line}");
     }

@@ -107,10 +107,11 @@ fn shown(seconds: i64, zone: &TimeZone) -> Option<DateTime> {
     (shown.year() >= 1).then_some(shown)
 }
 
-/// The instant at which the clocks of a zone show this, in seconds since the epoch; of two, the first.
+/// The instant at which the clocks of a zone show this, in seconds since the epoch; of two, the
+/// second, as `java.util.Calendar` has it.
 pub(super) fn instant(shown: DateTime, zone: &TimeZone) -> i64 {
     let seconds = shown.duration_since(EPOCH).as_secs();
-    match zone.to_timestamp(shown) {
+    match zone.to_ambiguous_timestamp(shown).later() {
         Ok(at) => at.as_second(),
         Err(_) => seconds - offset(seconds, zone),
     }

@@ -394,14 +394,14 @@ fn at(micros: i64) -> At {
     )
 }
 
-/// The instant at which clocks of the zone show this; of two, the first.
+/// The instant at which clocks of the zone show this; of two, the second, as `java.util.Calendar` and the database itself have it.
 fn in_zone(seconds: i64, zone: &jiff::tz::TimeZone) -> i64 {
     if *zone == jiff::tz::TimeZone::UTC {
         return seconds;
     }
     let local = jiff::Timestamp::from_second(seconds).map(|shown| jiff::tz::TimeZone::UTC.to_datetime(shown));
     local
-        .and_then(|local| zone.to_timestamp(local))
+        .and_then(|local| zone.to_ambiguous_timestamp(local).later())
         .map_or(seconds, jiff::Timestamp::as_second)
 }
 

@@ -210,6 +210,51 @@ pub(crate) fn terminate(workers: impl IntoIterator<Item = Worker>) {
     }
 }
 
+/// What connectors have used, and levels of loggers, are known to all; a connector begins in the state that is asked for.
+fn exercise_what_all_know(mixed: &Mixed, workers: &[&Worker], prefix: &str) {
+    let used = |name: &str, topics: &Value| {
+        let wanted = json!({name: {"topics": topics}});
+        for worker in workers {
+            worker.until(&path(name, "/topics"), "its topics are known", |found| {
+                *found == wanted
+            });
+        }
+    };
+    for (n, worker) in workers.iter().enumerate() {
+        let level = ["WARN", "ERROR"][n % 2];
+        let logger = "/admin/loggers/org.apache.kafka.connect.file";
+        let body = json!({"level": level});
+        ask(
+            worker,
+            "PUT",
+            &format!("{logger}?scope=cluster"),
+            Some(&body),
+            204,
+        );
+        for worker in workers {
+            worker.until(logger, "the level is everywhere", |found| found["level"] == level);
+        }
+
+        let name = format!("{prefix}-later{n}");
+        let state = ["STOPPED", "PAUSED"][n % 2];
+        let body = json!({"name": name, "config": mixed.source(&name), "initial_state": state});
+        ask(worker, "POST", "/connectors", Some(&body), 201);
+        // One that never ran has no tasks yet.
+        for worker in workers {
+            worker.until_states(&name, &[state]);
+        }
+        used(&name, &json!([]));
+        let next = workers[(n + 1) % workers.len()];
+        ask(next, "PUT", &path(&name, "/resume"), None, 202);
+        all_say(workers, &name, "RUNNING");
+        used(&name, &json!([mixed.stage().named(&name)]));
+        assert_eq!(mixed.lines(&name), LINES);
+        ask(next, "PUT", &path(&name, "/topics/reset"), None, 202);
+        used(&name, &json!([]));
+        ask(worker, "DELETE", &path(&name, ""), None, 204);
+    }
+}
+
 /// Sends every kind of request, for one source and one sink per worker, each time to another worker.
 pub(crate) fn exercise(mixed: &Mixed, workers: &[&Worker], prefix: &str) {
     let stage = mixed.stage();
@@ -266,6 +311,12 @@ pub(crate) fn exercise(mixed: &Mixed, workers: &[&Worker], prefix: &str) {
         assert_eq!(states(&plan), ["RESTARTING", "RESTARTING"]);
     });
     wait("RUNNING");
+    // Nothing has failed, so nothing is restarted.
+    each(1, &|worker, name| {
+        let only_failed = path(name, "/restart?includeTasks=true&onlyFailed=true");
+        let plan = ask(worker, "POST", &only_failed, None, 202);
+        assert_eq!(states(&plan), ["RUNNING", "RUNNING"]);
+    });
     // The worker that has the connector sends new task configurations to the leader, signed.
     each(3, &|worker, name| {
         let patch = json!({"batch.size": "10"});
@@ -300,6 +351,24 @@ pub(crate) fn exercise(mixed: &Mixed, workers: &[&Worker], prefix: &str) {
             worker.until_states(name, &["STOPPED"]);
         }
     }
+    // All begin again after the first line; then with it.
+    each(3, &|worker, name| {
+        let offsets = worker.until(&path(name, "/offsets"), "there are offsets", |_| true);
+        let mut first = offsets["offsets"][0].clone();
+        first["offset"] = match sinks.iter().any(|sink| sink == name) {
+            true => json!({"kafka_offset": 1}),
+            false => json!({"position": LINES.find('\n').unwrap() + 1}),
+        };
+        let wanted = json!({"offsets": [first]});
+        ask(worker, "PATCH", &path(name, "/offsets"), Some(&wanted), 200);
+        for worker in workers {
+            worker.until(
+                &path(name, "/offsets"),
+                "the offset is what was asked for",
+                |offsets| *offsets == wanted,
+            );
+        }
+    });
     each(2, &|worker, name| {
         ask(worker, "DELETE", &path(name, "/offsets"), None, 200);
     });
@@ -318,6 +387,7 @@ pub(crate) fn exercise(mixed: &Mixed, workers: &[&Worker], prefix: &str) {
             });
         }
     }
+    exercise_what_all_know(mixed, workers, prefix);
 }
 
 #[test]

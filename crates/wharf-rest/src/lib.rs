@@ -13,10 +13,12 @@
 mod api;
 mod body;
 mod conventions;
+mod cors;
 mod error;
 mod forwarding;
 mod media_type;
 mod request_log;
+mod response_headers;
 mod routes;
 pub mod secrets;
 mod server;

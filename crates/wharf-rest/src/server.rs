@@ -23,6 +23,7 @@ use wharf_runtime::herder::Herder;
 
 use crate::api::Timeouts;
 use crate::error::RestError;
+use crate::response_headers;
 use crate::routes::{admin_router, main_router};
 
 /// Sockets that are open and not served yet.
@@ -86,7 +87,11 @@ impl BoundServer {
         let with_admin = self.config.admin_listeners == AdminListeners::OnMainListeners;
         let (stop, stopping) = watch::channel(false);
         let mut running = JoinSet::new();
-        let main = main_router(Arc::clone(&herder), timeouts, with_admin);
+        // not around the admin listeners, as upstream
+        let main = response_headers::around(
+            main_router(Arc::clone(&herder), timeouts, with_admin),
+            &self.config,
+        );
         for listener in self.main {
             running.spawn(answer(listener, main.clone(), timeouts.read, stopping.clone()));
         }

@@ -50,7 +50,6 @@ const DIFFERENCES: &[(&str, &str, &str)] = &[
     ("inter.worker.signature.algorithm", "validator", KNOWN_HERE),
     ("inter.worker.verification.algorithms", "validator", KNOWN_HERE),
     ("listeners", "validator", SAID_BY_READER),
-    ("response.http.headers.config", "validator", SAID_BY_READER),
 ];
 
 /// Keys that upstream's policies for overrides define for themselves. Beside these, what upstream lacks starts with `wharf.`.

@@ -9,6 +9,7 @@ mod loggers;
 mod metrics;
 mod openapi;
 mod others;
+mod response_headers;
 mod sockets;
 
 use std::sync::Arc;

@@ -21,6 +21,8 @@ pub(crate) fn config(main: &[&str], admin_listeners: AdminListeners) -> RestConf
         advertised_host: None,
         advertised_port: None,
         advertised_scheme: None,
+        cross_origin: None,
+        response_headers: Vec::new(),
     }
 }
 

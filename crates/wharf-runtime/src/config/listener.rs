@@ -4,6 +4,9 @@ use std::fmt;
 
 use wharf_api::{ConnectError, Result};
 
+use super::cors::CrossOrigin;
+use super::response_headers::HeaderRule;
+
 /// An address to listen on, from `listeners` or `admin.listeners`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listener {
@@ -100,7 +103,7 @@ pub enum AdminListeners {
 }
 
 /// Settings of the REST interface.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct RestConfig {
     /// The addresses to serve on; at least one.
     pub listeners: Vec<Listener>,
@@ -112,6 +115,10 @@ pub struct RestConfig {
     pub advertised_port: Option<u16>,
     /// `rest.advertised.listener`
     pub advertised_scheme: Option<Scheme>,
+    /// Which pages of other origins may ask on `listeners`; without it none is told that it may.
+    pub cross_origin: Option<CrossOrigin>,
+    /// Headers of every answer on `listeners`.
+    pub response_headers: Vec<HeaderRule>,
 }
 
 impl RestConfig {
@@ -187,6 +194,8 @@ mod tests {
             advertised_host: None,
             advertised_port: None,
             advertised_scheme: None,
+            cross_origin: None,
+            response_headers: Vec::new(),
         }
     }
 

@@ -9,6 +9,7 @@ mod config_infos;
 mod connector_config;
 mod connector_file;
 mod converter_config;
+mod cors;
 mod distributed_config;
 mod distributed_keys;
 mod enriched_config;
@@ -18,6 +19,7 @@ mod internal_clients;
 mod listener;
 mod named_classes;
 mod properties;
+mod response_headers;
 mod sink_connector_config;
 mod source_connector_config;
 mod standalone_config;
@@ -45,6 +47,7 @@ pub use connector_config::{
 pub use connector_file::{ConnectorFile, parse_connector_file, read_connector_file};
 pub(crate) use converter_config::with_prefix;
 pub use converter_config::{ConverterConfig, ConverterKind};
+pub use cors::CrossOrigin;
 pub use distributed_config::{DistributedConfig, ExactlyOnceSupport, InterWorkerConfig};
 pub use distributed_keys::{HEARTBEAT_INTERVAL_DEFAULT, REBALANCE_DELAY_DEFAULT};
 pub(crate) use enriched_config::add_library_errors;
@@ -58,6 +61,7 @@ pub use internal_clients::{
 pub use listener::{AdminListeners, Listener, RestConfig, Scheme};
 pub(crate) use named_classes::{CONNECTORS, NamedClass, named_classes};
 pub use properties::{parse_properties, parse_properties_text, read_properties};
+pub use response_headers::{HeaderRule, HeaderRuleValue};
 pub use sink_connector_config::{
     DLQ_TOPIC_NAME, SinkConnectorConfig, TOPICS, TOPICS_REGEX, TopicSelection, sink_connector_config_def,
 };

@@ -12,8 +12,10 @@ use wharf_api::{ConfigMap, ConnectError};
 
 use super::client_override_policy::{ClientOverridePolicy, OVERRIDE_ALLOWLIST_KEY, OVERRIDE_POLICY_KEY};
 use super::converter_config::{ConverterConfig, ConverterKind, with_prefix};
+use super::cors::CrossOrigin;
 use super::internal_clients::is_internal_client_key;
 use super::listener::{AdminListeners, Listener, RestConfig, Scheme};
+use super::response_headers::{HeaderRule, RESPONSE_HEADERS};
 use super::worker_key::{PrefixRule, PrefixSupport, Support};
 use super::worker_keys::{
     ADMIN_CLIENT_KEYS, ADMIN_CLIENT_PREFIXES, PREVIEW_ENABLE, RESTART_BACKOFF, RESTART_BACKOFF_MAX,
@@ -360,6 +362,10 @@ fn rest_config(properties: &ConfigMap) -> Result<RestConfig, Vec<ConnectError>> 
             None
         }
     };
+    let cross_origin = CrossOrigin::read(properties).unwrap_or_else(|error| {
+        errors.push(error);
+        None
+    });
     if !errors.is_empty() {
         return Err(errors);
     }
@@ -369,6 +375,11 @@ fn rest_config(properties: &ConfigMap) -> Result<RestConfig, Vec<ConnectError>> 
         advertised_host: text("rest.advertised.host.name").filter(|host| !host.is_empty()),
         advertised_port: text("rest.advertised.port").and_then(|port| port.parse().ok()),
         advertised_scheme,
+        cross_origin,
+        response_headers: properties
+            .get(RESPONSE_HEADERS)
+            .and_then(|rules| HeaderRule::read_all(rules).ok())
+            .unwrap_or_default(),
     })
 }
 

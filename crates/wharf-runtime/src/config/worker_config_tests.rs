@@ -125,13 +125,34 @@ fn what_changes_behaviour_and_is_not_done_is_refused_by_name() {
         ("listeners.https.ssl.keystore.location", "x"),
         ("admin.listeners.https.ssl.keystore.location", "x"),
         ("rest.advertised.listener", "https"),
-        ("access.control.allow.origin", "*"),
-        ("access.control.allow.methods", "GET"),
-        ("response.http.headers.config", "add X-A: b"),
         ("rest.extension.classes", "x.Y"),
         ("metric.reporters", "x.Y"),
     ];
     for (key, value) in cases {
+        let mistakes = mistakes(&[(key, value)]);
+        assert_eq!(mistakes.len(), 1, "{mistakes:?}");
+        assert!(mistakes[0].contains(key), "{mistakes:?}");
+    }
+}
+
+#[test]
+fn rules_for_cross_origin_requests_and_headers_are_read_and_their_mistakes_told_once() {
+    let rest = &parse(&[
+        ("access.control.allow.origin", "http://a"),
+        ("access.control.allow.methods", "GET,PUT"),
+        ("response.http.headers.config", "add X-A: b"),
+    ])
+    .rest;
+    let cross_origin = rest.cross_origin.as_ref().unwrap();
+    assert!(cross_origin.allows("http://a") && !cross_origin.allows("http://b"));
+    assert_eq!(cross_origin.methods(), "GET,PUT");
+    assert_eq!(rest.response_headers.len(), 1);
+    let plain = &parse(&[("access.control.allow.methods", "GET")]).rest;
+    assert_eq!((&plain.cross_origin, plain.response_headers.len()), (&None, 0));
+    for (key, value) in [
+        ("access.control.allow.origin", "*.example.com"),
+        ("response.http.headers.config", "add X-A"),
+    ] {
         let mistakes = mistakes(&[(key, value)]);
         assert_eq!(mistakes.len(), 1, "{mistakes:?}");
         assert!(mistakes[0].contains(key), "{mistakes:?}");

@@ -8,6 +8,8 @@
 use wharf_api::config::{Importance, ParsedValue, Type, Validator};
 
 use super::client_override_policy::{OVERRIDE_ALLOWLIST_KEY, OVERRIDE_POLICY_KEY};
+use super::cors::{ALLOW_METHODS, ALLOW_ORIGIN};
+use super::response_headers::{self, RESPONSE_HEADERS};
 use super::worker_key::{PrefixRule, PrefixSupport, WorkerKey, honoured};
 use crate::herder::restart_policy::{NEVER, ON_FAILURE, RESTART_POLICY};
 
@@ -310,7 +312,6 @@ pub(super) fn runtime_keys() -> Vec<WorkerKey> {
 }
 
 pub(super) fn rest_keys() -> Vec<WorkerKey> {
-    const NO_CORS: &str = "cross-origin requests are not supported by this build yet; remove the key, or answer them in a proxy";
     vec![
         honoured("listeners", Type::List, Low, "Addresses of the REST interface, as http://host:port; an empty host means all.")
             .default("http://:8083")
@@ -330,15 +331,29 @@ pub(super) fn rest_keys() -> Vec<WorkerKey> {
         honoured("rest.advertised.listener", Type::String, Low, "The protocol that other workers and tools are told: http or https.")
             .null()
             .refused(not_https, NO_HTTPS),
-        honoured("access.control.allow.origin", Type::String, Low, "Origins that may send cross-origin requests.")
-            .default("")
-            .refused(is_blank, NO_CORS),
-        honoured("access.control.allow.methods", Type::String, Low, "Methods that cross-origin requests may use.")
-            .default("")
-            .refused(is_blank, NO_CORS),
-        honoured("response.http.headers.config", Type::String, Low, "Rules for additional headers of REST answers.")
-            .default("")
-            .refused(is_blank, "additional response headers are not supported by this build yet; remove the key, or add them in a proxy"),
+        honoured(
+            ALLOW_ORIGIN,
+            Type::String,
+            Low,
+            "Origins whose pages may send requests: * or regular expressions, with commas between them. Empty: no origin is told that \
+             it may.",
+        )
+        .default(""),
+        honoured(
+            ALLOW_METHODS,
+            Type::String,
+            Low,
+            "Methods that such requests may use, with commas between them; GET, POST and HEAD when empty.",
+        )
+        .default(""),
+        honoured(
+            RESPONSE_HEADERS,
+            Type::String,
+            Low,
+            "Headers of every answer on the main listeners: set, add, setDate or addDate, a name, a colon and the value.",
+        )
+        .default("")
+        .valid(response_headers::validator()),
         honoured("rest.extension.classes", Type::List, Low, "REST extensions, such as basic authentication.")
             .default("")
             .refused(is_blank, "REST extensions are not supported by this build yet; remove the key, and protect the interface by a proxy"),

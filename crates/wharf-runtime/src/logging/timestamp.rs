@@ -1,4 +1,4 @@
-//! Texts for points in time, all UTC: log lines, the request log, and instants in messages.
+//! Texts for points in time, all UTC: log lines, the request log, headers of answers, and instants in messages.
 //!
 //! Own code because a date is thirty lines and the log writes one per line; proved against known dates.
 
@@ -51,6 +51,28 @@ pub fn ncsa(time: SystemTime) -> String {
     } = parts(millis(time));
     format!(
         "{day:02}/{}/{year:04}:{hour:02}:{minute:02}:{second:02} +0000",
+        MONTHS[month - 1]
+    )
+}
+
+/// `Sat, 21 Nov 2026 12:00:00 GMT`, as headers of HTTP have it, from milliseconds since the epoch.
+#[must_use]
+pub fn http_date(millis: i64) -> String {
+    const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+    let Parts {
+        year,
+        month,
+        day,
+        hour,
+        minute,
+        second,
+        ..
+    } = parts(millis);
+    // 0 to 6 by construction; the epoch was a Thursday
+    let weekday = millis.div_euclid(86_400_000).rem_euclid(7) as usize;
+    format!(
+        "{}, {day:02} {} {year:04} {hour:02}:{minute:02}:{second:02} GMT",
+        DAYS[weekday],
         MONTHS[month - 1]
     )
 }
@@ -124,6 +146,21 @@ mod tests {
         ];
         for (millis, expected) in cases {
             assert_eq!(iso_instant(millis), expected);
+        }
+    }
+
+    #[test]
+    fn dates_of_headers_have_their_weekday() {
+        for (millis, expected) in [
+            (0, "Thu, 01 Jan 1970 00:00:00 GMT"),
+            (-1, "Wed, 31 Dec 1969 23:59:59 GMT"),
+            (784_111_777_000, "Sun, 06 Nov 1994 08:49:37 GMT"),
+            (1_795_262_400_123, "Sat, 21 Nov 2026 12:00:00 GMT"),
+        ] {
+            assert_eq!(http_date(millis), expected);
+        }
+        for far in [i64::MIN, i64::MAX] {
+            assert!(http_date(far).ends_with(" GMT"));
         }
     }
 

@@ -43,8 +43,9 @@ impl ConfigProvider for FileConfigProvider {
         let Some(file) = allowed.admit(path) else {
             return Ok(ConfigData::default());
         };
-        let unreadable =
-            |error: ConnectError| error.context(format!("Could not read properties from file {path}"));
+        let unreadable = |error: ConnectError| {
+            ConnectError::config(format!("Could not read properties from file {path}")).caused_by(error)
+        };
         // a file that is not UTF-8 is an error of the same kind
         let text = std::fs::read_to_string(file)
             .map_err(|error| unreadable(ConnectError::config(error.to_string())))?;

@@ -175,12 +175,8 @@ fn failed(provider: &str, path: &str, keys: &[&str], error: ConnectError) -> Con
     } else {
         format!(" at path {path}")
     };
-    let message = format!(
-        "config provider `{provider}` cannot give {}{place}: {}",
-        keys.join(", "),
-        error.message()
-    );
-    ConnectError::config(message).caused_by(error)
+    let keys = keys.join(", ");
+    ConnectError::config(format!("config provider `{provider}` cannot give {keys}{place}")).caused_by(error)
 }
 
 impl fmt::Debug for ConfigProviders {

@@ -94,7 +94,7 @@ fn a_failure_names_provider_path_and_keys() {
         .resolve(&map(&[("a", "${t:bad:k}"), ("b", "${t:bad:j}")]))
         .unwrap_err();
     assert_eq!(
-        error.message(),
+        format!("{error:#}"),
         "config provider `t` cannot give j, k at path bad: it is sealed"
     );
 }

@@ -8,19 +8,21 @@ use std::time::Duration;
 use wharf_api::ConfigMap;
 
 use super::reference::{Reference, references};
+use crate::logging::HiddenValues;
 
 /// Values of fewer characters are no secrets, but parts of every message: numbers, flags.
 const SHORT: usize = 4;
 
-/// A configuration as plugins and clients get it. Its `Debug` form shows no values.
+/// A configuration as plugins and clients get it. Its `Debug` form shows no values, and no line of the log does while it, or a
+/// clone, lives: who gives the configuration away keeps this as long.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Resolved {
     /// All keys; values without references that could be resolved.
     pub config: ConfigMap,
     /// How long values hold, by provider and path.
     pub ttls: BTreeMap<(String, String), Duration>,
-    /// What stands for what: values that providers gave, with their references; the longest value first.
-    values: Vec<(String, String)>,
+    /// What stands for what: values that providers gave, with their references. None when there are none.
+    values: Option<Arc<HiddenValues>>,
     /// The worker's own settings, which reach plugins as defaults of connectors.
     of_worker: Option<Arc<Resolved>>,
 }
@@ -44,6 +46,7 @@ impl Resolved {
             ttls,
             ..Self::default()
         };
+        let mut values = Vec::new();
         for (key, text) in given {
             let mut out = String::with_capacity(text.len());
             let mut from = 0;
@@ -54,7 +57,7 @@ impl Resolved {
                 match lookup(&reference) {
                     Some(value) => {
                         out.push_str(&value);
-                        resolved.note(&value, whole);
+                        note(&mut values, &value, whole);
                     }
                     None => out.push_str(whole),
                 }
@@ -62,9 +65,9 @@ impl Resolved {
             out.push_str(&text[from..]);
             resolved.config.insert(key.clone(), out);
         }
-        resolved
-            .values
-            .sort_by(|(a, _), (b, _)| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+        if !values.is_empty() {
+            resolved.values = Some(Arc::new(HiddenValues::new(values)));
+        }
         resolved
     }
 
@@ -73,14 +76,6 @@ impl Resolved {
         Self {
             of_worker: worker,
             ..self
-        }
-    }
-
-    fn note(&mut self, value: &str, reference: &str) {
-        // as messages show it; the parts that lines of it make are not secret alone
-        let value = value.trim();
-        if value.len() >= SHORT && !self.values.iter().any(|(known, _)| known == value) {
-            self.values.push((value.to_owned(), reference.to_owned()));
         }
     }
 
@@ -97,19 +92,24 @@ impl Resolved {
     /// The same with the values of this configuration alone.
     #[must_use]
     pub fn hide_own(&self, text: &str) -> String {
-        let mut text = text.to_owned();
-        for (value, reference) in &self.values {
-            if text.contains(value.as_str()) {
-                text = text.replace(value.as_str(), reference);
-            }
+        match &self.values {
+            Some(values) => values.hide(text).into_owned(),
+            None => text.to_owned(),
         }
-        text
     }
 
     /// Whether there is anything to [`hide`](Self::hide).
     #[must_use]
     pub fn has_values(&self) -> bool {
-        !self.values.is_empty() || self.of_worker.is_some()
+        self.values.is_some() || self.of_worker.is_some()
+    }
+}
+
+fn note(values: &mut Vec<(String, String)>, value: &str, reference: &str) {
+    // as messages show it; the parts that lines of it make are not secret alone
+    let value = value.trim();
+    if value.len() >= SHORT && !values.iter().any(|(known, _)| known == value) {
+        values.push((value.to_owned(), reference.to_owned()));
     }
 }
 
@@ -118,7 +118,7 @@ impl fmt::Debug for Resolved {
         f.debug_struct("Resolved")
             .field("keys", &self.config.keys())
             .field("ttls", &self.ttls)
-            .field("values", &self.values.len())
+            .field("values", &self.values)
             .finish()
     }
 }

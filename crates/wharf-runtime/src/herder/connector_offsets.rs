@@ -40,14 +40,15 @@ pub(super) async fn read(
     connector_type: ConnectorType,
 ) -> Result<ConnectorOffsets, HerderError> {
     on_thread("connector-offsets", move || {
-        let config = worker.resolve(&config)?.config;
+        let resolved = worker.resolve(&config)?;
+        let config = &resolved.config;
         match connector_type {
-            ConnectorType::Source => source_offsets(&worker, &name, &config),
-            ConnectorType::Sink => sink_offsets(&worker, &name, &config),
+            ConnectorType::Source => source_offsets(&worker, &name, config),
+            ConnectorType::Sink => sink_offsets(&worker, &name, config),
             ConnectorType::Unknown => {
-                let stored = source_offsets(&worker, &name, &config)?;
+                let stored = source_offsets(&worker, &name, config)?;
                 if stored.offsets.is_empty() {
-                    sink_offsets(&worker, &name, &config)
+                    sink_offsets(&worker, &name, config)
                 } else {
                     Ok(stored)
                 }
@@ -68,10 +69,11 @@ pub(super) async fn alter(
     allowed: Arc<AtomicBool>,
 ) -> Result<String, HerderError> {
     on_thread("connector-offsets", move || {
-        let config = worker.resolve(&config)?.config;
+        let resolved = worker.resolve(&config)?;
+        let config = &resolved.config;
         match plugin.kind {
-            ConnectorType::Source => alter_source(&worker, &name, &plugin, &config, changes, &allowed),
-            _ => alter_sink(&worker, &name, &plugin, &config, changes, &allowed),
+            ConnectorType::Source => alter_source(&worker, &name, &plugin, config, changes, &allowed),
+            _ => alter_sink(&worker, &name, &plugin, config, changes, &allowed),
         }
     })
     .await

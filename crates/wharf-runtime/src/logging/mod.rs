@@ -5,12 +5,14 @@
 //!   paths are mapped into it ([`logger_name`]), so either spelling may be used in `WHARF_LOG` and over REST.
 //! - A line that is switched off costs one atomic load: call sites of host and plugins ask again only when levels
 //!   change. (Plugins of interface 1.0 ask each time; [`max_level_cell`] answers most of them.)
+//! - No line shows a value that a config provider gave ([`HiddenValues`]), whoever writes it.
 //! - Writing never fails a task: when stdout is gone, lines are dropped.
 //!
 //! A line: `[2026-11-21 12:00:00,123] INFO [conn|task-0] message key=value (logger:line)`. Times are UTC, so that logs of
 //! several machines can be merged and no time zone data is needed.
 
 mod context;
+mod hidden;
 mod level;
 mod levels;
 mod names;
@@ -23,6 +25,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use wharf_api::Result;
 
 pub use self::context::{ContextGuard, with_context};
+pub(crate) use self::hidden::HiddenValues;
 pub use self::level::LogLevel;
 pub use self::levels::LoggerLevels;
 pub use self::names::logger_name;

@@ -17,7 +17,7 @@ use tracing::{Event, Metadata, Subscriber};
 use super::level::LogLevel;
 use super::levels::LoggerLevels;
 use super::names::logger_name;
-use super::{context, timestamp};
+use super::{context, hidden, timestamp};
 
 thread_local! {
     static LINE: RefCell<String> = const { RefCell::new(String::new()) };
@@ -132,7 +132,8 @@ pub(super) fn write(level: LogLevel, logger: &str, line_number: Option<u32>, mes
     // taken out while it is used, so that nothing called on the way could meet a borrowed buffer
     let mut line = LINE.try_with(RefCell::take).unwrap_or_default();
     line.clear();
-    append_line(&mut line, SystemTime::now(), level, logger, line_number, message);
+    let message = hidden::hide(message);
+    append_line(&mut line, SystemTime::now(), level, logger, line_number, &message);
     let _ = std::io::stdout().lock().write_all(line.as_bytes());
     if line.capacity() <= KEPT_BYTES {
         let _ = LINE.try_with(|kept| kept.replace(line));

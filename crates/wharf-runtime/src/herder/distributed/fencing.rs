@@ -138,7 +138,8 @@ impl Inner {
         let (herder, name) = (Arc::clone(self), name.to_owned());
         let lease = self.worker.held_lease();
         on_thread("fencing", move || {
-            let config = herder.worker.resolve(&config)?.config;
+            let resolved = herder.worker.resolve(&config)?;
+            let config = &resolved.config;
             let next = AtomicI32::new(0);
             let claim_some = || -> Result<(), HerderError> {
                 loop {
@@ -156,7 +157,7 @@ impl Inner {
                     drop(claim_transactional_id(
                         &herder.worker,
                         &name,
-                        &config,
+                        config,
                         &id,
                         FENCE_TIMEOUT,
                     )?);

@@ -79,9 +79,14 @@ fn mismatch(what: &str) -> ConnectError {
 /// # Errors
 /// A data error when the parameter is missing or not a number.
 pub fn scale(schema: &Schema) -> Result<i32> {
-    let text = schema
-        .parameter(SCALE_PARAMETER)
-        .ok_or_else(|| ConnectError::data("Invalid Decimal schema: scale parameter not found."))?;
+    let text = schema.parameter(SCALE_PARAMETER).ok_or_else(|| {
+        let missing = ConnectError::data("Invalid Decimal schema: scale parameter not found.");
+        match schema.parameters() {
+            Some(_) => missing,
+            // upstream looks for it in parameters that are not there
+            None => missing.with_class("java.lang.NullPointerException"),
+        }
+    })?;
     text.parse()
         .map_err(|_| ConnectError::data("Invalid scale parameter found in Decimal schema: "))
 }
@@ -206,6 +211,12 @@ mod tests {
                 .message()
                 .contains("mismatching scale")
         );
+        let plain = Schema {
+            parameters: None,
+            ..Schema::clone(&decimal(2))
+        };
+        let error = decimal_to_bytes(&plain, &Decimal::new(156, 2)).unwrap_err();
+        assert_eq!(error.class(), "java.lang.NullPointerException");
         assert_eq!(date_to_days(&date(), 10_000 * MILLIS_PER_DAY).unwrap(), 10_000);
         assert_eq!(date_to_days(&date(), -MILLIS_PER_DAY).unwrap(), -1);
         assert!(date_to_days(&date(), 10_000 * MILLIS_PER_DAY + 1000).is_err());

@@ -46,8 +46,8 @@ impl FieldPath {
     fn split(&self) -> Result<(&str, &[String])> {
         let Some((last, before)) = self.0.split_last() else {
             // upstream notices no sooner
-            return Err(ConnectError::connect("Index -1 out of bounds for length 0")
-                .with_class("java.lang.ArrayIndexOutOfBoundsException"));
+            return Err(ConnectError::connect("fromIndex(0) > toIndex(-1)")
+                .with_class("java.lang.IllegalArgumentException"));
         };
         Ok((last, before))
     }
@@ -257,7 +257,11 @@ mod tests {
         assert_eq!(path.take_from_map(entries(map)).unwrap(), Value::from(3));
         assert_eq!(path.take_from_map(entries(Value::Null)).unwrap(), Value::Null);
         assert!(path.take_from_map(entries(5.into())).is_err());
-        assert!(FieldPath::new("", "V2").unwrap().take_from_map(vec![]).is_err());
+        let error = FieldPath::new("", "V2")
+            .unwrap()
+            .take_from_map(vec![])
+            .unwrap_err();
+        assert_eq!(error.class(), "java.lang.IllegalArgumentException");
         assert_eq!(
             FieldPath::new("in.x", "V1")
                 .unwrap()

@@ -113,9 +113,11 @@ fn named<'t>(text: &'t str, regex: &JavaRegex) -> Result<(usize, &'t str)> {
         .find(|c: char| !c.is_ascii_alphanumeric())
         .unwrap_or(text.len());
     let (name, after) = text.split_at(end);
+    if name.is_empty() {
+        return Err(illegal("named capturing group has 0 length name"));
+    }
     let after = after
         .strip_prefix('}')
-        .filter(|_| !name.is_empty())
         .ok_or_else(|| illegal("named capturing group is missing trailing '}'"))?;
     if name.starts_with(|c: char| c.is_ascii_digit()) {
         return Err(illegal(format!(
@@ -171,7 +173,8 @@ mod tests {
             ("(.*)", "$x", "Illegal group reference"),
             ("(.*)", "$é", "Illegal group reference"),
             ("(.*)", "a\\", "character to be escaped is missing"),
-            ("(.*)", "${}", "named capturing group is missing trailing '}'"),
+            ("(.*)", "${", "named capturing group has 0 length name"),
+            ("(.*)", "${}", "named capturing group has 0 length name"),
             ("(.*)", "${a", "named capturing group is missing trailing '}'"),
             (
                 "(.*)",

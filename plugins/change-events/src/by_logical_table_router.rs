@@ -236,9 +236,10 @@ impl Envelope {
             (Some(field), _) | (None, Some(field)) => field.schema(),
             (None, None) => {
                 let name = old.name().unwrap_or_default();
-                return Err(ConnectError::data(format!(
-                    "{name} has neither a field {BEFORE} nor {AFTER}"
-                )));
+                return Err(
+                    ConnectError::data(format!("{name} has neither a field {BEFORE} nor {AFTER}"))
+                        .with_class("java.lang.NullPointerException"),
+                );
             }
         };
         let row = copy(copied, names.adjust(format!("{topic}.Value")))?.build()?;

@@ -62,7 +62,8 @@ impl DropFields {
                 "header {} has to hold a list of field names, found: {}",
                 self.header,
                 other.java_class()
-            ))),
+            ))
+            .with_class("java.lang.ClassCastException")),
         }
     }
 

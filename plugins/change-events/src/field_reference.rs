@@ -91,6 +91,7 @@ impl FieldReference {
                         "{known} has no field \"{parent}\" that \"{}\" could be added from",
                         self.field
                     ))
+                    .with_class("java.lang.NullPointerException")
                 })?;
                 match (within.schema().field(&self.field)?, own) {
                     (Some(field), _) => (Place::Struct(within.index(), field.index()), field),

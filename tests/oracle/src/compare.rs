@@ -61,11 +61,11 @@ pub fn jvm_answer(call: &Call, json: &Json) -> Result<Jvm> {
 pub enum Verdict {
     /// The same result.
     Same,
-    /// Both refuse, for the same kind of reason and in the same words.
+    /// Both refuse, with the same exception class and in the same words.
     RefusedAlike,
     /// Both refuse, in other words.
     RefusedInOtherWords,
-    /// One refuses and the other does not, the results differ, or the kinds of error do.
+    /// One refuses and the other does not, the results differ, or the classes or kinds of the errors do.
     Different,
 }
 
@@ -75,8 +75,9 @@ pub fn compare(jvm: &Jvm, ours: &Result<Outcome, ConnectError>) -> Verdict {
     match (jvm, ours) {
         (Ok(jvm), Ok(ours)) if jvm == ours => Verdict::Same,
         (Err(jvm), Err(ours)) => {
+            let is_same_class = full_name(&jvm.class).as_deref() == Some(ours.class());
             let is_same_kind = kind_of(&jvm.class).is_none_or(|kind| kind == ours.kind());
-            if !is_same_kind || ours.kind() == ErrorKind::Panic {
+            if !is_same_class || !is_same_kind || ours.is_retriable() || ours.kind() == ErrorKind::Panic {
                 Verdict::Different
             } else if jvm.message.as_deref().map(without_chance).as_deref() == Some(ours.message()) {
                 Verdict::RefusedAlike
@@ -93,8 +94,27 @@ fn without_chance(message: &str) -> String {
     message.replace("java.util.LinkedHashMap", "java.util.HashMap")
 }
 
+/// The class as a dead letter names it; `None` for one that no case has met yet.
+fn full_name(class: &str) -> Option<String> {
+    let package = match class {
+        "ConnectException" | "DataException" | "SchemaBuilderException" | "SchemaProjectorException" => {
+            "org.apache.kafka.connect.errors"
+        }
+        "ConfigException" => "org.apache.kafka.common.config",
+        "SerializationException" => "org.apache.kafka.common.errors",
+        "ArrayIndexOutOfBoundsException"
+        | "ClassCastException"
+        | "IllegalArgumentException"
+        | "IndexOutOfBoundsException"
+        | "NullPointerException"
+        | "NumberFormatException" => "java.lang",
+        _ => return None,
+    };
+    Some(format!("{package}.{class}"))
+}
+
 /// The kind of error that an exception class stands for. Any other class is Java's own (a null pointer, a cast, an
-/// overflow): upstream did not think of such a value, so only the refusal counts and not how it is named.
+/// overflow), which every kind may carry.
 fn kind_of(class: &str) -> Option<ErrorKind> {
     Some(match class {
         "DataException" => ErrorKind::Data,
@@ -112,6 +132,8 @@ mod tests {
 
     use super::*;
 
+    const CAST: &str = "java.lang.ClassCastException";
+
     fn refusal(class: &str, message: &str) -> Jvm {
         Err(Refusal {
             class: class.to_owned(),
@@ -120,9 +142,10 @@ mod tests {
     }
 
     #[test]
-    fn results_must_be_equal_and_errors_of_one_kind() {
+    fn results_must_be_equal_and_errors_of_one_kind_and_class() {
         let value = |number: i32| Outcome::Value(Value::from(number));
         let data = || Err(ConnectError::data("bad"));
+        let cast = || Err(ConnectError::data("bad").with_class(CAST));
         for (jvm, ours, verdict) in [
             (Ok(value(1)), Ok(value(1)), Verdict::Same),
             (Ok(value(1)), Ok(value(2)), Verdict::Different),
@@ -135,14 +158,23 @@ mod tests {
                 Verdict::RefusedInOtherWords,
             ),
             (refusal("ConfigException", "bad"), data(), Verdict::Different),
+            (refusal("ClassCastException", "x"), data(), Verdict::Different),
             (
                 refusal("ClassCastException", "x"),
-                data(),
+                cast(),
                 Verdict::RefusedInOtherWords,
+            ),
+            (refusal("NullPointerException", "x"), cast(), Verdict::Different),
+            (refusal("DataException", "bad"), cast(), Verdict::Different),
+            (refusal("UnheardOfException", "bad"), cast(), Verdict::Different),
+            (
+                refusal("ClassCastException", "x"),
+                Err(ConnectError::retriable("x").with_class(CAST)),
+                Verdict::Different,
             ),
             (
                 refusal("ClassCastException", "x"),
-                Err(ConnectError::panic("x")),
+                Err(ConnectError::panic("x").with_class(CAST)),
                 Verdict::Different,
             ),
         ] {

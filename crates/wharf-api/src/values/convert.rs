@@ -12,6 +12,9 @@ use crate::schema::{Schema, SchemaRef, SchemaType};
 use crate::structs::Struct;
 use crate::value::Value;
 
+const NULL_POINTER: &str = "java.lang.NullPointerException";
+const NUMBER_FORMAT: &str = "java.lang.NumberFormatException";
+
 macro_rules! primitive_conversions {
     ($($(#[$doc:meta])* $name:ident => $schema:ident, $variant:ident, $out:ty;)*) => {$(
         $(#[$doc])*
@@ -128,11 +131,11 @@ pub(super) fn convert(target: &Schema, from: Option<&Schema>, value: &Value) -> 
         (SchemaType::Int64, _) => Value::Int64(to_long(from, value)?),
         (SchemaType::Float32, _) => Value::Float32(to_double(from, value)? as f32),
         (SchemaType::Float64, _) => Value::Float64(to_double(from, value)?),
-        (SchemaType::Array, _) => match parsed(value).into_owned() {
+        (SchemaType::Array, _) => match parsed(value)?.into_owned() {
             Value::Array(items) => Value::Array(items),
             other => return Err(unable(&other, target)),
         },
-        (SchemaType::Map, _) => match parsed(value).into_owned() {
+        (SchemaType::Map, _) => match parsed(value)?.into_owned() {
             Value::Map(entries) => Value::Map(entries),
             other => return Err(unable(&other, target)),
         },
@@ -144,10 +147,18 @@ pub(super) fn convert(target: &Schema, from: Option<&Schema>, value: &Value) -> 
 }
 
 /// What a text reads as; any other value is itself.
-fn parsed(value: &Value) -> Cow<'_, Value> {
+fn parsed(value: &Value) -> Result<Cow<'_, Value>> {
     match value {
-        Value::String(text) => Cow::Owned(parse_string(text).value),
-        other => Cow::Borrowed(other),
+        Value::String(text) => parsed_text(text).map(Cow::Owned),
+        other => Ok(Cow::Borrowed(other)),
+    }
+}
+
+/// What a text reads as. The text `null` reads as nothing at all, which upstream trips over.
+fn parsed_text(text: &str) -> Result<Value> {
+    match parse_string(text).value {
+        Value::Null => Err(ConnectError::data("Unable to convert the text null").with_class(NULL_POINTER)),
+        value => Ok(value),
     }
 }
 
@@ -155,7 +166,7 @@ fn to_boolean(from: Option<&Schema>, value: &Value) -> Result<bool> {
     match value {
         Value::Boolean(value) => return Ok(*value),
         Value::String(text) => {
-            if let Value::Boolean(value) = parse_string(text).value {
+            if let Value::Boolean(value) = parsed_text(text)? {
                 return Ok(value);
             }
         }
@@ -236,7 +247,7 @@ fn date_kind(from: Option<&Schema>) -> DateKind<'_> {
 }
 
 fn to_date(target: &Schema, from: Option<&Schema>, value: &Value) -> Result<i64> {
-    let value = parsed(value);
+    let value = parsed(value)?;
     // Java narrows by dropping the high bits.
     #[allow(clippy::cast_possible_truncation)]
     let days = match (&*value, date_kind(from)) {
@@ -251,7 +262,7 @@ fn to_date(target: &Schema, from: Option<&Schema>, value: &Value) -> Result<i64>
 }
 
 fn to_time(target: &Schema, from: Option<&Schema>, value: &Value) -> Result<i64> {
-    let value = parsed(value);
+    let value = parsed(value)?;
     match (&*value, date_kind(from)) {
         (Value::Date(millis), DateKind::AsWanted | DateKind::Logical(logical::TIME, _)) => Ok(*millis),
         (Value::Date(millis), DateKind::Logical(logical::TIMESTAMP, _)) => {
@@ -264,7 +275,7 @@ fn to_time(target: &Schema, from: Option<&Schema>, value: &Value) -> Result<i64>
 }
 
 fn to_timestamp(from: Option<&Schema>, value: &Value) -> Result<i64> {
-    let value = parsed(value);
+    let value = parsed(value)?;
     match (&*value, date_kind(from)) {
         (Value::Date(millis), DateKind::AsWanted | DateKind::Logical(logical::TIMESTAMP, _)) => Ok(*millis),
         (Value::Date(millis), DateKind::Logical(logical::DATE, schema)) => {
@@ -281,12 +292,10 @@ fn to_decimal(target: &Schema, value: &Value) -> Result<Decimal> {
     let number = match value {
         Value::Decimal(decimal) => return Ok(decimal.clone()),
         Value::Bytes(bytes) if bytes.is_empty() => {
-            return Err(
-                ConnectError::data("Zero length BigInteger").with_class("java.lang.NumberFormatException")
-            );
+            return Err(ConnectError::data("Zero length BigInteger").with_class(NUMBER_FORMAT));
         }
         Value::Bytes(bytes) => return logical::decimal_from_bytes(target, bytes),
-        Value::String(text) => return text.parse().map_err(|_| unable(value, target)),
+        Value::String(text) => return text.parse().map_err(|_| not_a_decimal(value, target)),
         Value::Float32(number) => f64::from(*number),
         Value::Float64(number) => *number,
         other => match other.as_i64() {
@@ -296,7 +305,11 @@ fn to_decimal(target: &Schema, value: &Value) -> Result<Decimal> {
     };
     java_text::float64(number)
         .parse()
-        .map_err(|_| unable(value, target))
+        .map_err(|_| not_a_decimal(value, target))
+}
+
+fn not_a_decimal(value: &Value, target: &Schema) -> ConnectError {
+    unable(value, target).with_class(NUMBER_FORMAT)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Conversions between values: the tables of the reference.
 
 use super::*;
+use crate::error::ErrorKind;
 
 fn text(value: &str) -> Value {
     Value::from(value)
@@ -180,6 +181,32 @@ fn decimals_are_exact_from_text_and_by_way_of_doubles_from_numbers() {
         Value::Bytes(vec![]),
     ] {
         assert!(convert_to_decimal(None, &value, 2).is_err(), "{value:?}");
+    }
+}
+
+/// Where upstream's code trips instead of refusing, a dead letter names Java's own exception.
+#[test]
+fn exceptions_of_java_itself_are_named() {
+    let null = text("null");
+    for (error, class) in [
+        (convert_to_boolean(None, &null).unwrap_err(), NULL_POINTER),
+        (convert_to_list(None, &null).unwrap_err(), NULL_POINTER),
+        (convert_to_date(None, &null).unwrap_err(), NULL_POINTER),
+        (convert_to_decimal(None, &null, 2).unwrap_err(), NUMBER_FORMAT),
+        (
+            convert_to_decimal(None, &Value::Float32(f32::NAN), 2).unwrap_err(),
+            NUMBER_FORMAT,
+        ),
+        (
+            convert_to_decimal(None, &Value::Boolean(true), 2).unwrap_err(),
+            ErrorKind::Data.java_class(),
+        ),
+        (
+            convert_to_long(None, &null).unwrap_err(),
+            ErrorKind::Data.java_class(),
+        ),
+    ] {
+        assert_eq!((error.class(), error.kind()), (class, ErrorKind::Data));
     }
 }
 

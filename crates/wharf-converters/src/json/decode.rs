@@ -385,12 +385,14 @@ fn decimal(reader: &mut Reader<'_>, kind: Kind, schema: &SchemaRef) -> Result<Va
             Ok(Value::Decimal(decimal))
         }
         Kind::String => {
-            let unscaled = bytes(&reader.string()?, "Invalid bytes for Decimal field")?;
-            if unscaled.is_empty() {
-                return Err(ConnectError::data("Invalid bytes for Decimal field")
-                    .caused_by(ConnectError::data("a decimal has at least one byte")));
-            }
-            logical::decimal_from_bytes(schema, &unscaled).map(Value::Decimal)
+            const INVALID: &str = "Invalid bytes for Decimal field";
+            let unscaled = bytes(&reader.string()?, INVALID)?;
+            let decimal = if unscaled.is_empty() {
+                Err(ConnectError::data("a decimal has at least one byte"))
+            } else {
+                logical::decimal_from_bytes(schema, &unscaled).map(Value::Decimal)
+            };
+            decimal.map_err(|cause| ConnectError::data(INVALID).caused_by(cause))
         }
         other => Err(ConnectError::data(format!(
             "Invalid type for Decimal, underlying representation should be numeric or bytes but was {}",

@@ -224,9 +224,10 @@ fn additions(table: &mut Table) {
         "source.lsn.x,:name",
     ];
     for (position, list) in lists.iter().enumerate() {
-        extract(table, &[("add.fields", *list)], full("c"));
+        let differs = WRONG_SETTING.filter(|_| ["op:a:b", ":", "."].contains(list));
+        add(table, EXTRACT, &[("add.fields", *list)], full("c"), differs);
         if position % 2 == 0 {
-            extract(table, &[("add.headers", *list)], full("u"));
+            add(table, EXTRACT, &[("add.headers", *list)], full("u"), differs);
         }
     }
     let rewrite = ("delete.tombstone.handling.mode", "rewrite");

@@ -230,6 +230,11 @@ fn payloads_of_the_wrong_form_are_refused_in_upstream_s_words() {
         ),
         (&decimal, "\"?\"", "Invalid bytes for Decimal field"),
         (&decimal, "\"\"", "Invalid bytes for Decimal field"),
+        (
+            r#"{"type":"bytes","name":"org.apache.kafka.connect.data.Decimal"}"#,
+            "\"BQ==\"",
+            "Invalid bytes for Decimal field",
+        ),
         (&decimal, "1e99999999999", SERIALIZATION_ERROR),
         (
             &date,

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use lexopt::prelude::*;
 
 use crate::rows::{Direction, Engine, Handling};
@@ -23,6 +23,8 @@ cargo xtask bench [OPTIONS]
   --engines LIST    of bare, kcat, jvm and wharf, with commas between them
   --groups          measure groups of distributed workers instead: crash, planned leave, pause of unmoved tasks, start and
                     memory with many idle connectors; Wharf and the JVM take turns. With --rounds (2), --engines and:
+    --only PART         only changes (crash, leave, pause of unmoved sources), sink-pause (of unmoved sinks) or many-idle;
+                        may be repeated
     --connectors N      idle connectors of Wharf (1000)
     --jvm-connectors N  idle connectors of the JVM (100)
     --idle SECONDS      idleness before memory is read (40; less than 30 measures clients that Wharf would close)
@@ -76,6 +78,30 @@ impl Part {
             "topic-to-file" => Self::Transfer(Direction::TopicToFile),
             "start" => Self::Start,
             "border" => Self::Border,
+            _ => return None,
+        })
+    }
+}
+
+/// One part of the measurement of groups.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum GroupPart {
+    /// Crash, planned leave, and the pause of unmoved sources.
+    Changes,
+    /// The pause of unmoved sinks.
+    SinkPause,
+    /// Start and memory with many idle connectors.
+    ManyIdle,
+}
+
+impl GroupPart {
+    const ALL: [Self; 3] = [Self::Changes, Self::SinkPause, Self::ManyIdle];
+
+    fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "changes" => Self::Changes,
+            "sink-pause" => Self::SinkPause,
+            "many-idle" => Self::ManyIdle,
             _ => return None,
         })
     }
@@ -159,6 +185,7 @@ pub(crate) struct Options {
 pub(crate) struct GroupOptions {
     pub(crate) mode: Mode,
     pub(crate) rounds: u32,
+    pub(crate) parts: Vec<GroupPart>,
     /// Of Wharf and the JVM.
     pub(crate) engines: Vec<Engine>,
     pub(crate) connectors: u32,
@@ -172,6 +199,7 @@ pub(crate) struct GroupOptions {
 impl GroupOptions {
     fn new(
         rounds: Option<u32>,
+        parts: Vec<GroupPart>,
         engines: Vec<Engine>,
         connectors: [Option<u32>; 2],
         idle: Option<u64>,
@@ -183,11 +211,19 @@ impl GroupOptions {
         {
             bail!("{} forms no groups; use jvm or wharf with --groups", other.name());
         }
-        let is_complete =
-            rounds.is_none() && engines.is_empty() && connectors == [None, None] && idle.is_none();
+        let is_complete = rounds.is_none()
+            && parts.is_empty()
+            && engines.is_empty()
+            && connectors == [None, None]
+            && idle.is_none();
         Ok(Self {
             mode: if is_complete { Mode::Full } else { Mode::Trial },
             rounds: rounds.unwrap_or(GROUPS.0),
+            parts: if parts.is_empty() {
+                GroupPart::ALL.to_vec()
+            } else {
+                parts
+            },
             engines: if engines.is_empty() {
                 vec![Engine::Wharf, Engine::Jvm]
             } else {
@@ -205,7 +241,7 @@ impl GroupOptions {
 pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command> {
     let mut parser = lexopt::Parser::from_args(args);
     let (mut quick, mut rounds, mut records) = (false, None, None);
-    let (mut parts, mut engines) = (Vec::new(), Vec::new());
+    let (mut only, mut engines) = (Vec::new(), Vec::new());
     let (mut groups, mut default_delay) = (false, false);
     let (mut metrics, mut tables) = (false, false);
     let (mut connectors, mut idle) = ([None, None], None);
@@ -224,15 +260,7 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command>
             Long("default-delay") => default_delay = true,
             Long("rounds") => rounds = Some(parser.value()?.parse::<u32>()?.max(1)),
             Long("records") => records = Some(parser.value()?.parse::<u64>()?.max(1000)),
-            Long("only") => {
-                let name = parser.value()?.string()?;
-                match Part::named(&name) {
-                    Some(part) => parts.push(part),
-                    None => {
-                        bail!("there is no row `{name}`; use file-to-topic, topic-to-file, start or border")
-                    }
-                }
-            }
+            Long("only") => only.push(parser.value()?.string()?),
             Long("work") => {
                 let name = parser.value()?.string()?;
                 match Handling::ALL.into_iter().find(|work| work.name() == name) {
@@ -253,7 +281,7 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command>
     }
     if metrics || tables {
         let of_groups = groups || default_delay || connectors != [None, None] || idle.is_some();
-        if of_groups || quick || !parts.is_empty() || work != Handling::Text {
+        if of_groups || quick || !only.is_empty() || work != Handling::Text {
             bail!("--tables and --metrics go with no other measurement");
         }
         if tables && !metrics {
@@ -265,14 +293,25 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command>
         return Ok(Command::Metrics);
     }
     if groups {
-        if quick || records.is_some() || !parts.is_empty() || work != Handling::Text {
-            bail!("--quick, --records, --only and --work do not belong to --groups");
+        if quick || records.is_some() || work != Handling::Text {
+            bail!("--quick, --records and --work do not belong to --groups");
         }
-        return GroupOptions::new(rounds, engines, connectors, idle, default_delay).map(Command::Groups);
+        let parts = parts_named(
+            &only,
+            GroupPart::named,
+            "changes, sink-pause or many-idle with --groups",
+        )?;
+        return GroupOptions::new(rounds, parts, engines, connectors, idle, default_delay)
+            .map(Command::Groups);
     }
     if connectors != [None, None] || idle.is_some() || default_delay {
         bail!("--connectors, --jvm-connectors, --idle and --default-delay belong to --groups");
     }
+    let parts = parts_named(
+        &only,
+        Part::named,
+        "file-to-topic, topic-to-file, start or border",
+    )?;
     let usual = match (quick, work) {
         (true, _) => QUICK,
         (_, Handling::Text) => FULL,
@@ -311,6 +350,14 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command>
         engines,
         engines_named,
     }))
+}
+
+/// The parts of these names; `known` are all names, for a message.
+fn parts_named<P>(names: &[String], named: fn(&str) -> Option<P>, known: &str) -> Result<Vec<P>> {
+    names
+        .iter()
+        .map(|name| named(name).with_context(|| format!("there is no row `{name}`; use {known}")))
+        .collect()
 }
 
 /// Whether an engine can do this work. A line of a file is no Avro record, so nobody fills a topic with those without a worker.
@@ -364,8 +411,12 @@ mod tests {
         assert_eq!((few.mode, few.connectors, few.rounds), (Mode::Trial, 5, 1));
         let hasty = groups(&["--groups", "--idle", "5"]).unwrap();
         assert_eq!((hasty.mode, hasty.idle), (Mode::Trial, Duration::from_secs(5)));
+        assert_eq!(whole.parts, GroupPart::ALL);
+        let one = groups(&["--groups", "--only", "sink-pause"]).unwrap();
+        assert_eq!((one.mode, one.parts), (Mode::Trial, vec![GroupPart::SinkPause]));
         for (args, word) in [
             (&["--groups", "--quick"][..], "--quick"),
+            (&["--groups", "--only=start"], "many-idle"),
             (&["--groups", "--engines", "kcat"], "kcat"),
             (&["--connectors", "5"], "--groups"),
             (&["--default-delay"], "--groups"),

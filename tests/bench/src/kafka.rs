@@ -45,28 +45,39 @@ impl Kafka {
 
     /// A topic of one partition; kept for good, or for as long as a measurement takes.
     pub(crate) fn create_topic(&self, name: &str, keep: bool) -> Result<()> {
+        self.create_topic_of(1, name, keep)
+    }
+
+    /// The same with so many partitions.
+    pub(crate) fn create_topic_of(&self, partitions: i32, name: &str, keep: bool) -> Result<()> {
         let retention = if keep { "-1" } else { RETENTION_MS };
         let topic = NewTopic {
             name: name.to_owned(),
-            partitions: Some(1),
+            partitions: Some(partitions),
             replication_factor: Some(1),
             configs: [("retention.ms".to_owned(), retention.to_owned())].into(),
         };
         self.admin.create_topic(&topic, REQUEST)?;
         // A new partition has no leader for a moment, and no engine shall have to wait for it.
         let deadline = Instant::now() + REQUEST;
-        while let Err(error) = self.end(name) {
-            if Instant::now() >= deadline {
-                return Err(error).with_context(|| format!("topic {name} does not come up"));
+        for partition in 0..partitions {
+            while let Err(error) = self.end_of(name, partition) {
+                if Instant::now() >= deadline {
+                    return Err(error).with_context(|| format!("topic {name} does not come up"));
+                }
+                std::thread::sleep(Duration::from_millis(20));
             }
-            std::thread::sleep(Duration::from_millis(20));
         }
         Ok(())
     }
 
-    /// How many records were ever written to a topic.
+    /// How many records were ever written to a topic of one partition.
     pub(crate) fn end(&self, topic: &str) -> Result<u64, KafkaError> {
-        let wanted = [(TopicPartition::new(topic, 0), OffsetSpec::Latest)];
+        self.end_of(topic, 0)
+    }
+
+    fn end_of(&self, topic: &str, partition: i32) -> Result<u64, KafkaError> {
+        let wanted = [(TopicPartition::new(topic, partition), OffsetSpec::Latest)];
         let found = self.admin.list_offsets(&wanted, false, REQUEST)?;
         Ok(found
             .first()

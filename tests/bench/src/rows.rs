@@ -236,10 +236,16 @@ pub(crate) enum Row {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         sink_lines_s: Option<f64>,
     },
-    /// Source tasks that stayed on their worker while another joined and left.
+    /// Tasks that stayed on their worker while another joined and left.
     Pause {
         round: u32,
         engine: Engine,
+        /// Sources, as in rows that do not say so, or sinks.
+        #[serde(default = "sources")]
+        direction: Direction,
+        /// Members of the consumer group that a sink of them is in.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        consumer_group_members: Option<u32>,
         unmoved: u32,
         /// Length of either window.
         window_s: f64,
@@ -289,6 +295,10 @@ pub(crate) enum Row {
         /// Those of metrics and clocks.
         metrics: u64,
     },
+}
+
+fn sources() -> Direction {
+    Direction::FileToTopic
 }
 
 impl fmt::Display for Row {
@@ -378,14 +388,19 @@ impl fmt::Display for Row {
             ),
             Self::Pause {
                 engine,
+                direction,
+                consumer_group_members,
                 unmoved,
                 gap_ms,
                 quiet_gap_ms,
                 ..
             } => write!(
                 f,
-                "  pause        {:5} {gap_ms} ms without a line of {unmoved} unmoved tasks, {quiet_gap_ms} ms in a quiet time",
-                engine.name()
+                "  pause        {:5} {gap_ms} ms without a line of {unmoved} unmoved tasks, {quiet_gap_ms} ms in a quiet time ({}{})",
+                engine.name(),
+                direction.title(),
+                consumer_group_members
+                    .map_or_else(String::new, |members| format!(", consumer groups of {members}")),
             ),
             Self::ManyIdle {
                 engine,
@@ -483,6 +498,28 @@ mod tests {
         write(&path, &rows).unwrap();
         assert_eq!(parse(&fs::read_to_string(&path).unwrap()).unwrap(), rows);
         fs::remove_file(path).unwrap();
+    }
+
+    #[test]
+    fn a_pause_without_a_direction_is_one_of_sources() {
+        let old = r#"{"kind":"pause","round":1,"engine":"jvm","unmoved":2,"window_s":20.5,"gap_ms":16,"quiet_gap_ms":9,"join_s":11.5}"#;
+        let rows = parse(old).unwrap();
+        assert!(
+            matches!(
+                rows[0],
+                Row::Pause {
+                    direction: Direction::FileToTopic,
+                    consumer_group_members: None,
+                    ..
+                }
+            ),
+            "{rows:?}"
+        );
+        let written = serde_json::to_string(&rows[0]).unwrap();
+        assert!(
+            written.contains(r#""direction":"file-to-topic","unmoved":2"#),
+            "{written}"
+        );
     }
 
     #[test]

@@ -154,13 +154,18 @@ impl Producer {
         })
     }
 
-    /// Queues a copy of this value; `false` when the queue is full.
+    /// Queues a copy of this value for a partition that the library chooses; `false` when the queue is full.
     pub(crate) fn send(&self, value: &[u8]) -> Result<bool> {
+        self.send_to(-1, value)
+    }
+
+    /// The same for this partition.
+    pub(crate) fn send_to(&self, partition: i32, value: &[u8]) -> Result<bool> {
         // SAFETY: the topic lives; with the copy flag the value is only read, and only during the call.
         let refused = unsafe {
             ffi::rd_kafka_produce(
                 self.topic.0.as_ptr(),
-                -1,
+                partition,
                 ffi::RD_KAFKA_MSG_F_COPY,
                 value.as_ptr().cast_mut().cast(),
                 value.len(),

@@ -1,4 +1,5 @@
-//! Lines with the time in them on their way from the files of sources to a topic: written, read back, judged.
+//! Lines with the time in them on their way from the files of sources to a topic, or from there into the files of sinks: written,
+//! read back, judged.
 //!
 //! Both ends are threads of this program, so all times come from one clock: milliseconds since a moment that both know.
 
@@ -13,10 +14,15 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::bare::native::Consumer;
+use super::LOOK_EVERY;
+use crate::bare::native::{Consumer, Producer};
 
 /// Between two lines of a file.
 const WRITE_EVERY: Duration = Duration::from_millis(20);
+/// Between two records of a partition.
+const SEND_EVERY: Duration = Duration::from_millis(5);
+/// For the records that are on their way when it is over.
+const FLUSH_MS: i32 = 1000;
 /// How long the reader waits for more before it notes what came: how exact arrivals are.
 const READ_EVERY_MS: i32 = 10;
 /// The same of the files of sinks.
@@ -84,7 +90,18 @@ pub(super) fn largest_gap(
     largest
 }
 
-/// Appends lines to files and notes their arrival, until dropped.
+/// The longest times without a line of one of some names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Silence {
+    /// Length of either window.
+    pub(super) window_ms: u64,
+    /// While something happened.
+    pub(super) gap_ms: u64,
+    /// In the quiet time after it.
+    pub(super) quiet_gap_ms: u64,
+}
+
+/// Writes lines and notes their arrival, until dropped.
 pub(super) struct Traffic {
     epoch: Instant,
     arrivals: Arc<Mutex<Vec<Arrival>>>,
@@ -93,17 +110,24 @@ pub(super) struct Traffic {
 }
 
 impl Traffic {
-    /// `files` by the names that lines shall have; `settings` are those of a bare consumer; `sinks` are the files that sinks write,
-    /// by their names: a line that is in one of them has arrived from that name.
-    pub(super) fn start(
+    fn new() -> Self {
+        Self {
+            epoch: Instant::now(),
+            arrivals: Arc::default(),
+            over: Arc::default(),
+            threads: Vec::new(),
+        }
+    }
+
+    /// Appends lines to files. `files` by the names that lines shall have; `settings` are those of a bare consumer of the topic; `sinks`
+    /// are the files that sinks write, by their names: a line that is in one of them has arrived from that name.
+    pub(super) fn through_sources(
         files: Vec<(String, PathBuf)>,
         settings: BTreeMap<String, String>,
         topic: &str,
         sinks: Vec<(String, PathBuf)>,
     ) -> Result<Self> {
-        let epoch = Instant::now();
-        let arrivals = Arc::new(Mutex::new(Vec::new()));
-        let over = Arc::new(AtomicBool::new(false));
+        let mut traffic = Self::new();
         let mut open = Vec::new();
         for (name, path) in files {
             let file = OpenOptions::new().append(true).open(&path);
@@ -112,18 +136,34 @@ impl Traffic {
                 file.with_context(|| format!("cannot open {}", path.display()))?,
             ));
         }
-        let (topic, stop) = (topic.to_owned(), Arc::clone(&over));
-        let writer = std::thread::spawn(move || write(open, epoch, &stop));
-        let (stop, noted) = (Arc::clone(&over), Arc::clone(&arrivals));
-        let reader = std::thread::spawn(move || read(&settings, &topic, epoch, &stop, &noted));
-        let (stop, noted) = (Arc::clone(&over), Arc::clone(&arrivals));
-        let watcher = std::thread::spawn(move || watch(&sinks, epoch, &stop, &noted));
-        Ok(Self {
-            epoch,
-            arrivals,
-            over,
-            threads: vec![writer, reader, watcher],
-        })
+        let topic = topic.to_owned();
+        traffic.spawn(move |epoch, over, _| write(open, epoch, over));
+        traffic.spawn(move |epoch, over, noted| read(&settings, &topic, epoch, over, noted));
+        traffic.spawn(move |epoch, over, noted| watch(&sinks, epoch, over, noted));
+        Ok(traffic)
+    }
+
+    /// Sends lines to each partition of a topic, by a bare producer with these settings; `sinks` as above.
+    pub(super) fn through_topic(
+        settings: BTreeMap<String, String>,
+        topic: &str,
+        partitions: i32,
+        sinks: Vec<(String, PathBuf)>,
+    ) -> Self {
+        let mut traffic = Self::new();
+        let topic = topic.to_owned();
+        traffic.spawn(move |epoch, over, _| send(&settings, &topic, partitions, epoch, over));
+        traffic.spawn(move |epoch, over, noted| watch(&sinks, epoch, over, noted));
+        traffic
+    }
+
+    fn spawn(
+        &mut self,
+        work: impl FnOnce(Instant, &AtomicBool, &Mutex<Vec<Arrival>>) -> Result<()> + Send + 'static,
+    ) {
+        let (epoch, over, arrivals) = (self.epoch, Arc::clone(&self.over), Arc::clone(&self.arrivals));
+        self.threads
+            .push(std::thread::spawn(move || work(epoch, &over, &arrivals)));
     }
 
     /// Now, on the clock of the lines.
@@ -131,13 +171,49 @@ impl Traffic {
         since(self.epoch)
     }
 
+    /// Waits until there is a judgement of what came.
+    pub(super) fn wait<T>(
+        &mut self,
+        patience: Duration,
+        judge: impl Fn(&[Arrival]) -> Option<T>,
+    ) -> Result<T> {
+        let began = Instant::now();
+        loop {
+            if let Some(judgement) = self.judge(&judge) {
+                return Ok(judgement);
+            }
+            self.check()?;
+            if began.elapsed() >= patience {
+                bail!("lines do not come from all sources, or not into the files of all sinks");
+            }
+            std::thread::sleep(LOOK_EVERY);
+        }
+    }
+
+    /// Compares the time since `from_ms` with an equally long one in which nothing happens.
+    pub(super) fn silence(&mut self, names: &BTreeSet<String>, from_ms: u64) -> Result<Silence> {
+        let to_ms = self.now_ms();
+        let window_ms = to_ms - from_ms;
+        std::thread::sleep(Duration::from_millis(window_ms));
+        self.check()?;
+        let gap = |from, to| {
+            self.judge(|arrivals| largest_gap(arrivals, names, from, to))
+                .context("no line came of an unmoved task")
+        };
+        Ok(Silence {
+            window_ms,
+            gap_ms: gap(from_ms, to_ms)?,
+            quiet_gap_ms: gap(to_ms, to_ms + window_ms)?,
+        })
+    }
+
     /// Judges what came so far.
-    pub(super) fn judge<T>(&self, judge: impl FnOnce(&[Arrival]) -> T) -> T {
+    fn judge<T>(&self, judge: impl FnOnce(&[Arrival]) -> T) -> T {
         judge(&self.arrivals.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Fails once writing or reading has.
-    pub(super) fn check(&mut self) -> Result<()> {
+    fn check(&mut self) -> Result<()> {
         let Some(ended) = self.threads.iter().position(JoinHandle::is_finished) else {
             return Ok(());
         };
@@ -171,6 +247,32 @@ fn write(mut files: Vec<(String, File)>, epoch: Instant, over: &AtomicBool) -> R
         }
         std::thread::sleep(WRITE_EVERY);
     }
+    Ok(())
+}
+
+/// Sends lines with the name of their partition.
+fn send(
+    settings: &BTreeMap<String, String>,
+    topic: &str,
+    partitions: i32,
+    epoch: Instant,
+    over: &AtomicBool,
+) -> Result<()> {
+    let mut producer = Producer::new(settings, topic)?;
+    while !over.load(Ordering::Relaxed) {
+        for partition in 0..partitions {
+            let line = format!("partition-{partition} {}", since(epoch));
+            if !producer.send_to(partition, line.as_bytes())? {
+                bail!("lines are not taken by Kafka as fast as they are written");
+            }
+        }
+        producer.take_reports(0);
+        if producer.failed > 0 {
+            bail!("a line was not acknowledged: {}", producer.failure());
+        }
+        std::thread::sleep(SEND_EVERY);
+    }
+    producer.flush(FLUSH_MS);
     Ok(())
 }
 
@@ -295,6 +397,25 @@ mod tests {
         assert_eq!(largest_gap(&arrivals, &names(&["a"]), 0, 100), Some(80));
         assert_eq!(largest_gap(&arrivals, &names(&["a"]), 30, 100), None);
         assert_eq!(largest_gap(&arrivals, &names(&["a", "b"]), 0, 100), None);
+    }
+
+    #[test]
+    fn a_wait_ends_with_a_judgement_or_with_what_went_wrong() {
+        let nothing = |_: &[Arrival]| None::<()>;
+        let mut traffic = Traffic::new();
+        let error = traffic.wait(Duration::ZERO, nothing).unwrap_err();
+        assert!(error.to_string().contains("files of all sinks"), "{error:#}");
+        let (end, ended) = std::sync::mpsc::channel::<()>();
+        traffic.spawn(move |_, _, noted| {
+            noted.lock().unwrap().extend(came(&[("a", 1, 2)]));
+            let _ = ended.recv();
+            bail!("the disk is full")
+        });
+        let last = traffic.wait(Duration::from_secs(60), |arrivals| arrivals.last().cloned());
+        assert_eq!(last.unwrap(), came(&[("a", 1, 2)])[0]);
+        drop(end);
+        let error = traffic.wait(Duration::from_secs(60), nothing).unwrap_err();
+        assert!(error.to_string().contains("the disk is full"), "{error:#}");
     }
 
     #[test]

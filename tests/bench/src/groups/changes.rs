@@ -6,10 +6,10 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 
-use super::arrivals::{Traffic, all_arrived, largest_gap};
-use super::{Group, Groups, LOOK_EVERY, PATIENCE, SESSION_TIMEOUT_MS, create, until};
+use super::arrivals::{Traffic, all_arrived};
+use super::{Group, Groups, PATIENCE, SESSION_TIMEOUT_MS, Visit, create, until};
 use crate::rows::{Direction, Engine, Exit, Row};
 use crate::worker::Worker;
 
@@ -22,7 +22,7 @@ const SOURCES: usize = 6;
 const SINKS: usize = 2;
 const ALL: usize = SOURCES + SINKS;
 /// Lines flow so long before and after each change.
-const MARGIN: Duration = Duration::from_secs(3);
+pub(super) const MARGIN: Duration = Duration::from_secs(3);
 
 /// What one engine's group consists of while it is measured.
 struct Scene {
@@ -35,19 +35,12 @@ struct Scene {
     traffic: Traffic,
 }
 
-/// Another worker's coming and going, as the one that stays saw it.
-struct Visit {
-    /// Sources whose tasks stayed where they were.
-    unmoved: BTreeSet<String>,
-    join_s: f64,
-}
-
 impl Groups {
     /// Pause, planned leave and crash; with a long delay only what the delay is about.
     pub(super) fn changes(&mut self, round: u32, engine: Engine, delay_ms: u64) -> Result<()> {
         let mut scene = self.scene(round, engine, delay_ms)?;
         let from = scene.traffic.now_ms();
-        let (other, visit) = self.join(&scene)?;
+        let (other, visit) = self.visit(&scene)?;
         std::thread::sleep(MARGIN);
         let row = scene.end(other, Exit::Leave, false)?;
         self.note(row);
@@ -56,14 +49,14 @@ impl Groups {
             let row = scene.pause(from, &visit)?;
             self.note(row);
         }
-        let (other, _) = self.join(&scene)?;
+        let (other, _) = self.visit(&scene)?;
         std::thread::sleep(MARGIN);
         let row = scene.end(other, Exit::Crash, false)?;
         self.note(row);
         if delay_ms == 0 {
             // Who was first leads, and then who stays.
             for exit in [Exit::Leave, Exit::Crash] {
-                let (other, _) = self.join(&scene)?;
+                let (other, _) = self.visit(&scene)?;
                 std::thread::sleep(MARGIN);
                 let leader = std::mem::replace(&mut scene.stays, other);
                 let row = scene.end(leader, exit, true)?;
@@ -97,19 +90,18 @@ impl Groups {
         let names = |files: &[(String, PathBuf)]| files.iter().map(|(name, _)| name.clone()).collect();
         let sources: BTreeSet<String> = names(&files);
         let sinks: BTreeSet<String> = names(&written);
-        let now = Instant::now();
-        until(&stays, "all sources and sinks run", now, PATIENCE, |work| {
-            work.runs_on(ALL, &[stays.address()])
-        })?;
-        let mut traffic = Traffic::start(files, self.consumer.clone(), &group.topic, written)?;
+        until(
+            &stays,
+            "all sources and sinks run",
+            Instant::now(),
+            PATIENCE,
+            |work| work.runs_on(ALL, &[stays.address()]),
+        )?;
+        let mut traffic = Traffic::through_sources(files, self.consumer.clone(), &group.topic, written)?;
         let all: BTreeSet<String> = sources.union(&sinks).cloned().collect();
-        while traffic.judge(|arrivals| all_arrived(arrivals, &all, 0)).is_none() {
-            traffic.check()?;
-            if now.elapsed() >= PATIENCE {
-                bail!("no lines come from {}:\n{}", stays.address(), stays.log_tail());
-            }
-            std::thread::sleep(LOOK_EVERY);
-        }
+        traffic
+            .wait(PATIENCE, |arrivals| all_arrived(arrivals, &all, 0))
+            .with_context(|| stays.log_tail())?;
         std::thread::sleep(MARGIN);
         Ok(Scene {
             round,
@@ -123,22 +115,8 @@ impl Groups {
     }
 
     /// Starts another worker and waits until it has a part of the work and all of it runs.
-    fn join(&mut self, scene: &Scene) -> Result<(Worker, Visit)> {
-        let other = self.start(&scene.group)?;
-        let both = [scene.stays.address(), other.address()];
-        let mut unmoved = BTreeSet::new();
-        let join_s = until(
-            &scene.stays,
-            "the work is spread",
-            other.started,
-            PATIENCE,
-            |work| {
-                unmoved = &work.tasks_of(both[0]) & &scene.sources;
-                let is_spread = !unmoved.is_empty() && !work.tasks_of(both[1]).is_empty();
-                is_spread && work.runs_on(ALL, &both)
-            },
-        )?;
-        Ok((other, Visit { unmoved, join_s }))
+    fn visit(&mut self, scene: &Scene) -> Result<(Worker, Visit)> {
+        self.join(&scene.group, &scene.stays, &scene.sources, ALL)
     }
 }
 
@@ -155,22 +133,13 @@ impl Scene {
         let running_s = until(stays, "one worker has all work", signalled, patience, |work| {
             work.runs_on(ALL, &[stays.address()])
         })?;
-        let [arrived_ms, written_ms] = loop {
-            let arrived = self.traffic.judge(|arrivals| {
-                [&self.sources, &self.sinks].map(|names| all_arrived(arrivals, names, signalled_ms))
-            });
-            if let [Some(arrived), Some(written)] = arrived {
-                break [arrived, written];
-            }
-            self.traffic.check()?;
-            if signalled.elapsed() >= patience {
-                bail!(
-                    "lines do not come from all sources, or not into all files:\n{}",
-                    stays.log_tail()
-                );
-            }
-            std::thread::sleep(LOOK_EVERY);
-        };
+        let [arrived_ms, written_ms] = self
+            .traffic
+            .wait(patience.saturating_sub(signalled.elapsed()), |arrivals| {
+                let came = |names| all_arrived(arrivals, names, signalled_ms);
+                Some([came(&self.sources)?, came(&self.sinks)?])
+            })
+            .with_context(|| stays.log_tail())?;
         if exit == Exit::Leave {
             other.stop()?;
         }
@@ -189,24 +158,18 @@ impl Scene {
         })
     }
 
-    /// Compares the time since `from` with an equally long one in which nothing happens.
+    /// Of the sources that stayed, in the time since `from`.
     fn pause(&mut self, from: u64, visit: &Visit) -> Result<Row> {
-        let to = self.traffic.now_ms();
-        let length = to - from;
-        std::thread::sleep(Duration::from_millis(length));
-        self.traffic.check()?;
-        let gap = |from, to| {
-            self.traffic
-                .judge(|arrivals| largest_gap(arrivals, &visit.unmoved, from, to))
-                .context("an unmoved task sent nothing")
-        };
+        let silence = self.traffic.silence(&visit.unmoved, from)?;
         Ok(Row::Pause {
             round: self.round,
             engine: self.group.engine,
+            direction: Direction::FileToTopic,
+            consumer_group_members: None,
             unmoved: u32::try_from(visit.unmoved.len())?,
-            window_s: length as f64 / 1e3,
-            gap_ms: gap(from, to)?,
-            quiet_gap_ms: gap(to, to + length)?,
+            window_s: silence.window_ms as f64 / 1e3,
+            gap_ms: silence.gap_ms,
+            quiet_gap_ms: silence.quiet_gap_ms,
             join_s: visit.join_s,
         })
     }

@@ -1,15 +1,17 @@
 //! `cargo xtask bench --groups`: distributed workers as real processes on a real broker, Wharf and the JVM in turns.
 //!
-//! `changes` lets a worker join, leave and crash while lines flow; `many` starts a worker with many idle connectors. What
-//! was seen is judged by `work` and `arrivals`. Invariant: both engines get the same worker properties but for
-//! `scheduled.rebalance.max.delay.ms`, which is 0 for the JVM (Wharf's default) where its row does not say otherwise.
+//! `changes` lets a worker join, leave and crash while lines flow; `sinks` lets one join and leave beside sinks, alone in their
+//! consumer groups and together in one; `many` starts a worker with many idle connectors. What was seen is judged by `work` and
+//! `arrivals`. Invariant: both engines get the same worker properties but for `scheduled.rebalance.max.delay.ms`, which is 0 for
+//! the JVM (Wharf's default) where its row does not say otherwise.
 
 mod arrivals;
 mod changes;
 mod many;
+mod sinks;
 mod work;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -19,7 +21,7 @@ use serde_json::{Value, json};
 use wharf_test_services::http;
 
 use crate::bench::in_own_folder;
-use crate::flags::GroupOptions;
+use crate::flags::{GroupOptions, GroupPart};
 use crate::kafka::Kafka;
 use crate::rows::{Direction, Engine, Handling, Row};
 use crate::worker::{self, Programs, Worker};
@@ -42,6 +44,8 @@ struct Groups {
     folder: PathBuf,
     /// librdkafka's settings of the consumer that watches lines arrive.
     consumer: BTreeMap<String, String>,
+    /// The same of the producer that sends lines to sinks.
+    producer: BTreeMap<String, String>,
     number: u32,
     rows: Vec<Row>,
 }
@@ -52,6 +56,13 @@ struct Group {
     properties: BTreeMap<String, String>,
     folder: PathBuf,
     topic: String,
+}
+
+/// Another worker's coming, as the one that stays saw it.
+struct Visit {
+    /// Watched connectors whose tasks ran where they were whenever somebody looked.
+    unmoved: BTreeSet<String>,
+    join_s: f64,
 }
 
 /// Measures; all rows.
@@ -79,6 +90,7 @@ fn measure(options: GroupOptions, programs: Programs, folder: &Path, root: &Path
         kafka,
         folder: folder.to_owned(),
         consumer,
+        producer: settings::producer(&properties)?,
         number: 0,
         rows: vec![Row::About(about)],
     };
@@ -97,17 +109,28 @@ impl Groups {
         let mut engines = self.options.engines.clone();
         let turn = round as usize % engines.len();
         engines.rotate_left(turn);
-        for engine in engines.clone() {
-            self.changes(round, engine, 0)?;
-        }
-        if round > 1 {
-            return Ok(());
-        }
-        if self.options.default_delay && engines.contains(&Engine::Jvm) {
-            self.changes(round, Engine::Jvm, changes::JVM_DELAY_MS)?;
-        }
-        for engine in engines {
-            self.many(round, engine)?;
+        for part in self.options.parts.clone() {
+            match part {
+                GroupPart::Changes => {
+                    for engine in &engines {
+                        self.changes(round, *engine, 0)?;
+                    }
+                    if round == 1 && self.options.default_delay && engines.contains(&Engine::Jvm) {
+                        self.changes(round, Engine::Jvm, changes::JVM_DELAY_MS)?;
+                    }
+                }
+                GroupPart::SinkPause => {
+                    for engine in &engines {
+                        self.sink_pauses(round, *engine)?;
+                    }
+                }
+                GroupPart::ManyIdle if round == 1 => {
+                    for engine in &engines {
+                        self.many(round, *engine)?;
+                    }
+                }
+                GroupPart::ManyIdle => {}
+            }
         }
         Ok(())
     }
@@ -118,10 +141,15 @@ impl Groups {
     }
 
     fn group(&mut self, engine: Engine, delay_ms: u64) -> Result<Group> {
+        self.group_with(1, engine, delay_ms)
+    }
+
+    /// The same with a topic of so many partitions.
+    fn group_with(&mut self, partitions: i32, engine: Engine, delay_ms: u64) -> Result<Group> {
         self.number += 1;
         let name = format!("group-{}", self.number);
         let topic = format!("{name}-lines");
-        self.kafka.create_topic(&topic, true)?;
+        self.kafka.create_topic_of(partitions, &topic, true)?;
         let mut properties: BTreeMap<String, String> = ["config", "offset", "status"]
             .into_iter()
             .flat_map(|store| {
@@ -159,18 +187,53 @@ impl Groups {
             &group.properties,
         )
     }
+
+    /// Starts another member and waits until it has a part of the work, which is so many connectors, and all of it runs.
+    fn join(
+        &mut self,
+        group: &Group,
+        stays: &Worker,
+        watched: &BTreeSet<String>,
+        connectors: usize,
+    ) -> Result<(Worker, Visit)> {
+        let other = self.start(group)?;
+        let both = [stays.address(), other.address()];
+        let mut unmoved = watched.clone();
+        let join_s = until(stays, "the work is spread", other.started, PATIENCE, |work| {
+            let [of_this, of_other] = both.map(|worker| work.tasks_of(worker));
+            unmoved = &unmoved & &of_this;
+            let is_spread = !of_this.is_disjoint(watched) && !of_other.is_empty();
+            is_spread && work.runs_on(connectors, &both)
+        })?;
+        Ok((other, Visit { unmoved, join_s }))
+    }
 }
 
 /// Creates a file connector, again and again while the JVM refuses because of a rebalance.
 fn create(worker: &Worker, name: &str, direction: Direction, file: &Path, topic: &str) -> Result<()> {
+    create_with(worker, name, direction, file, topic, &[])
+}
+
+/// The same with more keys.
+fn create_with(
+    worker: &Worker,
+    name: &str,
+    direction: Direction,
+    file: &Path,
+    topic: &str,
+    more: &[(&str, String)],
+) -> Result<()> {
     let (class, topics) = match direction {
         Direction::FileToTopic => ("Source", "topic"),
         Direction::TopicToFile => ("Sink", "topics"),
     };
-    let config = json!({
+    let mut config = json!({
         "connector.class": format!("org.apache.kafka.connect.file.FileStream{class}Connector"),
         "tasks.max": "1", "file": file, topics: topic,
     });
+    for (key, value) in more {
+        config[*key] = json!(value);
+    }
     let body = json!({"name": name, "config": config}).to_string();
     let started = Instant::now();
     let mut is_repeated = false;

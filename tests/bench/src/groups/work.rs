@@ -49,9 +49,9 @@ impl Work {
                 .all(|part| part.state == "RUNNING" && workers.contains(&part.worker.as_str()))
     }
 
-    /// The connectors whose tasks a worker has.
+    /// The connectors whose tasks a worker runs.
     pub(super) fn tasks_of(&self, worker: &str) -> BTreeSet<String> {
-        let is_its = |part: &&Part| part.is_task && part.worker == worker;
+        let is_its = |part: &&Part| part.is_task && part.state == "RUNNING" && part.worker == worker;
         self.0
             .iter()
             .filter(is_its)
@@ -102,6 +102,7 @@ mod tests {
         for tasks in [&[][..], &[("UNASSIGNED", "a:1")], &[("FAILED", "a:1")]] {
             let work = Work::of(&json!({"x": entry("a:1", tasks)}));
             assert!(!work.runs_on(1, &["a:1"]), "{tasks:?}");
+            assert!(work.tasks_of("a:1").is_empty(), "{tasks:?}");
         }
         let whole = Work::of(&json!({"x": entry("a:1", &[("RUNNING", "a:1")])}));
         assert!(whole.runs_on(1, &["a:1"]));

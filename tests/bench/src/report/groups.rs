@@ -45,6 +45,35 @@ const SOON_S: f64 = 2.0;
 /// A figure of each round.
 type ByRound = BTreeMap<u32, f64>;
 
+/// Whose tasks stayed where they were while a worker came and went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unmoved {
+    Sources,
+    /// Each sink is the only member of its consumer group.
+    LoneSinks,
+    /// Tasks that moved were members of the same consumer group.
+    GroupedSinks,
+}
+
+const UNMOVED: [(Unmoved, &str); 3] = [
+    (Unmoved::Sources, "sources"),
+    (Unmoved::LoneSinks, "sinks, each alone in its consumer group"),
+    (
+        Unmoved::GroupedSinks,
+        "sinks in one consumer group with those that move",
+    ),
+];
+
+impl Unmoved {
+    fn of(direction: Direction, consumer_group_members: Option<u32>) -> Self {
+        match (direction, consumer_group_members) {
+            (Direction::FileToTopic, _) => Self::Sources,
+            (Direction::TopicToFile, None | Some(1)) => Self::LoneSinks,
+            (Direction::TopicToFile, Some(_)) => Self::GroupedSinks,
+        }
+    }
+}
+
 /// What is read off a worker with many idle connectors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Many {
@@ -84,17 +113,20 @@ fn recovery(run: Run<'_>, by: Engine, wanted: (Exit, bool), delay_ms: u64, goal:
 }
 
 /// Longest silence of unmoved tasks during the changes, in a quiet time, and the former without the latter.
-fn pause(run: Run<'_>, by: Engine) -> [ByRound; 3] {
+fn pause(run: Run<'_>, by: Engine, wanted: Unmoved) -> [ByRound; 3] {
     let mut figures = [const { ByRound::new() }; 3];
     for row in run.0 {
         if let Row::Pause {
             round,
             engine,
+            direction,
+            consumer_group_members,
             gap_ms,
             quiet_gap_ms,
             ..
         } = row
             && *engine == by
+            && Unmoved::of(*direction, *consumer_group_members) == wanted
         {
             let all = [*gap_ms, *quiet_gap_ms, gap_ms.saturating_sub(*quiet_gap_ms)];
             for (figure, value) in figures.iter_mut().zip(all) {
@@ -236,7 +268,7 @@ fn targets(run: Run<'_>) -> Vec<Target> {
         " KB",
         spread(many(run, Engine::Wharf, Direction::FileToTopic, Many::Memory)),
     );
-    let [_, _, added] = pause(run, Engine::Wharf);
+    let [_, _, added] = pause(run, Engine::Wharf, Unmoved::Sources);
     add(
         "pause of unmoved source tasks: none, that is at most what a shared machine adds".to_owned(),
         100.0,
@@ -276,14 +308,16 @@ pub(super) fn tables(run: Run<'_>) -> String {
             }
         }
     }
-    let [wharf, jvm] = ENGINES.map(|engine| pause(run, engine));
-    let names = [
-        "longest silence of unmoved sources, another worker joining and leaving, ms",
-        "the same in a quiet time, ms",
-        "difference, ms",
-    ];
-    for ((name, wharf), jvm) in names.iter().zip(wharf).zip(jvm) {
-        line(&mut text, name, [wharf, jvm]);
+    for (unmoved, who) in UNMOVED {
+        let [wharf, jvm] = ENGINES.map(|engine| pause(run, engine, unmoved));
+        let names = [
+            &format!("longest silence of unmoved {who}, another worker joining and leaving, ms"),
+            "the same in a quiet time, ms",
+            "difference, ms",
+        ];
+        for ((name, wharf), jvm) in names.iter().zip(wharf).zip(jvm) {
+            line(&mut text, name, [wharf, jvm]);
+        }
     }
     for direction in Direction::ALL {
         let counts: Vec<String> = ENGINES
@@ -460,19 +494,47 @@ mod tests {
         );
     }
 
+    fn pause_of(engine: Engine, consumer_group_members: Option<u32>, gap_ms: u64, quiet_gap_ms: u64) -> Row {
+        Row::Pause {
+            round: 1,
+            engine,
+            direction: match consumer_group_members {
+                None => Direction::FileToTopic,
+                Some(_) => Direction::TopicToFile,
+            },
+            consumer_group_members,
+            unmoved: 3,
+            window_s: 9.0,
+            gap_ms,
+            quiet_gap_ms,
+            join_s: 0.5,
+        }
+    }
+
+    #[test]
+    fn pauses_of_sinks_are_apart_from_those_of_sources_and_have_no_target() {
+        let rows = [
+            pause_of(Engine::Wharf, None, 40, 30),
+            pause_of(Engine::Wharf, Some(1), 25, 20),
+            pause_of(Engine::Jvm, Some(1), 50, 20),
+            pause_of(Engine::Wharf, Some(4), 1500, 20),
+            pause_of(Engine::Jvm, Some(4), 3000, 20),
+        ];
+        let text = tables(Run(&rows));
+        let (sources, sinks) = text.split_once("| longest silence of unmoved sinks").unwrap();
+        assert!(sources.ends_with("| difference, ms | 10.0 | – | – |\n"), "{text}");
+        for line in [
+            "each alone in its consumer group, another worker joining and leaving, ms | 25.0 | 50.0 | 2.00× |",
+            "with those that move, another worker joining and leaving, ms | 1 500 | 3 000 | 2.00× |",
+        ] {
+            assert!(sinks.contains(line), "{line} is not in\n{text}");
+        }
+        assert_eq!(targets(Run(&rows)).len(), 1);
+    }
+
     #[test]
     fn a_pause_is_what_the_changes_add_to_the_quiet_time() {
-        let row = |gap_ms, quiet_gap_ms| {
-            [Row::Pause {
-                round: 1,
-                engine: Engine::Wharf,
-                unmoved: 3,
-                window_s: 9.0,
-                gap_ms,
-                quiet_gap_ms,
-                join_s: 0.5,
-            }]
-        };
+        let row = |gap_ms, quiet_gap_ms| [pause_of(Engine::Wharf, None, gap_ms, quiet_gap_ms)];
         for (gap, quiet, added, verdict) in [
             (140, 50, "90.0 ms", "reached"),
             (260, 50, "210 ms", "**missed**"),

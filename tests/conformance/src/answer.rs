@@ -11,6 +11,8 @@ use crate::scenario::{Rule, TextRule};
 
 /// What stands for a value that is not compared.
 const IGNORED: &str = "<ignored>";
+/// What stands for a date in a header.
+const DATE: &str = "<date>";
 
 /// What a step saw.
 #[derive(Debug, Clone, PartialEq)]
@@ -59,6 +61,17 @@ impl Answer {
         }
     }
 
+    /// Of consumed records, an array.
+    pub fn of_records(records: &Value, rule: &Rule, names: &Names) -> Self {
+        let records = names.normalise_value(records);
+        let mut compared = records.clone();
+        reduce(&mut compared, rule);
+        Self {
+            compared: sorted(&json!({ "records": compared })),
+            whole: json!({ "records": records }),
+        }
+    }
+
     /// Of anything else.
     pub fn of_value(value: &Value, names: &Names) -> Self {
         let value = names.normalise_value(value);
@@ -98,11 +111,20 @@ fn content_type(response: &Response) -> Value {
     })
 }
 
+/// All values of a header, as HTTP joins them.
 fn header(response: &Response, name: &str, names: &Names) -> Value {
-    let Some(value) = response.header(name) else {
+    let values: Vec<_> = response
+        .headers
+        .iter()
+        .filter(|(known, _)| known.eq_ignore_ascii_case(name))
+        .map(|(_, value)| if is_date(value) { DATE } else { value })
+        .collect();
+    if values.is_empty() {
         return Value::Null;
-    };
-    if name.eq_ignore_ascii_case("allow") {
+    }
+    let value = values.join(", ");
+    // lists of methods come out of Java's sets, which have another order in each run
+    if ["allow", "access-control-allow-methods"].contains(&name.to_ascii_lowercase().as_str()) {
         let mut methods: Vec<_> = value.split(',').map(str::trim).collect();
         methods.sort_unstable();
         return json!(methods.join(","));
@@ -110,7 +132,12 @@ fn header(response: &Response, name: &str, names: &Names) -> Value {
     if name.eq_ignore_ascii_case("content-type") {
         return content_type(response);
     }
-    json!(names.normalise(value))
+    json!(names.normalise(&value))
+}
+
+/// Whether a header's value is a date, as in `Sat, 21 Nov 2026 12:00:00 GMT`.
+fn is_date(value: &str) -> bool {
+    value.len() == 29 && value.ends_with(" GMT") && value.get(3..5) == Some(", ")
 }
 
 /// Takes out of a body what its step does not compare.
@@ -188,6 +215,9 @@ mod tests {
                 header("content-type", "Application/JSON; charset=utf-8"),
                 header("allow", "HEAD,GET, OPTIONS"),
                 header("location", "http://h:1/x"),
+                header("x-set", "a"),
+                header("X-Set", "Sat, 21 Nov 2026 12:00:00 GMT"),
+                header("access-control-allow-methods", "PUT, GET"),
             ],
             body: body.to_owned(),
         }
@@ -207,6 +237,10 @@ mod tests {
                 json!({"status": 200, "content-type": "application/json;charset=utf-8", "body": {"a": "${worker}"}}),
             ),
             ("compare: [status]", json!({"status": 200})),
+            (
+                "compare: { headers: [X-Set, Access-Control-Allow-Methods] }",
+                json!({"headers": {"x-set": "a, <date>", "access-control-allow-methods": "GET,PUT"}}),
+            ),
             (
                 "compare: { headers: [Allow, Location, Retry-After] }",
                 json!({"headers": {"allow": "GET,HEAD,OPTIONS", "location": "http://${worker}/x", "retry-after": null}}),
@@ -251,6 +285,15 @@ mod tests {
             compared("compare: [body], text: first-line", "a\nb"),
             json!({"text": "a"})
         );
+    }
+
+    #[test]
+    fn of_records_what_is_ignored_is_not_compared() {
+        let records = json!([{"headers": [["class", "A"], ["message", "chance"]], "key": "k"}]);
+        let answer = Answer::of_records(&records, &rule("ignore: [/0/headers/1/1]"), &Names::new());
+        let compared = json!([{"headers": [["class", "A"], ["message", "<ignored>"]], "key": "k"}]);
+        assert_eq!(answer.compared, json!({ "records": compared }));
+        assert_eq!(answer.whole, json!({ "records": records }));
     }
 
     #[test]

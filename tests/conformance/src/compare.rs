@@ -114,7 +114,11 @@ fn complaints(expected: &Expected, ours: &Answer) -> Vec<String> {
         }
     }
     let none = Value::Null;
-    let body = ours.whole.get("body").unwrap_or(&none);
+    let whole = &ours.whole;
+    let body = whole
+        .get("body")
+        .or_else(|| whole.get("records"))
+        .unwrap_or(&none);
     for (at, value) in &expected.at {
         if !pointer::holds(body, at, value) {
             complaints.push(format!("the body has no {value} at {at}: {body}"));
@@ -264,5 +268,16 @@ mod tests {
             panic!("{verdict:?}");
         };
         assert_eq!((id.as_str(), complaints.len()), ("row", 3), "{complaints:?}");
+
+        let letter = |class: &str| json!({"records": [{"headers": [["class", class]]}]});
+        let declared = step("differs: { id: row, ours: { at: { /0/headers/0/1: B } } }");
+        for (class, is_good) in [("B", true), ("C", false)] {
+            let ours = Answer::of_value(&letter(class), &Names::new());
+            assert_eq!(
+                judge(&declared, &letter("A"), &ours).is_good(),
+                is_good,
+                "{class}"
+            );
+        }
     }
 }

@@ -17,6 +17,13 @@ use crate::mode::Mode;
 pub use jvm::Jvm;
 pub use wharf::Wharf;
 
+/// What the environment of every worker has, for providers that read it.
+const ENVIRONMENT: [(&str, &str); 3] = [
+    ("WHARF_SCENARIO_TOPIC", "of-env"),
+    ("WHARF_SCENARIO_NUMBER", "7"),
+    ("OTHER_SCENARIO_TOPIC", "not-allowed"),
+];
+
 /// What workers are started with.
 #[derive(Debug, Clone)]
 pub struct Place {
@@ -115,6 +122,13 @@ fn group(name: &str) -> BTreeMap<&'static str, String> {
         ("scheduled.rebalance.max.delay.ms", "0".to_owned()),
     ]
     .into()
+}
+
+/// The beginning of a command with [`ENVIRONMENT`]. Levels that the caller's environment sets would show in answers about loggers.
+fn with_environment() -> Vec<String> {
+    let mut command = ["env", "-u", "WHARF_LOG"].map(str::to_owned).to_vec();
+    command.extend(ENVIRONMENT.map(|(name, value)| format!("{name}={value}")));
+    command
 }
 
 /// Java reads properties as ISO-8859-1, and takes `\` and, in keys, `=`, `:` and blanks for something else.

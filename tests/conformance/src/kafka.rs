@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, anyhow, bail};
 use serde_json::{Map, Value, json};
 use wharf_kafka::{
-    Admin, ClientKind, Consumer, ConsumerHandler, KafkaError, MessageRef, NewTopic, Producer, TopicPartition,
-    Translated, translate,
+    Admin, ClientKind, Consumer, ConsumerHandler, KafkaError, MessageRef, NewTopic, Producer, Timestamp,
+    TopicPartition, Translated, translate,
 };
 
 use crate::scenario::{Record, RecordPart};
@@ -63,14 +63,22 @@ impl Kafka {
         let mut failed = Vec::new();
         let mut note = |delivery: wharf_kafka::Delivery| failed.extend(delivery.result.err());
         for record in records {
-            let (key, value) = (bytes(&record.key), bytes(&record.value));
+            let (key, value) = (bytes(&record.key)?, bytes(&record.value)?);
             let headers: Vec<_> = record
                 .headers
                 .iter()
                 .map(|(name, value)| (name.as_str(), value.as_deref().map(str::as_bytes)))
                 .collect();
             producer
-                .send(&handle, None, None, key.as_deref(), value.as_deref(), &headers, 0)
+                .send(
+                    &handle,
+                    None,
+                    record.timestamp,
+                    key.as_deref(),
+                    value.as_deref(),
+                    &headers,
+                    0,
+                )
                 .map_err(|error| anyhow!("cannot write to topic {topic}: {error}"))?;
         }
         if !producer.flush(PATIENCE, &mut note) {
@@ -136,13 +144,25 @@ fn client(bootstrap: &str, kind: ClientKind, more: &[(&str, &str)]) -> Result<Tr
     translate(kind, &all).map_err(|problems| anyhow!("client settings are refused: {problems:?}"))
 }
 
-/// Text as it is, null as none, anything else as JSON.
-fn bytes(value: &Value) -> Option<Vec<u8>> {
-    match value {
+/// Text as it is, null as none, `{hex: …}` as these bytes, anything else as JSON.
+fn bytes(value: &Value) -> Result<Option<Vec<u8>>> {
+    Ok(match value {
         Value::Null => None,
         Value::String(text) => Some(text.clone().into_bytes()),
+        Value::Object(fields) if fields.keys().eq(["hex"]) => Some(from_hex(&fields["hex"])?),
         other => Some(other.to_string().into_bytes()),
-    }
+    })
+}
+
+fn from_hex(value: &Value) -> Result<Vec<u8>> {
+    let digits = value
+        .as_str()
+        .filter(|text| text.len() % 2 == 0 && text.bytes().all(|byte| byte.is_ascii_hexdigit()))
+        .with_context(|| format!("{value} is not a text of pairs of hexadecimal digits"))?;
+    (0..digits.len())
+        .step_by(2)
+        .map(|at| Ok(u8::from_str_radix(&digits[at..at + 2], 16)?))
+        .collect()
 }
 
 /// Text where it is text, else its bytes.
@@ -184,6 +204,13 @@ impl ConsumerHandler for Seen {
                 RecordPart::Key => ("key", shown(message.key())),
                 RecordPart::Value => ("value", shown(message.value())),
                 RecordPart::Partition => ("partition", json!(message.partition())),
+                RecordPart::Timestamp => (
+                    "timestamp",
+                    match message.timestamp() {
+                        Timestamp::CreateTime(at) => json!(at),
+                        other => json!(format!("{other:?}")),
+                    },
+                ),
                 RecordPart::Headers => {
                     let headers = message
                         .headers()
@@ -216,9 +243,13 @@ mod tests {
             (json!(null), None),
             (json!("x"), Some(&b"x"[..])),
             (json!({"a": 1}), Some(&b"{\"a\":1}"[..])),
+            (json!({"hex": "ff00"}), Some(&[0xff, 0][..])),
         ];
         for (value, expected) in cases {
-            assert_eq!(bytes(&value).as_deref(), expected, "{value}");
+            assert_eq!(bytes(&value).unwrap().as_deref(), expected, "{value}");
+        }
+        for wrong in [json!("f"), json!("é"), json!("zz"), json!(7)] {
+            assert!(bytes(&json!({ "hex": wrong })).is_err(), "{wrong}");
         }
         assert_eq!(shown(None), json!(null));
         assert_eq!(shown(Some(b"x")), json!("x"));

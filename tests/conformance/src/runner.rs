@@ -64,6 +64,7 @@ impl Lab {
         names.set("broker", bootstrap);
         names.set_given("port", &port);
         names.hide(&format!("127.0.0.1:{port}"), "127.0.0.1:${port}");
+        names.set("folder", &folder.to_string_lossy());
         let group = format!("group-of-{}", fresh_name());
         names.set("group", &group);
         let worker = setup
@@ -163,7 +164,7 @@ impl Lab {
             Action::Consume(consume) => {
                 let topic = names.expand(&consume.topic);
                 let records = self.kafka.consume(&topic, consume.count, &consume.compare)?;
-                Answer::of_value(&json!({"records": records}), names)
+                Answer::of_records(&records, &step.rule, names)
             }
             other => {
                 self.act(step.worker, other, names)?;

@@ -176,10 +176,12 @@ pub struct Produce {
     pub records: Vec<Record>,
 }
 
-/// A record: text as it is, null as none, anything else as JSON.
+/// A record: text as it is, null as none, bytes as `hex`, anything else as JSON.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Record {
+    /// When it was made, in milliseconds since 1970; now unless said otherwise.
+    pub timestamp: Option<i64>,
     /// Its key.
     #[serde(default)]
     pub key: Value,
@@ -220,6 +222,8 @@ pub enum RecordPart {
     Headers,
     /// The number of the partition.
     Partition,
+    /// When it was made.
+    Timestamp,
 }
 
 /// What of an answer is compared, and how.

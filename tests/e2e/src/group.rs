@@ -67,12 +67,17 @@ impl Group {
 
     /// The same, without waiting for anything.
     pub fn launch_with(&self, name: &str, more: &[(&str, &str)]) -> Worker {
+        self.launch(name, more, Launch::default())
+    }
+
+    /// The same, started in another way than usual.
+    pub fn launch(&self, name: &str, more: &[(&str, &str)], launch: Launch) -> Worker {
         let stage = &self.stage;
         let folder = stage.path(name);
         std::fs::create_dir_all(&folder).unwrap();
         let file = stage.write(&format!("{name}/worker.properties"), self.properties(more));
         let arguments = ["distributed".into(), file.into_os_string()];
-        Worker::spawn(stage.binary(), &arguments, &folder, Launch::default())
+        Worker::spawn(stage.binary(), &arguments, &folder, launch)
     }
 }
 

@@ -14,6 +14,7 @@ mod kafka;
 pub mod leases;
 pub mod metrics;
 pub mod previews;
+pub mod secrets;
 pub mod security;
 mod stage;
 pub mod truth;

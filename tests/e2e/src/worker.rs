@@ -26,6 +26,8 @@ pub struct Launch {
     pub stdin: bool,
     /// Value of `WHARF_LOG`.
     pub log: Option<&'static str>,
+    /// Further variables of its environment.
+    pub variables: &'static [(&'static str, &'static str)],
 }
 
 /// A running worker; killed when dropped, and also when the test process ends without dropping it.
@@ -58,7 +60,8 @@ impl Worker {
             })
             .stdout(out.try_clone().unwrap())
             .stderr(out)
-            .env_remove("WHARF_LOG");
+            .env_remove("WHARF_LOG")
+            .envs(launch.variables.iter().copied());
         if let Some(levels) = launch.log {
             command.env("WHARF_LOG", levels);
         }

@@ -8,7 +8,7 @@ use wharf_test_services::bundle::Bundle;
 use wharf_test_services::{ServiceError, jvm_connect};
 
 use super::process::Processes;
-use super::{Engine, Place, Workers, properties};
+use super::{Engine, Place, Workers, properties, with_environment};
 use crate::mode::Mode;
 
 /// JVM Kafka Connect.
@@ -43,7 +43,7 @@ impl Engine for Jvm {
             Mode::Standalone => "ConnectStandalone",
             Mode::Distributed => "ConnectDistributed",
         };
-        let command = fs::write(&file, properties(place, &self.plugins))
+        let java = fs::write(&file, properties(place, &self.plugins))
             .and_then(|()| {
                 jvm_connect::command(
                     &self.jars,
@@ -54,6 +54,8 @@ impl Engine for Jvm {
                 )
             })
             .with_context(|| format!("cannot write into {}", place.folder.display()))?;
+        let mut command = with_environment();
+        command.extend(java);
         let workers = Processes::start(place, command, "REST server listening at http://")?;
         Ok(Box::new(workers))
     }

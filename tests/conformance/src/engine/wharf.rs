@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use wharf_test_services::{ServiceError, built};
 
 use super::process::Processes;
-use super::{Engine, Place, Workers, properties};
+use super::{Engine, Place, Workers, properties, with_environment};
 
 /// The library with the file connectors.
 const PLUGIN: &str = "libwharf_file.so";
@@ -51,8 +51,7 @@ impl Engine for Wharf {
             .and_then(|()| fs::write(&file, properties(place, &plugins)))
             .with_context(|| format!("cannot write into {}", place.folder.display()))?;
         let path = |path: &PathBuf| path.to_string_lossy().into_owned();
-        // Levels that the caller's environment sets would show in answers about loggers.
-        let mut command = ["env", "-u", "WHARF_LOG"].map(str::to_owned).to_vec();
+        let mut command = with_environment();
         command.extend([path(&self.binary), place.mode.name().to_owned(), path(&file)]);
         let workers = Processes::start(place, command, "REST API is at http://")?;
         Ok(Box::new(workers))

@@ -1,7 +1,9 @@
 //! Variables of config providers in a group: what workers store and tell each other has references only.
 
 use serde_json::{Value, json};
+use wharf_e2e::Worker;
 use wharf_e2e::leases::Leases;
+use wharf_e2e::secrets::{self, Secrets, are_not_in};
 
 use crate::group::{Group, eventually, file_source};
 
@@ -104,12 +106,14 @@ fn values_of_config_providers_are_in_no_topic_answer_or_log_of_a_group() {
         stage.kafka().partitions(&other).is_some() && stage.kafka().count(&other) > 0
     });
 
-    // What a plugin itself writes of its settings is not the worker's.
-    let of_plugin = |line: &&str| line.contains("(org.apache.kafka.connect.file.");
-    for worker in &workers {
-        let log = worker.log();
-        seen.extend(log.lines().filter(|line| !of_plugin(line)).map(str::to_owned));
-    }
+    // The file plugin writes the path of its file.
+    assert!(
+        workers.iter().any(|worker| worker
+            .log()
+            .contains(&format!("writing to /no/such/{}/in.txt", secret("word")))),
+        "the plugin's line has the reference"
+    );
+    seen.extend(workers.iter().map(Worker::log));
     for text in seen {
         assert!(!text.contains(SECRET), "{text}");
     }
@@ -128,4 +132,42 @@ fn the_values_of_a_new_lease_are_those_that_the_tasks_of_a_group_work_with() {
         group.start_with("two", &settings),
     ];
     leases.are_followed(stage, &workers[0], &workers[1]);
+}
+
+#[test]
+fn values_of_a_folder_and_of_the_environment_are_used_and_in_no_topic_of_a_group() {
+    let Some(group) = Group::set_up("folder") else {
+        return;
+    };
+    let stage = &group.stage;
+    let secrets = Secrets::new(stage);
+    let workers = ["one", "two"].map(|name| {
+        let worker = group.launch(name, &secrets.settings(), Secrets::launch());
+        worker.wait_ready();
+        worker
+    });
+    secrets.are_used_and_not_seen(stage, &workers[0], &workers[1]);
+    let mut count = 0;
+    for role in ["configs", "offsets", "statuses"] {
+        for record in stage.kafka().reader(&stage.named(role)).read_to_end() {
+            count += 1;
+            are_not_in(&String::from_utf8_lossy(
+                record.key.as_deref().unwrap_or_default(),
+            ));
+            are_not_in(&record.text());
+        }
+    }
+    assert!(count > 3, "{count} records were looked at");
+    for worker in &workers {
+        are_not_in(&worker.log());
+    }
+}
+
+#[test]
+fn a_connector_of_a_group_whose_values_are_gone_fails_when_it_is_restarted_and_its_status_says_why() {
+    let Some(group) = Group::set_up("gone") else {
+        return;
+    };
+    let workers = ["one", "two"].map(|name| group.start_with(name, &secrets::FILES));
+    secrets::are_missed(&group.stage, &workers[0], &workers[1]);
 }

@@ -5,6 +5,7 @@ use std::os::unix::fs::symlink;
 use serde_json::{Value, json};
 use wharf_e2e::group::eventually;
 use wharf_e2e::leases::Leases;
+use wharf_e2e::secrets::{self, Secrets, are_not_in};
 use wharf_e2e::{Launch, PATIENCE, Stage, Worker};
 
 /// A value that must be found nowhere but in the file that a provider reads.
@@ -280,4 +281,28 @@ fn the_values_of_a_new_lease_are_those_that_a_connector_works_with() {
     let worker = stage.start(&leases.settings(), &[]);
     leases.are_followed(&stage, &worker, &worker);
     assert_eq!(worker.terminate(), Some(143));
+}
+
+#[test]
+fn values_of_a_folder_and_of_the_environment_are_used_and_seen_nowhere() {
+    let Some(stage) = Stage::set_up("folder") else {
+        return;
+    };
+    let secrets = Secrets::new(&stage);
+    let worker = stage.launch(&secrets.settings(), &[], Secrets::launch());
+    worker.wait_ready();
+    secrets.are_used_and_not_seen(&stage, &worker, &worker);
+    let log = worker.log();
+    assert_eq!(worker.terminate(), Some(143));
+    are_not_in(&log);
+    are_not_in(&String::from_utf8_lossy(&stage.read("offsets")));
+}
+
+#[test]
+fn a_connector_whose_values_are_gone_fails_when_it_is_restarted_and_its_status_says_why() {
+    let Some(stage) = Stage::set_up("gone") else {
+        return;
+    };
+    let worker = stage.start(&secrets::FILES, &[]);
+    secrets::are_missed(&stage, &worker, &worker);
 }

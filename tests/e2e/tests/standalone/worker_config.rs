@@ -68,9 +68,8 @@ fn what_is_known_but_not_honoured_stops_the_start_with_its_name() {
     };
     for (key, value) in [
         ("listeners", "https://127.0.0.1:0"),
-        ("access.control.allow.origin", "*"),
+        ("rest.extension.classes", "com.example.Extension"),
         ("metric.reporters", "com.example.Reporter"),
-        ("response.http.headers.config", "add X-A: b"),
         ("producer.interceptor.classes", "com.example.Interceptor"),
         ("consumer.partition.assignment.strategy", "com.example.Assignor"),
     ] {

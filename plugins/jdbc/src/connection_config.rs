@@ -8,6 +8,7 @@ use wharf_api::config::{
 use wharf_api::{ConfigMap, Result};
 
 use crate::dialect::dialect;
+use crate::jvm_keys;
 use crate::table_id::Quoting;
 use crate::url::{DatabaseUrl, URL_CONFIG};
 
@@ -41,7 +42,7 @@ pub(crate) struct ConnectionConfig {
 
 /// Adds the keys.
 pub(crate) fn define(def: ConfigDef) -> ConfigDef {
-    def.define(
+    jvm_keys::define(def.define(
         ConfigKey::new(URL_CONFIG, Type::String)
             .validator(Validator::custom("a jdbc: URL", |_, value| match value.as_str() {
                 Some(url) => DatabaseUrl::parse(url).map(drop),
@@ -149,7 +150,7 @@ pub(crate) fn define(def: ConfigDef) -> ConfigDef {
             .group(GROUP, 10)
             .width(Width::Short)
             .display_name("Statement timeout in milliseconds"),
-    )
+    ))
 }
 
 /// The key that an error of a configuration is about: the one that it names first, or the URL's.

@@ -9,6 +9,8 @@
 mod connection_config;
 mod dialect;
 mod failure;
+mod jvm_keys;
+mod probe;
 mod session;
 mod sink;
 mod source;

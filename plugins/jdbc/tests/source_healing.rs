@@ -29,6 +29,7 @@ fn errors(config: &ConfigMap) -> Vec<(String, String)> {
 #[test]
 fn a_query_that_limits_its_rows_is_refused_where_new_ones_are_looked_for() {
     let database = &databases()[0];
+    database.query("CREATE TABLE t (id INTEGER PRIMARY KEY)");
     let by_number = [("mode", "incrementing"), ("incrementing.column.name", "id")];
     let limited = "SELECT * FROM t ORDER BY id LIMIT 1000";
     for key in ["query", "query.masked"] {
@@ -49,6 +50,7 @@ fn a_query_that_limits_its_rows_is_refused_where_new_ones_are_looked_for() {
 #[test]
 fn a_suffix_that_passes_rows_over_is_refused_where_new_ones_are_looked_for() {
     let database = &databases()[0];
+    database.query("CREATE TABLE t (id INTEGER PRIMARY KEY)");
     let by_number = [("mode", "incrementing"), ("incrementing.column.name", "id")];
     let with = |suffix| [&by_number[..], &[("query.suffix", suffix)]].concat();
     let found = errors(&settings(database, &with("OFFSET 5")));

@@ -103,10 +103,7 @@ fn schemas_and_catalogs_are_those_that_are_asked_for() {
         ["mine", "theirs"]
     );
     assert_eq!(chosen(&database, &[("catalog.pattern", &catalog)]), ["mine"]);
-    assert_eq!(
-        chosen(&database, &[("catalog.pattern", "elsewhere")]),
-        [String::new(); 0]
-    );
+    assert!(chosen(&database, &[("catalog.pattern", "elsewhere")]).is_empty());
     database.query(&format!("DROP SCHEMA {other} CASCADE"));
 }
 
@@ -267,10 +264,6 @@ fn a_masked_query_is_in_no_error() {
         let masked = "SELECT id FROM t WHERE word = 'correct horse'";
         let more = [("mode", "bulk"), ("query.masked", masked)];
         let mut harness = started(&database, &more);
-        let url = database.url();
-        for _ in 0..5 {
-            eprintln!("{url} {:?}", harness.poll());
-        }
         let error = harness.poll_for(1).unwrap_err();
         assert!(!error.to_string().contains("correct horse"), "{error}");
         harness.stop().unwrap();

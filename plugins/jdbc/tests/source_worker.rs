@@ -1,4 +1,4 @@
-//! The source connector in a real worker, alone and in a group: what it says when nobody lets it in, and which password it looks for tables
+//! The source connector in a real worker, alone and in a group: what it says when nobody lets it in any more, and which password it looks for tables
 //! with.
 
 mod common;
@@ -50,7 +50,7 @@ fn is_failed(worker: &Worker, name: &str) {
 }
 
 #[test]
-fn who_is_not_let_in_is_failed_in_a_group() {
+fn who_is_not_let_in_any_more_is_failed_in_a_group() {
     let Some((_server, database)) = server() else {
         return;
     };
@@ -59,7 +59,11 @@ fn who_is_not_let_in_is_failed_in_a_group() {
     };
     let worker = group.start("one");
     let name = group.stage.named("source");
+    database.query("CREATE ROLE nobody LOGIN");
     worker.create(&name, source(&database, &group.stage.named(""), "nobody"));
+    worker.until_states(&name, &["RUNNING"]);
+    database.query("DROP ROLE nobody");
+    worker.call("POST", &format!("/connectors/{name}/restart"), None, 204);
     is_failed(&worker, &name);
 }
 

@@ -32,6 +32,7 @@ use crate::table_id::{Quoting, TableId};
 use crate::url::Database;
 
 pub(crate) use read::{Go, ReadFailure, ReadSession, connect_to_read};
+pub(crate) use sqlserver::SNAPSHOT;
 
 /// Waits at most this long, less when the task is to stop, and says whether it is. Asked about twenty times a second, without a wait,
 /// while a statement runs.
@@ -139,6 +140,16 @@ pub(crate) fn connect(config: &ConnectionConfig, stop: &Stop, is_discreet: bool)
     } else {
         session
     })
+}
+
+/// Refuses what of the URL cannot be held, without a connection.
+pub(crate) fn check_url(config: &ConnectionConfig) -> Answer<()> {
+    match config.url.database {
+        Database::Sqlite => sqlite::check_url(config),
+        Database::MySql => mysql_url::settings(config).map(drop),
+        Database::Postgres => postgres::check_url(config),
+        Database::SqlServer => sqlserver_url::settings(config).map(drop),
+    }
 }
 
 fn with_attempts<T>(config: &ConnectionConfig, stop: &Stop, connect: impl Fn() -> Answer<T>) -> Answer<T> {

@@ -134,6 +134,12 @@ fn session(config: &ConnectionConfig, stop: Stop) -> Answer<PostgresSession> {
     Ok(session)
 }
 
+/// Refuses what of the URL cannot be held.
+pub(super) fn check_url(config: &ConnectionConfig) -> Answer<()> {
+    let tls = tls::tls(&config.url.parameters)?;
+    settings(config, &tls).map(drop)
+}
+
 fn settings(config: &ConnectionConfig, tls: &Tls) -> Answer<Config> {
     let url = &config.url;
     let mut settings = Config::new();

@@ -3,7 +3,7 @@
 use wharf_api::ConnectError;
 
 use super::{Stop, mysql, postgres, sqlite, sqlserver, with_attempts};
-use crate::failure::{Answer, Failure, Trouble};
+use crate::failure::{Answer, Failure};
 use crate::source::{At, Relation, Row, Shape, SourceColumn, SourceConfig, TableFilter};
 use crate::table_id::{Quoting, TableId};
 use crate::url::Database;
@@ -85,10 +85,6 @@ pub(crate) trait ReadSession {
 /// Connects to read, as often as the configuration says.
 pub(crate) fn connect_to_read(config: &SourceConfig, stop: &Stop) -> Answer<Box<dyn ReadSession>> {
     let isolation = config.isolation.as_deref();
-    if isolation == Some(sqlserver::SNAPSHOT) && config.connection.url.database != Database::SqlServer {
-        let text = "transaction.isolation.mode=SQL_SERVER_SNAPSHOT is for SQL Server; use REPEATABLE_READ or SERIALIZABLE";
-        return Err(Failure::new(Trouble::Statement, text));
-    }
     with_attempts(&config.connection, stop, || {
         match config.connection.url.database {
             Database::Sqlite => sqlite::connect_to_read(&config.connection, stop),

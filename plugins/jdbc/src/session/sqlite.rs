@@ -84,7 +84,21 @@ pub(super) fn connect_to_read(config: &ConnectionConfig, stop: &Stop) -> Answer<
     Ok(Box::new(session))
 }
 
+/// Refuses values that are none of a setting.
+pub(super) fn check_url(config: &ConnectionConfig) -> Answer<()> {
+    let is_good = |character: char| character.is_ascii_alphanumeric() || "-_".contains(character);
+    for (key, value) in &config.url.parameters {
+        let is_setting = PRAGMAS.contains(&key.to_ascii_lowercase().as_str());
+        if is_setting && !value.chars().all(is_good) {
+            let text = format!("'{value}' is no value for parameter {key} of connection.url");
+            return Err(Failure::new(Trouble::Statement, text));
+        }
+    }
+    Ok(())
+}
+
 fn session(config: &ConnectionConfig, flags: OpenFlags) -> Answer<SqliteSession> {
+    check_url(config)?;
     let mut flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     if config.url.name.starts_with("file:") {
         flags |= OpenFlags::SQLITE_OPEN_URI;
@@ -96,13 +110,6 @@ fn session(config: &ConnectionConfig, flags: OpenFlags) -> Answer<SqliteSession>
         if !PRAGMAS.contains(&pragma.as_str()) {
             tracing::warn!(target: super::LOG, "parameter {key} of {} has no meaning here", config.url);
             continue;
-        }
-        if !value
-            .chars()
-            .all(|character| character.is_ascii_alphanumeric() || "-_".contains(character))
-        {
-            let text = format!("'{value}' is no value for parameter {key} of connection.url");
-            return Err(Failure::new(Trouble::Statement, text));
         }
         // Some answer with a row.
         connection

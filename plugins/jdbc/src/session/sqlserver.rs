@@ -24,7 +24,7 @@ use crate::table_id::{Quoting, TableId};
 use crate::url::Server;
 
 /// `transaction.isolation.mode=SQL_SERVER_SNAPSHOT`, with spaces.
-pub(super) const SNAPSHOT: &str = "SQL SERVER SNAPSHOT";
+pub(crate) const SNAPSHOT: &str = "SQL SERVER SNAPSHOT";
 
 /// The most places that a statement has, but for the two that the statement itself and its types take.
 const MOST_PLACES: usize = 2_098;

@@ -7,7 +7,9 @@ use wharf_api::config::{
 };
 use wharf_api::{ConfigMap, ConnectError, Result};
 
+use super::recommend::KeyOfDeletes;
 use crate::connection_config::{self, ConnectionConfig, key_of, millis};
+use crate::jvm_keys;
 use crate::table_id::{Quote, TableId};
 use crate::url::Database;
 
@@ -19,11 +21,11 @@ const RETRIES: &str = "Retries";
 const INSERT_MODE_CONFIG: &str = "insert.mode";
 const BATCH_SIZE_CONFIG: &str = "batch.size";
 const LINGER_CONFIG: &str = "linger.ms";
-const DELETE_ENABLED_CONFIG: &str = "delete.enabled";
-const TABLE_NAME_FORMAT_CONFIG: &str = "table.name.format";
+pub(super) const DELETE_ENABLED_CONFIG: &str = "delete.enabled";
+pub(super) const TABLE_NAME_FORMAT_CONFIG: &str = "table.name.format";
 const TABLE_NAME_NORMALIZE_CONFIG: &str = "table.name.normalize";
 const TOPICS_TO_TABLES_CONFIG: &str = "topics.to.tables.mapping";
-const PK_MODE_CONFIG: &str = "pk.mode";
+pub(super) const PK_MODE_CONFIG: &str = "pk.mode";
 const PK_FIELDS_CONFIG: &str = "pk.fields";
 const FIELDS_WHITELIST_CONFIG: &str = "fields.whitelist";
 const REPLACE_NULL_CONFIG: &str = "replace.null.with.default";
@@ -126,7 +128,7 @@ fn key(
 pub(crate) fn definition() -> ConfigDef {
     use Importance::{High, Low, Medium};
     let def = connection_config::define(ConfigDef::new());
-    let def = writes(def);
+    let def = jvm_keys::define_of_sink(writes(def), MAPPING);
     def.define(
         key(TABLE_NAME_FORMAT_CONFIG, Type::String, MAPPING, 1, "Table Name Format", Medium,
             "Name of the table for a topic; ${topic} stands for the topic's name, and schema.table names a schema.")
@@ -150,7 +152,8 @@ pub(crate) fn definition() -> ConfigDef {
         key(PK_MODE_CONFIG, Type::String, MAPPING, 4, "Primary Key Mode", High,
             "Where a row's key comes from: none, kafka (topic, partition, offset), record_key, record_value.")
             .default("none")
-            .validator(Validator::one_of_ignore_case(["none", "kafka", "record_key", "record_value"])),
+            .validator(Validator::one_of_ignore_case(["none", "kafka", "record_key", "record_value"]))
+            .recommender(KeyOfDeletes),
     )
     .define(
         key(PK_FIELDS_CONFIG, Type::List, MAPPING, 5, "Primary Key Fields", Medium,
@@ -244,7 +247,8 @@ fn writes(def: ConfigDef) -> ConfigDef {
     .define(
         key(DELETE_ENABLED_CONFIG, Type::Boolean, WRITES, 4, "Enable deletes", Medium,
             "Whether a null value deletes the row of its key. Asks for pk.mode=record_key.")
-            .default(false),
+            .default(false)
+            .recommender(KeyOfDeletes),
     )
     .define(
         key(HOLDLOCK_CONFIG, Type::Boolean, WRITES, 5, "SQL Server - Use HOLDLOCK in MERGE", Low,
@@ -402,6 +406,12 @@ impl SinkConfig {
         self.named(&self.table_name_format.replace(TOPIC_PLACE, topic), quote)
     }
 
+    /// The table that all records are written to, where it can be told without one.
+    pub(super) fn only_table(&self, quote: Quote) -> Option<TableId> {
+        let is_fixed = self.topics_to_tables.is_empty() && !self.table_name_format.contains(TOPIC_PLACE);
+        is_fixed.then(|| self.named(&self.table_name_format, quote))
+    }
+
     /// In SQL Server names without a schema are those of `dbo`, whatever the user's own schema is.
     fn named(&self, text: &str, quote: Quote) -> TableId {
         let mut table = TableId::parse(text, quote);
@@ -421,7 +431,10 @@ pub(crate) fn validate(config: &ConfigMap) -> Vec<ConfigValue> {
             .parse(config)
             .and_then(|parsed| SinkConfig::of_parsed(&parsed));
         let messages = match found {
-            Ok(config) => config.contradictions(),
+            Ok(config) => match config.contradictions() {
+                found if found.is_empty() => super::check::check(&config),
+                found => found,
+            },
             Err(error) => {
                 let key = key_of(&error, &values);
                 if let Some(value) = values.iter_mut().find(|value| value.name == key) {

@@ -2,10 +2,12 @@
 
 mod careful;
 pub(crate) mod cell;
+mod check;
 pub(crate) mod config;
 mod connector;
 mod deadline;
 mod pending;
+mod recommend;
 pub(crate) mod shape;
 mod task;
 mod writer;

@@ -1,60 +1,129 @@
-//! What the database says of a configuration, where validation asks it.
-
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+//! What the database says of a configuration when it is validated.
 
 use super::config::SourceConfig;
-use super::definition::SPLIT_SIZE_CONFIG;
-use super::scan::{Relation, Scan};
+use super::scan::{Relation, Wanted};
 use super::tables;
 use crate::dialect::dialect;
 use crate::failure::Answer;
-use crate::session::{self, Stop};
-use crate::table_id::Quoting;
+use crate::probe::{self, Asking, Findings};
+use crate::session::{self, ReadSession};
 
-const LOG: &str = "io.confluent.connect.jdbc.JdbcSourceConnector";
-/// How long validation takes at most. A database that does not answer within it is not the configuration's fault.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How many tables are named under one key.
+const MOST_NAMED: usize = 10;
 
-/// Whether tables that are to be read in ranges can be: the key it is said of, and the message.
-pub(super) fn check(config: &SourceConfig) -> Vec<(&'static str, String)> {
-    if config.split_size.is_none() {
-        return Vec::new();
-    }
-    let until = Instant::now() + PATIENCE;
-    let stop: Stop = Arc::new(move |wait| {
-        let left = until.saturating_duration_since(Instant::now());
-        std::thread::sleep(wait.min(left));
-        Instant::now() >= until
-    });
+/// What is wrong with it: the keys it is said of, and the messages.
+pub(super) fn check(config: &SourceConfig) -> Findings {
     let mut config = config.clone();
-    config.connection.attempts = 1;
-    let messages = splits(&config, &stop).unwrap_or_else(|failure| {
-        tracing::warn!(target: LOG, "{SPLIT_SIZE_CONFIG} is not compared with the tables: {failure}");
-        Vec::new()
-    });
-    messages
-        .into_iter()
-        .map(|message| (SPLIT_SIZE_CONFIG, message))
-        .collect()
+    probe::ask(&config.connection.clone(), move |asking| {
+        if asking.is_without_file() {
+            return Vec::new();
+        }
+        config.connection = asking.connection.clone();
+        let session = session::connect_to_read(&config, &asking.stop);
+        let mut session = match asking.connected(session) {
+            Ok(session) => session,
+            Err(findings) => return findings,
+        };
+        let mut findings = Vec::new();
+        let asked = match &config.query {
+            Some(query) => of_query(query, &mut *session, &config, &mut findings),
+            None => of_tables(&mut *session, &config, asking, &mut findings),
+        };
+        if let Err(failure) = asked {
+            asking.warn(&failure);
+        }
+        few(findings)
+    })
 }
 
-/// Of each table that cannot be read in ranges, why.
-fn splits(config: &SourceConfig, stop: &Stop) -> Answer<Vec<String>> {
-    let found = tables::list(config, stop)?;
-    let mut session = session::connect_to_read(config, stop)?;
-    let dialect = dialect(config.connection.url.database);
-    let quoting = Quoting {
-        quote: dialect.quote(),
-        always: config.connection.quote_always,
-    };
-    let mut messages = Vec::new();
-    for table in found.tables {
-        let relation = Relation::Table(table);
-        let columns = session.columns(&relation, quoting)?;
-        if let Err(error) = Scan::new(&relation, &columns, config, dialect, quoting) {
-            messages.push(error.message().to_owned());
+fn of_query(
+    query: &str,
+    session: &mut dyn ReadSession,
+    config: &SourceConfig,
+    findings: &mut Findings,
+) -> Answer<()> {
+    let relation = Relation::Query(query.to_owned());
+    match session.columns(&relation, config.connection.quoting()) {
+        Ok(columns) => {
+            let wanted = Wanted {
+                relation: &relation,
+                columns: &columns,
+                config,
+                dialect: dialect(config.connection.url.database),
+            };
+            add_faults(&wanted, findings);
+            Ok(())
+        }
+        Err(failure) if failure.trouble.may_heal() => Err(failure),
+        Err(failure) => {
+            let key = config.query_key();
+            // What the database says may repeat a part of the query.
+            let reason = match (config.query_is_masked(), &failure.code) {
+                (false, _) => format!(": {failure}"),
+                (true, Some(code)) => format!(" [{code}]"),
+                (true, None) => String::new(),
+            };
+            findings.push((
+                key,
+                format!(
+                    "the configured {key} is not valid{reason}; compare it with the tables and columns of the {}, and with what this user \
+                     may read",
+                    config.connection.url
+                ),
+            ));
+            Ok(())
         }
     }
-    Ok(messages)
+}
+
+fn of_tables(
+    session: &mut dyn ReadSession,
+    config: &SourceConfig,
+    asking: &Asking,
+    findings: &mut Findings,
+) -> Answer<()> {
+    let found = tables::look(session, config)?;
+    findings.extend(config.filter.missing(&found.unknown));
+    let quoting = config.connection.quoting();
+    for table in found.tables {
+        if asking.is_over() {
+            break;
+        }
+        let relation = Relation::Table(table);
+        let columns = match session.columns(&relation, quoting) {
+            Ok(columns) => columns,
+            // It was dropped meanwhile.
+            Err(failure) if failure.is_missing_table() => return Ok(()),
+            Err(failure) => return Err(failure),
+        };
+        let wanted = Wanted {
+            relation: &relation,
+            columns: &columns,
+            config,
+            dialect: dialect(config.connection.url.database),
+        };
+        add_faults(&wanted, findings);
+    }
+    Ok(())
+}
+
+fn add_faults(wanted: &Wanted<'_>, findings: &mut Findings) {
+    let faults = wanted.faults();
+    findings.extend(
+        faults
+            .into_iter()
+            .map(|fault| (fault.key, fault.error.message().to_owned())),
+    );
+}
+
+/// The first ones of each key.
+fn few(findings: Findings) -> Findings {
+    let mut few: Findings = Vec::new();
+    for (key, message) in findings {
+        let same = few.iter().filter(|(other, _)| *other == key).count();
+        if same < MOST_NAMED {
+            few.push((key, message));
+        }
+    }
+    few
 }

@@ -19,7 +19,10 @@ use super::definition::{
 };
 use super::limit::{self, Limit};
 use super::split::Share;
+use super::table_filter::TableFilter;
 use crate::connection_config::{ConnectionConfig, key_of, millis};
+use crate::session::SNAPSHOT;
+use crate::url::Database;
 
 /// `timestamp.initial` for the connector's start.
 const NOW: i64 = -1;
@@ -87,18 +90,6 @@ pub(super) const GRANULARITIES: [(&str, Granularity); 7] = [
 pub(crate) struct Mapping {
     tables: Regex,
     pub(crate) columns: Vec<String>,
-}
-
-/// Which tables are read.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct TableFilter {
-    pub(crate) catalog: Option<String>,
-    pub(crate) schema: Option<String>,
-    pub(crate) types: Vec<String>,
-    whitelist: Vec<String>,
-    blacklist: Vec<String>,
-    include: Vec<Regex>,
-    exclude: Vec<Regex>,
 }
 
 /// A parsed configuration.
@@ -344,16 +335,21 @@ impl SourceConfig {
                 format!("with {QUERY_CONFIG}, {MODE_CONFIG} asks for {INCREMENTING_COLUMN_CONFIG}"),
             ));
         }
+        let database = self.connection.url.database;
+        if self.isolation.as_deref() == Some(SNAPSHOT) && database != Database::SqlServer {
+            found.push((
+                ISOLATION_CONFIG,
+                format!(
+                    "{ISOLATION_CONFIG}=SQL_SERVER_SNAPSHOT is for SQL Server; use REPEATABLE_READ or SERIALIZABLE"
+                ),
+            ));
+        }
         let limits = self.limit().is_some();
         if let Some(query) = &self.query
             && self.mode != Mode::Bulk
             && let Some(limited) = limit::limit(query, self.connection.url.database)
         {
-            let masked = if self.query_is_masked {
-                QUERY_MASKED_CONFIG
-            } else {
-                QUERY_CONFIG
-            };
+            let masked = self.query_key();
             found.push((
                 masked,
                 format!(
@@ -429,6 +425,35 @@ impl SourceConfig {
         ))
     }
 
+    /// Whether the query may not be shown.
+    pub(super) fn query_is_masked(&self) -> bool {
+        self.query_is_masked
+    }
+
+    /// Under which key the query is.
+    pub(super) fn query_key(&self) -> &'static str {
+        match self.query_is_masked {
+            true => QUERY_MASKED_CONFIG,
+            false => QUERY_CONFIG,
+        }
+    }
+
+    /// The key that names the column that only grows.
+    pub(super) fn incrementing_key(&self) -> &'static str {
+        match self.incrementing_mapping.is_empty() {
+            true => INCREMENTING_COLUMN_CONFIG,
+            false => INCREMENTING_MAPPING_CONFIG,
+        }
+    }
+
+    /// The key that names the columns that tell when a row was changed.
+    pub(super) fn timestamp_key(&self) -> &'static str {
+        match self.timestamp_mapping.is_empty() {
+            true => TIMESTAMP_COLUMN_CONFIG,
+            false => TIMESTAMP_MAPPING_CONFIG,
+        }
+    }
+
     /// The column that only grows, of this table; `None` when the database is to say which one counts.
     ///
     /// # Errors
@@ -463,30 +488,6 @@ fn of_table<'m>(mappings: &'m [Mapping], key: &str, table: &str) -> Result<&'m M
         _ => Err(ConnectError::config(format!(
             "several entries of {key} match table {table}; exactly one has to"
         ))),
-    }
-}
-
-impl TableFilter {
-    /// Entries of the lists of names that no table of these has.
-    pub(crate) fn unknown<'a>(&'a self, names: &'a [[String; 3]]) -> impl Iterator<Item = &'a str> {
-        let lists = self.whitelist.iter().chain(&self.blacklist);
-        lists
-            .map(String::as_str)
-            .filter(|item| !names.iter().flatten().any(|name| name == item))
-    }
-
-    /// Whether a table of this name, which is `schema.table` in full, is to be read.
-    pub(crate) fn takes(&self, name: &str, in_full: &str, quoted: &str) -> bool {
-        let names = [name, in_full, quoted];
-        let is_in = |list: &[String]| list.iter().any(|item| names.contains(&item.as_str()));
-        let matches = |list: &[Regex]| list.iter().any(|pattern| pattern.is_match(in_full));
-        if !self.whitelist.is_empty() {
-            return is_in(&self.whitelist);
-        }
-        if !self.include.is_empty() {
-            return matches(&self.include) && !matches(&self.exclude);
-        }
-        !is_in(&self.blacklist)
     }
 }
 

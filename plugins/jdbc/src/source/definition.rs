@@ -1,7 +1,9 @@
 //! The source's keys: names, types, defaults, and what listings show of them.
 
-use wharf_api::ConnectError;
-use wharf_api::config::{ConfigDef, ConfigKey, Importance, Type, Validator, Width};
+use wharf_api::config::{
+    ConfigDef, ConfigKey, Importance, ParsedConfig, ParsedValue, Recommender, Type, Validator, Width,
+};
+use wharf_api::{ConnectError, Result};
 
 use super::config::{GRANULARITIES, Mode, anchored, mapping};
 use crate::connection_config;
@@ -61,6 +63,38 @@ const TABLE_TYPES: [&str; 5] = [
     "MATERIALIZED VIEW",
     "FOREIGN TABLE",
 ];
+
+/// Keys that matter with some modes only.
+const OF_MODE: [&str; 5] = [
+    INCREMENTING_COLUMN_CONFIG,
+    INCREMENTING_MAPPING_CONFIG,
+    TIMESTAMP_COLUMN_CONFIG,
+    TIMESTAMP_MAPPING_CONFIG,
+    VALIDATE_NON_NULL_CONFIG,
+];
+
+/// Says whether a key matters with the mode. No column is recommended: that would ask the database.
+struct ByMode;
+
+impl Recommender for ByMode {
+    fn valid_values(&self, _name: &str, _config: &ParsedConfig) -> Result<Vec<ParsedValue>> {
+        Ok(Vec::new())
+    }
+
+    fn visible(&self, name: &str, config: &ParsedConfig) -> Result<bool> {
+        let mode = config.get_string(MODE_CONFIG).unwrap_or_default();
+        let Some((_, mode)) = Mode::NAMES.iter().find(|(known, _)| *known == mode) else {
+            return Ok(true);
+        };
+        let splits = config.get_long(SPLIT_SIZE_CONFIG).is_some_and(|size| size > 0);
+        let counts = mode.counts() || splits;
+        Ok(match name {
+            INCREMENTING_COLUMN_CONFIG | INCREMENTING_MAPPING_CONFIG => counts,
+            TIMESTAMP_COLUMN_CONFIG | TIMESTAMP_MAPPING_CONFIG => mode.has_time(),
+            _ => counts || mode.has_time(),
+        })
+    }
+}
 
 fn key(
     name: &str,
@@ -183,18 +217,21 @@ fn mode_keys(def: ConfigDef) -> ConfigDef {
         key(MODE_CONFIG, Type::String, (MODE, 1), "Table Loading Mode", High,
             "How rows are found: bulk, the whole table each time; incrementing, by a column that only grows; timestamp, by one or more \
              columns that tell when a row was changed; timestamp+incrementing, by both.")
-            .validator(Validator::one_of(Mode::NAMES.map(|(name, _)| name))),
+            .validator(Validator::one_of(Mode::NAMES.map(|(name, _)| name)))
+            .dependents(OF_MODE),
     )
     .define(
         key(INCREMENTING_COLUMN_CONFIG, Type::String, (MODE, 2), "Incrementing Column Name", Medium,
             "The column that only grows; when empty, the one that the database counts up by itself.")
-            .default(""),
+            .default("")
+            .recommender(ByMode),
     )
     .define(
         key(INCREMENTING_MAPPING_CONFIG, Type::List, (MODE, 3), "Incrementing column to table mapping", Medium,
             "Such columns of single tables, as regex:column, …; exactly one has to match a table.")
             .default("")
-            .validator(mappings()),
+            .validator(mappings())
+            .recommender(ByMode),
     )
     .define(
         key(INCREMENTING_INITIAL_CONFIG, Type::Long, (MODE, 4), "Incrementing Column Initial Value", Low,
@@ -204,13 +241,15 @@ fn mode_keys(def: ConfigDef) -> ConfigDef {
     .define(
         key(TIMESTAMP_COLUMN_CONFIG, Type::List, (MODE, 5), "Timestamp Column Name", Medium,
             "Columns that tell when a row was changed; of several, the first that is not null counts.")
-            .default(""),
+            .default("")
+            .recommender(ByMode),
     )
     .define(
         key(TIMESTAMP_MAPPING_CONFIG, Type::List, (MODE, 6), "Timestamp column to table mapping", Medium,
             "Such columns of single tables, as regex:[column|column], …; exactly one has to match a table.")
             .default("")
-            .validator(mappings()),
+            .validator(mappings())
+            .recommender(ByMode),
     )
     .define(
         key(TIMESTAMP_INITIAL_CONFIG, Type::Long, (MODE, 7), "Unix time value of initial timestamp", Low,
@@ -232,7 +271,8 @@ fn mode_keys(def: ConfigDef) -> ConfigDef {
     .define(
         key(VALIDATE_NON_NULL_CONFIG, Type::Boolean, (MODE, 10), "Validate Non Null", Low,
             "Whether the columns that say which rows are new have to be NOT NULL; of several timestamp columns, one.")
-            .default(true),
+            .default(true)
+            .recommender(ByMode),
     )
     .define(
         key(QUERY_CONFIG, Type::String, (MODE, 11), "Query", Medium,

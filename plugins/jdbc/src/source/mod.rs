@@ -19,14 +19,16 @@ mod reader;
 mod row;
 mod scan;
 mod split;
+mod table_filter;
 mod tables;
 mod task;
 
 pub(crate) use column::{Raw, Reading, SourceColumn, SourceType};
-pub(crate) use config::{SourceConfig, TableFilter};
+pub(crate) use config::SourceConfig;
 pub(crate) use offset::At;
 pub(crate) use row::{Row, Shape};
 pub(crate) use scan::Relation;
+pub(crate) use table_filter::TableFilter;
 
 pub use connector::{AivenJdbcSourceConnector, JdbcSourceConnector};
 pub use task::JdbcSourceTask;

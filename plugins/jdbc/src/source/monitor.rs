@@ -34,8 +34,8 @@ struct Known {
     failure: Option<ConnectError>,
     /// Somebody has waited for the tables in vain.
     was_late: bool,
-    /// Names of the configuration that no table has, as they were told last.
-    unknown: Vec<String>,
+    /// Names and patterns of the configuration that no table has, as they were told last.
+    unknown: Vec<(&'static str, String)>,
 }
 
 /// What the monitor knows, for those who ask.
@@ -157,10 +157,11 @@ impl Monitor {
 
     fn take(&self, known: &mut Known, found: Found) {
         if !found.unknown.is_empty() && found.unknown != known.unknown {
+            let names: Vec<&str> = found.unknown.iter().map(|(_, name)| name.as_str()).collect();
             warn!(
                 target: LOG,
                 "there are no tables {}, or this user may not read them",
-                found.unknown.join(", ")
+                names.join(", ")
             );
         }
         known.unknown = found.unknown;

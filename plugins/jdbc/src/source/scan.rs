@@ -7,6 +7,7 @@ use wharf_api::{ConnectError, Result};
 
 use super::column::{SourceColumn, SourceType};
 use super::config::{Mode, SourceConfig};
+use super::definition::SPLIT_SIZE_CONFIG;
 use super::offset::{At, Position};
 use crate::dialect::Dialect;
 use crate::table_id::{Quoting, TableId};
@@ -66,10 +67,6 @@ impl Scan {
         dialect: &dyn Dialect,
         quoting: Quoting,
     ) -> Result<Self> {
-        let name = match relation {
-            Relation::Table(table) => table.to_string(),
-            Relation::Query(_) => "the query".to_owned(),
-        };
         // Names of columns are those that the database has: without quotes some of them mean something else.
         let exact = Quoting {
             always: true,
@@ -92,28 +89,18 @@ impl Scan {
             incrementing_at: None,
             timestamp_at: None,
         };
-        let find = |column: &str| find(columns, column, &name);
-        // Of a query nobody says what may be null.
-        let validates = config.validate_non_null && matches!(relation, Relation::Table(_));
-        if config.mode.counts() || config.split_size.is_some() {
-            let at = match config.incrementing_column(&name)? {
-                Some(column) => find(column)?,
-                None => counting(columns, &name)?,
-            };
-            check_counts(&columns[at], &name, validates)?;
-            if config.split_size.is_some() {
-                check_splits(&columns[at], &name, config.mode)?;
-            }
+        let wanted = Wanted {
+            relation,
+            columns,
+            config,
+            dialect,
+        };
+        if let Some(at) = wanted.number().map_err(|fault| fault.error)? {
             this.incrementing = Some(exact.name(&columns[at].name));
             this.incrementing_at = Some(at);
         }
-        if config.mode.has_time() {
-            let mut times = Vec::new();
-            for column in config.timestamp_columns(&name)? {
-                times.push(&columns[find(column)?]);
-            }
-            check_times(&times, &name, validates)?;
-            check_one_kind(&times, &name, dialect)?;
+        let times = wanted.times().map_err(|fault| fault.error)?;
+        if !times.is_empty() {
             this.add_time(&times, dialect, exact, &config.connection.zone);
         }
         let mut items: Vec<String> = columns
@@ -274,6 +261,85 @@ impl Scan {
             return (seconds, 0);
         }
         (seconds, nanos - nanos % self.unit)
+    }
+}
+
+/// What a configuration wants of the columns of a table or query.
+pub(crate) struct Wanted<'a> {
+    pub(crate) relation: &'a Relation,
+    pub(crate) columns: &'a [SourceColumn],
+    pub(crate) config: &'a SourceConfig,
+    pub(crate) dialect: &'a dyn Dialect,
+}
+
+/// Why columns cannot say which rows are new, and the key that wants it of them.
+pub(crate) struct Fault {
+    pub(crate) key: &'static str,
+    pub(crate) error: ConnectError,
+}
+
+impl Fault {
+    fn of(key: &'static str) -> impl Fn(ConnectError) -> Self {
+        move |error| Self { key, error }
+    }
+}
+
+impl<'a> Wanted<'a> {
+    fn name(&self) -> String {
+        match self.relation {
+            Relation::Table(table) => table.to_string(),
+            Relation::Query(_) => "the query".to_owned(),
+        }
+    }
+
+    /// Of a query nobody says what may be null.
+    fn validates(&self) -> bool {
+        self.config.validate_non_null && matches!(self.relation, Relation::Table(_))
+    }
+
+    /// Where the column is that only grows, if one is needed.
+    fn number(&self) -> Result<Option<usize>, Fault> {
+        let config = self.config;
+        if !config.mode.counts() && config.split_size.is_none() {
+            return Ok(None);
+        }
+        let name = self.name();
+        let key = config.incrementing_key();
+        let found = config.incrementing_column(&name).and_then(|column| match column {
+            Some(column) => find(self.columns, column, &name),
+            None => counting(self.columns, &name),
+        });
+        let at = found.map_err(Fault::of(key))?;
+        check_counts(&self.columns[at], &name, self.validates()).map_err(Fault::of(key))?;
+        if config.split_size.is_some() {
+            check_splits(&self.columns[at], &name, config.mode).map_err(Fault::of(SPLIT_SIZE_CONFIG))?;
+        }
+        Ok(Some(at))
+    }
+
+    /// The columns that tell when a row was changed; none where the mode does not ask for it.
+    fn times(&self) -> Result<Vec<&'a SourceColumn>, Fault> {
+        let config = self.config;
+        if !config.mode.has_time() {
+            return Ok(Vec::new());
+        }
+        let name = self.name();
+        let found = config.timestamp_columns(&name).and_then(|wanted| {
+            let columns = wanted.iter();
+            let times: Vec<&SourceColumn> = columns
+                .map(|column| find(self.columns, column, &name).map(|at| &self.columns[at]))
+                .collect::<Result<_>>()?;
+            check_times(&times, &name, self.validates())?;
+            check_one_kind(&times, &name, self.dialect)?;
+            Ok(times)
+        });
+        found.map_err(Fault::of(config.timestamp_key()))
+    }
+
+    /// All that is wrong with the columns.
+    pub(crate) fn faults(&self) -> Vec<Fault> {
+        let number = self.number().err();
+        number.into_iter().chain(self.times().err()).collect()
     }
 }
 

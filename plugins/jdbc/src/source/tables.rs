@@ -20,6 +20,11 @@ pub(crate) fn quoting(config: &SourceConfig, always: bool) -> Quoting {
 /// The tables that the configuration takes, in the order of their names.
 pub(crate) fn list(config: &SourceConfig, stop: &Stop) -> Answer<Found> {
     let mut session: Box<dyn ReadSession> = session::connect_to_read(config, stop)?;
+    look(&mut *session, config)
+}
+
+/// The same, by a connection that there is.
+pub(crate) fn look(session: &mut dyn ReadSession, config: &SourceConfig) -> Answer<Found> {
     let now = match config.begins_now() {
         true => Some(session.now()?),
         false => None,
@@ -31,7 +36,10 @@ pub(crate) fn list(config: &SourceConfig, stop: &Stop) -> Answer<Found> {
     let always = quoting(config, true);
     let names = |table: &TableId| [table.name.clone(), table.to_string(), table.sql(always)];
     let all: Vec<[String; 3]> = tables.iter().map(names).collect();
-    let unknown = config.filter.unknown(&all).map(str::to_owned).collect();
+    let unknown = match config.query {
+        Some(_) => Vec::new(),
+        None => config.filter.unknown(&all),
+    };
     tables.retain(|table| {
         let [name, in_full, quoted] = names(table);
         config.filter.takes(&name, &in_full, &quoted)
@@ -44,8 +52,8 @@ pub(crate) fn list(config: &SourceConfig, stop: &Stop) -> Answer<Found> {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Found {
     pub(crate) tables: Vec<TableId>,
-    /// Names of the configuration that no table has that the user may read.
-    pub(crate) unknown: Vec<String>,
+    /// Names and patterns of the configuration that no table has that the user may read, with their keys.
+    pub(crate) unknown: Vec<(&'static str, String)>,
     /// The database's time, where rows are read from the connector's start on.
     pub(crate) now: Option<At>,
 }

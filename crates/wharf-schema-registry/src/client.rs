@@ -116,7 +116,11 @@ impl SchemaRegistryClient {
             by_id: LruCache::new(config.max_schemas),
             by_guid: LruCache::new(config.max_schemas),
             by_version: LruCache::new(config.max_schemas),
-            latest: LruCache::with_time_to_live(config.latest_cache, config.latest_time_to_live),
+            // Upstream's serializer keeps the one number, its client behind it the other.
+            latest: LruCache::with_time_to_live(
+                config.latest_cache.max(config.max_schemas),
+                config.latest_time_to_live,
+            ),
         })
     }
 
@@ -216,6 +220,24 @@ impl SchemaRegistryClient {
         let found = Arc::new(RegisteredSchema::from_json(&body, Some(id), None)?);
         self.by_id.insert(key, Arc::clone(&found));
         Ok(found)
+    }
+
+    /// The subjects and versions that have the schema of an id. What is asked for may change, and is not kept.
+    ///
+    /// # Errors
+    /// Answer 404 with code 40403 when there is no such schema.
+    pub fn versions_of_id(&mut self, id: i32) -> Attempted<Vec<(String, i32)>> {
+        let body = self.call("GET", &format!("/schemas/ids/{id}/versions?deleted=false"), None)?;
+        let version = |item: &Value| {
+            let subject = item.get("subject")?.as_str()?.to_owned();
+            Some((subject, i32::try_from(item.get("version")?.as_i64()?).ok()?))
+        };
+        let items = body.as_array().map(Vec::as_slice).unwrap_or_default();
+        items
+            .iter()
+            .map(version)
+            .collect::<Option<_>>()
+            .ok_or_else(|| RegistryError::Unreadable("a version has no subject or number".to_owned()))
     }
 
     /// The schema of a GUID. Its id is -1 when the answer names none.

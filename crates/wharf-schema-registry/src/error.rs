@@ -60,7 +60,7 @@ impl RegistryError {
         matches!(self, Self::Answer { status: 404, .. })
     }
 
-    fn class(&self) -> &'static str {
+    pub(crate) fn class(&self) -> &'static str {
         match self {
             Self::Answer { .. } => REST_CLIENT,
             Self::Network(_) => "java.net.ConnectException",
@@ -128,7 +128,7 @@ impl Format {
     }
 
     /// The outer message of a converter's error, in this converter's words. Those of retriable errors differ in blanks.
-    fn outer(self, direction: Direction, topic: &str, retriable: bool) -> String {
+    pub(crate) fn outer(self, direction: Direction, topic: &str, retriable: bool) -> String {
         let word = self.word();
         match (self, direction) {
             (Self::Json, Direction::Serialize) => format!(

@@ -15,6 +15,7 @@
 //! plugins stand in for; a secret never appears in a message or in a `Debug` text; every cache is bounded.
 
 mod auth;
+mod backup;
 mod client;
 pub mod config;
 mod error;
@@ -31,6 +32,7 @@ mod tls;
 mod topic_cache;
 pub mod wire;
 
+pub use backup::{BackedUp, WRAPPER};
 pub use client::{Attempted, SchemaRegistryClient};
 pub use config::RegistryConfig;
 pub use error::{Direction, Format, RegistryError, serialization};
@@ -41,5 +43,5 @@ pub use serde::{
     Compatibility, Compatible, References, SchemaRegistry, SchemaToWrite, WrittenWith, reference_texts,
 };
 pub use subject::SubjectNameStrategy;
-pub use topic_cache::{CacheKey, TopicCache};
+pub use topic_cache::{CacheKey, ToWrite, TopicCache};
 pub use wharf_converters::cache::LruCache;

@@ -7,6 +7,7 @@ use wharf_api::converter::ConverterContext;
 use wharf_api::{ConnectError, Result};
 use wharf_converters::cache::LruCache;
 
+use crate::backup::Backup;
 use crate::client::SchemaRegistryClient;
 use crate::config::{RegistryConfig, WriteWith};
 use crate::error::{Direction, Format, RegistryError, serialization};
@@ -79,12 +80,13 @@ pub struct WrittenWith {
 /// The registry as one converter sees it: its client, its configuration, and whether it serves keys or values.
 #[derive(Debug)]
 pub struct SchemaRegistry {
-    client: SchemaRegistryClient,
+    pub(crate) client: SchemaRegistryClient,
     config: RegistryConfig,
     pub(crate) format: Format,
     is_key: bool,
     associated: LruCache<String, Option<String>>,
     versions: LruCache<(String, SchemaId), Option<i32>>,
+    pub(crate) backup: Backup,
     /// Subjects and rules that were warned of.
     warned: BTreeSet<(String, String)>,
 }
@@ -111,6 +113,7 @@ impl SchemaRegistry {
             LruCache::with_time_to_live(config.associations.cache, config.associations.time_to_live);
         let versions = LruCache::new(config.max_schemas.max(1));
         Self {
+            backup: Backup::new(config.schemas_cache.max(1)),
             client,
             config,
             format,

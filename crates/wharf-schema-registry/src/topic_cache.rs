@@ -7,6 +7,7 @@ use std::sync::Arc;
 use wharf_api::SchemaRef;
 use wharf_converters::cache::{LruCache, SchemaKey};
 
+use crate::model::RegistrySchema;
 use crate::wire::SchemaId;
 
 /// What a converter has at hand to find an entry by.
@@ -36,6 +37,32 @@ impl CacheKey for Option<&SchemaRef> {
 
     fn to_kept(self) -> Self::Kept {
         self.map(SchemaKey::new)
+    }
+}
+
+/// A record to write: its schema, if it has one, and the schema of the registry that it brings along, if it does.
+#[derive(Debug, Clone, Copy)]
+pub struct ToWrite<'a> {
+    /// The record's schema.
+    pub schema: Option<&'a SchemaRef>,
+    /// The registry's.
+    pub brought: Option<&'a Arc<RegistrySchema>>,
+}
+
+impl CacheKey for ToWrite<'_> {
+    type Kept = (Option<SchemaKey>, Option<Arc<RegistrySchema>>);
+
+    fn is(self, (schema, brought): &Self::Kept) -> bool {
+        self.schema.is(schema)
+            && match (self.brought, brought) {
+                (None, None) => true,
+                (Some(own), Some(kept)) => Arc::ptr_eq(own, kept),
+                _ => false,
+            }
+    }
+
+    fn to_kept(self) -> Self::Kept {
+        (self.schema.to_kept(), self.brought.cloned())
     }
 }
 

@@ -17,7 +17,7 @@ use wharf_converters::value_budget::ValueBudget;
 use wharf_schema_registry::wire::{self, SchemaId};
 use wharf_schema_registry::{
     Compatible, Direction, Format, Guid, LruCache, References, RegisteredSchema, RegistrySchema,
-    SchemaRegistry, SchemaToWrite, TopicCache, reference_texts, serialization,
+    SchemaRegistry, SchemaToWrite, ToWrite, TopicCache, reference_texts, serialization,
 };
 
 use crate::codec::{Cursor, Decode, Encode, decoder, encoder};
@@ -28,7 +28,7 @@ use crate::schema::{AvroSchema, Kind, can_read};
 /// The Avro side of a Connect schema.
 #[derive(Debug)]
 struct Translated {
-    avro: AvroSchema,
+    avro: Arc<AvroSchema>,
     registry: RegistrySchema,
     record_name: Option<String>,
 }
@@ -61,7 +61,7 @@ struct Ready {
     is_key: bool,
     unions: usize,
     translated: LruCache<Option<SchemaKey>, Arc<Translated>>,
-    writers: TopicCache<Option<SchemaKey>, Writer>,
+    writers: TopicCache<(Option<SchemaKey>, Option<Arc<RegistrySchema>>), Writer>,
     readers: TopicCache<SchemaId, Reader>,
     /// Avro schemas by id, shared by topics.
     parsed: LruCache<SchemaId, Arc<AvroSchema>>,
@@ -117,31 +117,14 @@ impl Converter for AvroConverter {
         out: &mut Vec<u8>,
     ) -> Result<Encoded> {
         let ready = self.ready.as_mut().ok_or_else(not_configured)?;
-        if value.is_null() {
-            return match schema {
-                Some(schema) if !schema.is_optional() => {
-                    Err(ConnectError::data("Found null value for non-optional schema"))
-                }
-                _ => Ok(Encoded::Null),
-            };
-        }
-        let writer = ready.writer(topic, schema)?;
-        match writer.guid {
-            Some(guid) => wire::write_guid_header(headers, ready.is_key, guid, &[]),
-            None => wire::write_id(writer.id, out),
-        }
-        let written = match writer.is_raw {
-            true => writer.encode.write_raw(value, out),
-            false => writer.encode.write(value, out),
-        };
-        match written {
-            Ok(()) => Ok(Encoded::Bytes),
-            // What Avro's own writer refuses is wrapped; what the mapping refuses is not.
-            Err(error) if error.explicit_class().is_some() => {
-                let cause = serialization("Error serializing Avro message").caused_by(error);
-                Err(Format::Avro.data_error(Direction::Serialize, topic, cause))
+        match ready.registry.unwrap_backup(topic, schema, value)? {
+            None => ready.encode(topic, headers, schema, value, None, out),
+            Some(backed_up) => {
+                let (schema, brought) = (Some(backed_up.schema), Some(&backed_up.written_with));
+                ready
+                    .encode(topic, headers, schema, backed_up.value, brought, out)
+                    .map_err(|error| ready.registry.restore_error(topic, error))
             }
-            Err(error) => Err(error),
         }
     }
 
@@ -160,12 +143,84 @@ impl Converter for AvroConverter {
         let Some(bytes) = bytes else {
             return Ok(());
         };
-        let ids = ready.registry.id_source();
+        if !ready.registry.config().backup {
+            return ready.decode(topic, headers, bytes, out).map(drop);
+        }
+        let mut id = None;
+        let read = SchemaAndValue::read_from(|out| {
+            id = Some(ready.decode(topic, headers, bytes, out)?);
+            Ok(())
+        })?;
+        let SchemaAndValue { schema, value } = match id {
+            Some(id) => ready.registry.wrap(topic, id, read, &record_name)?,
+            None => read,
+        };
+        out.write(schema.as_ref(), |out| out.value(value.as_ref(), schema.as_ref()))
+    }
+}
+
+fn record_name(registered: &RegisteredSchema) -> Option<String> {
+    AvroSchema::parse(&registered.schema.text, &[])
+        .ok()
+        .and_then(|schema| schema.record_name())
+}
+
+fn texts(references: &References) -> Vec<&str> {
+    reference_texts(references).map(|(_, text)| text).collect()
+}
+
+impl Ready {
+    fn encode(
+        &mut self,
+        topic: &str,
+        headers: &mut Headers,
+        schema: Option<&SchemaRef>,
+        value: ValueRef<'_>,
+        brought: Option<&Arc<RegistrySchema>>,
+        out: &mut Vec<u8>,
+    ) -> Result<Encoded> {
+        if value.is_null() {
+            return match schema {
+                Some(schema) if !schema.is_optional() => {
+                    Err(ConnectError::data("Found null value for non-optional schema"))
+                }
+                _ => Ok(Encoded::Null),
+            };
+        }
+        let writer = self.writer(topic, schema, brought)?;
+        match writer.guid {
+            Some(guid) => wire::write_guid_header(headers, self.is_key, guid, &[]),
+            None => wire::write_id(writer.id, out),
+        }
+        let written = match writer.is_raw {
+            true => writer.encode.write_raw(value, out),
+            false => writer.encode.write(value, out),
+        };
+        match written {
+            Ok(()) => Ok(Encoded::Bytes),
+            // What Avro's own writer refuses is wrapped; what the mapping refuses is not.
+            Err(error) if error.explicit_class().is_some() => {
+                let cause = serialization("Error serializing Avro message").caused_by(error);
+                Err(Format::Avro.data_error(Direction::Serialize, topic, cause))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Gives the id of the schema that the message names.
+    fn decode(
+        &mut self,
+        topic: &str,
+        headers: &Headers,
+        bytes: &[u8],
+        out: DatumWriter<'_>,
+    ) -> Result<SchemaId> {
+        let ids = self.registry.id_source();
         let envelope = ids
-            .read(headers, ready.is_key, bytes)
+            .read(headers, self.is_key, bytes)
             .map_err(|error| Format::Avro.data_error(Direction::Deserialize, topic, error))?;
-        let reader = ready.reader(topic, envelope.schema_id)?;
-        let fail_on_trailing_data = ready.config.fail_on_trailing_data;
+        let reader = self.reader(topic, envelope.schema_id)?;
+        let fail_on_trailing_data = self.config.fail_on_trailing_data;
         let read = out.write(reader.schema.as_ref(), |out| {
             if reader.is_raw {
                 return reader.decode.write_raw(envelope.rest, out);
@@ -188,22 +243,33 @@ impl Converter for AvroConverter {
                     serialization(format!("Error deserializing Avro message for id {id}")).caused_by(error);
                 Err(Format::Avro.data_error(Direction::Deserialize, topic, cause))
             }
-            read => read,
+            read => read.map(|()| envelope.schema_id),
         }
     }
-}
 
-fn texts(references: &References) -> Vec<&str> {
-    reference_texts(references).map(|(_, text)| text).collect()
-}
-
-impl Ready {
-    fn writer(&mut self, topic: &str, schema: Option<&SchemaRef>) -> Result<Arc<Writer>> {
+    /// What a record is written with. `brought` is the schema that a wrapper has with it.
+    fn writer(
+        &mut self,
+        topic: &str,
+        schema: Option<&SchemaRef>,
+        brought: Option<&Arc<RegistrySchema>>,
+    ) -> Result<Arc<Writer>> {
+        let key = ToWrite { schema, brought };
         let is_fixed = self.registry.is_fixed();
-        if is_fixed && let Some(known) = self.writers.get(topic, schema) {
+        if is_fixed && let Some(known) = self.writers.get(topic, key) {
             return Ok(known);
         }
-        let translated = self.translate(schema)?;
+        let translated = match brought {
+            None => self.translate(schema)?,
+            Some(brought) => {
+                let avro = self.parse(Direction::Serialize, topic, brought)?;
+                Arc::new(Translated {
+                    registry: RegistrySchema::clone(brought),
+                    record_name: avro.record_name(),
+                    avro,
+                })
+            }
+        };
         let written = SchemaToWrite {
             schema: &translated.registry,
             record_name: translated.record_name.as_deref(),
@@ -217,14 +283,14 @@ impl Ready {
             }
         };
         let chosen = self.registry.for_write(topic, written, &compatible)?;
-        if let Some(known) = self.writers.get(topic, schema)
+        if let Some(known) = self.writers.get(topic, key)
             && known.id == chosen.registered.id
         {
             return Ok(known);
         }
         let other;
         let avro = if chosen.registered.schema == translated.registry {
-            &translated.avro
+            &*translated.avro
         } else {
             other = self.parse(Direction::Serialize, topic, &chosen.registered.schema)?;
             &*other
@@ -247,7 +313,7 @@ impl Ready {
             is_raw: matches!(avro.root().kind, Kind::Bytes),
             encode,
         });
-        self.writers.insert(topic, schema, &writer);
+        self.writers.insert(topic, key, &writer);
         Ok(writer)
     }
 
@@ -260,7 +326,7 @@ impl Ready {
         let translated = Arc::new(Translated {
             registry: RegistrySchema::new(Format::Avro, avro.to_text()),
             record_name: avro.record_name(),
-            avro,
+            avro: Arc::new(avro),
         });
         self.translated.insert(key, Arc::clone(&translated));
         Ok(translated)
@@ -289,12 +355,7 @@ impl Ready {
         {
             return Ok(known);
         }
-        let name = |registered: &RegisteredSchema| {
-            AvroSchema::parse(&registered.schema.text, &[])
-                .ok()
-                .and_then(|schema| schema.record_name())
-        };
-        let written = self.registry.for_read(topic, id, &name)?;
+        let written = self.registry.for_read(topic, id, &record_name)?;
         let latest = self.registry.reader_schema(topic, &written)?;
         let into = latest.as_ref().map(|latest| latest.id);
         // As long as it is the same, so is the schema of what is read.

@@ -5,7 +5,10 @@ use wharf_api::{
     SchemaRef, Struct, Value,
 };
 use wharf_avro::AvroConverter;
-use wharf_schema_registry::testing::{TestRegistry, check_latest_is_kept_for_its_time, check_subject_names};
+use wharf_schema_registry::testing::{
+    TestRegistry, check_latest_is_kept_for_its_time, check_schemas_are_kept_within_bounds,
+    check_subject_names,
+};
 use wharf_schema_registry::{Format, RegistrySchema, SchemaReference};
 use wharf_testkit::converter_with_registry;
 
@@ -486,4 +489,9 @@ fn messages_without_an_id_are_read_with_the_configured_one() {
         &[("value.schema.id.deserializer", class), ("use.schema.id", "1")],
     );
     assert_eq!(decode(&mut reader, &[0x18]).unwrap().value, Value::Int32(12));
+}
+
+#[test]
+fn a_schema_that_is_not_kept_any_more_is_asked_for_again() {
+    check_schemas_are_kept_within_bounds::<AvroConverter>();
 }

@@ -5,7 +5,7 @@ use serde_json::{Value as Json, json};
 use wharf_api::{ConfigMap, Converter as _, ConverterType, Encoded, Headers, Result, SchemaAndValue};
 use wharf_avro::AvroConverter;
 use wharf_converters::JsonConverter;
-use wharf_schema_registry::testing::TestRegistry;
+use wharf_schema_registry::testing::{PayloadText, TestRegistry, check_shared_keys};
 use wharf_schema_registry::{Format, RegistrySchema};
 use wharf_test_services::{hex, unhex};
 use wharf_testkit::converter_with_registry;
@@ -124,4 +124,13 @@ fn every_recorded_case_gives_the_same_here() {
         wrong.len(),
         wrong.join("\n")
     );
+}
+
+#[test]
+fn keys_that_all_registry_converters_share_do_the_same_as_upstream() {
+    let payloads = PayloadText {
+        read: unhex,
+        write: hex,
+    };
+    check_shared_keys::<AvroConverter>(include_str!("shared.jsonl"), Format::Avro, payloads);
 }

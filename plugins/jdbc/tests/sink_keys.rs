@@ -56,7 +56,7 @@ fn a_table_is_made_with_a_type_for_each_kind() {
                 ("f64", Value::Float64(2.25)),
                 ("b", Value::Boolean(true)),
                 ("s", Value::from("text")),
-                ("x", Value::Bytes(vec![0, 255].into())),
+                ("x", Value::Bytes(vec![0, 255])),
                 ("d", Value::Decimal(Decimal::new(12_345, 2))),
                 ("day", Value::Date(1_767_225_600_000)),
                 ("clock", Value::Date(3_723_004)),

@@ -15,8 +15,8 @@ use wharf_converters::cache::SchemaKey;
 use wharf_converters::json::reader::Reader;
 use wharf_schema_registry::wire::{self, SchemaId};
 use wharf_schema_registry::{
-    Direction, Format, LruCache, RegisteredSchema, RegistrySchema, SchemaRegistry, SchemaToWrite, TopicCache,
-    reference_texts, serialization,
+    Direction, Format, LruCache, RegisteredSchema, RegistrySchema, SchemaRegistry, SchemaToWrite, ToWrite,
+    TopicCache, reference_texts, serialization,
 };
 
 use crate::compatibility;
@@ -46,7 +46,7 @@ struct Configured {
     /// The text of each Connect schema.
     texts: LruCache<SchemaKey, Arc<Translated>>,
     /// What a schema is written with, by topic.
-    written: TopicCache<Option<SchemaKey>, WriteWith>,
+    written: TopicCache<(Option<SchemaKey>, Option<Arc<RegistrySchema>>), WriteWith>,
     /// What messages of a topic with this id are.
     read: TopicCache<SchemaId, ReadWith>,
     /// Connect schemas of registered ones, by id and version.
@@ -58,6 +58,21 @@ struct Translated {
     schema: RegistrySchema,
     /// For subjects that are named after it.
     title: Option<String>,
+}
+
+impl Translated {
+    fn new(schema: RegistrySchema) -> Result<Self> {
+        let title = Json::parse(schema.text.as_bytes())?
+            .get("title")
+            .and_then(Json::as_str)
+            .map(str::to_owned);
+        Ok(Self { schema, title })
+    }
+}
+
+fn title(registered: &RegisteredSchema) -> Option<String> {
+    let json = Json::parse(registered.schema.text.as_bytes()).ok()?;
+    json.get("title").and_then(Json::as_str).map(str::to_owned)
 }
 
 struct WriteWith {
@@ -94,6 +109,26 @@ impl Configured {
         value: ValueRef<'_>,
         out: &mut Vec<u8>,
     ) -> Result<Encoded> {
+        match self.registry.unwrap_backup(topic, schema, value)? {
+            None => self.encode_with(topic, headers, schema, value, None, out),
+            Some(backed_up) => {
+                let (schema, brought) = (Some(backed_up.schema), Some(&backed_up.written_with));
+                self.encode_with(topic, headers, schema, backed_up.value, brought, out)
+                    .map_err(|error| self.registry.restore_error(topic, error))
+            }
+        }
+    }
+
+    /// `brought` is the schema that a wrapper has with it.
+    fn encode_with(
+        &mut self,
+        topic: &str,
+        headers: &mut Headers,
+        schema: Option<&SchemaRef>,
+        value: ValueRef<'_>,
+        brought: Option<&Arc<RegistrySchema>>,
+        out: &mut Vec<u8>,
+    ) -> Result<Encoded> {
         let Some(schema) = schema else {
             if value.is_null() {
                 return Ok(Encoded::Null);
@@ -117,7 +152,7 @@ impl Configured {
             out.truncate(start);
             return Ok(Encoded::Null);
         }
-        let with = self.write_with(topic, schema)?;
+        let with = self.write_with(topic, schema, brought)?;
         if let Some(checker) = &with.checker {
             checker
                 .check(&out[payload..])
@@ -137,19 +172,31 @@ impl Configured {
         Ok(Encoded::Bytes)
     }
 
-    fn write_with(&mut self, topic: &str, schema: &SchemaRef) -> Result<Arc<WriteWith>> {
+    fn write_with(
+        &mut self,
+        topic: &str,
+        schema: &SchemaRef,
+        brought: Option<&Arc<RegistrySchema>>,
+    ) -> Result<Arc<WriteWith>> {
+        let key = ToWrite {
+            schema: Some(schema),
+            brought,
+        };
         if self.registry.is_fixed()
-            && let Some(known) = self.written.get(topic, Some(schema))
+            && let Some(known) = self.written.get(topic, key)
         {
             return Ok(known);
         }
-        let with = Arc::new(self.ask_what_to_write_with(topic, schema)?);
-        self.written.insert(topic, Some(schema), &with);
+        let translated = match brought {
+            None => self.translated(schema)?,
+            Some(brought) => Arc::new(Translated::new(RegistrySchema::clone(brought))?),
+        };
+        let with = Arc::new(self.ask_what_to_write_with(topic, &translated)?);
+        self.written.insert(topic, key, &with);
         Ok(with)
     }
 
-    fn ask_what_to_write_with(&mut self, topic: &str, schema: &SchemaRef) -> Result<WriteWith> {
-        let translated = self.translated(schema)?;
+    fn ask_what_to_write_with(&mut self, topic: &str, translated: &Translated) -> Result<WriteWith> {
         let to_write = SchemaToWrite {
             schema: &translated.schema,
             record_name: translated.title.as_deref(),
@@ -173,14 +220,7 @@ impl Configured {
             return Ok(Arc::clone(translated));
         }
         let text = json_schema_text(&self.options, schema)?;
-        let title = Json::parse(text.as_bytes())?
-            .get("title")
-            .and_then(Json::as_str)
-            .map(str::to_owned);
-        let translated = Arc::new(Translated {
-            schema: RegistrySchema::new(Format::Json, text),
-            title,
-        });
+        let translated = Arc::new(Translated::new(RegistrySchema::new(Format::Json, text))?);
         self.texts.insert(key, Arc::clone(&translated));
         Ok(translated)
     }
@@ -209,10 +249,11 @@ impl Configured {
                     _ => cause,
                 }
             })?;
-        Ok(SchemaAndValue {
+        let read = SchemaAndValue {
             schema: Some(SchemaRef::clone(&with.schema)),
             value,
-        })
+        };
+        self.registry.wrap(topic, envelope.schema_id, read, &title)
     }
 
     fn read_with(&mut self, topic: &str, id: SchemaId) -> Result<Arc<ReadWith>> {
@@ -227,10 +268,6 @@ impl Configured {
     }
 
     fn ask_what_to_read_with(&mut self, topic: &str, id: SchemaId) -> Result<Arc<ReadWith>> {
-        let title = |registered: &RegisteredSchema| {
-            let json = Json::parse(registered.schema.text.as_bytes()).ok()?;
-            json.get("title").and_then(Json::as_str).map(str::to_owned)
-        };
         let written = self.registry.for_read(topic, id, &title)?;
         let (registered, version) = match self.registry.reader_schema(topic, &written)? {
             Some(reader) => {

@@ -4,7 +4,7 @@
 use wharf_api::{ConnectError, Converter as _};
 use wharf_json_schema::JsonSchemaConverter;
 use wharf_schema_registry::Format;
-use wharf_schema_registry::testing::{PayloadText, check_keys, check_recorded};
+use wharf_schema_registry::testing::{PayloadText, check_keys, check_recorded, check_shared_keys};
 
 const ALTERED: &str =
     "a value that does not suit its schema is refused, where upstream writes another in its place";
@@ -17,16 +17,17 @@ const UNREADABLE: &str = "neither can read what was written";
 const LEADING_ZEROS: &str = "the reader is that of JsonConverter, which takes numbers that begin with 0";
 const OTHER_VALIDATOR: &str = "1.0 is an integer by the standard, and so is a number of 8 or 16 bits, which upstream's validator takes for none";
 
+const PAYLOADS: PayloadText = PayloadText {
+    read: |text| text.as_bytes().to_vec(),
+    write: |bytes| String::from_utf8_lossy(bytes).into_owned(),
+};
+
 #[test]
 fn every_recorded_case_gives_the_same_here() {
-    let payloads = PayloadText {
-        read: |text| text.as_bytes().to_vec(),
-        write: |bytes| String::from_utf8_lossy(bytes).into_owned(),
-    };
     let others = check_recorded::<JsonSchemaConverter>(
         include_str!("recorded.jsonl"),
         Format::Json,
-        payloads,
+        PAYLOADS,
         |case, found| {
             let trace = found.as_ref().err().map(ConnectError::trace).unwrap_or_default();
             let schema = case["schema"].as_str().unwrap_or_default();
@@ -66,4 +67,9 @@ fn every_key_of_upstream_is_there_and_the_same_but_for_what_is_listed() {
         &JsonSchemaConverter::default().config(),
         &[],
     );
+}
+
+#[test]
+fn keys_that_all_registry_converters_share_do_the_same_as_upstream() {
+    check_shared_keys::<JsonSchemaConverter>(include_str!("shared.jsonl"), Format::Json, PAYLOADS);
 }

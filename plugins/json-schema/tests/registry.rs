@@ -5,7 +5,10 @@ use wharf_api::{
     Struct, Value, logical,
 };
 use wharf_json_schema::JsonSchemaConverter;
-use wharf_schema_registry::testing::{TestRegistry, check_latest_is_kept_for_its_time, check_subject_names};
+use wharf_schema_registry::testing::{
+    TestRegistry, check_latest_is_kept_for_its_time, check_schemas_are_kept_within_bounds,
+    check_subject_names,
+};
 use wharf_schema_registry::{Format, RegistrySchema, SchemaReference};
 use wharf_testkit::converter_with_registry;
 
@@ -344,4 +347,9 @@ fn a_message_is_read_into_the_latest_schema_where_that_is_wanted() {
         own.value.as_struct().unwrap().get("gone").unwrap(),
         &Value::from("x")
     );
+}
+
+#[test]
+fn a_schema_that_is_not_kept_any_more_is_asked_for_again() {
+    check_schemas_are_kept_within_bounds::<JsonSchemaConverter>();
 }

@@ -181,6 +181,45 @@ impl Pool {
         search(self, &self.roots, full_name, &mut path).then_some(path)
     }
 
+    /// The path of a message by the parts of its name, of which those that are no message's on their way are passed over: the schema's
+    /// package may be another than the name's, or none. Without any that is, the only message that there is of its last part's name, at
+    /// whatever level, or the only message at all.
+    pub(crate) fn path_of_parts(&self, full_name: &str) -> Option<Vec<usize>> {
+        let (mut level, mut path) = (&self.roots, Vec::new());
+        for part in full_name.split('.') {
+            if let Some(index) = level.iter().position(|id| self.message(*id).name == part) {
+                path.push(index);
+                level = &self.message(level[index]).nested;
+            }
+        }
+        if !path.is_empty() {
+            return Some(path);
+        }
+        let name = full_name.rsplit('.').next().unwrap_or(full_name);
+        let (mut all, mut named) = (Vec::new(), Vec::new());
+        self.paths(&self.roots, &mut Vec::new(), &mut |path, id| {
+            all.push(path.to_vec());
+            if self.message(id).name == name {
+                named.push(path.to_vec());
+            }
+        });
+        match (named.len(), all.len()) {
+            (1, _) => named.pop(),
+            (0, 1) => all.pop(),
+            _ => None,
+        }
+    }
+
+    /// Visits all messages with their paths.
+    fn paths(&self, level: &[MessageId], path: &mut Vec<usize>, visit: &mut impl FnMut(&[usize], MessageId)) {
+        for (index, id) in level.iter().enumerate() {
+            path.push(index);
+            visit(path, *id);
+            self.paths(&self.message(*id).nested, path, visit);
+            path.pop();
+        }
+    }
+
     /// Whether a message is one that the compiler makes for `map<…>`, or looks like one, as upstream tells maps.
     pub(crate) fn is_map_entry(&self, id: MessageId) -> bool {
         let message = self.message(id);

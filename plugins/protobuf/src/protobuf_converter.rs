@@ -16,7 +16,7 @@ use wharf_converters::cache::SchemaKey;
 use wharf_schema_registry::wire::{self, SchemaId, SchemaIdSource};
 use wharf_schema_registry::{
     Direction, Format, ImportedSchema, LruCache, RegisteredSchema, RegistrySchema, SchemaRegistry,
-    SchemaToWrite, TopicCache, reference_texts, serialization,
+    SchemaToWrite, ToWrite, TopicCache, reference_texts, serialization,
 };
 
 use crate::compatibility;
@@ -50,7 +50,7 @@ struct Configured {
     /// The message type of each Connect schema.
     roots: LruCache<SchemaKey, Arc<Translated>>,
     /// What a schema is written with, by topic.
-    written: TopicCache<Option<SchemaKey>, WriteWith>,
+    written: TopicCache<(Option<SchemaKey>, Option<Arc<RegistrySchema>>), WriteWith>,
     /// What messages of a topic with this id and message index are.
     read: TopicCache<(SchemaId, Vec<u8>), ReadWith>,
 }
@@ -110,16 +110,37 @@ impl Configured {
         value: ValueRef<'_>,
         out: &mut Vec<u8>,
     ) -> Result<Encoded> {
-        if value.is_null() {
-            return Ok(Encoded::Null);
+        match self.registry.unwrap_backup(topic, schema, value)? {
+            None if value.is_null() => Ok(Encoded::Null),
+            None => self.encode_with(topic, headers, schema, value, None, out),
+            Some(backed_up) if backed_up.value.is_null() => {
+                Err(ConnectError::data("Unsupported type during restore: null"))
+            }
+            Some(backed_up) => {
+                let (schema, brought) = (Some(backed_up.schema), Some(&backed_up.written_with));
+                self.encode_with(topic, headers, schema, backed_up.value, brought, out)
+                    .map_err(|error| self.registry.restore_error(topic, error))
+            }
         }
+    }
+
+    /// `brought` is the schema that a wrapper has with it.
+    fn encode_with(
+        &mut self,
+        topic: &str,
+        headers: &mut Headers,
+        schema: Option<&SchemaRef>,
+        value: ValueRef<'_>,
+        brought: Option<&Arc<RegistrySchema>>,
+        out: &mut Vec<u8>,
+    ) -> Result<Encoded> {
         let schema = schema.ok_or_else(|| {
             ConnectError::data(
                 "the record has no schema, and a Protobuf message cannot be made without one; set schemas.enable=true at the \
                  converter that reads it, or use org.apache.kafka.connect.json.JsonConverter",
             )
         })?;
-        let with = self.write_with(topic, schema)?;
+        let with = self.write_with(topic, schema, brought)?;
         let in_header = self.registry.id_in_header();
         if !in_header {
             wire::write_id(with.registered.id, out);
@@ -136,15 +157,57 @@ impl Configured {
         Ok(Encoded::Bytes)
     }
 
-    fn write_with(&mut self, topic: &str, schema: &SchemaRef) -> Result<Arc<WriteWith>> {
+    fn write_with(
+        &mut self,
+        topic: &str,
+        schema: &SchemaRef,
+        brought: Option<&Arc<RegistrySchema>>,
+    ) -> Result<Arc<WriteWith>> {
+        let key = ToWrite {
+            schema: Some(schema),
+            brought,
+        };
         if self.registry.is_fixed()
-            && let Some(known) = self.written.get(topic, Some(schema))
+            && let Some(known) = self.written.get(topic, key)
         {
             return Ok(known);
         }
-        let with = Arc::new(self.ask_what_to_write_with(topic, schema)?);
-        self.written.insert(topic, Some(schema), &with);
+        let with = Arc::new(match brought {
+            None => self.ask_what_to_write_with(topic, schema)?,
+            Some(brought) => self.ask_what_to_restore_with(topic, schema, brought)?,
+        });
+        self.written.insert(topic, key, &with);
         Ok(with)
+    }
+
+    fn ask_what_to_restore_with(
+        &mut self,
+        topic: &str,
+        schema: &SchemaRef,
+        brought: &RegistrySchema,
+    ) -> Result<WriteWith> {
+        let translated = self.translated(schema)?;
+        let name = message_name(&brought.text, &[0]);
+        let to_write = SchemaToWrite {
+            schema: brought,
+            record_name: name.as_deref(),
+        };
+        let registered = self
+            .registry
+            .for_write(topic, to_write, &compatibility::can_read)?
+            .registered;
+        let pool = self.pool(Direction::Serialize, topic, &registered)?;
+        let full_name = &translated.root.full_name;
+        let path = pool
+            .path_of_parts(full_name)
+            .ok_or_else(|| no_message(&registered, full_name, topic))?;
+        let mut index = Vec::new();
+        message_index::write(&path, &mut index);
+        Ok(WriteWith {
+            registered,
+            translated,
+            index,
+        })
     }
 
     fn ask_what_to_write_with(&mut self, topic: &str, schema: &SchemaRef) -> Result<WriteWith> {
@@ -177,13 +240,9 @@ impl Configured {
         } else {
             let pool = self.pool(Direction::Serialize, topic, &registered)?;
             let full_name = &translated.root.full_name;
-            let path = pool.path_of(full_name).ok_or_else(|| {
-                let reason = ConnectError::data(format!(
-                    "the schema {} in the registry has no message {full_name}; name the Connect schema as the message",
-                    registered.id
-                ));
-                Format::Protobuf.data_error(Direction::Serialize, topic, serialization("Error serializing Protobuf message").caused_by(reason))
-            })?;
+            let path = pool
+                .path_of(full_name)
+                .ok_or_else(|| no_message(&registered, full_name, topic))?;
             message_index::write(&path, &mut index);
         }
         Ok(WriteWith {
@@ -241,10 +300,12 @@ impl Configured {
         };
         let with = self.read_with(topic, envelope.schema_id, index)?;
         let value = decode(&with.message, payload).map_err(failed)?;
-        Ok(SchemaAndValue {
+        let read = SchemaAndValue {
             schema: Some(SchemaRef::clone(&with.message.schema)),
             value,
-        })
+        };
+        let name = |registered: &RegisteredSchema| message_name(&registered.schema.text, &[0]);
+        self.registry.wrap(topic, envelope.schema_id, read, &name)
     }
 
     fn read_with(&mut self, topic: &str, id: SchemaId, index: &[u8]) -> Result<Arc<ReadWith>> {
@@ -298,6 +359,16 @@ impl Configured {
         }?;
         Ok(Arc::new(ReadWith { message, into }))
     }
+}
+
+#[cold]
+fn no_message(registered: &RegisteredSchema, full_name: &str, topic: &str) -> ConnectError {
+    let reason = ConnectError::data(format!(
+        "the schema {} in the registry has no message {full_name}; name the Connect schema as the message",
+        registered.id
+    ));
+    let cause = serialization("Error serializing Protobuf message").caused_by(reason);
+    Format::Protobuf.data_error(Direction::Serialize, topic, cause)
 }
 
 /// The full name of the message at a path, without resolving any types.

@@ -2,7 +2,9 @@
 
 use wharf_api::{Converter as _, ErrorKind, Headers, Schema, SchemaBuilder, SchemaRef, Struct, Value};
 use wharf_protobuf::ProtobufConverter;
-use wharf_schema_registry::testing::{TestRegistry, check_latest_is_kept_for_its_time};
+use wharf_schema_registry::testing::{
+    TestRegistry, check_latest_is_kept_for_its_time, check_schemas_are_kept_within_bounds,
+};
 use wharf_schema_registry::{Format, RegistrySchema};
 use wharf_testkit::converter_with_registry;
 
@@ -128,4 +130,9 @@ fn a_message_is_read_into_the_latest_version_where_that_is_wanted() {
         .decode("orders", &none, Some(&message))
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Data);
+}
+
+#[test]
+fn a_schema_that_is_not_kept_any_more_is_asked_for_again() {
+    check_schemas_are_kept_within_bounds::<ProtobufConverter>();
 }

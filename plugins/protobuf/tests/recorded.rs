@@ -4,7 +4,7 @@
 use wharf_api::{ConnectError, Converter as _};
 use wharf_protobuf::ProtobufConverter;
 use wharf_schema_registry::Format;
-use wharf_schema_registry::testing::{PayloadText, check_keys, check_recorded};
+use wharf_schema_registry::testing::{PayloadText, check_keys, check_recorded, check_shared_keys};
 use wharf_test_services::{hex, unhex};
 
 const DATA_EXCEPTION: &str = "org.apache.kafka.connect.errors.DataException";
@@ -17,16 +17,17 @@ const UNUSED_ENUM: &str = "an enum that no field uses is not written";
 const OTHER_WORDS: &str = "both refuse a null inside";
 const GROUP: &str = "a group of proto2, which upstream leaves out";
 
+const PAYLOADS: PayloadText = PayloadText {
+    read: unhex,
+    write: hex,
+};
+
 #[test]
 fn every_recorded_case_gives_the_same_here() {
-    let payloads = PayloadText {
-        read: unhex,
-        write: hex,
-    };
     let others = check_recorded::<ProtobufConverter>(
         include_str!("recorded.jsonl"),
         Format::Protobuf,
-        payloads,
+        PAYLOADS,
         |case, found| {
             let expect = &case["expect"];
             let trace = found.as_ref().err().map(ConnectError::trace).unwrap_or_default();
@@ -74,4 +75,9 @@ fn every_key_of_upstream_is_there_and_the_same_but_for_what_is_listed() {
         &ProtobufConverter::default().config(),
         &[],
     );
+}
+
+#[test]
+fn keys_that_all_registry_converters_share_do_the_same_as_upstream() {
+    check_shared_keys::<ProtobufConverter>(include_str!("shared.jsonl"), Format::Protobuf, PAYLOADS);
 }

@@ -161,7 +161,7 @@ fn writing(base: ConfigDef) -> ConfigDef {
         })),
     )
     .define(
-        key(LATEST_CACHE_SIZE, Type::Int, Low, "The most subjects whose latest schema is kept.").default(1000),
+        key(LATEST_CACHE_SIZE, Type::Int, Low, "The most subjects whose latest schema is kept, where it is more than max.schemas.per.subject.").default(1000),
     )
     .define(
         key(LATEST_CACHE_TTL, Type::Int, Low, "How many seconds a latest schema is kept; -1 is for ever.").default(-1),

@@ -194,6 +194,8 @@ pub struct RegistryConfig {
     pub associations: Associations,
     /// Where this is, for rules that count in one place only.
     pub execution_environment: Option<String>,
+    /// Whether records go together with their schemas.
+    pub backup: bool,
     /// What is said of rules, whatever they say themselves.
     pub rule_overrides: RuleOverrides,
     /// Whether a key's schema is named in a header.
@@ -319,6 +321,7 @@ impl RegistryConfig {
             value_subjects: SubjectNameStrategy::from_config(&parsed, VALUE_SUBJECT_NAME_STRATEGY)?,
             associations: Associations::from_parsed(&parsed)?,
             execution_environment: parsed.get_string("execution.environment").map(str::to_owned),
+            backup: parsed.boolean(rules::BACKUP)?,
             rule_overrides: RuleOverrides::from_config(parsed.originals()),
             key_id_in_header: parsed.class(KEY_SCHEMA_ID_SERIALIZER)? == HEADER_SERIALIZER,
             value_id_in_header: parsed.class(VALUE_SCHEMA_ID_SERIALIZER)? == HEADER_SERIALIZER,
@@ -433,7 +436,8 @@ mod tests {
             ("rule.executors._default_.param.secret", "s"),
             ("rule.actions.dlq.param.topic", "t"),
             ("validation.rules.execution", "BEFORE_DOMAIN_RULES"),
-            ("schema.backup.enabled", "true"),
+            ("validation.rules.execution", "after_domain_rules"),
+            ("validation.rules.execution", "SOMETIMES"),
             ("subject.name.strategy.fallback.type", "OTHER"),
             ("execution.environment", "MOON"),
         ] {
@@ -493,7 +497,7 @@ mod tests {
             ("validation.rules.fail.fast", "true"),
             ("propagate.schema.tags", "true"),
             ("schema.format", "resolved"),
-            ("schema.backup.enabled", "false"),
+            ("schema.backup.enabled", "TRUE"),
             ("rule.metrics.enable", "false"),
             ("validation.rules.executor.class", "com.example.Mine"),
             ("schema.reflection", "true"),

@@ -9,12 +9,15 @@ use wharf_api::{ConnectError, Result};
 
 use crate::rules::is_override;
 
+/// Whether records go together with their schemas.
+pub(super) const BACKUP: &str = "schema.backup.enabled";
 /// What executors and actions are named by; their own settings have the name between.
 const RULES: [&str; 2] = ["rule.executors", "rule.actions"];
 const NO_RULES: &str = "rules of schemas (conditions, encryption, migrations) are not run by this converter; remove the key and use \
                         schemas without rules, or leave this connector to a worker whose converter runs them";
-const NO_BACKUP: &str = "records are not wrapped together with their schemas here; set it to false, or leave this connector to a worker \
-                         whose converter does";
+const NO_VALIDATION: &str = "validation rule executor class 'io.confluent.kafka.schemaregistry.rules.cel.CelValidator' could not be loaded: it \
+                             is in kafka-schema-rules, which neither Confluent's converters nor this one have with them; remove the key, or \
+                             leave this connector to a worker whose converter has it";
 const NO_PLACE: &str = "must be ALL, CLIENT, GATEWAY, SERVER or NONE";
 
 /// Adds the keys.
@@ -50,11 +53,7 @@ pub(super) fn rules(base: ConfigDef) -> ConfigDef {
         )
         .importance(Importance::Medium)
         .default("DISABLED")
-        .validator(refuse("DISABLED", NO_RULES, |value| {
-            value
-                .as_str()
-                .is_none_or(|text| text.eq_ignore_ascii_case("DISABLED"))
-        })),
+        .validator(Validator::custom("DISABLED", validation_rules)),
     )
     .define(
         low(
@@ -104,14 +103,12 @@ pub(super) fn rules(base: ConfigDef) -> ConfigDef {
     )
     .define(
         low(
-            "schema.backup.enabled",
+            BACKUP,
             Type::Boolean,
-            "Whether records are wrapped together with their schema's text and references. Must stay false.",
+            "Whether what is read is wrapped together with its schema's text and references, and such wrappers are written as what they hold, \
+             with the schema they bring along.",
         )
-        .default(false)
-        .validator(refuse("false", NO_BACKUP, |value| {
-            !matches!(value, ParsedValue::Boolean(true))
-        })),
+        .default(false),
     )
     .define(
         low(
@@ -122,6 +119,18 @@ pub(super) fn rules(base: ConfigDef) -> ConfigDef {
         )
         .default_null(),
     )
+}
+
+/// Upstream's converter fails when it is configured, because the class is missing; an unknown word is refused before.
+fn validation_rules(name: &str, value: &ParsedValue) -> Result<()> {
+    let known = ["DISABLED", "BEFORE_DOMAIN_RULES", "AFTER_DOMAIN_RULES"];
+    let word = value.as_str().unwrap_or_default();
+    let reason = match known.iter().position(|known| word.eq_ignore_ascii_case(known)) {
+        Some(0) => return Ok(()),
+        Some(_) => NO_VALIDATION,
+        None => "Invalid enumerator",
+    };
+    Err(ConnectError::invalid_config(name, value, reason))
 }
 
 fn refuse(allowed: &str, reason: &'static str, holds: fn(&ParsedValue) -> bool) -> Validator {

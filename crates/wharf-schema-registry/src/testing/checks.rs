@@ -2,6 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use wharf_api::{
+    ConfigMap, Converter, ConverterType, Headers, Schema, SchemaBuilder, SchemaRef, Struct, Value,
+};
+
 use super::TestRegistry;
 use crate::model::RegistrySchema;
 
@@ -90,4 +94,76 @@ pub fn check_latest_is_kept_for_its_time<C>(
         // What was the latest is still asked for once in its time only, by each of the two.
         assert_eq!(id(write(&mut writer)), 2);
     }
+}
+
+/// Checks that a converter asks for a schema again when neither it nor its client keeps it any more, by `schemas.cache.config` and
+/// `max.schemas.per.subject`, that it does not before, and that records are the same either way.
+///
+/// # Panics
+/// When it asks more or less often.
+pub fn check_schemas_are_kept_within_bounds<C: Converter + Default>() {
+    for (of_converter, of_client, asked) in [("0", "0", 4), ("1", "1", 4), ("2", "1", 2), ("1", "2", 2)] {
+        let registry = TestRegistry::start();
+        let config: ConfigMap = [
+            ("schema.registry.url", registry.url().as_str()),
+            (
+                "value.subject.name.strategy",
+                "io.confluent.kafka.serializers.subject.TopicNameStrategy",
+            ),
+            ("schemas.cache.config", of_converter),
+            ("max.schemas.per.subject", of_client),
+        ]
+        .into_iter()
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .collect();
+        let configured = || {
+            let mut converter = C::default();
+            let result = converter.configure(&config, ConverterType::Value);
+            result.expect("the configuration is right");
+            converter
+        };
+        let requests = |start: &str| {
+            let asked = registry.requests();
+            asked.iter().filter(|request| request.starts_with(start)).count()
+        };
+        let mut writer = configured();
+        let messages = [1, 2, 1, 2].map(|fields| {
+            let (schema, value) = struct_of(fields);
+            let mut message = Vec::new();
+            writer
+                .encode(
+                    "t",
+                    &mut Headers::new(),
+                    Some(&schema),
+                    value.as_ref(),
+                    &mut message,
+                )
+                .expect("a struct of numbers can be written");
+            message
+        });
+        let bounds = format!("{of_converter} and {of_client}");
+        assert_eq!(messages[..2], messages[2..], "{bounds}");
+        assert_eq!(requests("POST /subjects/t-value/versions"), asked, "{bounds}");
+        let mut reader = configured();
+        for (message, fields) in messages.iter().zip([1, 2, 1, 2]) {
+            let read = reader.decode("t", &Headers::new(), Some(message));
+            let read = read.expect("what was written can be read").value;
+            let found = read.as_struct().map(|value| value.values().len());
+            assert_eq!(found, Some(fields), "{bounds}");
+        }
+        assert_eq!(requests("GET /schemas/ids/"), asked, "{bounds}");
+    }
+}
+
+/// A struct of so many numbers.
+fn struct_of(fields: i64) -> (SchemaRef, Value) {
+    let schema = (0..fields)
+        .fold(
+            SchemaBuilder::structure().name(format!("R{fields}")),
+            |schema, number| schema.field(format!("f{number}"), Schema::int64()),
+        )
+        .build()
+        .expect("the names of the fields differ");
+    let value = Struct::from_values(SchemaRef::clone(&schema), (0..fields).map(Value::Int64).collect());
+    (schema, value.into())
 }

@@ -13,9 +13,11 @@ mod state;
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-pub use checks::{check_latest_is_kept_for_its_time, check_subject_names};
+pub use checks::{
+    check_latest_is_kept_for_its_time, check_schemas_are_kept_within_bounds, check_subject_names,
+};
 pub use keys::check_keys;
-pub use recorded::{PayloadText, check_recorded};
+pub use recorded::{PayloadText, check_recorded, check_shared_keys};
 use server::Server;
 use state::State;
 

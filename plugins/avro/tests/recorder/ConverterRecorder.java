@@ -1,4 +1,4 @@
-// Prints what Confluent's Protobuf and JSON Schema converters make of each case. Its argument says which: protobuf or json-schema.
+// Prints what Confluent's converters make of each case. Its argument says which: avro, protobuf or json-schema.
 //
 // Cases come on standard input, one JSON object per line; each goes out again with a member "expect". See README.md.
 
@@ -6,9 +6,13 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.confluent.connect.avro.AvroConverter;
 import io.confluent.connect.json.JsonSchemaConverter;
 import io.confluent.connect.protobuf.ProtobufConverter;
 import io.confluent.kafka.schemaregistry.ParsedSchema;
+import io.confluent.kafka.schemaregistry.SchemaProvider;
+import io.confluent.kafka.schemaregistry.avro.AvroSchema;
+import io.confluent.kafka.schemaregistry.avro.AvroSchemaProvider;
 import io.confluent.kafka.schemaregistry.client.MockSchemaRegistryClient;
 import io.confluent.kafka.schemaregistry.client.rest.entities.Schema;
 import io.confluent.kafka.schemaregistry.client.rest.entities.SchemaReference;
@@ -39,11 +43,12 @@ public class ConverterRecorder {
     /** The byte and the id in front of a payload. */
     static final int PREFIX = 5;
 
-    final boolean isProtobuf;
+    /** avro, protobuf or json-schema. */
+    final String format;
     final JsonConverter json = new JsonConverter();
 
-    ConverterRecorder(boolean isProtobuf) {
-        this.isProtobuf = isProtobuf;
+    ConverterRecorder(String format) {
+        this.format = format;
         json.configure(Map.of("schemas.enable", "true", "replace.null.with.default", "false"), false);
     }
 
@@ -52,7 +57,7 @@ public class ConverterRecorder {
         PrintStream out = new PrintStream(System.out, false, StandardCharsets.UTF_8);
         // Whatever a library prints must not mix with the answers.
         System.setOut(System.err);
-        ConverterRecorder recorder = new ConverterRecorder(args[0].equals("protobuf"));
+        ConverterRecorder recorder = new ConverterRecorder(args[0]);
         BufferedReader in = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
         for (String line = in.readLine(); line != null; line = in.readLine()) {
             ObjectNode test = (ObjectNode) JSON.readTree(line);
@@ -64,8 +69,7 @@ public class ConverterRecorder {
 
     ObjectNode answer(ObjectNode test) {
         ObjectNode expect = JSON.createObjectNode();
-        try (MockSchemaRegistryClient client = new MockSchemaRegistryClient(
-                List.of(new ProtobufSchemaProvider(), new JsonSchemaProvider()))) {
+        try (MockSchemaRegistryClient client = registry()) {
             if (test.has("envelope")) {
                 fromConnect(client, test, expect);
             } else {
@@ -78,12 +82,21 @@ public class ConverterRecorder {
         return expect;
     }
 
+    static MockSchemaRegistryClient registry() {
+        return new MockSchemaRegistryClient(
+                List.<SchemaProvider>of(new AvroSchemaProvider(), new ProtobufSchemaProvider(), new JsonSchemaProvider()));
+    }
+
     Converter converter(MockSchemaRegistryClient client, JsonNode test) {
         Map<String, Object> config = new HashMap<>();
         config.put("schema.registry.url", "mock://t");
         config.put("value.subject.name.strategy", "io.confluent.kafka.serializers.subject.TopicNameStrategy");
         test.path("config").fields().forEachRemaining(e -> config.put(e.getKey(), e.getValue().asText()));
-        Converter converter = isProtobuf ? new ProtobufConverter(client) : new JsonSchemaConverter(client);
+        Converter converter = switch (format) {
+            case "avro" -> new AvroConverter(client);
+            case "protobuf" -> new ProtobufConverter(client);
+            default -> new JsonSchemaConverter(client);
+        };
         converter.configure(config, false);
         return converter;
     }
@@ -103,10 +116,12 @@ public class ConverterRecorder {
             expect.set("references", references(client, registered.references()));
         }
         expect.put("payload", text(Arrays.copyOfRange(message, PREFIX, message.length)));
+        if (!registered.references().isEmpty() && test.path("config").has("schema.backup.enabled")) {
+            return;
+        }
         ObjectNode back = JSON.createObjectNode();
         // Another registry has the schema as its text only, as a real one has.
-        try (MockSchemaRegistryClient other = new MockSchemaRegistryClient(
-                List.of(new ProtobufSchemaProvider(), new JsonSchemaProvider()))) {
+        try (MockSchemaRegistryClient other = registry()) {
             int otherId = other.register(TOPIC + "-value", parsed(schema, List.of(), Map.of()));
             ByteBuffer.wrap(message).putInt(1, otherId);
             back.set("envelope", toConnect(converter(other, test), message));
@@ -151,20 +166,25 @@ public class ConverterRecorder {
             resolved.put(name, schema);
         }
         int id = client.register(TOPIC + "-value", parsed(test.get("schema").asText(), references, resolved));
-        byte[] payload = isProtobuf
-                ? HexFormat.of().parseHex(test.get("payload").asText())
-                : test.get("payload").asText().getBytes(StandardCharsets.UTF_8);
+        String text = test.get("payload").asText();
+        byte[] payload = isText() ? text.getBytes(StandardCharsets.UTF_8) : HexFormat.of().parseHex(text);
         return ByteBuffer.allocate(PREFIX + payload.length).put((byte) 0).putInt(id).put(payload).array();
     }
 
     ParsedSchema parsed(String text, List<SchemaReference> references, Map<String, String> resolved) {
-        return isProtobuf
-                ? new ProtobufSchema(text, references, resolved, null, null)
-                : new JsonSchema(text, references, resolved, null);
+        return switch (format) {
+            case "avro" -> new AvroSchema(text, references, resolved, null);
+            case "protobuf" -> new ProtobufSchema(text, references, resolved, null, null);
+            default -> new JsonSchema(text, references, resolved, null);
+        };
+    }
+
+    boolean isText() {
+        return format.equals("json-schema");
     }
 
     String text(byte[] payload) {
-        return isProtobuf ? HexFormat.of().formatHex(payload) : new String(payload, StandardCharsets.UTF_8);
+        return isText() ? new String(payload, StandardCharsets.UTF_8) : HexFormat.of().formatHex(payload);
     }
 
     static void failure(ObjectNode out, Throwable e) {

@@ -20,6 +20,7 @@ mod preview;
 mod record_errors;
 mod refused_records;
 mod registry_access;
+mod registry_backup;
 mod registry_bad_bytes;
 mod registry_converters;
 mod registry_headers;

@@ -298,6 +298,126 @@ fn a_payload_that_is_none_of_its_schema_costs_its_record_only() {
     assert_eq!(worker.terminate(), Some(143));
 }
 
+/// What Connect calls a decimal.
+const DECIMAL: &str = "org.apache.kafka.connect.data.Decimal";
+
+/// Schemas of decimals without a scale, or with one that is no number, by the name that Connect gives them: with the payload of a value
+/// and a part of what is said of it.
+fn decimals(format: Format) -> Vec<(&'static str, Value, &'static [u8], &'static str)> {
+    let (missing, wrong) = (
+        "Invalid Decimal schema: scale parameter not found.",
+        "Invalid scale parameter found in Decimal schema",
+    );
+    let two = json!({"scale": "two"});
+    match format {
+        Format::Avro => vec![
+            (
+                "scale",
+                json!({"type": "bytes", "connect.name": DECIMAL}),
+                b"\x04\xd2",
+                missing,
+            ),
+            (
+                "scale-fixed",
+                json!({"type": "fixed", "name": "F", "size": 2, "connect.name": DECIMAL}),
+                b"\x04\xd2",
+                missing,
+            ),
+            (
+                "scale-word",
+                json!({"type": "bytes", "connect.name": DECIMAL, "connect.parameters": two}),
+                b"\x04\xd2",
+                wrong,
+            ),
+        ],
+        Format::Json => vec![
+            (
+                "scale",
+                json!({"type": "string", "title": DECIMAL, "connect.type": "bytes"}),
+                b"\"AQ==\"",
+                missing,
+            ),
+            (
+                "scale-word",
+                json!({"type": "string", "title": DECIMAL, "connect.type": "bytes", "connect.parameters": two}),
+                b"\"AQ==\"",
+                wrong,
+            ),
+        ],
+        // Its messages have their scale with them.
+        Format::Protobuf => Vec::new(),
+    }
+}
+
+#[test]
+fn a_decimal_without_a_scale_costs_its_record_only() {
+    let Some(stage) = Stage::set_up("registry-decimals") else {
+        return;
+    };
+    let worker = stage.start(&[("offset.flush.interval.ms", "500")], &[]);
+    let mut bench = Bench::new(&stage);
+    for flavour in &FLAVOURS {
+        for (what, schema, payload, reason) in decimals(flavour.format) {
+            bench.add(flavour, what, |bench, _| {
+                let id = bench.register(flavour, what, &schema.to_string());
+                plain(message(id, payload), reason)
+            });
+        }
+    }
+    // A message that is no decimal: its scale is cut off.
+    let protobuf = &FLAVOURS[1];
+    bench.add(protobuf, "scale", |bench, _| {
+        let id = bench.register(protobuf, "scale", PROTOBUF_DECIMAL);
+        plain(
+            message(id, b"\0\x0a\x05\x0a\x02\x04\xd2\x18"),
+            "the input ended unexpectedly",
+        )
+    });
+    fail_and_become_dead_letters(&stage, &worker, &bench.cases);
+    assert_eq!(worker.terminate(), Some(143));
+}
+
+const PROTOBUF_DECIMAL: &str = "syntax = \"proto3\"; import \"confluent/type/decimal.proto\"; message R { confluent.type.Decimal d = 1; }";
+
+#[test]
+fn a_decimal_may_do_without_a_scale_where_its_format_says_what_that_means() {
+    let Some(stage) = Stage::set_up("registry-scale-0") else {
+        return;
+    };
+    let (kafka, registry) = (stage.kafka(), TestRegistry::start());
+    let worker = stage.start(&[("offset.flush.interval.ms", "500")], &[]);
+    // 0 in Avro and Protobuf; JSON's numbers have a point of their own.
+    let avro = r#"{"type":"bytes","logicalType":"decimal","precision":4}"#;
+    let of_json = json!({"type": "number", "title": DECIMAL, "connect.type": "bytes"}).to_string();
+    for (flavour, schema, payload, expected) in [
+        (&FLAVOURS[0], avro, &b"\x04\xd2"[..], "1234"),
+        (
+            &FLAVOURS[1],
+            PROTOBUF_DECIMAL,
+            b"\0\x0a\x04\x0a\x02\x04\xd2",
+            "Struct{d=1234}",
+        ),
+        (&FLAVOURS[2], &of_json, b"12.34", "12.34"),
+    ] {
+        let name = stage.named(flavour.format.name());
+        kafka.create_topic(&name, 1, &[]);
+        let id = flavour.register(&registry, &format!("{name}-value"), schema);
+        kafka.produce(&name, [(None, message(id, payload).as_slice())]);
+        let config = json!({
+            "value.converter": flavour.converter, "value.converter.schema.registry.url": registry.url(),
+            "record.file": stage.file(flavour.format.name())
+        });
+        worker.create(&name, recording(&stage, &name, config));
+        until_committed(&stage, &name, &name, 1);
+        assert_eq!(
+            recorded_in(&stage, flavour.format.name(), 1),
+            [expected],
+            "{name}"
+        );
+    }
+    assert_eq!(worker.terminate(), Some(143));
+}
+
 /// A schema of which a few bytes are a thousand values, and many of those.
 fn bomb(format: Format) -> (String, Vec<u8>) {
     let names = (0..1000).map(|field| format!("f{field}"));

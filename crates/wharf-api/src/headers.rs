@@ -7,7 +7,7 @@ use crate::error::{ConnectError, Result};
 use crate::logical;
 use crate::schema::{Schema, SchemaRef, SchemaType};
 use crate::structs::Struct;
-use crate::validate::class_suits;
+use crate::validate::type_suits;
 use crate::value::Value;
 
 /// One header: a key, and a value with its schema.
@@ -397,8 +397,18 @@ fn check(schema: &SchemaRef, value: &Value) -> Result<()> {
             "A null value requires an optional schema but was {schema}"
         )));
     }
-    // The class of the base type is as good as that of the logical one.
-    if class_suits(schema, value) || class_suits(&Schema::plain(schema.schema_type(), false), value) {
+    // The class of the base type is as good as that of the logical one, which counts only with that type.
+    let is_logical = matches!(
+        (schema.schema_type(), schema.name(), value),
+        (SchemaType::Bytes, Some(logical::DECIMAL), Value::Decimal(_))
+            | (
+                SchemaType::Int32,
+                Some(logical::DATE | logical::TIME),
+                Value::Date(_)
+            )
+            | (SchemaType::Int64, Some(logical::TIMESTAMP), Value::Date(_))
+    );
+    if is_logical || type_suits(schema.schema_type(), value) {
         return Ok(());
     }
     Err(ConnectError::data(format!(

@@ -197,6 +197,17 @@ impl SchemaBuilder {
         self
     }
 
+    /// The builder, for those who do more before they build and must not overtake a mistake.
+    ///
+    /// # Errors
+    /// The first mistake made on the way, as of [`build`](Self::build).
+    pub fn checked(self) -> Result<Self> {
+        match self.error {
+            Some(error) => Err(error),
+            None => Ok(self),
+        }
+    }
+
     /// The finished schema.
     ///
     /// # Errors
@@ -217,6 +228,7 @@ impl SchemaBuilder {
 mod tests {
     use super::*;
     use crate::error::ErrorKind;
+    use crate::logical;
     use crate::structs::Struct;
 
     fn message(builder: SchemaBuilder) -> String {
@@ -271,6 +283,9 @@ mod tests {
             (SchemaBuilder::boolean(), Value::from("true")),
             (SchemaBuilder::string(), Value::from(true)),
             (SchemaBuilder::bytes(), Value::from("x")),
+            // The name of a logical type decides alone.
+            (SchemaBuilder::string().name(logical::DECIMAL), Value::from("x")),
+            (SchemaBuilder::int64().name(logical::DATE), Value::Int64(1)),
             (
                 SchemaBuilder::array(Schema::int8()),
                 Value::Array(vec![Value::from("x")]),

@@ -93,32 +93,31 @@ fn no_schema(location: &Location<'_>) -> ConnectError {
 }
 
 /// Whether the value's class is one that the schema takes, looking only at the outermost level. For the four logical
-/// names the replacement is total: a plain integer offered to a Date schema does not suit it.
+/// names the replacement is total, and whatever the type: a plain integer offered to a Date schema does not suit it, nor
+/// does a text offered to a STRING schema of that name.
 pub(crate) fn class_suits(schema: &Schema, value: &Value) -> bool {
-    match (schema.name(), value) {
-        (Some(logical::DECIMAL), value) if schema.schema_type() == SchemaType::Bytes => {
-            matches!(value, Value::Decimal(_))
-        }
-        (Some(logical::DATE | logical::TIME), value) if schema.schema_type() == SchemaType::Int32 => {
-            matches!(value, Value::Date(_))
-        }
-        (Some(logical::TIMESTAMP), value) if schema.schema_type() == SchemaType::Int64 => {
-            matches!(value, Value::Date(_))
-        }
-        _ => matches!(
-            (schema.schema_type(), value),
-            (SchemaType::Int8, Value::Int8(_))
-                | (SchemaType::Int16, Value::Int16(_))
-                | (SchemaType::Int32, Value::Int32(_))
-                | (SchemaType::Int64, Value::Int64(_))
-                | (SchemaType::Float32, Value::Float32(_))
-                | (SchemaType::Float64, Value::Float64(_))
-                | (SchemaType::Boolean, Value::Boolean(_))
-                | (SchemaType::String, Value::String(_))
-                | (SchemaType::Bytes, Value::Bytes(_))
-                | (SchemaType::Array, Value::Array(_))
-                | (SchemaType::Map, Value::Map(_))
-                | (SchemaType::Struct, Value::Struct(_))
-        ),
+    match schema.name() {
+        Some(logical::DECIMAL) => matches!(value, Value::Decimal(_)),
+        Some(logical::DATE | logical::TIME | logical::TIMESTAMP) => matches!(value, Value::Date(_)),
+        _ => type_suits(schema.schema_type(), value),
     }
+}
+
+/// Whether the value's class is the plain one of the type.
+pub(crate) fn type_suits(schema_type: SchemaType, value: &Value) -> bool {
+    matches!(
+        (schema_type, value),
+        (SchemaType::Int8, Value::Int8(_))
+            | (SchemaType::Int16, Value::Int16(_))
+            | (SchemaType::Int32, Value::Int32(_))
+            | (SchemaType::Int64, Value::Int64(_))
+            | (SchemaType::Float32, Value::Float32(_))
+            | (SchemaType::Float64, Value::Float64(_))
+            | (SchemaType::Boolean, Value::Boolean(_))
+            | (SchemaType::String, Value::String(_))
+            | (SchemaType::Bytes, Value::Bytes(_))
+            | (SchemaType::Array, Value::Array(_))
+            | (SchemaType::Map, Value::Map(_))
+            | (SchemaType::Struct, Value::Struct(_))
+    )
 }

@@ -126,7 +126,7 @@ impl Planner<'_> {
             leaf = leaf.default_value(default.clone());
         }
         let builder = std::mem::replace(&mut self.builder, SchemaBuilder::structure());
-        self.builder = builder.field(name, leaf.build()?);
+        self.builder = builder.field(name, leaf.build()?).checked()?;
         self.count += 1;
         Ok(Node::Leaf(self.count - 1, source.default_value().cloned()))
     }
@@ -343,6 +343,24 @@ mod tests {
         ] {
             assert!(flatten(Record::sink("t", 0, 0).with_value(None, value)).is_err());
         }
+    }
+
+    #[test]
+    fn the_first_field_that_cannot_be_is_the_one_refused() {
+        let map = SchemaBuilder::map(Schema::string(), Schema::string()).build();
+        let inner = SchemaBuilder::structure().field("b", Schema::int8()).build();
+        let schema = SchemaBuilder::structure()
+            .field("a", inner.unwrap())
+            .field("a.b", Schema::int8())
+            .field("m", map.unwrap())
+            .build()
+            .unwrap();
+        let value = Struct::new(SchemaRef::clone(&schema)).unwrap();
+        let error = flatten(Record::sink("t", 0, 0).with_value(Some(schema), value)).unwrap_err();
+        assert_eq!(
+            error.message(),
+            "Cannot create field because of field name duplication a.b"
+        );
     }
 
     #[test]

@@ -4,10 +4,12 @@
 //! A case says which one it must show ([`Case::differs`](crate::Case)); if it does not, the row is no longer true. Where
 //! differing cases cannot be told beforehand, because it takes the value to know, a difference has a shape instead.
 
-use wharf_api::{ConnectError, Value};
+use serde_json::Value as Json;
+use wharf_api::{ConnectError, ErrorKind, Value};
 
 use crate::compare::Jvm;
 use crate::ours::Outcome;
+use crate::record_codec::record_to_json;
 
 /// Tells whether two answers differ in the declared way and in no other.
 pub type Shape = fn(&Jvm, &Result<Outcome, ConnectError>) -> bool;
@@ -94,18 +96,24 @@ pub const DIFFERENCES: &[Difference] = &[
     marked("content-empty", "| `schema.content`, an empty message", SILENT),
     marked("float-range", "| floats, a finite number beyond", SILENT),
     marked("boolean-other", "| BOOLEAN, anything else", SILENT),
-    marked("text-number", "| STRING or BYTES, a number", SILENT),
+    Difference {
+        id: "text-number",
+        row: "| STRING or BYTES, a number",
+        why: SILENT,
+        shape: Some(a_number_became_null),
+    },
     marked("array-other", "| ARRAY, anything else", SILENT),
     marked(
         "timestamp-range",
         "| Timestamp, an integer beyond 64 bits",
         SILENT,
     ),
-    marked(
-        "schemaless-range",
-        "| no schema, an integer beyond 64 bits",
-        SILENT,
-    ),
+    Difference {
+        id: "schemaless-range",
+        row: "| no schema, an integer beyond 64 bits",
+        why: SILENT,
+        shape: Some(only_the_low_bits_are_left),
+    },
     marked("version-range", "| a schema's `version` beyond 32 bits", SILENT),
     marked(
         "half-surrogate",
@@ -223,6 +231,9 @@ fn only_float_texts_differ(jvm: &Jvm, ours: &Result<Outcome, ConnectError>) -> b
         (Ok(Outcome::Value(Value::String(jvm))), Ok(Outcome::Value(Value::String(ours)))) => {
             same_but_for_floats(jvm, ours)
         }
+        (Ok(Outcome::Record(Some(jvm))), Ok(Outcome::Record(Some(ours)))) => {
+            same_but_for_texts(&record_to_json(jvm), &record_to_json(ours), false)
+        }
         _ => false,
     }
 }
@@ -266,9 +277,111 @@ fn same_float(left: &str, right: &str) -> bool {
     }
 }
 
+/// Two records in their JSON form that are equal but for texts with floats, where those are values or defaults.
+fn same_but_for_texts(left: &Json, right: &Json, is_value: bool) -> bool {
+    /// What holds values; a float itself is under the name of its class.
+    const VALUES: [&str; 5] = ["key", "value", "default", "map", "values"];
+    match (left, right) {
+        (Json::String(left), Json::String(right)) => {
+            left == right || is_value && same_but_for_floats(left, right)
+        }
+        (Json::Array(left), Json::Array(right)) => {
+            let mut pairs = left.iter().zip(right);
+            left.len() == right.len() && pairs.all(|(left, right)| same_but_for_texts(left, right, is_value))
+        }
+        (Json::Object(left), Json::Object(right)) => {
+            let mut entries = left.iter();
+            left.len() == right.len()
+                && entries.all(|(name, left)| {
+                    let is_value = VALUES.contains(&name.as_str());
+                    right
+                        .get(name)
+                        .is_some_and(|right| same_but_for_texts(left, right, is_value))
+                })
+        }
+        (left, right) => left == right,
+    }
+}
+
+/// Upstream has null at the very place of which ours says that a number cannot be read as text or bytes.
+fn a_number_became_null(jvm: &Jvm, ours: &Result<Outcome, ConnectError>) -> bool {
+    let (Ok(Outcome::Pair(jvm)), Err(ours)) = (jvm, ours) else {
+        return false;
+    };
+    refused_number(ours).is_some_and(|(number, path, why)| {
+        number.trim_end_matches('…').parse::<f64>().is_ok()
+            && ["STRING: it is of another type;", "BYTES: it is of another type;"]
+                .iter()
+                .any(|start| why.starts_with(start))
+            && holds(&jvm.value, path, &Value::Null)
+    })
+}
+
+/// Without schema, upstream has the low 64 bits of an integer at the very place of which ours says that it is too large.
+fn only_the_low_bits_are_left(jvm: &Jvm, ours: &Result<Outcome, ConnectError>) -> bool {
+    let (Ok(Outcome::Pair(jvm)), Err(ours)) = (jvm, ours) else {
+        return false;
+    };
+    refused_number(ours).is_some_and(|(number, path, why)| {
+        jvm.schema.is_none()
+            && number.parse::<i64>().is_err()
+            && why.starts_with("INT64: it is not a whole number in the range of that type;")
+            && low_bits(number).is_some_and(|low| holds(&jvm.value, path, &Value::Int64(low)))
+    })
+}
+
+/// The low 64 bits of an integer of any length.
+fn low_bits(number: &str) -> Option<i64> {
+    let digits = number.strip_prefix('-').unwrap_or(number);
+    let low = digits.chars().try_fold(0_i64, |low, digit| {
+        let digit = digit.to_digit(10)?;
+        Some(low.wrapping_mul(10).wrapping_add(i64::from(digit)))
+    })?;
+    Some(if digits == number { low } else { low.wrapping_neg() })
+}
+
+/// The number that was refused, the path to it, and what is wrong with it.
+fn refused_number(error: &ConnectError) -> Option<(&str, &str, &str)> {
+    let (number, rest) = error.message().strip_prefix("the value ")?.split_once(" at $")?;
+    let (path, why) = rest.split_once(" cannot be read as ")?;
+    (error.kind() == ErrorKind::Data).then_some((number, path, why))
+}
+
+/// Whether a value holds another at a path such as `.a[1].b`, in one of the ways to read it: names may hold dots and
+/// brackets.
+fn holds(value: &Value, path: &str, wanted: &Value) -> bool {
+    let named = |name: &str, inner: &Value| {
+        let rest = path.strip_prefix('.').and_then(|path| path.strip_prefix(name));
+        rest.is_some_and(|rest| holds(inner, rest, wanted))
+    };
+    if path.is_empty() {
+        return value == wanted;
+    }
+    match value {
+        Value::Array(items) => items.iter().enumerate().any(|(position, item)| {
+            let rest = path.strip_prefix(&format!("[{position}]"));
+            rest.is_some_and(|rest| holds(item, rest, wanted))
+        }),
+        Value::Struct(inner) => inner
+            .schema()
+            .fields()
+            .unwrap_or_default()
+            .iter()
+            .zip(inner.values())
+            .any(|(field, value)| named(field.name(), value)),
+        Value::Map(entries) => entries
+            .iter()
+            .any(|(key, value)| key.as_str().is_some_and(|key| named(key, value))),
+        _ => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use wharf_api::{Record, SchemaAndValue};
+
     use super::*;
+    use crate::compare::Refusal;
 
     #[test]
     fn only_other_digits_of_the_same_number_are_excused() {
@@ -286,6 +399,61 @@ mod tests {
             ("1.5,2", "1.5", false),
         ] {
             assert_eq!(same_but_for_floats(left, right), same, "{left} {right}");
+        }
+    }
+
+    #[test]
+    fn only_texts_of_a_record_may_have_other_digits() {
+        let record = |topic: &str, value: Value| {
+            Ok(Outcome::Record(Some(Box::new(
+                Record::sink(topic, 0, 0).with_value(None, value),
+            ))))
+        };
+        let list = |text: &str, float: f64| Value::Array(vec![text.into(), float.into()]);
+        let jvm: Jvm = record("1.50", list("1.50", 2.5));
+        for (topic, text, float, same) in [
+            ("1.50", "1.5", 2.5, true),
+            ("1.5", "1.50", 2.5, false),
+            ("1.50", "1.6", 2.5, false),
+            ("1.50", "1.5", 2.500_000_1, false),
+        ] {
+            let ours = record(topic, list(text, float)).map_err(|_: Refusal| ConnectError::data("none"));
+            assert_eq!(
+                only_float_texts_differ(&jvm, &ours),
+                same,
+                "{topic} {text} {float}"
+            );
+        }
+    }
+
+    #[test]
+    fn only_what_upstream_makes_of_a_refused_number_is_excused() {
+        const BYTES: &str = "BYTES: it is of another type; x";
+        const INT64: &str = "INT64: it is not a whole number in the range of that type; x";
+        let list = |schema, items: Vec<Value>| -> Jvm {
+            let value = Value::Map(vec![("a.b".into(), Value::Array(items))]);
+            Ok(Outcome::Pair(SchemaAndValue { schema, value }))
+        };
+        let schema = || Some(wharf_api::Schema::int8());
+        let null = list(schema(), vec![1.into(), Value::Null]);
+        let wrapped = list(None, vec![Value::Int64(-6_350_449_863_151_990_955)]);
+        let typed = list(schema(), vec![Value::Int64(-6_350_449_863_151_990_955)]);
+        for (jvm, number, path, why, excused) in [
+            (&null, "1.5", "$.a.b[1]", BYTES, true),
+            (&null, "1.5", "$.a.b[1]", "STRING: it is of another type; x", true),
+            (&null, "1.5", "$.a.b[0]", BYTES, false),
+            (&null, "1.5", "$.b[1]", BYTES, false),
+            (&null, "{}", "$.a.b[1]", BYTES, false),
+            (&null, "1.5", "$.a.b[1]", "INT8: it is of another type; x", false),
+            (&wrapped, "25055837189988346616989525", "$.a.b[0]", INT64, true),
+            (&wrapped, "25055837189988346616989526", "$.a.b[0]", INT64, false),
+            (&wrapped, "-6350449863151990955", "$.a.b[0]", INT64, false),
+            (&typed, "25055837189988346616989525", "$.a.b[0]", INT64, false),
+        ] {
+            let message = format!("the value {number} at {path} cannot be read as {why}");
+            let ours = Err(ConnectError::data(message.as_str()));
+            let holds = a_number_became_null(jvm, &ours) || only_the_low_bits_are_left(jvm, &ours);
+            assert_eq!(holds, excused, "{message}");
         }
     }
 

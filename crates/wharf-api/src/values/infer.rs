@@ -24,59 +24,63 @@ pub fn infer_schema(value: &Value) -> Result<Option<SchemaRef>> {
         Value::String(_) => Some(Schema::string()),
         Value::Bytes(_) => Some(Schema::bytes()),
         Value::Struct(value) => Some(Arc::clone(value.schema())),
-        Value::Array(items) => match common_type(items.iter())? {
-            Some(element) => Some(Schema::inferred_array(Some(part_schema(element)?))),
-            None => None,
-        },
-        Value::Map(entries) => {
-            let keys = common_type(entries.iter().map(|(key, _)| key))?;
-            let values = common_type(entries.iter().map(|(_, value)| value))?;
-            match (keys, values) {
-                (Some(keys), Some(values)) => Some(Schema::inferred_map(
-                    Some(part_schema(keys)?),
-                    Some(part_schema(values)?),
-                )),
-                _ => None,
+        Value::Array(items) => {
+            let mut element = Common::default();
+            if items.is_empty() || !all(items, |item| element.takes(item))? {
+                return Ok(None);
             }
+            Some(Schema::inferred_array(Some(element.schema()?)))
+        }
+        Value::Map(entries) => {
+            let (mut keys, mut values) = (Common::default(), Common::default());
+            // Entry by entry: what is not told by its key is not looked at, nor is what comes after.
+            let is_told = |(key, value): &(Value, Value)| Ok(keys.takes(key)? && values.takes(value)?);
+            if entries.is_empty() || !all(entries, is_told)? {
+                return Ok(None);
+            }
+            Some(Schema::inferred_map(Some(keys.schema()?), Some(values.schema()?)))
         }
     })
 }
 
+/// Whether this holds for all parts of a container, up to the first error.
+fn all<T>(parts: &[T], mut holds: impl FnMut(&T) -> Result<bool>) -> Result<bool> {
+    for part in parts {
+        if !holds(part)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 /// What the parts of a container have in common.
+#[derive(Default)]
 struct Common {
-    /// `None` when all of them are null.
+    /// `None` while all of them are null.
     schema_type: Option<SchemaType>,
     has_null: bool,
 }
 
-/// The type that all parts have; `None` when there are no parts, or parts of no known type or of several.
-fn common_type<'v>(parts: impl Iterator<Item = &'v Value>) -> Result<Option<Common>> {
-    let mut common = None;
-    for part in parts {
-        let common: &mut Common = common.get_or_insert(Common {
-            schema_type: None,
-            has_null: false,
-        });
+impl Common {
+    /// Whether the part is null, or of a known type, which is that of the parts before.
+    fn takes(&mut self, part: &Value) -> Result<bool> {
         if part.is_null() {
-            common.has_null = true;
-            continue;
+            self.has_null = true;
+            return Ok(true);
         }
         let Some(schema) = infer_schema(part)? else {
-            return Ok(None);
+            return Ok(false);
         };
         let schema_type = schema.schema_type();
-        if *common.schema_type.get_or_insert(schema_type) != schema_type {
-            return Ok(None);
-        }
+        Ok(*self.schema_type.get_or_insert(schema_type) == schema_type)
     }
-    Ok(common)
-}
 
-/// The schema of parts of this type; nulls make it optional.
-fn part_schema(common: Common) -> Result<SchemaRef> {
-    match common.schema_type {
-        Some(schema_type) => Ok(Arc::new(Schema::plain(schema_type, common.has_null))),
-        None => Err(ConnectError::schema_builder("type cannot be null")),
+    /// The schema of parts of this type; nulls make it optional.
+    fn schema(self) -> Result<SchemaRef> {
+        match self.schema_type {
+            Some(schema_type) => Ok(Arc::new(Schema::plain(schema_type, self.has_null))),
+            None => Err(ConnectError::schema_builder("type cannot be null")),
+        }
     }
 }
 
@@ -95,6 +99,8 @@ mod tests {
             (list(vec![]), None),
             // Unknown values count before keys that are null.
             (Value::Map(vec![(Value::Null, list(vec![]))]), None),
+            // What a key leaves open, its value does not make an error.
+            (Value::Map(vec![(Value::Date(0), list(vec![Value::Null]))]), None),
             (list(vec![Value::from(1), Value::from("x")]), None),
             (
                 list(vec![Value::from(1)]),

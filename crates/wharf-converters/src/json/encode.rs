@@ -241,6 +241,9 @@ impl Encoder {
         out: &mut Vec<u8>,
     ) -> Result<()> {
         let depth = deeper(depth)?;
+        if is_object && entries.iter().any(|(key, _)| matches!(key, ValueRef::Null)) {
+            return self.entries_with_null_key(key_schema, value_schema, entries, depth, out);
+        }
         out.push(if is_object { b'{' } else { b'[' });
         for (position, (key, value)) in entries.iter().enumerate() {
             if position > 0 {
@@ -259,6 +262,42 @@ impl Encoder {
             }
         }
         out.push(if is_object { b'}' } else { b']' });
+        Ok(())
+    }
+
+    /// The text of the null key may be that of another one. Such entries become one member of the object, as upstream: in
+    /// the place of the first, with the value of the last.
+    fn entries_with_null_key(
+        &self,
+        key_schema: Option<&Schema>,
+        value_schema: Option<&Schema>,
+        entries: MapRef<'_>,
+        depth: usize,
+        out: &mut Vec<u8>,
+    ) -> Result<()> {
+        let mut null_key = Vec::new();
+        self.object_key(key_schema, ValueRef::Null, depth, &mut null_key)?;
+        let mut null_member = None;
+        let mut members: Vec<Vec<u8>> = Vec::new();
+        for (key, value) in entries.iter() {
+            let mut member = Vec::new();
+            self.object_key(key_schema, key, depth, &mut member)?;
+            let is_null_key = member == null_key;
+            member.push(b':');
+            self.value(value_schema, value, depth, &mut member)?;
+            match null_member {
+                Some(position) if is_null_key => members[position] = member,
+                _ => {
+                    if is_null_key {
+                        null_member = Some(members.len());
+                    }
+                    members.push(member);
+                }
+            }
+        }
+        out.push(b'{');
+        out.extend(members.join(&b','));
+        out.push(b'}');
         Ok(())
     }
 

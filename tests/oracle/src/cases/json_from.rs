@@ -30,7 +30,27 @@ pub(super) fn fill(table: &mut Table) {
     containers(table);
     texts(table);
     configuration(table);
+    null_keys(table);
     generated::json_from(table);
+}
+
+/// A null key whose text is that of another key.
+fn null_keys(table: &mut Table) {
+    let defaulted = built(SchemaBuilder::string().optional().default_value("d"));
+    for (keys, text) in [(defaulted, "d"), (Schema::optional_string(), "null")] {
+        let schema = map(keys, Schema::int8());
+        let entries =
+            |keys: [Value; 3]| Value::Map(keys.into_iter().zip([1_i8, 2, 3].map(Value::from)).collect());
+        for keys in [
+            [Value::Null, "x".into(), text.into()],
+            [text.into(), "x".into(), Value::Null],
+            ["y".into(), Value::Null, "x".into()],
+        ] {
+            for config in [&[][..], KEEP_NULL] {
+                table.same("null-key", call(config, Some(&schema), entries(keys.clone())));
+            }
+        }
+    }
 }
 
 fn schemaless(table: &mut Table) {

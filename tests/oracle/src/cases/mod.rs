@@ -60,6 +60,7 @@ pub fn with_seed(kind: Kind, seed: u64) -> Vec<Case> {
         Kind::Zoned => zoned::fill(&mut table),
         Kind::Transform => {
             transform::transformations(&mut table);
+            transform_defaults::cast_defaults(&mut table);
             transform_defaults::struct_defaults(&mut table);
         }
         Kind::Predicate => transform::predicates(&mut table),

@@ -199,6 +199,20 @@ fn fields(table: &mut Table) {
     for is_null in [false, true] {
         add(table, "Flatten$Value", &[], sink(nested(is_null, true)));
     }
+    // The first of two mistakes is the one told.
+    let inner = built(super::fields(&[("b", Schema::int8())]));
+    let collides = built(super::fields(&[
+        ("a", SchemaRef::clone(&inner)),
+        ("a.b", Schema::int8()),
+        ("m", map(Schema::string(), Schema::string())),
+    ]));
+    let value = vec![
+        super::structure(&inner, vec![1_i8.into()]),
+        2_i8.into(),
+        Value::Map(vec![]),
+    ];
+    let value = super::structure(&collides, value);
+    add(table, "Flatten$Value", &[], sink((Some(collides), value)));
     let insert: &[Config] = &[
         &[
             ("topic.field", "t!"),

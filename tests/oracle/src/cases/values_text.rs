@@ -50,6 +50,10 @@ pub(super) fn inferences(table: &mut Table) {
         entries(vec![("k".into(), list(vec![1.into()]))]),
         entries(vec![("k".into(), Value::Date(0))]),
         entries(vec![(Value::Date(0), 1.into())]),
+        entries(vec![(Value::Date(0), list(vec![Value::Null]))]),
+        entries(vec![("k".into(), list(vec![Value::Null]))]),
+        entries(vec![(list(vec![Value::Null]), Value::Date(0))]),
+        entries(vec![("k".into(), 1.into()), (1.into(), list(vec![Value::Null]))]),
     ]);
     for value in values {
         table.same("value", Call::Infer { value });

@@ -1,8 +1,9 @@
-//! The three topics of a group as workers create them, described by Kafka's own tool.
+//! Topics as workers create them, the three of a group and those for connectors, described by Kafka's own tool.
 
 use std::collections::BTreeMap;
 
-use wharf_e2e::group::Group;
+use serde_json::json;
+use wharf_e2e::group::{Group, eventually, file_sink, file_source};
 use wharf_e2e::{Launch, PATIENCE, Stage, Worker};
 use wharf_test_services::{KafkaBroker, KafkaOptions};
 
@@ -71,19 +72,74 @@ fn launch(group: &Group, prefix: &str, more: &[(&str, &str)]) -> Worker {
     Worker::spawn(stage.binary(), &arguments, &folder, Launch::default())
 }
 
-#[test]
-fn topics_are_created_as_the_worker_file_says_and_compacted_whatever_it_says() {
+/// Two brokers of one cluster.
+fn two_brokers() -> Option<[KafkaBroker; 2]> {
     let mut options = KafkaOptions {
         properties: [("num.partitions", "7"), ("default.replication.factor", "2")]
             .map(|(key, value)| (key.to_owned(), value.to_owned()))
             .into(),
         ..KafkaOptions::default()
     };
-    let Some(first) = KafkaBroker::for_test_with(&options) else {
+    let first = KafkaBroker::for_test_with(&options)?;
+    options.joins = Some(first.seat());
+    Some([first, KafkaBroker::for_test_with(&options)?])
+}
+
+#[test]
+fn topics_of_connectors_have_the_copies_that_these_ask_for() {
+    let Some([first, _second]) = two_brokers() else {
         return;
     };
-    options.joins = Some(first.seat());
-    let Some(_second) = KafkaBroker::for_test_with(&options) else {
+    let Some(stage) = Stage::with_shipped_plugins("connector-topics", &first.bootstrap()) else {
+        return;
+    };
+    let group = Group { stage };
+    let stage = &group.stage;
+    stage.write("input", "a\nb\n");
+    let [lines, letters, source_letters] =
+        ["lines", "letters", "source-letters"].map(|topic| stage.named(topic));
+    let worker = group.start("worker");
+    let mut source = file_source(&stage.file("input"), &lines);
+    for (key, value) in [
+        ("topic.creation.default.replication.factor", "2"),
+        ("topic.creation.default.partitions", "3"),
+        ("errors.tolerance", "all"),
+        ("wharf.errors.deadletterqueue.topic.name", &*source_letters),
+        ("wharf.errors.deadletterqueue.topic.replication.factor", "2"),
+    ] {
+        source[key] = json!(value);
+    }
+    let name = stage.named("source");
+    worker.create(&name, source);
+    worker.until_states(&name, &["RUNNING", "RUNNING"]);
+    let mut sink = file_sink(&stage.file("out"), &lines);
+    for (key, value) in [
+        ("errors.tolerance", "all"),
+        ("errors.deadletterqueue.topic.name", &*letters),
+        ("errors.deadletterqueue.topic.replication.factor", "2"),
+    ] {
+        sink[key] = json!(value);
+    }
+    let name = stage.named("sink");
+    worker.create(&name, sink);
+    worker.until_states(&name, &["RUNNING", "RUNNING"]);
+    for (topic, partitions) in [(&lines, 3), (&letters, 1), (&source_letters, 1)] {
+        eventually(&format!("{topic} is there"), || {
+            stage.kafka().partitions(topic).is_some()
+        });
+        let found = describe(&first, topic);
+        assert_eq!(
+            (found.partitions, found.replication_factor),
+            (partitions, 2),
+            "{topic}"
+        );
+    }
+    assert_eq!(worker.terminate(), Some(143));
+}
+
+#[test]
+fn topics_are_created_as_the_worker_file_says_and_compacted_whatever_it_says() {
+    let Some([first, _second]) = two_brokers() else {
         return;
     };
     let Some(stage) = Stage::with_shipped_plugins("internal-topics", &first.bootstrap()) else {

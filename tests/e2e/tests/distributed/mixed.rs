@@ -59,6 +59,11 @@ impl Mixed {
 
     /// The same with further worker properties.
     pub(crate) fn launch_jvm_with(&self, name: &str, more: &[(&str, &str)]) -> Worker {
+        self.launch_jvm_as(name, more, &[])
+    }
+
+    /// The same with options of Java's own.
+    pub(crate) fn launch_jvm_as(&self, name: &str, more: &[(&str, &str)], java: &[String]) -> Worker {
         let stage = self.stage();
         let folder = stage.path(name);
         std::fs::create_dir_all(&folder).unwrap();
@@ -71,9 +76,12 @@ impl Mixed {
         own.extend(more);
         let text = self.group.properties(&own);
         let file = stage.write(&format!("{name}/worker.properties"), text);
-        let options = &jvm_connect::SHORT_RUN;
+        let options: Vec<&str> = jvm_connect::SHORT_RUN
+            .into_iter()
+            .chain(java.iter().map(String::as_str))
+            .collect();
         let command =
-            jvm_connect::command(&self.jars, options, "ConnectDistributed", &[&file], &folder).unwrap();
+            jvm_connect::command(&self.jars, &options, "ConnectDistributed", &[&file], &folder).unwrap();
         let arguments: Vec<OsString> = command[1..].iter().map(OsString::from).collect();
         Worker::spawn("java".as_ref(), &arguments, &folder, Launch::default())
     }

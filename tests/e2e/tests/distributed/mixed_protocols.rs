@@ -1,4 +1,5 @@
-//! JVM workers and native ones in a group of the oldest protocol, in which every rebalance stops everything.
+//! JVM workers and native ones in groups of the older protocols: the oldest, in which every rebalance stops everything, and the one
+//! without signed requests.
 
 use std::collections::BTreeSet;
 
@@ -6,8 +7,6 @@ use wharf_e2e::Worker;
 
 use crate::group::eventually;
 use crate::mixed::{LEADS, LINES, Mixed, addresses, all_say, create, exercise, healthy, terminate};
-
-const EAGER: (&str, &str) = ("connect.protocol", "eager");
 
 /// Waits until the broker says that the group, with this many members, speaks this protocol.
 fn speaks(mixed: &Mixed, protocol: &str, members: usize) {
@@ -21,9 +20,20 @@ fn speaks(mixed: &Mixed, protocol: &str, members: usize) {
 
 #[test]
 fn either_kind_leads_a_mixed_group_of_the_eager_protocol() {
-    let Some(mut mixed) = Mixed::set_up("mixed-eager") else {
+    either_kind_leads("eager", "default");
+}
+
+#[test]
+fn either_kind_leads_a_mixed_group_of_the_compatible_protocol() {
+    either_kind_leads("compatible", "compatible");
+}
+
+/// By what worker files call the protocol, and what the broker is told.
+fn either_kind_leads(configured: &str, on_the_wire: &str) {
+    let Some(mut mixed) = Mixed::set_up(&format!("mixed-{configured}")) else {
         return;
     };
+    let older = ("connect.protocol", configured);
     mixed.group.stage.keep_when_failed();
     // It could do better, and does until the JVM worker comes, which cannot.
     let native = mixed.group.start("native");
@@ -33,7 +43,7 @@ fn either_kind_leads_a_mixed_group_of_the_eager_protocol() {
         create(&native, name, mixed.source(name));
         all_say(&[&native], name, "RUNNING");
     }
-    let jvm = mixed.launch_jvm_with("jvm", &[EAGER]);
+    let jvm = mixed.launch_jvm_with("jvm", &[older]);
     healthy(&jvm);
     let are_shared = |workers: &[&Worker]| {
         eventually("each worker has a part of what is kept", || {
@@ -43,16 +53,16 @@ fn either_kind_leads_a_mixed_group_of_the_eager_protocol() {
     };
     let all = [&native, &jvm];
     are_shared(&all);
-    speaks(&mixed, "default", 2);
+    speaks(&mixed, on_the_wire, 2);
     exercise(&mixed, &all, "native-led");
     assert!(native.log().contains(LEADS));
 
     terminate([native]);
     are_shared(&[&jvm]);
-    let native = mixed.group.start_with("native-again", &[EAGER]);
+    let native = mixed.group.start_with("native-again", &[older]);
     let all = [&jvm, &native];
     are_shared(&all);
-    speaks(&mixed, "default", 2);
+    speaks(&mixed, on_the_wire, 2);
     exercise(&mixed, &all, "jvm-led");
     assert!(!native.log().contains(LEADS), "the JVM worker leads");
 

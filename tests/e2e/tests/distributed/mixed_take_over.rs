@@ -9,6 +9,17 @@ use wharf_e2e::truth::{FileConnector, Runs, agreed_owners};
 use crate::group::eventually_ok;
 use crate::mixed::{LEADS, LINES, Mixed, addresses, create, exercise, healthy, terminate};
 
+/// The leader makes a new key for signed requests each second.
+const NEW_KEYS: (&str, &str) = ("inter.worker.key.ttl.ms", "1000");
+
+/// How many such keys the group has had.
+fn session_keys(mixed: &Mixed) -> usize {
+    let stage = mixed.stage();
+    let configs = stage.kafka().reader(&stage.named("configs")).read_to_end();
+    let is_key = |key: &Option<Vec<u8>>| key.as_deref() == Some(b"session-key".as_slice());
+    configs.iter().filter(|record| is_key(&record.key)).count()
+}
+
 /// Pairs of a source and a sink of its topic, which stay while workers come and go.
 struct Kept<'m> {
     mixed: &'m Mixed,
@@ -113,10 +124,13 @@ fn either_kind_leads_two_workers_of_each_and_work_moves_when_workers_come_and_go
     let Some(mixed) = Mixed::set_up("mixed") else {
         return;
     };
-    let one = mixed.group.start("one");
+    let one = mixed.group.start_with("one", &[NEW_KEYS]);
     healthy(&one);
-    let (jvm, jvm_two) = (mixed.launch_jvm("jvm"), mixed.launch_jvm("jvm-two"));
-    let two = mixed.group.start("two");
+    let (jvm, jvm_two) = (
+        mixed.launch_jvm_with("jvm", &[NEW_KEYS]),
+        mixed.launch_jvm_with("jvm-two", &[NEW_KEYS]),
+    );
+    let two = mixed.group.start_with("two", &[NEW_KEYS]);
     healthy(&jvm);
     healthy(&jvm_two);
     let all = [&one, &jvm, &two, &jvm_two];
@@ -125,6 +139,7 @@ fn either_kind_leads_two_workers_of_each_and_work_moves_when_workers_come_and_go
     exercise(&mixed, &all, "native-led");
     kept.flow("while a native worker leads");
     assert!(one.log().contains(LEADS) && !two.log().contains(LEADS));
+    assert!(session_keys(&mixed) > 3);
     // Before the native leader: the broker makes one of the members lead that are left.
     terminate([two]);
     kept.settle(&[&one, &jvm, &jvm_two]);
@@ -132,7 +147,11 @@ fn either_kind_leads_two_workers_of_each_and_work_moves_when_workers_come_and_go
     kept.settle(&[&jvm, &jvm_two]);
     kept.flow("while there are JVM workers only");
 
-    let (three, four) = (mixed.group.start("three"), mixed.group.start("four"));
+    let (three, four) = (
+        mixed.group.start_with("three", &[NEW_KEYS]),
+        mixed.group.start_with("four", &[NEW_KEYS]),
+    );
+    let before = session_keys(&mixed);
     let all = [&jvm, &three, &jvm_two, &four];
     kept.settle(&all);
     exercise(&mixed, &all, "jvm-led");
@@ -140,6 +159,7 @@ fn either_kind_leads_two_workers_of_each_and_work_moves_when_workers_come_and_go
     for native in [&three, &four] {
         assert!(!native.log().contains(LEADS), "a JVM worker leads");
     }
+    assert!(session_keys(&mixed) > before + 3);
     terminate([jvm]);
     kept.settle(&[&three, &jvm_two, &four]);
     terminate([jvm_two]);

@@ -7,6 +7,17 @@ use crate::error::{ConnectError, Result};
 use crate::offset_map::OffsetMap;
 use crate::plugin::{PluginHost, PluginMetrics};
 
+/// `true` under this key of the configuration that a plugin has to check tells it to ask nobody: it finds only what can be told
+/// from the configuration itself. So a worker checks what nobody asks it to try, such as connector files at its start, while
+/// the systems that they name may be away, and `wharf migrate check`, which sees references where passwords belong.
+pub const VALIDATE_OFFLINE: &str = "wharf.validate.offline";
+
+/// Whether a configuration is to be checked without asking anybody; see [`VALIDATE_OFFLINE`].
+#[must_use]
+pub fn is_offline(config: &ConfigMap) -> bool {
+    config.get(VALIDATE_OFFLINE).is_some_and(|value| value == "true")
+}
+
 /// What the worker does for a connector instance; behind [`ConnectorContext`].
 pub trait ConnectorHost: PluginHost {
     /// See [`ConnectorContext::request_task_reconfiguration`].

@@ -73,7 +73,8 @@ pub trait SourceConnector: Default + Send + 'static {
         Ok(())
     }
 
-    /// Checks a configuration; each key's value with its errors. The default is what [`ConfigDef::validate`] finds.
+    /// Checks a configuration; each key's value with its errors. The default is what [`ConfigDef::validate`] finds. May ask
+    /// the system that it names, unless [`VALIDATE_OFFLINE`](crate::connector::VALIDATE_OFFLINE) is set.
     ///
     /// # Errors
     /// When the check itself cannot be made.

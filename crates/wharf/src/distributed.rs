@@ -69,7 +69,7 @@ async fn start(config: DistributedConfig) -> Result<Exit, String> {
         exit = &mut stop => std::process::exit(exit.code().into()),
     };
     let ended = lost(&herder);
-    Ok(serve(bound, &herder, &[], async {
+    Ok(serve(bound, &herder, async { Ok(()) }, async {
         tokio::select! {
             exit = stop => exit,
             exit = ended => exit,

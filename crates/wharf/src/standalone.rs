@@ -103,21 +103,22 @@ async fn start(config: StandaloneConfig, connector_files: &[PathBuf]) -> Result<
     let herder = prepared
         .start(&bound.worker_id())
         .map_err(|error| format!("{error:#}"))?;
-    Ok(serve(bound, &herder, connector_files, stop).await)
+    let created = create_connectors(&herder, connector_files);
+    Ok(serve(bound, &herder, created, stop).await)
 }
 
-/// Serves a worker until `stop` is ready, then stops it in order.
+/// Serves a worker until `stop` is ready, then stops it in order. It is healthy when its connectors are `created`.
 pub(crate) async fn serve(
     bound: BoundServer,
     worker: &impl Worker,
-    connector_files: &[PathBuf],
+    created: impl Future<Output = Result<(), String>>,
     stop: impl Future<Output = Exit>,
 ) -> Exit {
     let url = bound.advertised_url();
     let server = bound.serve(worker.herder(), Timeouts::default());
     tracing::info!("REST API is at {url}");
     let work = async {
-        if let Err(reason) = create_connectors(worker.herder().as_ref(), connector_files).await {
+        if let Err(reason) = created.await {
             tracing::error!("{reason}");
             return Exit::Start;
         }
@@ -142,15 +143,10 @@ pub(crate) async fn serve(
 }
 
 /// Creates the connectors of the command line one after another.
-async fn create_connectors(herder: &dyn Herder, files: &[PathBuf]) -> Result<(), String> {
+async fn create_connectors(herder: &StandaloneHerder, files: &[PathBuf]) -> Result<(), String> {
     for file in files {
         let connector = read_connector_file(file).map_err(|error| format!("{error:#}"))?;
-        let config = connector
-            .config
-            .into_iter()
-            .map(|(key, value)| (key, Some(value)))
-            .collect();
-        let reply = herder.put_connector_config(&connector.name, config, connector.initial_state, false);
+        let reply = herder.create_at_start(&connector.name, connector.config, connector.initial_state);
         reply.await.map_err(|error| {
             format!(
                 "cannot create connector {} of {}: {error}",

@@ -13,6 +13,7 @@ pub mod group;
 mod kafka;
 pub mod leases;
 pub mod metrics;
+pub mod patches;
 pub mod previews;
 pub mod secrets;
 pub mod security;

@@ -55,6 +55,17 @@ pub(super) fn patched(name: &str, mut config: RawConfig, patch: RawConfig) -> Re
     }
 }
 
+/// How often a patch is made anew, because the configuration under it was changed while the result was validated.
+pub(super) const PATCH_TRIES: usize = 5;
+
+/// Others changed a connector each time that a patch of it was about to be stored.
+pub(super) fn patch_overtaken(name: &str) -> HerderError {
+    HerderError::Conflict(format!(
+        "Connector {name} was changed by others {PATCH_TRIES} times while the patched configuration was validated, and nothing \
+         was done; the request may be sent again"
+    ))
+}
+
 /// Whether used topics are recorded at all.
 pub(super) fn check_topic_tracking(config: &WorkerConfig) -> Result<(), HerderError> {
     if config.topic_tracking_enable {

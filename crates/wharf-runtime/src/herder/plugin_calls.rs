@@ -12,7 +12,7 @@ use crate::config::{
 };
 use crate::config_providers::{Resolved, has_reference};
 use crate::herder::{HerderError, RawConfig, without_nulls};
-use crate::plugins::{PluginRegistry, RegistryView};
+use crate::plugins::{Outreach, PluginRegistry, RegistryView};
 use crate::worker::Worker;
 use crate::worker::preview::{Preview, PreviewRequest};
 
@@ -66,13 +66,18 @@ pub(super) async fn preview(
 }
 
 /// Checks a configuration.
-pub(super) async fn validate(worker: Arc<Worker>, config: RawConfig) -> Result<ConfigInfos, HerderError> {
+pub(super) async fn validate(
+    worker: Arc<Worker>,
+    config: RawConfig,
+    outreach: Outreach,
+) -> Result<ConfigInfos, HerderError> {
     on_thread("connector-validation", move || {
         validate_now(
             &worker.plugins,
             &worker.config,
             worker.exactly_once_worker(),
             &config,
+            outreach,
         )
     })
     .await
@@ -84,6 +89,7 @@ pub(crate) fn validate_now(
     worker: &WorkerConfig,
     exactly_once: ExactlyOnceWorker,
     config: &RawConfig,
+    outreach: Outreach,
 ) -> Result<ConfigInfos, HerderError> {
     let given = config;
     let resolved = worker
@@ -107,7 +113,10 @@ pub(crate) fn validate_now(
         .connector(class, version)
         .or_else(|error| plugins.connector(class, None).map_err(|_| error))
         .map_err(bad_request)?;
-    let view = RegistryView::new(plugins, &plugin).with_worker(worker);
+    // Keys that are null count as absent for plugins, as the framework reports them itself.
+    let view = RegistryView::new(plugins, &plugin)
+        .with_worker(worker)
+        .with_outreach(outreach);
     let newest = |kind, name: &str| {
         let kind = ConverterKind::plugin_kind(kind);
         let class = view.find_class(kind, name)?;
@@ -139,7 +148,7 @@ pub(crate) fn validate_now(
         exactly_once,
         plugins: &view,
     };
-    let mut infos = validate_connector(&request, |config| plugin.validate(config))
+    let mut infos = validate_connector(&request, |config| view.validate_connector(config))
         .map_err(|error| HerderError::Internal(resolved.hide(&format!("{error:#}"))))?;
     if resolved.has_values() {
         show_references(&mut infos, given, &resolved);

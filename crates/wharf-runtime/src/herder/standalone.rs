@@ -20,7 +20,7 @@ use wharf_api::{ConfigMap, ConnectError};
 
 use self::lifecycle::CONNECTOR_STOP_TIMEOUT;
 use self::slot::{ConnectorSlot, Entry};
-use super::common::{check_topic_reset, check_topic_tracking, named, not_found, patched, reply};
+use super::common::{check_topic_reset, check_topic_tracking, named, not_found, reply};
 use super::reloads::Reloads;
 use super::{
     ActiveTopics, ConnectorInfo, ConnectorOffsets, ConnectorStateInfo, Created, HealthStatus, Herder,
@@ -30,7 +30,7 @@ use super::{
 use crate::config::{ConfigInfos, ConnectorConfig, WorkerConfig};
 use crate::metrics::TextFormat;
 use crate::offsets::OffsetBackingStore;
-use crate::plugins::{ConnectorPlugin, PluginRegistry};
+use crate::plugins::{ConnectorPlugin, Outreach, PluginRegistry};
 use crate::worker::preview::{Preview, PreviewRequest};
 use crate::worker::{RunningTask, TargetState, Worker};
 
@@ -84,6 +84,25 @@ impl StandaloneHerder {
     #[must_use]
     pub fn worker(&self) -> &Worker {
         &self.inner.worker
+    }
+
+    /// Creates a connector of the command line, of a configuration that has its name. It is checked as far as that can be done
+    /// without asking anybody: a system that is away does not keep the worker from starting, and the connector goes on as soon
+    /// as it is back.
+    pub fn create_at_start(
+        &self,
+        name: &str,
+        config: ConfigMap,
+        initial_state: Option<InitialState>,
+    ) -> Reply<Created<ConnectorInfo>> {
+        let config = config.into_iter().map(|(key, value)| (key, Some(value)));
+        reply(Arc::clone(&self.inner).put_config(
+            name.to_owned(),
+            config.collect(),
+            initial_state,
+            false,
+            Outreach::Offline,
+        ))
     }
 
     /// Says that all connectors of the command line were created. Has to be called within a tokio runtime.
@@ -333,26 +352,17 @@ impl Herder for StandaloneHerder {
         allow_replace: bool,
     ) -> Reply<Created<ConnectorInfo>> {
         let config = named(name, config);
-        reply(Arc::clone(&self.inner).put_config(name.to_owned(), config, initial_state, allow_replace))
+        reply(Arc::clone(&self.inner).put_config(
+            name.to_owned(),
+            config,
+            initial_state,
+            allow_replace,
+            Outreach::Full,
+        ))
     }
 
     fn patch_connector_config(&self, name: &str, patch: RawConfig) -> Reply<ConnectorInfo> {
-        let (inner, name) = (Arc::clone(&self.inner), name.to_owned());
-        reply(async move {
-            let slot = inner.existing(&name).ok_or_else(|| not_found(&name))?;
-            let config: RawConfig = slot.with(|entry| {
-                entry
-                    .config
-                    .iter()
-                    .map(|(key, value)| (key.clone(), Some(value.clone())))
-                    .collect()
-            })?;
-            let config = patched(&name, config, patch)?;
-            inner
-                .put_config(name, config, None, true)
-                .await
-                .map(Created::into_inner)
-        })
+        reply(Arc::clone(&self.inner).patch_config(name.to_owned(), patch))
     }
 
     fn delete_connector(&self, name: &str) -> Reply<()> {
@@ -418,7 +428,7 @@ impl Herder for StandaloneHerder {
     }
 
     fn validate_connector_config(&self, config: RawConfig) -> Reply<ConfigInfos> {
-        reply(Arc::clone(&self.inner).validate(config))
+        reply(Arc::clone(&self.inner).validate(config, Outreach::Full))
     }
 
     fn metrics(&self, format: TextFormat) -> String {

@@ -21,7 +21,7 @@ use crate::config::{
 };
 use crate::config_providers::ConfigProviders;
 use crate::herder::{ConnectorType, HerderError, RawConfig, plugin_calls};
-use crate::plugins::{ConnectorPlugin, PluginRegistry};
+use crate::plugins::{ConnectorPlugin, Outreach, PluginRegistry};
 use crate::worker::TASK_CLASS;
 
 /// For a plugin to validate a configuration.
@@ -329,7 +329,8 @@ impl Migration {
         }
     }
 
-    /// What the worker and the plugin say of the configuration, references unresolved.
+    /// What the worker and the plugin say of the configuration, references unresolved. The plugin asks nobody: a check must
+    /// not log in to somebody's database with the text of a reference.
     fn check_validation(
         &self,
         configs: &ConfigSnapshot,
@@ -384,6 +385,7 @@ impl Migration {
                     &worker,
                     exactly_once,
                     &config,
+                    Outreach::Offline,
                 ));
             })
             .map_err(|error| format!("no thread for it: {error}"))?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use wharf_abi::host::{ConnectorHandle, HostServices, Module, NoServices, SinkTaskHandle, SourceTaskHandle};
 use wharf_abi::module::Role;
-use wharf_api::config::{ConfigKeyInfo, NullableConfigMap};
+use wharf_api::config::ConfigKeyInfo;
 use wharf_api::{ConfigMap, Result};
 
 use crate::config::PluginValidation;
@@ -71,20 +71,15 @@ impl ConnectorPlugin {
         self.new_connector(Box::new(NoServices))?.config()
     }
 
-    /// Lets an instance made for it check a configuration. Keys that are null count as absent, as the framework reports
-    /// them itself.
+    /// Lets an instance made for it check a configuration.
     ///
     /// # Errors
     /// When the plugin fails.
-    pub fn validate(&self, config: &NullableConfigMap) -> Result<PluginValidation> {
+    pub fn validate(&self, config: &ConfigMap) -> Result<PluginValidation> {
         let mut connector = self.new_connector(Box::new(NoServices))?;
-        let config: ConfigMap = config
-            .iter()
-            .filter_map(|(key, value)| Some((key.clone(), value.clone()?)))
-            .collect();
         Ok(PluginValidation {
             definition: connector.config()?,
-            values: connector.validate(&config)?,
+            values: connector.validate(config)?,
         })
     }
 }

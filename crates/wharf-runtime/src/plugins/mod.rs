@@ -35,6 +35,6 @@ pub use maven_version::MavenVersion;
 pub use names::{pruned_name, simple_name};
 pub use refused::{Refusal, RefusedPlugin};
 pub use registry::{PluginLocation, PluginRegistry};
-pub use registry_view::RegistryView;
+pub use registry_view::{Outreach, RegistryView};
 pub use verify::{VERIFY_ARGUMENT, child_answer, verify, verify_in_child};
 pub use version_range::VersionRange;

@@ -1,11 +1,13 @@
 //! The registry as validation of one connector's configuration sees it.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use wharf_abi::host::NoServices;
 use wharf_api::config::{
     ConfigDef, ConfigKey, ConfigKeyInfo, ConfigValue, Importance, NullableConfigMap, Type,
 };
+use wharf_api::connector::VALIDATE_OFFLINE;
 use wharf_api::{ConfigMap, ConnectorTransactionBoundaries, ExactlyOnceSupport, PluginKind, Result};
 use wharf_kafka::{PropertyDefault, PropertyImportance, PropertyType};
 
@@ -17,12 +19,22 @@ use crate::config::{
 };
 use crate::herder::{ConnectorType, without_nulls};
 
+/// What plugins may do to check a configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outreach {
+    /// Ask the systems that it names.
+    Full,
+    /// Read it, and nothing else.
+    Offline,
+}
+
 /// Plugins and Kafka clients, for validating the configuration of one connector.
 #[derive(Clone, Copy)]
 pub struct RegistryView<'r> {
     registry: &'r PluginRegistry,
     connector: &'r ConnectorPlugin,
     worker: Option<&'r WorkerConfig>,
+    outreach: Outreach,
 }
 
 impl<'r> RegistryView<'r> {
@@ -33,6 +45,33 @@ impl<'r> RegistryView<'r> {
             registry,
             connector,
             worker: None,
+            outreach: Outreach::Full,
+        }
+    }
+
+    /// What plugins may do to check a configuration.
+    #[must_use]
+    pub fn with_outreach(self, outreach: Outreach) -> Self {
+        Self { outreach, ..self }
+    }
+
+    /// What the connector says of its own keys.
+    ///
+    /// # Errors
+    /// When the plugin fails.
+    pub fn validate_connector(&self, config: &NullableConfigMap) -> Result<PluginValidation> {
+        self.connector.validate(&self.asked(&without_nulls(config)))
+    }
+
+    /// A configuration as plugins get it that check it.
+    fn asked<'c>(&self, config: &'c ConfigMap) -> Cow<'c, ConfigMap> {
+        match self.outreach {
+            Outreach::Full => Cow::Borrowed(config),
+            Outreach::Offline => {
+                let mut config = config.clone();
+                config.insert(VALIDATE_OFFLINE.to_owned(), "true".to_owned());
+                Cow::Owned(config)
+            }
         }
     }
 
@@ -115,12 +154,12 @@ fn config_type(of: PropertyType) -> Type {
 impl PluginView for RegistryView<'_> {
     fn exactly_once_support(&self, config: &ConfigMap) -> Result<Option<ExactlyOnceSupport>> {
         let mut connector = self.connector.new_connector(Box::new(NoServices))?;
-        connector.exactly_once_support(config)
+        connector.exactly_once_support(&self.asked(config))
     }
 
     fn transaction_boundaries(&self, config: &ConfigMap) -> Result<ConnectorTransactionBoundaries> {
         let mut connector = self.connector.new_connector(Box::new(NoServices))?;
-        connector.transaction_boundaries(config)
+        connector.transaction_boundaries(&self.asked(config))
     }
 
     fn find_class(&self, kind: PluginKind, name: &str) -> Option<String> {
@@ -152,7 +191,8 @@ impl PluginView for RegistryView<'_> {
         version: Option<&str>,
         config: &ConfigMap,
     ) -> Result<Vec<ConfigValue>> {
-        self.registry.validate_in_library(kind, class, version, config)
+        self.registry
+            .validate_in_library(kind, class, version, &self.asked(config))
     }
 
     fn connector_versions(&self) -> Vec<String> {
@@ -182,7 +222,8 @@ impl PluginView for RegistryView<'_> {
         let texts = without_nulls(config);
         add_library_errors(
             &mut values,
-            self.registry.validate_in_library(kind, class, version, &texts)?,
+            self.registry
+                .validate_in_library(kind, class, version, &self.asked(&texts))?,
         );
         Ok(Some(PluginValidation {
             definition: def.infos().cloned().collect(),

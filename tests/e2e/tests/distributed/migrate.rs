@@ -1,10 +1,14 @@
 //! `wharf migrate check` on the topics of a JVM worker.
 
+use std::io::ErrorKind;
+use std::net::TcpListener;
+
 use serde_json::{Value, json};
+use wharf_e2e::patches::{lines, noting};
 use wharf_test_services::available;
 use wharf_test_services::bundle::Bundle;
 
-use crate::group::{eventually, file_sink};
+use crate::group::{Group, eventually, file_sink};
 use crate::mixed::{Mixed, ask, create, healthy, path, terminate};
 
 const CHECK: &[&str] = &["migrate", "check", "--json"];
@@ -285,4 +289,53 @@ fn connectors_of_a_jvm_worker_are_told_which_of_them_can_move_and_why_others_can
         false,
         "its converter is the worker's"
     );
+}
+
+#[test]
+fn a_check_asks_no_system_that_a_configuration_names() {
+    let Some(group) = Group::set_up("migrate-offline") else {
+        return;
+    };
+    let stage = &group.stage;
+    let worker = group.start("one");
+    healthy(&worker);
+    terminate([worker]);
+    let database = TcpListener::bind("127.0.0.1:0").unwrap();
+    database.set_nonblocking(true).unwrap();
+    let address = database.local_addr().unwrap();
+    let reader = json!({
+        "connector.class": "io.confluent.connect.jdbc.JdbcSourceConnector",
+        "tasks.max": "1",
+        "connection.url": format!("jdbc:postgresql://{address}/shop"),
+        "connection.user": "reader",
+        "connection.password": "${file:/etc/shop.properties:password}",
+        "mode": "bulk",
+        "query": "select 1 as one",
+        "topic.prefix": "rows",
+    });
+    // Written as a worker does it, because no worker that tries it would take the configuration.
+    let write = |name: &str, mut config: Value| {
+        config["name"] = json!(name);
+        let record = json!({"properties": config}).to_string();
+        let key = format!("connector-{name}");
+        stage
+            .kafka()
+            .produce(&stage.named("configs"), [(Some(key.as_str()), record.as_bytes())]);
+    };
+    write("reads", reader);
+    write("notes", noting(stage));
+    let providers = [
+        ("config.providers", "file"),
+        (
+            "config.providers.file.class",
+            "org.apache.kafka.common.config.provider.FileConfigProvider",
+        ),
+    ];
+    let report = group.look(CHECK, &providers).json();
+    assert_eq!(lines(stage), ["offline"], "{report}");
+    let caller = database.accept().map(drop).map_err(|error| error.kind());
+    assert_eq!(caller, Err(ErrorKind::WouldBlock), "{report}");
+    for name in ["reads", "notes"] {
+        assert_eq!(connector(&report, name)["can_move"], true, "{report}");
+    }
 }

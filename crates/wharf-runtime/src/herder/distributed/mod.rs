@@ -47,6 +47,7 @@ use super::{
 use crate::config::{ConfigInfos, DistributedConfig, InternalTopic};
 use crate::metrics::{CoordinatorMetrics, GroupFacts, RebalanceMetrics, TextFormat};
 use crate::offsets::KafkaOffsetBackingStore;
+use crate::plugins::Outreach;
 use crate::stores::{ConfigBackingStore, StatusBackingStore};
 use crate::sync::lock;
 use crate::worker::Worker;
@@ -516,7 +517,11 @@ impl Herder for DistributedHerder {
     }
 
     fn validate_connector_config(&self, config: RawConfig) -> Reply<ConfigInfos> {
-        reply(plugin_calls::validate(Arc::clone(&self.inner.worker), config))
+        reply(plugin_calls::validate(
+            Arc::clone(&self.inner.worker),
+            config,
+            Outreach::Full,
+        ))
     }
 
     fn metrics(&self, format: TextFormat) -> String {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{MutexGuard, watch};
 use wharf_cluster::config_state::write::{self, WriteStep};
 use wharf_cluster::config_state::{ConfigSnapshot, Properties};
 use wharf_cluster::herder::{Admission, WorkId};
@@ -16,12 +16,13 @@ use super::Inner;
 use super::running::config_map;
 use super::view::ClusterView;
 use crate::config::{CONNECTOR_CLASS, CONNECTOR_VERSION};
-use crate::herder::common::{not_found, patched, unknown};
+use crate::herder::common::{PATCH_TRIES, not_found, patch_overtaken, patched, unknown};
 use crate::herder::{
     ConnectorInfo, ConnectorStateInfo, ConnectorType, Created, HerderError, InitialState, InstanceState,
     RawConfig, RestartRequest, TaskId, TaskInfo, TaskStateInfo, plugin_calls, without_nulls,
 };
 use crate::offsets::OffsetTopic as _;
+use crate::plugins::Outreach;
 use crate::stores::ConfigStoreError;
 
 /// How long it is waited until it is known where something runs. Less than the time that a request has in all, so that the answer
@@ -225,14 +226,33 @@ impl Inner {
         initial_state: Option<InitialState>,
         allow_replace: bool,
     ) -> Result<Created<ConnectorInfo>, HerderError> {
-        let infos = plugin_calls::validate(Arc::clone(&self.worker), config.clone()).await?;
-        plugin_calls::check_valid(&infos)?;
-        self.admit_leader().await?;
-        let _order = self.writes.lock().await;
-        let existed = self.configs.snapshot().contains(&name);
-        if existed && !allow_replace {
+        self.check_valid_here(config.clone()).await?;
+        let order = self.writes.lock().await;
+        if !allow_replace && self.configs.snapshot().contains(&name) {
             return Err(HerderError::Conflict(format!("Connector {name} already exists")));
         }
+        self.store_config(&order, name, &config, initial_state).await
+    }
+
+    /// Lets the leader validate a configuration, and nobody else: plugins may ask other systems for it, which takes time, and a
+    /// request that is passed on, perhaps again and again because the leader is away, must not ask them each time.
+    async fn check_valid_here(&self, config: RawConfig) -> Result<(), HerderError> {
+        self.admit_leader().await?;
+        let infos = plugin_calls::validate(Arc::clone(&self.worker), config, Outreach::Full).await?;
+        plugin_calls::check_valid(&infos)?;
+        // Another one may lead by now.
+        self.admit_leader().await
+    }
+
+    /// Writes a configuration that was validated.
+    async fn store_config(
+        self: &Arc<Self>,
+        _order: &MutexGuard<'_, ()>,
+        name: String,
+        config: &RawConfig,
+        initial_state: Option<InitialState>,
+    ) -> Result<Created<ConnectorInfo>, HerderError> {
+        let existed = self.configs.snapshot().contains(&name);
         let target = initial_state.map(|state| match state {
             InitialState::Running => TargetState::Started,
             InitialState::Paused => TargetState::Paused,
@@ -242,7 +262,7 @@ impl Inner {
             "{} connector {name}",
             if existed { "updating" } else { "creating" }
         );
-        self.write(write::put_connector_config(&name, properties(&config), target))
+        self.write(write::put_connector_config(&name, properties(config), target))
             .await?;
         let info = self.info(&self.configs.snapshot(), &name)?;
         if existed {
@@ -271,13 +291,19 @@ impl Inner {
         name: String,
         patch: RawConfig,
     ) -> Result<ConnectorInfo, HerderError> {
-        self.admit_leader().await?;
-        let snapshot = self.configs.snapshot();
-        let config = raw(snapshot.config(&name).ok_or_else(|| not_found(&name))?);
-        let config = patched(&name, config, patch)?;
-        self.put_config(name, config, None, true)
-            .await
-            .map(Created::into_inner)
+        for _ in 0..PATCH_TRIES {
+            self.admit_leader().await?;
+            let snapshot = self.configs.snapshot();
+            let before = snapshot.config(&name).ok_or_else(|| not_found(&name))?;
+            let config = patched(&name, raw(before), patch.clone())?;
+            self.check_valid_here(config.clone()).await?;
+            let order = self.writes.lock().await;
+            if self.configs.snapshot().config(&name) == Some(before) {
+                let stored = self.store_config(&order, name, &config, None);
+                return stored.await.map(Created::into_inner);
+            }
+        }
+        Err(patch_overtaken(&name))
     }
 
     pub(super) async fn delete(self: Arc<Self>, name: String) -> Result<(), HerderError> {

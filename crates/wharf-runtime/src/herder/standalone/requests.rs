@@ -3,14 +3,17 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use wharf_api::ConfigMap;
+
 use super::Inner;
 use super::lifecycle::CONNECTOR_STOP_TIMEOUT;
-use super::slot::{ConnectorSlot, Entry, PluginWait};
-use crate::herder::common::{not_found, unknown};
+use super::slot::{ConnectorSlot, Entry, Operation, PluginWait};
+use crate::herder::common::{PATCH_TRIES, not_found, patch_overtaken, patched, unknown};
 use crate::herder::{
     ConnectorInfo, ConnectorState, ConnectorStateInfo, Created, HerderError, InitialState, InstanceState,
     RawConfig, RestartRequest, TaskId, TaskStateInfo, without_nulls,
 };
+use crate::plugins::Outreach;
 use crate::worker::TargetState;
 
 impl Inner {
@@ -32,12 +35,14 @@ impl Inner {
         config: RawConfig,
         initial_state: Option<InitialState>,
         allow_replace: bool,
+        outreach: Outreach,
     ) -> Result<Created<ConnectorInfo>, HerderError> {
         self.check_running()?;
-        self.check_valid(config.clone()).await?;
+        self.check_valid(config.clone(), outreach).await?;
         let config = without_nulls(&config);
+        let already_exists = || HerderError::Conflict(format!("Connector {name} already exists"));
         if !allow_replace && self.existing(&name).is_some() {
-            return Err(HerderError::Conflict(format!("Connector {name} already exists")));
+            return Err(already_exists());
         }
         let slot = self.slot(&name);
         let mut operation = if allow_replace {
@@ -45,14 +50,48 @@ impl Inner {
         } else {
             slot.begin().await
         };
+        if !allow_replace && slot.entry().is_some() {
+            return Err(already_exists());
+        }
+        self.take_config(&mut operation, config, initial_state).await
+    }
+
+    pub(super) async fn patch_config(
+        self: Arc<Self>,
+        name: String,
+        patch: RawConfig,
+    ) -> Result<ConnectorInfo, HerderError> {
+        for _ in 0..PATCH_TRIES {
+            self.check_running()?;
+            let slot = self.existing(&name).ok_or_else(|| not_found(&name))?;
+            let before = slot.with(|entry| entry.config.clone())?;
+            let given = before
+                .iter()
+                .map(|(key, value)| (key.clone(), Some(value.clone())));
+            let config = patched(&name, given.collect(), patch.clone())?;
+            self.check_valid(config.clone(), Outreach::Full).await?;
+            let mut operation = slot.take_over().await;
+            if slot.with(|entry| entry.config == before)? {
+                let taken = self.take_config(&mut operation, without_nulls(&config), None);
+                return taken.await.map(Created::into_inner);
+            }
+        }
+        Err(patch_overtaken(&name))
+    }
+
+    /// Gives a connector, new or not, a configuration that was validated, and starts it.
+    async fn take_config(
+        self: &Arc<Self>,
+        operation: &mut Operation<'_>,
+        config: ConfigMap,
+        initial_state: Option<InitialState>,
+    ) -> Result<Created<ConnectorInfo>, HerderError> {
         self.check_running()?;
+        let slot = operation.slot;
         let connector_type = self.plugin_of(&config)?.kind;
         let existed = slot.entry().is_some();
-        if existed && !allow_replace {
-            return Err(HerderError::Conflict(format!("Connector {name} already exists")));
-        }
         if existed {
-            self.stop_instance(&slot).await;
+            self.stop_instance(slot).await;
         }
         {
             let mut entry = slot.entry();
@@ -80,11 +119,12 @@ impl Inner {
             }
         }
         tracing::info!(
-            "{} connector {name}",
-            if existed { "updating" } else { "creating" }
+            "{} connector {}",
+            if existed { "updating" } else { "creating" },
+            slot.name
         );
-        self.start_connector(&mut operation).await?;
-        let info = self.info(&slot)?;
+        self.start_connector(operation).await?;
+        let info = self.info(slot)?;
         Ok(if existed {
             Created::Replaced(info)
         } else {

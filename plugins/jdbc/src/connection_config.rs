@@ -38,6 +38,8 @@ pub(crate) struct ConnectionConfig {
     pub(crate) quote_always: bool,
     /// The zone of columns that have none.
     pub(crate) zone: jiff::tz::TimeZone,
+    /// Whether a file is opened for reading alone, and not made: for validation.
+    pub(crate) only_looks: bool,
 }
 
 /// Adds the keys.
@@ -166,6 +168,13 @@ pub(crate) fn key_of(error: &wharf_api::ConnectError, values: &[ConfigValue]) ->
     named.map_or_else(|| URL_CONFIG.to_owned(), |value| value.name.clone())
 }
 
+/// Says this of a key.
+pub(crate) fn add(values: &mut [ConfigValue], key: &str, message: String) {
+    if let Some(value) = values.iter_mut().find(|value| value.name == key) {
+        value.add_error(message);
+    }
+}
+
 fn zone(key: &str, name: &str) -> Result<jiff::tz::TimeZone> {
     if name.eq_ignore_ascii_case("utc") {
         return Ok(jiff::tz::TimeZone::UTC);
@@ -222,6 +231,7 @@ impl ConnectionConfig {
                 .get_boolean(AIVEN_QUOTE_CONFIG)
                 .unwrap_or(!parsed.string(QUOTE_CONFIG)?.eq_ignore_ascii_case("NEVER")),
             zone: zone(ZONE_CONFIG, parsed.string(ZONE_CONFIG)?)?,
+            only_looks: false,
             url,
         })
     }

@@ -144,6 +144,26 @@ impl Failure {
             || self.message.starts_with("no such table: ")
     }
 
+    /// Whether somebody is not let in because of how many there are, or because of what others hold: not for good.
+    pub(crate) fn is_crowded(&self) -> bool {
+        // Of PostgreSQL; of MySQL; of SQL Server.
+        let codes = [
+            "53300", "1040", "1203", "1226", "10928", "10929", "17809", "40501",
+        ];
+        self.is(Trouble::Contention)
+            || self.is(Trouble::Capacity)
+            || self.code.as_deref().is_some_and(|code| codes.contains(&code))
+    }
+
+    /// The same without what a database repeats of a query that nobody may see (`query.masked`).
+    pub(crate) fn without_query(mut self) -> Self {
+        if !matches!(self.trouble, Trouble::Unreachable | Trouble::Cancelled) {
+            "the database does not run the query; what it says is left out (query.masked)"
+                .clone_into(&mut self.message);
+        }
+        self
+    }
+
     /// As the worker sees it: an error that is tried again when waiting may help.
     pub(crate) fn to_error(&self) -> ConnectError {
         let text = format!("{self}; {}", self.trouble.remedy());
@@ -372,6 +392,47 @@ mod tests {
             (refused(Trouble::Contention), "Key (id)=(4711) is there [23505]"),
         ] {
             assert_eq!(failure.without_values().to_string(), said);
+        }
+    }
+
+    #[test]
+    fn what_a_database_says_of_a_masked_query_is_left_out() {
+        for (trouble, code, said) in [
+            (
+                Trouble::Statement,
+                Some("42P01"),
+                "the database does not run the query; what it says is left out (query.masked) [42P01]",
+            ),
+            (
+                Trouble::Contention,
+                None,
+                "the database does not run the query; what it says is left out (query.masked)",
+            ),
+            (Trouble::Unreachable, None, "no table s3cret"),
+        ] {
+            let mut failure = Failure::new(trouble, "no table s3cret");
+            failure.code = code.map(str::to_owned);
+            assert_eq!(failure.without_query().to_string(), said);
+        }
+    }
+
+    #[test]
+    fn a_database_that_is_full_is_told_from_one_that_lets_nobody_in() {
+        let of = |trouble, code: &str| Failure::new(trouble, "no").with_code(code);
+        for (failure, is_crowded) in [
+            (of(of_sqlstate("53300"), "53300"), true),
+            (of(of_sqlstate("53400"), "53400"), true),
+            (of(of_mysql_code(1040, "08004"), "1040"), true),
+            (of(of_mysql_code(1203, "42000"), "1203"), true),
+            (of(of_mysql_code(1226, "42000"), "1226"), true),
+            (of(of_sqlserver_code(10928, 20), "10928"), true),
+            (of(Trouble::Contention, "SQLITE 5"), true),
+            (of(of_sqlstate("57P03"), "57P03"), false),
+            (of(of_sqlstate("28P01"), "28P01"), false),
+            (of(of_mysql_code(1045, "28000"), "1045"), false),
+            (Failure::new(Trouble::Unreachable, "refused"), false),
+        ] {
+            assert_eq!(failure.is_crowded(), is_crowded, "{failure}");
         }
     }
 

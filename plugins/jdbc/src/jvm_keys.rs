@@ -1,8 +1,10 @@
 //! Keys of the JVM's connectors that ask for what is done here in any case, or for what cannot be had here: each value is known to be one of
 //! the former or refused with what to do in its place. `docs/jdbc.md` lists them.
+//!
+//! What cannot be had is refused by validation alone, and not by the definition: a connector that is there already goes on to run.
 
 use wharf_api::ConnectError;
-use wharf_api::config::{ConfigDef, ConfigKey, Importance, ParsedValue, Type, Validator, Width};
+use wharf_api::config::{ConfigDef, ConfigKey, ConfigValue, Importance, ParsedValue, Type, Validator, Width};
 
 const CALENDAR_CONFIG: &str = "date.calendar.system";
 const CREDENTIALS_CONFIG: &str = "jdbc.credentials.provider.class";
@@ -31,16 +33,7 @@ pub(crate) fn define(def: ConfigDef) -> ConfigDef {
         key(CREDENTIALS_CONFIG, Type::String, (GROUP, 11), "JDBC Credentials Provider Class",
             "Taken for the JVM's sake: its default takes connection.user and connection.password, which every new connection asks the config \
              providers for. Other Java classes are refused.")
-            .default(DEFAULT_CREDENTIALS)
-            .validator(Validator::custom(DEFAULT_CREDENTIALS, |name, value| match value.as_str() {
-                Some(class) if class != DEFAULT_CREDENTIALS => Err(ConnectError::invalid_config(
-                    name,
-                    class,
-                    "Java classes are not run here; leave it out, and name a config provider in connection.user and connection.password, \
-                     which are asked for anew at each connection",
-                )),
-                _ => Ok(()),
-            })),
+            .default(DEFAULT_CREDENTIALS),
     )
     .define(
         key(CALENDAR_CONFIG, Type::String, (GROUP, 12), "Date Calendar System",
@@ -52,17 +45,44 @@ pub(crate) fn define(def: ConfigDef) -> ConfigDef {
     .define(
         key(QUALIFY_CONFIG, Type::Boolean, (GROUP, 13), "Qualify table names",
             "Taken for Aiven's sake: tables are always named with the schema that they were found in. false is refused.")
-            .default(true)
-            .validator(Validator::custom("true", |name, value| match value {
-                ParsedValue::Boolean(false) => Err(ConnectError::invalid_config(
-                    name,
-                    "false",
-                    "Tables are named with the schema that they were found in, so that a search path cannot lead to another one; leave it out, \
-                     and choose a schema by schema.pattern or, for a sink, table.name.format",
-                )),
-                _ => Ok(()),
-            })),
+            .default(true),
     )
+}
+
+/// What is asked for and cannot be had: the keys, and what is said of them.
+pub(crate) fn refusals(values: &[ConfigValue]) -> Vec<(&'static str, String)> {
+    let of = |value: &ConfigValue| {
+        let (key, text, reason) = match (value.name.as_str(), &value.value) {
+            (CREDENTIALS_CONFIG, ParsedValue::String(class)) if class != DEFAULT_CREDENTIALS => (
+                CREDENTIALS_CONFIG,
+                class.as_str(),
+                "Java classes are not run here; leave it out, and name a config provider in connection.user and connection.password, \
+                 which are asked for anew at each connection",
+            ),
+            (QUALIFY_CONFIG, ParsedValue::Boolean(false)) => (
+                QUALIFY_CONFIG,
+                "false",
+                "Tables are named with the schema that they were found in, so that a search path cannot lead to another one; leave it out, \
+                 and choose a schema by schema.pattern or, for a sink, table.name.format",
+            ),
+            _ => return None,
+        };
+        let error = ConnectError::invalid_config(key, text, reason);
+        Some((key, error.message().to_owned()))
+    };
+    values.iter().filter_map(of).collect()
+}
+
+/// What a connector that is started with such values says of them, which is all that follows from them.
+pub(crate) fn warning(values: &[ConfigValue]) -> Option<String> {
+    let refused = refusals(values);
+    let messages: Vec<&str> = refused.iter().map(|(_, message)| message.as_str()).collect();
+    (!messages.is_empty()).then(|| {
+        format!(
+            "the connector runs without what cannot be had, and validation refuses it: {}",
+            messages.join("; ")
+        )
+    })
 }
 
 /// Adds those that only the sink has.

@@ -152,6 +152,25 @@ pub(crate) fn check_url(config: &ConnectionConfig) -> Answer<()> {
     }
 }
 
+/// The same of its text alone: no file that it names is touched.
+pub(crate) fn check_text(config: &ConnectionConfig) -> Answer<()> {
+    // Of MySQL and SQL Server, whose drivers take names in any letter case.
+    const FILES: [&str; 5] = [
+        "clientcertificatekeystoreurl",
+        "keystore",
+        "serversslcert",
+        "trustcertificatekeystoreurl",
+        "truststore",
+    ];
+    if config.url.database == Database::Postgres {
+        return postgres::check_text(config);
+    }
+    let mut config = config.clone();
+    let parameters = &mut config.url.parameters;
+    parameters.retain(|key, _| !FILES.contains(&key.to_ascii_lowercase().as_str()));
+    check_url(&config)
+}
+
 fn with_attempts<T>(config: &ConnectionConfig, stop: &Stop, connect: impl Fn() -> Answer<T>) -> Answer<T> {
     let mut attempt = 1;
     loop {

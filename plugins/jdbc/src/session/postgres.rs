@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use jiff::tz::TimeZone;
-use tokio_postgres::config::TargetSessionAttrs;
+use tokio_postgres::config::{SslMode, TargetSessionAttrs};
 use tokio_postgres::error::{DbError, Severity};
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Config};
@@ -101,7 +101,7 @@ pub(super) fn connect_to_read(
 
 fn session(config: &ConnectionConfig, stop: Stop) -> Answer<PostgresSession> {
     let tls = tls::tls(&config.url.parameters)?;
-    let settings = settings(config, &tls)?;
+    let settings = settings(config, tls.mode)?;
     let connector = tls.connector.clone();
     let connecting = async {
         let (client, connection) = settings.connect(connector).await?;
@@ -137,10 +137,16 @@ fn session(config: &ConnectionConfig, stop: Stop) -> Answer<PostgresSession> {
 /// Refuses what of the URL cannot be held.
 pub(super) fn check_url(config: &ConnectionConfig) -> Answer<()> {
     let tls = tls::tls(&config.url.parameters)?;
-    settings(config, &tls).map(drop)
+    settings(config, tls.mode).map(drop)
 }
 
-fn settings(config: &ConnectionConfig, tls: &Tls) -> Answer<Config> {
+/// The same without the files that it names.
+pub(super) fn check_text(config: &ConnectionConfig) -> Answer<()> {
+    let wanted = tls::wanted(&config.url.parameters)?;
+    settings(config, wanted.mode).map(drop)
+}
+
+fn settings(config: &ConnectionConfig, mode: SslMode) -> Answer<Config> {
     let url = &config.url;
     let mut settings = Config::new();
     for server in &url.servers {
@@ -154,7 +160,7 @@ fn settings(config: &ConnectionConfig, tls: &Tls) -> Answer<Config> {
         .keepalives_interval(KEEPALIVE_INTERVAL)
         .keepalives_retries(KEEPALIVE_RETRIES)
         .tcp_user_timeout(UNACKNOWLEDGED)
-        .ssl_mode(tls.mode);
+        .ssl_mode(mode);
     if let Some(user) = &config.user {
         settings.user(user);
     }

@@ -1,8 +1,10 @@
 //! SQLite, through the library itself.
 
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql};
 use wharf_api::Decimal;
@@ -45,8 +47,10 @@ pub(super) struct SqliteSession {
 
 /// A connection that waits for others no longer when the task is to stop.
 pub(super) fn connect(config: &ConnectionConfig, stop: &Stop) -> Answer<Box<dyn Session>> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
-    let mut session = session(config, flags)?;
+    let mut session = session(
+        config,
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
+    )?;
     let patience = session
         .connection
         .query_row("PRAGMA busy_timeout", [], |row| row.get(0))
@@ -100,10 +104,17 @@ pub(super) fn check_url(config: &ConnectionConfig) -> Answer<()> {
 fn session(config: &ConnectionConfig, flags: OpenFlags) -> Answer<SqliteSession> {
     check_url(config)?;
     let mut flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    if config.url.name.starts_with("file:") {
+    let mut name = config.url.name.clone();
+    if config.only_looks {
+        flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        if is_at_rest(&name) {
+            name = unchanging(&name);
+        }
+    }
+    if name.starts_with("file:") {
         flags |= OpenFlags::SQLITE_OPEN_URI;
     }
-    let connection = Connection::open_with_flags(&config.url.name, flags).map_err(failure)?;
+    let connection = Connection::open_with_flags(&name, flags).map_err(failure)?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(failure)?;
     for (key, value) in &config.url.parameters {
         let pragma = key.to_ascii_lowercase();
@@ -124,6 +135,25 @@ fn session(config: &ConnectionConfig, flags: OpenFlags) -> Answer<SqliteSession>
         began: SystemTime::UNIX_EPOCH,
         orphans: None,
     })
+}
+
+/// Whether nobody is writing: neither a log nor a journal is there. Whoever only reads a file with a log (WAL) makes the log and cannot take
+/// it away again. The file itself is not opened here: closing it would take the locks that a task of this process has on it.
+fn is_at_rest(name: &str) -> bool {
+    let is_there = |end: &str| Path::new(&format!("{name}{end}")).exists();
+    !is_there("-wal") && !is_there("-journal")
+}
+
+/// The name under which a file is read as one that nobody changes, and nothing is made beside it.
+fn unchanging(name: &str) -> String {
+    const PLAIN: AsciiSet = NON_ALPHANUMERIC
+        .remove(b'/')
+        .remove(b'.')
+        .remove(b'-')
+        .remove(b'_');
+    // Two slashes would begin the name of a host.
+    let root = if name.starts_with('/') { "//" } else { "" };
+    format!("file:{root}{}?immutable=1", utf8_percent_encode(name, &PLAIN))
 }
 
 pub(super) fn failure(error: rusqlite::Error) -> Failure {

@@ -37,9 +37,19 @@ pub(super) struct Tls {
     pub(super) connector: MakeTlsConnector,
 }
 
-/// Reads the parameters.
-pub(super) fn tls(parameters: &BTreeMap<String, String>) -> Answer<Tls> {
-    let wrong = |text: String| Failure::new(Trouble::Statement, text);
+/// What is asked for, as far as the text says it.
+pub(super) struct Wanted {
+    pub(super) mode: SslMode,
+    checks_chain: bool,
+    checks_name: bool,
+}
+
+fn wrong(text: String) -> Failure {
+    Failure::new(Trouble::Statement, text)
+}
+
+/// Reads the parameters, and none of the files that they name.
+pub(super) fn wanted(parameters: &BTreeMap<String, String>) -> Answer<Wanted> {
     let get = |key: &str| parameters.get(key).map(String::as_str);
     // As the JVM's driver: ssl=true alone asks for everything.
     let default = match get("ssl") {
@@ -47,7 +57,7 @@ pub(super) fn tls(parameters: &BTreeMap<String, String>) -> Answer<Tls> {
         _ => "prefer",
     };
     let wanted = get("sslmode").unwrap_or(default);
-    let (mode, chain, name) = match wanted {
+    let (mode, checks_chain, checks_name) = match wanted {
         "disable" => (SslMode::Disable, false, false),
         "allow" | "prefer" => (SslMode::Prefer, false, false),
         "require" => (SslMode::Require, false, false),
@@ -59,10 +69,26 @@ pub(super) fn tls(parameters: &BTreeMap<String, String>) -> Answer<Tls> {
             )));
         }
     };
+    if get("sslcert").is_some() != get("sslkey").is_some() {
+        return Err(wrong(
+            "sslcert and sslkey go together: set both or none".to_owned(),
+        ));
+    }
+    Ok(Wanted {
+        mode,
+        checks_chain,
+        checks_name,
+    })
+}
+
+/// Reads the parameters and the files.
+pub(super) fn tls(parameters: &BTreeMap<String, String>) -> Answer<Tls> {
+    let get = |key: &str| parameters.get(key).map(String::as_str);
+    let wanted = wanted(parameters)?;
     let openssl = |what: &str, error: openssl::error::ErrorStack| wrong(format!("{what}: {error}"));
     let mut builder =
         SslConnector::builder(SslMethod::tls_client()).map_err(|error| openssl("TLS", error))?;
-    if chain {
+    if wanted.checks_chain {
         match get("sslrootcert") {
             Some(path) => builder.set_ca_file(path).map_err(|error| {
                 openssl(
@@ -77,30 +103,25 @@ pub(super) fn tls(parameters: &BTreeMap<String, String>) -> Answer<Tls> {
     } else {
         builder.set_verify(SslVerifyMode::NONE);
     }
-    match (get("sslcert"), get("sslkey")) {
-        (None, None) => {}
-        (Some(certificate), Some(key)) => {
-            builder.set_certificate_chain_file(certificate).map_err(|error| {
-                openssl(
-                    &format!("the certificate of sslcert={certificate} cannot be read"),
-                    error,
-                )
-            })?;
-            let pem = builder.set_private_key_file(key, SslFiletype::PEM);
-            // The JVM's driver takes keys in DER.
-            pem.or_else(|_| builder.set_private_key_file(key, SslFiletype::ASN1))
-                .map_err(|error| openssl(&format!("the key of sslkey={key} cannot be read"), error))?;
-        }
-        _ => {
-            return Err(wrong(
-                "sslcert and sslkey go together: set both or none".to_owned(),
-            ));
-        }
+    if let (Some(certificate), Some(key)) = (get("sslcert"), get("sslkey")) {
+        builder.set_certificate_chain_file(certificate).map_err(|error| {
+            openssl(
+                &format!("the certificate of sslcert={certificate} cannot be read"),
+                error,
+            )
+        })?;
+        let pem = builder.set_private_key_file(key, SslFiletype::PEM);
+        // The JVM's driver takes keys in DER.
+        pem.or_else(|_| builder.set_private_key_file(key, SslFiletype::ASN1))
+            .map_err(|error| openssl(&format!("the key of sslkey={key} cannot be read"), error))?;
     }
     let mut connector = MakeTlsConnector::new(builder.build());
     connector.set_callback(move |connection, _| {
-        connection.set_verify_hostname(name);
+        connection.set_verify_hostname(wanted.checks_name);
         Ok(())
     });
-    Ok(Tls { mode, connector })
+    Ok(Tls {
+        mode: wanted.mode,
+        connector,
+    })
 }

@@ -16,8 +16,9 @@ fn ask(config: &SinkConfig, asking: &Asking) -> Findings {
     let quoting = config.connection.quoting();
     let table = config.only_table(quoting.quote).filter(|_| !config.auto_create);
     // A file of SQLite is made by the task, and not by validation.
-    if asking.is_without_file() {
-        return table.iter().map(missing).collect();
+    if asking.is_without_file {
+        table.iter().for_each(|table| note_missing(asking, table));
+        return Vec::new();
     }
     let session = session::connect(&asking.connection, &asking.stop, config.trim_sensitive_log);
     let mut session = match asking.connected(session) {
@@ -28,20 +29,17 @@ fn ask(config: &SinkConfig, asking: &Asking) -> Findings {
         return Vec::new();
     };
     match session.describe(&table, quoting) {
-        Ok(Some(_)) => Vec::new(),
-        Ok(None) => vec![missing(&table)],
-        Err(failure) => {
-            asking.warn(&failure);
-            Vec::new()
-        }
+        Ok(Some(_)) => {}
+        Ok(None) => note_missing(asking, &table),
+        Err(failure) => asking.warn(&failure),
     }
+    Vec::new()
 }
 
-fn missing(table: &TableId) -> (&'static str, String) {
-    (
-        TABLE_NAME_FORMAT_CONFIG,
-        format!(
-            "Table {table} is missing and auto-creation is disabled; make it, see that this user may see it, or set auto.create=true"
-        ),
-    )
+/// It may be made after the connector.
+fn note_missing(asking: &Asking, table: &TableId) {
+    asking.note(&format!(
+        "{TABLE_NAME_FORMAT_CONFIG}: table {table} is missing and auto-creation is disabled; make it before records come, see that this \
+         user may see it, or set auto.create=true"
+    ));
 }

@@ -8,8 +8,9 @@ use wharf_api::config::{
 use wharf_api::{ConfigMap, ConnectError, Result};
 
 use super::recommend::KeyOfDeletes;
-use crate::connection_config::{self, ConnectionConfig, key_of, millis};
+use crate::connection_config::{self, ConnectionConfig, add, key_of, millis};
 use crate::jvm_keys;
+use crate::probe;
 use crate::table_id::{Quote, TableId};
 use crate::url::Database;
 
@@ -426,27 +427,28 @@ impl SinkConfig {
 pub(crate) fn validate(config: &ConfigMap) -> Vec<ConfigValue> {
     let def = definition();
     let mut values = def.validate(config);
+    for (key, message) in jvm_keys::refusals(&values) {
+        add(&mut values, key, message);
+    }
     if values.iter().all(|value| value.errors.is_empty()) {
+        let is_offline = wharf_api::connector::is_offline(config);
         let found = def
             .parse(config)
             .and_then(|parsed| SinkConfig::of_parsed(&parsed));
         let messages = match found {
             Ok(config) => match config.contradictions() {
-                found if found.is_empty() => super::check::check(&config),
-                found => found,
+                found if !found.is_empty() => found,
+                _ if is_offline => probe::check_text(&config.connection),
+                _ => super::check::check(&config),
             },
             Err(error) => {
                 let key = key_of(&error, &values);
-                if let Some(value) = values.iter_mut().find(|value| value.name == key) {
-                    value.add_error(error.message().to_owned());
-                }
+                add(&mut values, &key, error.message().to_owned());
                 Vec::new()
             }
         };
         for (key, message) in messages {
-            if let Some(value) = values.iter_mut().find(|value| value.name == key) {
-                value.add_error(message);
-            }
+            add(&mut values, key, message);
         }
     }
     values

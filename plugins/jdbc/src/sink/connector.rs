@@ -1,12 +1,13 @@
 //! The sink connector: every task writes the records of its partitions.
 
-use tracing::info;
+use tracing::{info, warn};
 use wharf_api::config::{ConfigDef, ConfigValue};
 use wharf_api::sink::SinkOffsetChange;
 use wharf_api::{ConfigMap, ConnectorContext, Result, SinkConnector};
 
 use super::JdbcSinkTask;
 use super::config::{SinkConfig, definition, validate};
+use crate::jvm_keys;
 
 macro_rules! sink_connectors {
     ($($(#[$doc:meta])* $name:ident, $log:literal;)*) => {$(
@@ -26,6 +27,9 @@ macro_rules! sink_connectors {
             fn start(&mut self, _context: ConnectorContext, config: &ConfigMap) -> Result<()> {
                 let parsed = SinkConfig::of(config)?;
                 info!(target: $log, "writing into the {}", parsed.connection.url);
+                if let Some(text) = jvm_keys::warning(&definition().validate(config)) {
+                    warn!(target: $log, "{text}");
+                }
                 self.config = config.clone();
                 Ok(())
             }

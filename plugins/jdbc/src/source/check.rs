@@ -15,7 +15,7 @@ const MOST_NAMED: usize = 10;
 pub(super) fn check(config: &SourceConfig) -> Findings {
     let mut config = config.clone();
     probe::ask(&config.connection.clone(), move |asking| {
-        if asking.is_without_file() {
+        if asking.is_without_file {
             return Vec::new();
         }
         config.connection = asking.connection.clone();
@@ -29,8 +29,10 @@ pub(super) fn check(config: &SourceConfig) -> Findings {
             Some(query) => of_query(query, &mut *session, &config, &mut findings),
             None => of_tables(&mut *session, &config, asking, &mut findings),
         };
-        if let Err(failure) = asked {
-            asking.warn(&failure);
+        match asked {
+            Err(failure) if config.query_is_masked() => asking.warn(&failure.without_query()),
+            Err(failure) => asking.warn(&failure),
+            Ok(()) => {}
         }
         few(findings)
     })
@@ -83,7 +85,10 @@ fn of_tables(
     findings: &mut Findings,
 ) -> Answer<()> {
     let found = tables::look(session, config)?;
-    findings.extend(config.filter.missing(&found.unknown));
+    // They may be made after the connector.
+    for text in config.filter.missing(&found.unknown) {
+        asking.note(&text);
+    }
     let quoting = config.connection.quoting();
     for table in found.tables {
         if asking.is_over() {

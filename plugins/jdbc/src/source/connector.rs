@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use tracing::info;
+use tracing::{info, warn};
 use wharf_api::config::{ConfigDef, ConfigValue};
 use wharf_api::source::{ExactlyOnceSupport, SourceOffsetChange};
 use wharf_api::{ConfigMap, ConnectError, ConnectorContext, Result, SourceConnector};
@@ -13,6 +13,7 @@ use super::definition::{BEGAN_CONFIG, MODE_CONFIG, SHARE_CONFIG, TABLES_CONFIG, 
 use super::monitor::{Monitor, Shared};
 use super::split::{LANES, Share};
 use super::{JdbcSourceTask, offset, tables};
+use crate::jvm_keys;
 use crate::table_id::TableId;
 
 const LOG: &str = "io.confluent.connect.jdbc.JdbcSourceConnector";
@@ -34,6 +35,9 @@ impl Running {
     fn start(&mut self, context: ConnectorContext, config: &ConfigMap) -> Result<()> {
         let parsed = SourceConfig::of(config)?;
         info!(target: LOG, "reading from the {}", parsed.connection.url);
+        if let Some(text) = jvm_keys::warning(&definition().validate(config)) {
+            warn!(target: LOG, "{text}");
+        }
         self.config = config.clone();
         self.is_query = parsed.query.is_some();
         self.splits = parsed.split_size.is_some();

@@ -222,6 +222,21 @@ impl Reader {
             let present = (self.present)().map_err(ReadFailure::Refused)?;
             *session = Some(session::connect_to_read(&present, &self.stop)?);
         }
+        self.read_connected(session, at, language)
+            .map_err(|failure| match failure {
+                ReadFailure::Database(failure) if self.config.query_is_masked() => {
+                    ReadFailure::Database(failure.without_query())
+                }
+                failure => failure,
+            })
+    }
+
+    fn read_connected(
+        &mut self,
+        session: &mut Option<Box<dyn ReadSession>>,
+        at: usize,
+        language: Language<'_>,
+    ) -> std::result::Result<Duration, ReadFailure> {
         let Some(connected) = session else {
             return Ok(Duration::ZERO);
         };

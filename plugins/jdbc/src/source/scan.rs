@@ -306,7 +306,7 @@ impl<'a> Wanted<'a> {
         let name = self.name();
         let key = config.incrementing_key();
         let found = config.incrementing_column(&name).and_then(|column| match column {
-            Some(column) => find(self.columns, column, &name),
+            Some(column) => self.find(column, &name),
             None => counting(self.columns, &name),
         });
         let at = found.map_err(Fault::of(key))?;
@@ -327,13 +327,26 @@ impl<'a> Wanted<'a> {
         let found = config.timestamp_columns(&name).and_then(|wanted| {
             let columns = wanted.iter();
             let times: Vec<&SourceColumn> = columns
-                .map(|column| find(self.columns, column, &name).map(|at| &self.columns[at]))
+                .map(|column| self.find(column, &name).map(|at| &self.columns[at]))
                 .collect::<Result<_>>()?;
             check_times(&times, &name, self.validates())?;
             check_one_kind(&times, &name, self.dialect)?;
             Ok(times)
         });
         found.map_err(Fault::of(config.timestamp_key()))
+    }
+
+    /// The column of this name. Where the query is masked, nothing is said of its other columns.
+    fn find(&self, column: &str, name: &str) -> Result<usize> {
+        let is_masked = matches!(self.relation, Relation::Query(_)) && self.config.query_is_masked();
+        find(self.columns, column).ok_or_else(|| {
+            let mut text = format!("{name} has no column '{column}'");
+            if !is_masked {
+                let names: Vec<&str> = self.columns.iter().map(|column| column.name.as_str()).collect();
+                text.push_str(&format!("; it has {}", names.join(", ")));
+            }
+            ConnectError::config(text)
+        })
     }
 
     /// All that is wrong with the columns.
@@ -363,24 +376,16 @@ fn literal(number: i64) -> String {
 }
 
 /// The column of this name; else the only one whose name differs by case alone.
-fn find(columns: &[SourceColumn], wanted: &str, table: &str) -> Result<usize> {
+fn find(columns: &[SourceColumn], wanted: &str) -> Option<usize> {
     let exact = columns.iter().position(|column| column.name == wanted);
     let mut near = columns
         .iter()
         .enumerate()
         .filter(|(_, column)| column.name.eq_ignore_ascii_case(wanted));
-    exact
-        .or_else(|| match (near.next(), near.next()) {
-            (Some((at, _)), None) => Some(at),
-            _ => None,
-        })
-        .ok_or_else(|| {
-            let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
-            ConnectError::config(format!(
-                "{table} has no column '{wanted}'; it has {}",
-                names.join(", ")
-            ))
-        })
+    exact.or_else(|| match (near.next(), near.next()) {
+        (Some((at, _)), None) => Some(at),
+        _ => None,
+    })
 }
 
 fn counting(columns: &[SourceColumn], table: &str) -> Result<usize> {

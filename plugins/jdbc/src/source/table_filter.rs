@@ -42,8 +42,8 @@ impl TableFilter {
             .collect()
     }
 
-    /// What is said of tables that have to be there, of all that no table has or matches.
-    pub(super) fn missing(&self, unknown: &[(&'static str, String)]) -> Vec<(&'static str, String)> {
+    /// What is said of tables that are to be read, of all that no table has or matches.
+    pub(super) fn missing(&self, unknown: &[(&'static str, String)]) -> Vec<String> {
         let of = |wanted: &str| {
             let names = unknown.iter().filter(|(key, _)| *key == wanted);
             let names: Vec<&str> = names.map(|(_, name)| name.as_str()).collect();
@@ -51,13 +51,12 @@ impl TableFilter {
         };
         let place = format!("see {SCHEMA_CONFIG}, {CATALOG_CONFIG}, {TYPES_CONFIG} and the user's rights");
         let listed = of(WHITELIST_CONFIG).map(|names| {
-            let text = format!("there is no table {names} that this user may read; {place}");
-            (WHITELIST_CONFIG, text)
+            format!("{WHITELIST_CONFIG}: there is no table {names} yet that this user may read; {place}")
         });
         let matched = of(INCLUDE_CONFIG).map(|patterns| {
-            let text =
-                format!("there is no table that this user may read and that matches {patterns}; {place}");
-            (INCLUDE_CONFIG, text)
+            format!(
+                "{INCLUDE_CONFIG}: there is no table yet that this user may read and that matches {patterns}; {place}"
+            )
         });
         listed.into_iter().chain(matched).collect()
     }

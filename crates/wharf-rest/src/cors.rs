@@ -1,6 +1,7 @@
 //! What a browser is told of who may ask from other origins, as Jetty's handler tells it for upstream: headers only. A request from
 //! an origin that is not allowed is answered all the same, without the headers by which its page could read the answer;
-//! requests that change something are kept away by their preflight request.
+//! most requests that change something are kept away by their preflight request. Those without a body, such as a restart, need none and
+//! are carried out, as upstream does.
 
 use axum::http::{HeaderMap, HeaderValue, Method, header};
 use wharf_runtime::config::CrossOrigin;

@@ -93,7 +93,7 @@ const OTHERS: [(&str, &str); 10] = [
     ),
     (
         "oracle",
-        "there is no driver for it that works without Oracle's own libraries",
+        "the only driver for it that needs no libraries of Oracle's is a pre-release",
     ),
     ("db2", "there is no native driver for it"),
     ("derby", "it lives inside a JVM"),
@@ -352,7 +352,7 @@ mod tests {
         for (text, part) in [
             (
                 "jdbc:oracle:thin:@//h:1521/x",
-                "'oracle' cannot be used: there is no driver",
+                "'oracle' cannot be used: the only driver",
             ),
             (
                 "jdbc:jtds:sqlserver://h/d;password=secret",

@@ -155,16 +155,19 @@ impl ConfigProviders {
     ///
     /// # Errors
     /// As [`resolve`](Self::resolve).
-    pub fn resolve_keys(&self, config: &ConfigMap, is_read: impl Fn(&str) -> bool) -> Result<ConfigMap> {
+    pub fn resolve_keys(&self, config: &ConfigMap, is_read: impl Fn(&str) -> bool) -> Result<Resolved> {
         let read: ConfigMap = config
             .iter()
             .filter(|(key, value)| has_reference(value) && is_read(key))
             .map(|(key, value)| (key.clone(), value.clone()))
             .collect();
-        let mut resolved = config.clone();
-        if !read.is_empty() {
-            resolved.extend(self.resolve(&read)?.config);
+        if read.is_empty() {
+            return Ok(Resolved::plain(config.clone()));
         }
+        let mut resolved = self.resolve(&read)?;
+        let mut all = config.clone();
+        all.append(&mut resolved.config);
+        resolved.config = all;
         Ok(resolved)
     }
 }

@@ -72,9 +72,13 @@ fn a_provider_is_asked_once_for_a_path_and_not_at_all_without_references() {
     assert_eq!(calls.load(Ordering::Relaxed), 2);
     providers.resolve(&map(&[("a", "plain ${u:k}")])).unwrap();
     let only = providers.resolve_keys(&config, |key| key == "d").unwrap();
-    assert_eq!((only, calls.load(Ordering::Relaxed)), (config.clone(), 2));
+    assert_eq!((only.config, calls.load(Ordering::Relaxed)), (config.clone(), 2));
     let only = providers.resolve_keys(&config, |key| key == "c").unwrap();
-    assert_eq!((only["c"].as_str(), only["b"].as_str()), ("<q|k>", "${t:p:k}"));
+    assert_eq!(
+        (only.config["c"].as_str(), only.config["b"].as_str()),
+        ("<q|k>", "${t:p:k}")
+    );
+    assert_eq!(only.hide("no <q|k>"), "no ${t:q:k}");
 }
 
 #[test]

@@ -10,8 +10,10 @@ use wharf_api::ConfigMap;
 use super::reference::{Reference, references};
 use crate::logging::HiddenValues;
 
-/// Values of fewer characters are no secrets, but parts of every message: numbers, flags.
+/// Values of fewer characters are no secrets, but parts of every message.
 const SHORT: usize = 4;
+/// So are numbers of fewer digits: ports, sizes, counts.
+const SHORT_NUMBER: usize = 8;
 
 /// A configuration as plugins and clients get it. Its `Debug` form shows no values, and no line of the log does while it, or a
 /// clone, lives: who gives the configuration away keeps this as long.
@@ -108,7 +110,13 @@ impl Resolved {
 fn note(values: &mut Vec<(String, String)>, value: &str, reference: &str) {
     // as messages show it; the parts that lines of it make are not secret alone
     let value = value.trim();
-    if value.len() >= SHORT && !values.iter().any(|(known, _)| known == value) {
+    let is_plain = match value.parse::<f64>() {
+        Ok(_) => value.len() < SHORT_NUMBER,
+        Err(_) => ["true", "false"]
+            .iter()
+            .any(|flag| value.eq_ignore_ascii_case(flag)),
+    };
+    if value.len() >= SHORT && !is_plain && !values.iter().any(|(known, _)| known == value) {
         values.push((value.to_owned(), reference.to_owned()));
     }
 }

@@ -204,10 +204,12 @@ impl Inner {
     }
 
     fn plugin_of(&self, config: &ConfigMap) -> Result<ConnectorPlugin, ConnectError> {
-        let parsed = ConnectorConfig::parse(&self.worker.framework_config(config)?)?;
-        self.worker
-            .plugins
-            .connector(&parsed.class, parsed.version.as_deref())
+        self.worker.read_framework(config, |framework| {
+            let parsed = ConnectorConfig::parse(framework)?;
+            self.worker
+                .plugins
+                .connector(&parsed.class, parsed.version.as_deref())
+        })
     }
 }
 

@@ -5,12 +5,15 @@
 //! lives that holds them. While none does, that costs a line one atomic load.
 //!
 //! What must stay true: a value is in every line as its reference or not at all, whoever writes; values are found as they
-//! are, and not within other encodings of them.
+//! are, and not within other encodings of them. Short ones may be words that others write, too: they count where they stand alone.
 
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{PoisonError, RwLock};
+
+/// Values of fewer bytes are replaced in lines of others only where no letter or digit stands beside them.
+const LONG: usize = 12;
 
 /// Those of this process.
 static IN_USE: InUse = InUse::new();
@@ -38,7 +41,11 @@ impl HiddenValues {
     #[must_use]
     pub(crate) fn hide<'t>(&self, text: &'t str) -> Cow<'t, str> {
         let pairs = self.pairs.iter();
-        replace_all(text, pairs.map(|(value, reference)| (&**value, &**reference)))
+        replace_all(
+            text,
+            pairs.map(|(value, reference)| (&**value, &**reference)),
+            |_| true,
+        )
     }
 }
 
@@ -142,7 +149,11 @@ impl InUse {
         }
         let values = self.values.read().unwrap_or_else(PoisonError::into_inner);
         let pairs = values.iter();
-        replace_all(text, pairs.map(|value| (&*value.text, &*value.reference)))
+        replace_all(
+            text,
+            pairs.map(|value| (&*value.text, &*value.reference)),
+            |found| found.value.len() >= LONG || found.stands_alone(),
+        )
     }
 }
 
@@ -150,14 +161,60 @@ fn longest_first(a: &str, b: &str) -> std::cmp::Ordering {
     b.len().cmp(&a.len()).then_with(|| a.cmp(b))
 }
 
-fn replace_all<'t, 'p>(text: &'t str, pairs: impl Iterator<Item = (&'p str, &'p str)>) -> Cow<'t, str> {
-    let mut text = Cow::Borrowed(text);
-    for (value, reference) in pairs {
-        if text.contains(value) {
-            text = Cow::Owned(text.replace(value, reference));
-        }
+/// A value within a text.
+struct Found<'t> {
+    text: &'t str,
+    at: usize,
+    value: &'t str,
+}
+
+impl Found<'_> {
+    fn end(&self) -> usize {
+        self.at + self.value.len()
     }
-    text
+
+    /// Whether it is no part of a longer word or number.
+    fn stands_alone(&self) -> bool {
+        let is_part = |neighbour: Option<char>| neighbour.is_some_and(char::is_alphanumeric);
+        !is_part(self.text[..self.at].chars().next_back()) && !is_part(self.text[self.end()..].chars().next())
+    }
+}
+
+/// A text with references in the place of values that count, from its beginning to its end: what was put in is not looked through.
+/// Where several begin at one place the first of the pairs counts.
+fn replace_all<'t, 'p>(
+    text: &'t str,
+    pairs: impl Iterator<Item = (&'p str, &'p str)> + Clone,
+    counts: impl Fn(&Found<'_>) -> bool,
+) -> Cow<'t, str> {
+    let mut out = String::new();
+    let mut done = 0;
+    loop {
+        let next = |(value, reference): (&'p str, &'p str)| {
+            let found = text[done..].match_indices(value).map(|(at, _)| Found {
+                text,
+                at: done + at,
+                value: &text[done + at..done + at + value.len()],
+            });
+            let place = found
+                .filter(&counts)
+                .map(|found| (found.at, found.end()))
+                .next()?;
+            Some((place, reference))
+        };
+        let Some(((at, end), reference)) = pairs.clone().filter_map(next).min_by_key(|((at, _), _)| *at)
+        else {
+            break;
+        };
+        out.push_str(&text[done..at]);
+        out.push_str(reference);
+        done = end;
+    }
+    if done == 0 {
+        return Cow::Borrowed(text);
+    }
+    out.push_str(&text[done..]);
+    Cow::Owned(out)
 }
 
 #[cfg(test)]
@@ -185,6 +242,33 @@ mod tests {
         drop(other);
         assert!(matches!(ALL.hide(text), Cow::Borrowed(_)));
         assert!(ALL.values.read().unwrap().is_empty());
+    }
+
+    #[test]
+    fn short_values_count_in_lines_where_they_stand_alone() {
+        static ALL: InUse = InUse::new();
+        let one = held(
+            &ALL,
+            &[
+                ("orders", "${e:T}"),
+                ("a-longer-secret", "${f:s}"),
+                ("file", "${e:F}"),
+            ],
+        );
+        let text = "orders, reorders, orders-eu, xa-longer-secretx, profile";
+        assert_eq!(ALL.hide(text), "${e:T}, reorders, ${e:T}-eu, x${f:s}x, profile");
+        assert_eq!(
+            one.hide(text),
+            "${e:T}, re${e:T}, ${e:T}-eu, x${f:s}x, pro${e:F}",
+            "in what is its own all count"
+        );
+    }
+
+    #[test]
+    fn references_are_not_looked_through() {
+        static ALL: InUse = InUse::new();
+        let _one = held(&ALL, &[("hunter2", "${file:/x:key}"), ("file", "${env:WORD}")]);
+        assert_eq!(ALL.hide("file hunter2"), "${env:WORD} ${file:/x:key}");
     }
 
     #[test]

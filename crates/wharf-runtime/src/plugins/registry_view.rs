@@ -66,6 +66,12 @@ impl<'r> RegistryView<'r> {
     /// A configuration as plugins get it that check it.
     fn asked<'c>(&self, config: &'c ConfigMap) -> Cow<'c, ConfigMap> {
         match self.outreach {
+            // That is the worker's word, and nobody else's.
+            Outreach::Full if config.contains_key(VALIDATE_OFFLINE) => {
+                let mut config = config.clone();
+                config.remove(VALIDATE_OFFLINE);
+                Cow::Owned(config)
+            }
             Outreach::Full => Cow::Borrowed(config),
             Outreach::Offline => {
                 let mut config = config.clone();

@@ -291,15 +291,19 @@ impl Worker {
         self.config.config_providers.resolve(config)
     }
 
-    /// A configuration for those who read the framework's keys only: references in other keys stay, and nobody is asked
-    /// unless one of the framework's has one.
+    /// Reads the framework's keys of a configuration: references in other keys stay, and nobody is asked unless one of the
+    /// framework's has one.
     ///
     /// # Errors
-    /// When a config provider fails.
-    pub(crate) fn framework_config(&self, config: &ConfigMap) -> Result<ConfigMap> {
-        self.config
-            .config_providers
-            .resolve_keys(config, config::is_framework_key)
+    /// When a config provider fails; those of `read`, with references in the place of values.
+    pub(crate) fn read_framework<T>(
+        &self,
+        config: &ConfigMap,
+        read: impl FnOnce(&ConfigMap) -> Result<T>,
+    ) -> Result<T> {
+        let providers = &self.config.config_providers;
+        let resolved = providers.resolve_keys(config, config::is_framework_key)?;
+        read(&resolved.config).map_err(|error| error.map_texts(&|text| resolved.hide(text)))
     }
 
     /// Source offsets for a connector instance; a topic of its own is opened when it first asks.

@@ -108,7 +108,12 @@ async fn reload(herder: Weak<Inner>, name: String) {
 
 impl Inner {
     pub(super) fn plugin_of(&self, config: &ConfigMap) -> Result<ConnectorPlugin, ConnectError> {
-        let parsed = ConnectorConfig::parse(&self.worker.framework_config(config)?)?;
+        self.worker
+            .read_framework(config, |framework| self.plugin_in(framework))
+    }
+
+    fn plugin_in(&self, framework: &ConfigMap) -> Result<ConnectorPlugin, ConnectError> {
+        let parsed = ConnectorConfig::parse(framework)?;
         self.worker
             .plugins
             .connector(&parsed.class, parsed.version.as_deref())
@@ -117,7 +122,11 @@ impl Inner {
     /// The plugin of what the leader wants to run here. The configuration may have been accepted by a JVM worker, which knows
     /// not what plugins are here: an everyday case, and the status says so.
     fn plugin_to_run(&self, config: &ConfigMap) -> Result<ConnectorPlugin, ConnectError> {
-        let framework = self.worker.framework_config(config)?;
+        self.worker
+            .read_framework(config, |framework| self.plugin_to_run_by(framework))
+    }
+
+    fn plugin_to_run_by(&self, framework: &ConfigMap) -> Result<ConnectorPlugin, ConnectError> {
         let named = named_classes(|key| framework.get(key).map(String::as_str));
         for named in named.iter().filter(|named| named.is_told()) {
             self.worker.plugins.check_class(named).map_err(|error| {
@@ -127,9 +136,9 @@ impl Inner {
                 missing_plugin(named, &self.worker.config.plugin_path).caused_by(error)
             })?;
         }
-        let plugin = self.plugin_of(config)?;
+        let plugin = self.plugin_in(framework)?;
         if plugin.kind == ConnectorType::Source
-            && requires_exactly_once(&framework)
+            && requires_exactly_once(framework)
             && !self.settings.exactly_once.is_enabled()
         {
             return Err(ConnectError::config(
@@ -307,7 +316,7 @@ impl Inner {
         let public = task_id(id);
         let _context = logging::with_context(format!("[{}|task-{}] ", id.connector, id.task));
         let allowed = self.plugin_to_run(&config).and_then(|plugin| {
-            let parsed = ConnectorConfig::parse(&self.worker.framework_config(&config)?)?;
+            let parsed = self.worker.read_framework(&config, ConnectorConfig::parse)?;
             let count = snapshot.task_count(&id.connector);
             if parsed.tasks_max_enforce && i64::from(count) > i64::from(parsed.tasks_max) {
                 return Err(ConnectError::connect(format!(

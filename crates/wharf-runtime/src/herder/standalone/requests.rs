@@ -70,11 +70,18 @@ impl Inner {
                 .map(|(key, value)| (key.clone(), Some(value.clone())));
             let config = patched(&name, given.collect(), patch.clone())?;
             self.check_valid(config.clone(), Outreach::Full).await?;
+            // What came in between goes its way.
+            if slot.with(|entry| entry.config != before)? {
+                continue;
+            }
             let mut operation = slot.take_over().await;
             if slot.with(|entry| entry.config == before)? {
                 let taken = self.take_config(&mut operation, without_nulls(&config), None);
                 return taken.await.map(Created::into_inner);
             }
+            // It came at this very moment, and its start may have been ended half-way just now.
+            self.stop_instance(&slot).await;
+            self.start_connector(&mut operation).await?;
         }
         Err(patch_overtaken(&name))
     }
